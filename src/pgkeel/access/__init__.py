@@ -1,0 +1,1 @@
+"""Data access: one pool, three doors."""

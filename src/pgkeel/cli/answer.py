@@ -1,0 +1,120 @@
+"""How every command answers: data on stdout, talk on stderr, one JSON object under `--json`, one exit code.
+
+0 fine · 1 findings or not healthy · 2 wrong usage or configuration · 3 unreachable · 4 refused for safety · 5 unexpected
+"""
+
+import functools
+import os
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+import click
+import msgspec
+import psycopg
+
+from pgkeel.core.errors import KeelError, Unreachable, UsageError
+from pgkeel.core.project import Project, load
+from pgkeel.postgres import describe
+
+__all__ = ["Answer", "answers", "confirm", "current_project", "run_and_exit", "talk"]
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What a command found.
+
+    Attributes:
+        data: The `data` object of `--json`.
+        text: What a person reads on stdout; "" prints nothing.
+        exit_code: 0, or 1 for findings.
+    """
+
+    data: Any = None
+    text: str = ""
+    exit_code: int = 0
+
+
+def answers(function: Callable[..., Answer]) -> Callable[..., None]:
+    """Give a command `--json` and print its `Answer`."""
+
+    @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout and nothing else.")
+    @functools.wraps(function)
+    def command(*args: object, as_json: bool, **kwargs: object) -> None:
+        answer = function(*args, **kwargs)
+        if as_json:
+            _print_json({"ok": True, "data": answer.data, "error": None})
+        elif answer.text:
+            click.echo(answer.text)
+        raise SystemExit(answer.exit_code)
+
+    return command
+
+
+def current_project(flags: Mapping[str, Any] | None = None) -> Project:
+    """Return the project of `--project` or of the current folder."""
+    folder = click.get_current_context().find_root().obj
+    if folder is not None and not Path(folder).is_dir():
+        raise UsageError(f"the project folder {folder} does not exist", hint="`pgkeel init FOLDER` makes one")
+    return load(Path(folder) if folder else None, flags=flags)
+
+
+def talk(text: str) -> None:
+    """Say something to the person at the terminal, on stderr."""
+    click.echo(text, err=True)
+
+
+def confirm(question: str, *, yes: bool) -> bool:
+    """Return whether to go on: `--yes`, or a person who says so. Without a terminal the answer is no."""
+    if yes:
+        return True
+    return sys.stdin.isatty() and click.confirm(question, err=True)
+
+
+def run_and_exit(command: click.Command, arguments: list[str]) -> NoReturn:
+    """Run a command and exit; no traceback reaches a user unless `PGKEEL_DEBUG` is set."""
+    as_json = "--json" in arguments
+    try:
+        code = command.main(arguments, prog_name="pgkeel", standalone_mode=False)
+    except click.exceptions.Abort:
+        error: KeelError = UsageError("interrupted", hint="type the same command again; nothing is left half-done")
+    except click.ClickException as err:
+        error = UsageError(err.format_message(), hint=_usage_hint(err))
+    except KeelError as err:
+        error = err
+    except psycopg.OperationalError as err:
+        error = Unreachable(f"the database went away: {describe(err)}", hint="`pgkeel status` shows what is running")
+    except (psycopg.Error, OSError) as err:
+        error = _unexpected(describe(err) if isinstance(err, psycopg.Error) else str(err))
+    except Exception as err:  # noqa: BLE001 - the last line before the user
+        error = _unexpected(f"{type(err).__name__}: {err}")
+    else:
+        sys.exit(code if isinstance(code, int) else 0)
+    if os.environ.get("PGKEEL_DEBUG"):  # noqa: TID251 - a switch for developers, not a setting
+        raise error
+    _print_error(error, as_json=as_json)
+    sys.exit(error.exit_code)
+
+
+def _unexpected(message: str) -> KeelError:
+    return KeelError(message, hint="run it again with PGKEEL_DEBUG=1 to see where")
+
+
+def _usage_hint(err: click.ClickException) -> str:
+    context = getattr(err, "ctx", None)
+    return f"`{context.command_path} --help` shows how" if context else "`pgkeel --help` lists the commands"
+
+
+def _print_error(error: KeelError, *, as_json: bool) -> None:
+    if as_json:
+        _print_json({"ok": False, "data": None, "error": error.as_dict()})
+        return
+    click.secho(f"error: {error.message}", fg="red", err=True)
+    if error.hint:
+        click.secho(f"  → {error.hint}", err=True)
+
+
+def _print_json(answer: Mapping[str, Any]) -> None:
+    click.echo(msgspec.json.format(msgspec.json.encode(answer, enc_hook=str), indent=2).decode())

@@ -1,0 +1,161 @@
+"""The settings of `pgkeel.toml` and their types; the defaults are the design's numbers."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any, get_type_hints
+
+import msgspec
+
+from pgkeel.core.units import format_duration
+
+__all__ = ["Config", "as_toml_values", "json_schema", "leaves"]
+
+
+class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The base of all sections: immutable, and an unknown key is an error."""
+
+
+class DatabaseConfig(_Section, frozen=True):
+    """Which database. Without a `url` the embedded servers run.
+
+    Attributes:
+        url: Reference to the address of an external server: `env:NAME` or `file:PATH`, or a URL without a password.
+        name: Name of the embedded stack's database.
+        manage: Whether `up` may write to an external database without `--yes`.
+    """
+
+    url: str | None = None
+    name: str = "app"
+    manage: bool = False
+
+
+class PoolConfig(_Section, frozen=True):
+    """Connection pooling; the design's four numbers.
+
+    Attributes:
+        min: Connections opened at start and kept.
+        max: Connections at most, for all doors together.
+        idle: How long one above `min` may lie unused.
+        connect: How long a caller waits for a connection, connecting included.
+        lifetime: How long a connection is used before it is replaced.
+    """
+
+    min: int = 2
+    max: int = 10
+    idle: timedelta = timedelta(seconds=30)
+    connect: timedelta = timedelta(seconds=2)
+    lifetime: timedelta = timedelta(hours=1)
+
+
+class LocalConfig(_Section, frozen=True):
+    """The embedded servers.
+
+    Attributes:
+        postgres: A major ("15" to "18") or the path of a `bin/` folder.
+        port: PostgreSQL's port; 0 chooses a free one and remembers it.
+        valkey: Whether Valkey runs too.
+        valkey_port: Valkey's port; 0 chooses a free one and remembers it.
+        directory: Where the stack keeps its state, relative to the project.
+        run_as: The account of the servers when pgkeel is started by root.
+    """
+
+    postgres: str = "17"
+    port: int = 0
+    valkey: bool = True
+    valkey_port: int = 0
+    directory: str = ".pgkeel"
+    run_as: str | None = None
+
+
+class SchemaConfig(_Section, frozen=True):
+    """The schema.
+
+    Attributes:
+        reference: Whether the design's tables are kept; null means: on the embedded stack only.
+        models: `package.module:Base` of the SQLAlchemy models.
+        rows: File that `schema rows` writes, relative to the project; null means beside the models.
+    """
+
+    reference: bool | None = None
+    models: str = "pgkeel.schema.models:Base"
+    rows: str | None = None
+
+
+class MigrationsConfig(_Section, frozen=True):
+    """How migrations run.
+
+    Attributes:
+        directory: The team's migration files, relative to the project.
+        lock_timeout: How long a transactional statement waits for its lock: the worst stall a reader can see.
+        deadline: How long one unit is retried after lock timeouts.
+        wait: How long a runner waits for another runner.
+    """
+
+    directory: str = "migrations"
+    lock_timeout: timedelta = timedelta(milliseconds=100)
+    deadline: timedelta = timedelta(minutes=5)
+    wait: timedelta = timedelta(minutes=10)
+
+
+class MonitorConfig(_Section, frozen=True):
+    """Monitoring thresholds of the design.
+
+    Attributes:
+        slow_query: Statements slower than this are logged and alert.
+    """
+
+    slow_query: timedelta = timedelta(seconds=1)
+
+
+class AgentConfig(_Section, frozen=True):
+    """The agent that keeps the promises.
+
+    Attributes:
+        time_zone: IANA name of the zone in which schedules are read.
+        schedules: Cron lines that replace a job's own, by job name.
+        partitions_ahead: Months of `events` partitions made in advance.
+    """
+
+    time_zone: str = "UTC"
+    schedules: dict[str, str] = {}
+    partitions_ahead: int = 3
+
+
+class Config(_Section, frozen=True):
+    """The whole of `pgkeel.toml`."""
+
+    database: DatabaseConfig = DatabaseConfig()
+    pool: PoolConfig = PoolConfig()
+    local: LocalConfig = LocalConfig()
+    schema: SchemaConfig = SchemaConfig()
+    migrations: MigrationsConfig = MigrationsConfig()
+    monitor: MonitorConfig = MonitorConfig()
+    agent: AgentConfig = AgentConfig()
+
+
+def leaves() -> Iterator[tuple[str, Any]]:
+    """Yield `section.key` and the type of every setting."""
+    for section, section_type in get_type_hints(Config).items():
+        for key, value_type in get_type_hints(section_type).items():
+            yield f"{section}.{key}", value_type
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON Schema of `pgkeel.toml`, for editors."""
+    schema = msgspec.json.schema(Config)
+    for section in schema["$defs"].values():
+        for setting in section.get("properties", {}).values():
+            if setting.pop("format", None) == "duration":
+                setting["pattern"] = r"^(\d+(\.\d+)?\s*(ms|s|min|m|h|d|w)\s*)+$"
+                setting["default"] = format_duration(msgspec.convert(setting["default"], timedelta))
+    return schema
+
+
+def as_toml_values(config: Config) -> dict[str, Any]:
+    """Return `section.key` → the value as one would write it in the file."""
+    flat = {}
+    for path, _ in leaves():
+        section, _, key = path.partition(".")
+        value = getattr(getattr(config, section), key)
+        flat[path] = format_duration(value) if isinstance(value, timedelta) else value
+    return flat

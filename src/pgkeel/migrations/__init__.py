@@ -1,0 +1,1 @@
+"""Migrations that cannot take the site down: grammar, ledger, runner."""

@@ -1,0 +1,1 @@
+"""Models, column types and conventions; the reference schema of the design."""

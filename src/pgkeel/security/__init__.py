@@ -1,0 +1,1 @@
+"""Roles, TLS, encryption, audit, identity."""
