@@ -4,10 +4,10 @@ import itertools
 from collections.abc import Iterator
 
 import pytest
+from psycopg import sql
 
 from pgkeel.core.url import Url
 from pgkeel.postgres import connect, identifier
-from psycopg import sql
 
 DEFAULT_MAJOR = "17"
 _numbers = itertools.count()

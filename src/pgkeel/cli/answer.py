@@ -75,27 +75,31 @@ def confirm(question: str, *, yes: bool) -> bool:
 
 def run_and_exit(command: click.Command, arguments: list[str]) -> NoReturn:
     """Run a command and exit; no traceback reaches a user unless `PGKEEL_DEBUG` is set."""
-    as_json = "--json" in arguments
     try:
         code = command.main(arguments, prog_name="pgkeel", standalone_mode=False)
-    except click.exceptions.Abort:
-        error: KeelError = UsageError("interrupted", hint="type the same command again; nothing is left half-done")
-    except click.ClickException as err:
-        error = UsageError(err.format_message(), hint=_usage_hint(err))
-    except KeelError as err:
-        error = err
-    except psycopg.OperationalError as err:
-        error = Unreachable(f"the database went away: {describe(err)}", hint="`pgkeel status` shows what is running")
-    except (psycopg.Error, OSError) as err:
-        error = _unexpected(describe(err) if isinstance(err, psycopg.Error) else str(err))
-    except Exception as err:  # noqa: BLE001 - the last line before the user
-        error = _unexpected(f"{type(err).__name__}: {err}")
-    else:
-        sys.exit(code if isinstance(code, int) else 0)
-    if os.environ.get("PGKEEL_DEBUG"):  # noqa: TID251 - a switch for developers, not a setting
-        raise error
-    _print_error(error, as_json=as_json)
-    sys.exit(error.exit_code)
+    except (Exception, click.exceptions.Abort) as err:
+        if os.environ.get("PGKEEL_DEBUG"):  # noqa: TID251 - a switch for developers, not a setting
+            raise
+        error = _error_of(err)
+        _print_error(error, as_json="--json" in arguments)
+        sys.exit(error.exit_code)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _error_of(err: BaseException) -> KeelError:
+    match err:
+        case KeelError():
+            return err
+        case click.exceptions.Abort():
+            return UsageError("interrupted", hint="type the same command again; nothing is left half-done")
+        case click.ClickException():
+            return UsageError(err.format_message(), hint=_usage_hint(err))
+        case psycopg.OperationalError():
+            return Unreachable(f"the database went away: {describe(err)}", hint="`pgkeel status` shows what is running")
+        case psycopg.Error():
+            return _unexpected(describe(err))
+        case _:
+            return _unexpected(f"{type(err).__name__}: {err}")
 
 
 def _unexpected(message: str) -> KeelError:
