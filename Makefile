@@ -47,7 +47,7 @@ clean: ## delete the virtual environments and caches; never the database
 	rm -rf .venv .venv-3.* .venv*.lock .mypy_cache .ruff_cache .pytest_cache .hypothesis bench/out
 
 venv:
-	@python=$$(sh tools/python.sh) && "$$python" tools/venv.py run $(VENV)
+	@python=$$(sh tools/python.sh) && "$$python" tools/environment.py run $(VENV)
 
 venv-all:
-	@python=$$(sh tools/python.sh) && "$$python" tools/venv.py all $(VENV)
+	@python=$$(sh tools/python.sh) && "$$python" tools/environment.py all $(VENV)

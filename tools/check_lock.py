@@ -36,21 +36,25 @@ def pins(text: str) -> dict[str, Version]:
 
 def problems(project: dict[str, Any], files: dict[str, str]) -> Iterator[str]:
     """Yield a sentence for everything that does not agree."""
-    locked = {name: pins(text) for name, text in files.items()}
+    everything = pins(files["all"])
     for name, text in files.items():
-        if text.partition("\n")[0] != FINGERPRINT + fingerprint(project):
-            yield f"requirements/{name}.txt was made from another pyproject.toml"
-        if "://" in text or "--index" in text or "--find-links" in text:
-            yield f"requirements/{name}.txt carries an address"
-        if len(re.findall(r"^[A-Za-z0-9]", text, re.MULTILINE)) != len(locked[name]):
-            yield f"requirements/{name}.txt has a line that is not a pin with hashes"
-        for pin, version in locked[name].items():
-            if locked["all"].get(pin) != version:
-                yield f"{pin} is {version} in requirements/{name}.txt and {locked['all'].get(pin)} in requirements/all.txt"
+        yield from (f"requirements/{name}.txt {problem}" for problem in _file_problems(project, text, everything))
     for requirement in map(Requirement, _requirements(project)):
-        version_or_none = locked["all"].get(_canonical(requirement.name))
-        if version_or_none is None or not requirement.specifier.contains(version_or_none, prereleases=True):
-            yield f"{requirement} is locked as {version_or_none}"
+        version = everything.get(_canonical(requirement.name))
+        if version is None or not requirement.specifier.contains(version, prereleases=True):
+            yield f"{requirement} is locked as {version}"
+
+
+def _file_problems(project: dict[str, Any], text: str, everything: dict[str, Version]) -> Iterator[str]:
+    if text.partition("\n")[0] != FINGERPRINT + fingerprint(project):
+        yield "was made from another pyproject.toml"
+    if "://" in text or "--index" in text or "--find-links" in text:
+        yield "carries an address"
+    if len(re.findall(r"^[A-Za-z0-9]", text, re.MULTILINE)) != len(pins(text)):
+        yield "has a line that is not a pin with hashes"
+    for name, version in pins(text).items():
+        if everything.get(name) != version:
+            yield f"pins {name} to {version}, requirements/all.txt to {everything.get(name)}"
 
 
 def _requirements(project: dict[str, Any]) -> Iterator[str]:

@@ -1,6 +1,6 @@
 """Make a virtual environment from the hash-pinned requirements, once; nothing happens when it is already right.
 
-Standard library only: it runs before anything is installed. `venv.py run .venv` is enough for `pgkeel up`,
+Standard library only: it runs before anything is installed. `environment.py run .venv` is enough for `pgkeel up`,
 `venv.py all .venv` adds what tests and checks need. A half-made environment, one of another Python or of another lock
 is made anew; two callers at once wait for each other (the installers inherit the lock, so that an orphan keeps it).
 """
