@@ -49,31 +49,31 @@ BEGIN
 END
 $function$;
 
--- Soft-deletes the children of a row with it, and restores exactly those with it. Arguments: child table, its column, further
--- assignments of a soft-deleted child. The child is found in the parent's schema, whatever the search_path says.
+-- Soft-deletes the children of a row with it, and restores exactly those with it. Arguments: the child table, its column, the
+-- parent's column, further assignments of a soft-deleted child. Children are found in the parent's schema, whatever search_path says.
 CREATE FUNCTION soft_delete_children() RETURNS trigger
 LANGUAGE plpgsql
 AS $function$
 BEGIN
     IF OLD.deleted_at IS NULL THEN
-        EXECUTE format('UPDATE %I.%I SET deleted_at = $1 %s WHERE %I = $2 AND deleted_at IS NULL',
-                       TG_TABLE_SCHEMA, TG_ARGV[0], TG_ARGV[2], TG_ARGV[1])
-        USING NEW.deleted_at, NEW.id;
+        EXECUTE format('UPDATE %I.%I SET deleted_at = ($1).deleted_at%s WHERE %I = ($1).%I AND deleted_at IS NULL',
+                       TG_TABLE_SCHEMA, TG_ARGV[0], TG_ARGV[3], TG_ARGV[1], TG_ARGV[2])
+        USING NEW;
     ELSE
-        EXECUTE format('UPDATE %I.%I SET deleted_at = $1 WHERE %I = $2 AND deleted_at = $3',
-                       TG_TABLE_SCHEMA, TG_ARGV[0], TG_ARGV[1])
-        USING NEW.deleted_at, NEW.id, OLD.deleted_at;
+        EXECUTE format('UPDATE %I.%I SET deleted_at = ($1).deleted_at WHERE %I = ($1).%I AND deleted_at = ($2).deleted_at',
+                       TG_TABLE_SCHEMA, TG_ARGV[0], TG_ARGV[1], TG_ARGV[2])
+        USING NEW, OLD;
     END IF;
     RETURN NULL;
 END
 $function$;
 
--- Deletes the children of a row that is soft-deleted. Arguments: child table, its column.
+-- Deletes the children of a row that is soft-deleted. Arguments: the child table, its column, the parent's column.
 CREATE FUNCTION delete_children() RETURNS trigger
 LANGUAGE plpgsql
 AS $function$
 BEGIN
-    EXECUTE format('DELETE FROM %I.%I WHERE %I = $1', TG_TABLE_SCHEMA, TG_ARGV[0], TG_ARGV[1]) USING NEW.id;
+    EXECUTE format('DELETE FROM %I.%I WHERE %I = ($1).%I', TG_TABLE_SCHEMA, TG_ARGV[0], TG_ARGV[1], TG_ARGV[2]) USING NEW;
     RETURN NULL;
 END
 $function$;

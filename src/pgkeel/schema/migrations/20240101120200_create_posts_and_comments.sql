@@ -58,7 +58,7 @@ CREATE TRIGGER comments_set_updated_at BEFORE UPDATE ON comments FOR EACH ROW EX
 -- A post takes its comments along when it is soft-deleted, and brings exactly those back: they share its deleted_at.
 CREATE TRIGGER posts_soft_delete_comments AFTER UPDATE ON posts FOR EACH ROW
     WHEN (OLD.deleted_at IS DISTINCT FROM NEW.deleted_at)
-    EXECUTE FUNCTION soft_delete_children('comments', 'post_id', ', status = ''deleted''');
+    EXECUTE FUNCTION soft_delete_children('comments', 'post_id', 'id', ', status = ''deleted''');
 COMMIT;
 
 -- Down Migration
