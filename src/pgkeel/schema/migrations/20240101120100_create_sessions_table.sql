@@ -16,12 +16,12 @@ CREATE TABLE sessions (
 );
 CREATE INDEX idx_sessions_user_id ON sessions (user_id);
 CREATE INDEX idx_sessions_expires_at ON sessions (expires_at);
-CREATE TRIGGER users_soft_delete_sessions AFTER UPDATE ON users FOR EACH ROW
+CREATE TRIGGER users_soft_delete_sessions_user_id AFTER UPDATE ON users FOR EACH ROW
     WHEN (OLD.deleted_at IS NULL AND NEW.deleted_at IS NOT NULL) EXECUTE FUNCTION delete_children('sessions', 'user_id', 'id');
 COMMIT;
 
 -- Down Migration
 BEGIN;
-DROP TRIGGER users_soft_delete_sessions ON users;
+DROP TRIGGER users_soft_delete_sessions_user_id ON users;
 DROP TABLE sessions;
 COMMIT;

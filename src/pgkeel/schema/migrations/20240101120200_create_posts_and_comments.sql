@@ -56,7 +56,7 @@ CREATE TRIGGER comments_keep_status BEFORE UPDATE ON comments FOR EACH ROW
 CREATE TRIGGER comments_set_updated_at BEFORE UPDATE ON comments FOR EACH ROW EXECUTE FUNCTION set_updated_at();
 
 -- A post takes its comments along when it is soft-deleted, and brings exactly those back: they share its deleted_at.
-CREATE TRIGGER posts_soft_delete_comments AFTER UPDATE ON posts FOR EACH ROW
+CREATE TRIGGER posts_soft_delete_comments_post_id AFTER UPDATE ON posts FOR EACH ROW
     WHEN (OLD.deleted_at IS DISTINCT FROM NEW.deleted_at)
     EXECUTE FUNCTION soft_delete_children('comments', 'post_id', 'id', ', status = ''deleted''');
 COMMIT;
