@@ -11,7 +11,7 @@ import msgspec
 from sqlalchemy import DDL, Connection, Table, event
 from sqlalchemy.dialects import postgresql
 
-__all__ = ["Trigger", "Triggers", "after_create", "before_drop", "bring_function", "bring_triggers", "full_name", "quoted", "sql_text"]
+__all__ = ["Trigger", "Triggers", "after_create", "before_drop", "bring_function", "bring_triggers", "quoted", "sql_text"]
 
 _quote = postgresql.dialect().identifier_preparer.quote  # type: ignore[no-untyped-call] # untyped in SQLAlchemy
 
@@ -113,4 +113,4 @@ def _drop_function(name: str) -> str:
 
 
 def _literal(statement: str) -> DDL:
-    return DDL(statement.replace("%", "%%"))
+    return DDL(statement.replace("%", "%%"))  # type: ignore[no-untyped-call] # untyped in SQLAlchemy

@@ -56,9 +56,7 @@ class Numbered:
 class Timestamped:
     """`created_at` and `updated_at`; a trigger keeps the second."""
 
-    created_at: Mapped[datetime] = mapped_column(
-        DateTime(timezone=True), server_default=func.current_timestamp(), sort_order=100
-    )
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.current_timestamp(), sort_order=100)
     updated_at: Mapped[datetime] = mapped_column(
         DateTime(timezone=True), server_default=func.current_timestamp(), server_onupdate=FetchedValue(), sort_order=101
     )
@@ -95,17 +93,17 @@ def deleted_status(table: Table) -> str | None:
 
 
 @event.listens_for(TimeOrdered, "after_mapper_constructed", propagate=True)
-def _order_ids(mapper: Mapper[Any], model: type) -> None:
+def _order_ids(mapper: Mapper[Any], _: type) -> None:
     bring_function(_table(mapper), "new_id")
 
 
 @event.listens_for(Timestamped, "after_mapper_constructed", propagate=True)
-def _keep_updated_at(mapper: Mapper[Any], model: type) -> None:
+def _keep_updated_at(mapper: Mapper[Any], _: type) -> None:
     bring_triggers(_table(mapper), "updated_at", lambda _: [Trigger("set_updated_at", "set_updated_at")])
 
 
 @event.listens_for(Versioned, "after_mapper_constructed", propagate=True)
-def _keep_version(mapper: Mapper[Any], model: type) -> None:
+def _keep_version(mapper: Mapper[Any], _: type) -> None:
     bring_triggers(_table(mapper), "version", lambda _: [Trigger("bump_version", "bump_version")])
 
 
@@ -156,7 +154,8 @@ def _reference(parent: Table, path: str) -> tuple[Table, str, str]:
     """Return the child table, its column and the parent's column that it points to."""
     name, _, column = path.rpartition(".")
     child = parent.metadata.tables.get(f"{parent.schema}.{name}" if parent.schema else name)
-    keys = [] if child is None or column not in child.c else [key for key in child.c[column].foreign_keys if key.references(parent)]
+    found = child.c.get(column) if child is not None else None
+    keys = [key for key in found.foreign_keys if key.references(parent)] if found is not None else []
     if child is None or not keys:
         raise UsageError(
             f"{parent.name}: __soft_delete__ names {path}, which is no foreign key to {parent.name}",

@@ -14,5 +14,5 @@ NAMING = {
 
 
 def new_metadata(schema: str | None = None) -> MetaData:
-    """Return metadata with these names, for a declarative base of your own: `metadata = new_metadata()`."""
+    """Return metadata with these names, for the declarative base of your own models."""
     return MetaData(schema=schema, naming_convention=NAMING)

@@ -1,4 +1,4 @@
-"""Column types with the design's rules inside: timestamps with time zone, money that is never a float, a status that is checked."""
+"""Column types with the design's rules inside: timestamps with time zone, money that is never a float, a checked status."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -43,7 +43,7 @@ class MoneyType(TypeDecorator[Decimal]):
     impl = Numeric(19, _SCALE)
     cache_ok = True
 
-    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> Decimal | None:
+    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> Decimal | None:  # noqa: ARG002 - SQLAlchemy's signature
         """Return the amount unchanged, whole numbers as Decimal.
 
         Raises:
@@ -51,9 +51,10 @@ class MoneyType(TypeDecorator[Decimal]):
         """
         if value is None:
             return None
-        if isinstance(value, bool) or not isinstance(value, (Decimal, int)):
-            raise NotMoney(f"{value!r} is no amount of money", hint="pass a decimal.Decimal made from text, never a float")
-        amount = Decimal(value)
+        given: object = value
+        if isinstance(given, bool) or not isinstance(given, (Decimal, int)):
+            raise NotMoney(f"{given!r} is no amount of money", hint="pass a decimal.Decimal made from text, never a float")
+        amount = Decimal(given)
         if not amount.is_finite() or amount != round(amount, _SCALE):
             raise NotMoney(f"{amount} does not fit numeric(19,4)", hint="round it where the rule for rounding is known")
         return amount
