@@ -87,10 +87,9 @@ def test_two_clusters_run_side_by_side_and_keep_their_ports(make_cluster: MakeCl
         ports = (one.port, two.port)
         assert one.port != two.port
         assert one.socket != two.socket
-        assert one.is_running
-        assert two.is_running
+        assert [one.is_running, two.is_running] == [True, True]
 
-    assert not one.is_running
+    assert [one.is_running, two.is_running] == [False, False]
     one.start()
     assert one.port == ports[0]
 
