@@ -30,7 +30,7 @@ from pgkeel.local.initdb import major_of
 from pgkeel.local.ports import choose_port
 from pgkeel.postgres import connect
 from pgkeel.testing.servers import FAST
-from tests.local.conftest import MakeCluster, RunAs
+from tests.conftest import MakeCluster, RunAs
 
 pytestmark = pytest.mark.faults
 SHORT = timedelta(seconds=20)

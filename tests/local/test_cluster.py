@@ -10,7 +10,7 @@ from pgkeel.core.secret import Secret
 from pgkeel.core.url import Url
 from pgkeel.local import Account, Cluster, Runtime
 from pgkeel.postgres import Connection, connect
-from tests.local.conftest import MakeCluster
+from tests.conftest import MakeCluster
 
 SETTINGS = "SELECT name, setting FROM pg_settings WHERE name = ANY(%s) ORDER BY name"
 
