@@ -27,11 +27,11 @@ from pgkeel.core.rules import (
 )
 
 INDEX = Rule("IDX002", "unindexed_foreign_key", "Indexes", Severity.WARNING, "Deletes scan the child.", "Create an index.")
-LOCK = Rule("MIG001", "index_without_concurrently", "Migrations", Severity.ERROR, "Writers wait.", "Use CONCURRENTLY.")
+LOCK = Rule("MIG001", "plain_index", "Migrations", Severity.ERROR, "Writers wait.", "Use CONCURRENTLY.")
 BACKUP = Rule("BAK004", "backups_beside_the_data", "Backup & Recovery", Severity.INFO, "One disk holds both.", "Name a store.")
 RULES = Registry([INDEX, LOCK, BACKUP])
 
-FOREIGN_KEY = Finding(INDEX, "posts.posts_user_id_fkey", "user_id has no index", "CREATE INDEX ON posts (user_id);")
+FOREIGN_KEY = Finding(INDEX, "posts.posts_user_id_fkey", "no index", "CREATE INDEX ON posts (user_id);")
 LOCKING = Finding(LOCK, "posts", "locks writers out", place=Place("migrations/20260101000000_a,b.sql", 3, 7))
 
 
@@ -212,8 +212,8 @@ def test_a_program_reads_every_outcome() -> None:
 def test_github_annotations_are_escaped_as_the_runner_wants() -> None:
     lines = as_github(report()).splitlines()
     assert lines == [
-        "::error file=migrations/20260101000000_a%2Cb.sql,line=3,col=7,title=MIG001 index_without_concurrently::posts: locks writers out",
-        "::warning title=IDX002 unindexed_foreign_key::posts.posts_user_id_fkey: user_id has no index%0ACREATE INDEX ON posts (user_id);",
+        "::error file=migrations/20260101000000_a%2Cb.sql,line=3,col=7,title=MIG001 plain_index::posts: locks writers out",
+        "::warning title=IDX002 unindexed_foreign_key::posts.posts_user_id_fkey: no index%0ACREATE INDEX ON posts (user_id);",
         "::warning title=BAK004 backups_beside_the_data::not evaluated: pg_hba cannot be read",
     ]
 
