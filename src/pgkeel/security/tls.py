@@ -56,20 +56,19 @@ def ensure_authority(certificate: Path, key: Path) -> Authority:
     return fresh
 
 
-def ensure_certificate(authority: Authority, certificate: Path, key: Path, *, owner: tuple[int, int] | None = None) -> bool:
+def ensure_certificate(authority: Authority, certificate: Path, key: Path) -> bool:
     """Return whether a new server certificate was written: the one that is there still serves, or it does not.
 
     Args:
         authority: Who signs.
         certificate: The certificate's file, readable by everybody.
-        key: The key's file, mode 0600.
-        owner: The server's account, when it is not the caller's.
+        key: The key's file, mode 0600 and the caller's; whoever runs the server hands it a copy.
     """
     kept = _read_pair(certificate, key)
     if kept is not None and _is_signed_by(kept[0], authority):
         return False
     private = ec.generate_private_key(ec.SECP256R1())
-    write_whole(key, _key_pem(private), owner=owner)
+    write_whole(key, _key_pem(private))
     write_whole(certificate, _pem(_sign_server(authority, private)), mode=_PUBLIC)
     return True
 

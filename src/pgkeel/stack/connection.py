@@ -47,5 +47,5 @@ def _embedded_url(layout: Layout, memory: Memory, role: RoleWord) -> Url:
     passfile = {"passfile": str(layout.password_file(role))}
     if role == "superuser":
         return Url(user=SUPERUSER, host=str(memory.socket), port=memory.port, database=memory.database, options=passfile)
-    verified = {"sslmode": "verify-full", "sslrootcert": str(memory.server / "tls" / "authority.crt")}
+    verified = {"sslmode": "verify-full", "sslrootcert": str(layout.authority)}
     return Url(user=LOGINS[role], host="127.0.0.1", port=memory.port, database=memory.database, options=verified | passfile)

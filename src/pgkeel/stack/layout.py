@@ -51,6 +51,11 @@ class Layout(msgspec.Struct, frozen=True):
         return self.state / "stack.json"
 
     @property
+    def authority(self) -> Path:
+        """The certificate that clients trust (`sslrootcert`)."""
+        return self.state / "authority.crt"
+
+    @property
     def secrets(self) -> Path:
         """The folder of password files and of the authority's key."""
         return self.state / "secrets"

@@ -6,6 +6,7 @@ import msgspec
 
 from pgkeel.core.errors import Unreachable
 from pgkeel.core.files import write_whole
+from pgkeel.local import Account, Runtime
 from pgkeel.stack.layout import Layout
 
 __all__ = ["Memory", "NotUp", "recall", "remember", "require_memory"]
@@ -22,20 +23,24 @@ class Memory(msgspec.Struct, frozen=True):
 
     Attributes:
         server: The servers' folder.
-        account: Name of the servers' account.
+        account: As whom they run.
+        runtime: PostgreSQL's programs.
         database: Name of the database.
         port: PostgreSQL's port.
         socket: Folder of PostgreSQL's socket.
         valkey_port: Valkey's port, or None where it does not run.
+        valkey_version: Valkey's version when it was last started.
         warnings: What `status` repeats.
     """
 
     server: Path
-    account: str
+    account: Account
+    runtime: Runtime
     database: str
     port: int
     socket: Path
     valkey_port: int | None = None
+    valkey_version: str | None = None
     warnings: tuple[str, ...] = ()
 
 
@@ -60,5 +65,6 @@ def require_memory(layout: Layout) -> Memory:
 
 
 def remember(layout: Layout, memory: Memory) -> None:
-    """Write it down whole."""
-    write_whole(layout.memory, msgspec.json.format(msgspec.json.encode(memory), indent=2) + b"\n")
+    """Write it down whole, when it is not what is written already."""
+    if recall(layout) != memory:
+        write_whole(layout.memory, msgspec.json.format(msgspec.json.encode(memory), indent=2) + b"\n")
