@@ -45,9 +45,9 @@ def wait_until(condition: Callable[[], bool], limit: timedelta, *, every: timede
 
 
 def end_orphans(account: Account, directory: Path) -> None:
-    """End the processes that a killed postmaster left behind: they hold its shared memory, and a new one would refuse to start.
+    """End the processes that a killed postmaster left behind: they hold its shared memory, and a new one would refuse it.
 
-    They notice its death themselves unless they are busy; SIGQUIT is what the postmaster would have sent, SIGKILL comes after 5 s.
+    They notice its death themselves unless they are busy; SIGQUIT is what the postmaster would have sent, SIGKILL follows.
     """
     for number, patience in ((signal.SIGQUIT, 5), (signal.SIGKILL, 5)):
         orphans = _living(account, directory)

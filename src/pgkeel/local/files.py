@@ -29,7 +29,7 @@ def write_private(path: Path, text: str | bytes, account: Account, *, shared: bo
         path: Where.
         text: What.
         account: Who reads it.
-        shared: Root keeps it and the account's group reads it (0640): what PostgreSQL accepts for keys, and the account cannot change.
+        shared: Root keeps it and the account's group reads it (0640), as PostgreSQL allows for keys.
 
     Raises:
         FolderNotWritable: The place cannot be written.

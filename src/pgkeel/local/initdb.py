@@ -4,14 +4,14 @@ import contextlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 from pgkeel.core.errors import Refused
-from pgkeel.core.secret import Secret
 from pgkeel.local.account import Account
 from pgkeel.local.folders import FolderNotWritable
 from pgkeel.local.launch import Failed, run
+from pgkeel.local.plan import Plan
 from pgkeel.local.runtime import Runtime
 
 __all__ = ["OtherMajor", "arriving", "initialise", "major_of", "require_major", "secret_file"]
@@ -25,7 +25,7 @@ class OtherMajor(Refused):
     code = "other_major"
 
 
-def initialise(data: Path, *, runtime: Runtime, account: Account, password: Secret, settings: Mapping[str, str]) -> None:
+def initialise(plan: Plan, data: Path) -> None:
     """Make the data directory with its superuser `postgres`.
 
     What a killed run left behind is removed first; the rename at the end is the marker of a complete one.
@@ -34,10 +34,11 @@ def initialise(data: Path, *, runtime: Runtime, account: Account, password: Secr
         Failed: initdb said no.
         FolderNotWritable: The place cannot be written.
     """
-    with arriving(data, account) as folder, secret_file(data.parent, account, password.reveal()) as file:
+    runtime, account, password = plan.runtime, plan.account, plan.superuser_password.reveal()
+    with arriving(data, account) as folder, secret_file(data.parent, account, password) as file:
         options = ["--username=postgres", f"--pwfile={file}", "--auth=scram-sha-256", "--encoding=UTF8", "--data-checksums"]
         options += _locale(runtime, account)
-        if settings.get("fsync") == "off":
+        if plan.settings.get("fsync") == "off":
             options.append("--no-sync")
         run(account, [runtime.program("initdb"), f"--pgdata={folder}", *options], environment=runtime.environment)
 

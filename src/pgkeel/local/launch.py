@@ -48,7 +48,7 @@ def run(
         AccountUnavailable: This root may not change its account.
     """
     try:
-        done = subprocess.run(
+        done: subprocess.CompletedProcess[str] = subprocess.run(
             [str(argument) for argument in arguments],
             capture_output=True,
             text=True,

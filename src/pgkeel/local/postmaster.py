@@ -11,7 +11,7 @@ from pgkeel.local.account import Account
 from pgkeel.local.alive import end_orphans, is_server, send, wait_until
 from pgkeel.local.files import tail
 from pgkeel.local.launch import reap, spawn
-from pgkeel.local.runtime import Runtime
+from pgkeel.local.plan import Plan
 
 __all__ = ["ServerFailed", "launch", "repair", "running_pid", "stop"]
 
@@ -42,15 +42,15 @@ def repair(data: Path, account: Account, sockets: Path) -> None:
         left.unlink(missing_ok=True)
 
 
-def launch(data: Path, *, runtime: Runtime, account: Account, configuration: Path, log: Path, wait: timedelta) -> int:
+def launch(plan: Plan, data: Path, configuration: Path, *, log: Path, wait: timedelta) -> int:
     """Start the server and return its number once it accepts connections.
 
     Raises:
         ServerFailed: It ended, or was not ready in time; the message carries the end of its logs.
     """
-    arguments: Sequence[str | Path] = [runtime.program("postgres"), "-D", data, "-c", f"config_file={configuration}"]
+    arguments: Sequence[str | Path] = [plan.runtime.program("postgres"), "-D", data, "-c", f"config_file={configuration}"]
     with os.fdopen(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600), "wb") as output:
-        pid = spawn(account, arguments, output=output, environment=runtime.environment)
+        pid = spawn(plan.account, arguments, output=output, environment=plan.runtime.environment)
     ended = False
 
     def settled() -> bool:
