@@ -28,7 +28,7 @@ def status_text(project: Project, now: Status, *, step: str) -> str:
     return "\n".join([*lines, f"Next: {step}"])
 
 
-def _line(running: bool, name: str, text: str) -> str:  # noqa: FBT001 - the first column
+def _line(running: bool, name: str, text: str) -> str:
     return f"{'✓' if running else '✗'} {name:<13} {text}"
 
 
@@ -38,7 +38,9 @@ def _postgres(project: Project, now: Status) -> str:
         return _line(False, name, "does not run")
     if project.is_external:
         return _line(True, name, str(project.external_url().without_password()))
-    return _line(True, name, f"127.0.0.1:{now.postgres.port}/{project.config.database.name}   running as {now.account}{_why(now)}")
+    return _line(
+        True, name, f"127.0.0.1:{now.postgres.port}/{project.config.database.name}   running as {now.account}{_why(now)}"
+    )
 
 
 def _why(now: Status) -> str:

@@ -38,7 +38,11 @@ def down(*, dry_run: bool) -> Answer:
     project = current_project()
     if dry_run:
         running = stack.status(project)
-        parts = {"the agent": running.agent, "Valkey": running.valkey, "PostgreSQL": None if project.is_external else running.postgres}
+        parts = {
+            "the agent": running.agent,
+            "Valkey": running.valkey,
+            "PostgreSQL": None if project.is_external else running.postgres,
+        }
         steps = [f"stop {name}" for name, part in parts.items() if part is not None and part.running]
         return Answer({"steps": steps}, "\n".join([*steps, "Next: pgkeel down"]) if steps else "Nothing runs.")
     now = stack.down(project, report=talk)

@@ -21,9 +21,8 @@ def down(project: Project, *, report: Report) -> Status:
     """Stop what `up` started and return what runs then; nothing happens where nothing runs."""
     layout = layout_of(project)
     if is_ours(layout.state):
-        with explained(layout.state):
-            with exclusive(layout, report):
-                stop_everything(layout, report)
+        with explained(layout.state), exclusive(layout, report):
+            stop_everything(layout, report)
     return status(project)
 
 
@@ -41,6 +40,6 @@ def _stop_servers(layout: Layout, memory: Memory, report: Report) -> None:
         report("stopping Valkey")
         valkey.stop()
     cluster = remembered_cluster(layout, memory)
-    if cluster is not None and cluster.is_running:
+    if cluster.is_running:
         report("stopping PostgreSQL")
         cluster.stop()

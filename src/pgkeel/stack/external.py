@@ -30,10 +30,9 @@ def up_external(project: Project, *, yes: bool, report: Callable[[str], None]) -
         _refuse_pending(project)
         return status(project)
     layout = layout_of(project)
-    with explained(layout.state):
-        with exclusive(layout, report):
-            apply_migrations(project, report)
-            ensure_agent(project, layout, report)
+    with explained(layout.state), exclusive(layout, report):
+        apply_migrations(project, report)
+        ensure_agent(project, layout, report)
     return status(project)
 
 

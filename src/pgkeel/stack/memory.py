@@ -47,7 +47,7 @@ class Memory(msgspec.Struct, frozen=True):
 def recall(layout: Layout) -> Memory | None:
     """Return what the last `up` remembered; None when there was none, or a fault left nothing readable."""
     try:
-        return msgspec.json.decode(layout.memory.read_bytes(), type=Memory)
+        return msgspec.json.decode(layout.memory.read_bytes(), type=Memory, dec_hook=_path)
     except (FileNotFoundError, NotADirectoryError, msgspec.DecodeError):
         return None
 
@@ -67,4 +67,9 @@ def require_memory(layout: Layout) -> Memory:
 def remember(layout: Layout, memory: Memory) -> None:
     """Write it down whole, when it is not what is written already."""
     if recall(layout) != memory:
-        write_whole(layout.memory, msgspec.json.format(msgspec.json.encode(memory), indent=2) + b"\n")
+        write_whole(layout.memory, msgspec.json.format(msgspec.json.encode(memory, enc_hook=str), indent=2) + b"\n")
+
+
+def _path(_: type, text: str) -> Path:
+    """Return what the only type means that JSON does not have."""
+    return Path(text)

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from pgkeel.core.errors import ConfigError
 from pgkeel.core.project import Project
 from pgkeel.core.secret import Secret
@@ -28,20 +30,10 @@ def ensure_postgres(project: Project, layout: Layout, report: Report) -> Memory:
     runtime = find_runtime(project.config.local.postgres, account=account)
     cluster = _start(project, layout, server / "postgres", account, runtime, report)
     name = project.config.database.name
+    memory = Memory(server, account, runtime, name, cluster.port, cluster.socket, warnings=_warnings(project, account, cluster))
+    memory = _with_valkey_of(recall(layout), memory)
+    remember(layout, memory)  # now, so that `down` finds the server whatever happens next
     _ensure_database(cluster, layout, name, report)
-    before = recall(layout)
-    memory = Memory(
-        server=server,
-        account=account,
-        runtime=runtime,
-        database=name,
-        port=cluster.port,
-        socket=cluster.socket,
-        valkey_port=before.valkey_port if before else None,
-        valkey_version=before.valkey_version if before else None,
-        warnings=_warnings(project, account, cluster),
-    )
-    remember(layout, memory)
     return memory
 
 
@@ -53,6 +45,12 @@ def remembered_cluster(layout: Layout, memory: Memory) -> Cluster:
         account=memory.account,
         superuser_password=read_password(layout.password_file("superuser")),
     )
+
+
+def _with_valkey_of(before: Memory | None, memory: Memory) -> Memory:
+    if before is None:
+        return memory
+    return replace(memory, valkey_port=before.valkey_port, valkey_version=before.valkey_version)
 
 
 def _server_folder(layout: Layout, account: Account) -> Path:

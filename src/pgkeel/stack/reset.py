@@ -1,4 +1,4 @@
-"""`reset`: delete what carries our marker and nothing else; a kill in the middle leaves something that `up` and `reset` accept."""
+"""`reset`: delete what carries our marker and nothing else; what a kill in the middle leaves, `up` and `reset` accept."""
 
 import shutil
 from collections.abc import Callable

@@ -9,7 +9,7 @@ from pgkeel.stack.folders import explained
 from pgkeel.stack.layout import Layout, layout_of
 from pgkeel.stack.lock import exclusive
 from pgkeel.stack.migrate import apply_migrations, pending_migrations
-from pgkeel.stack.postgres import ensure_internal_rights, ensure_postgres
+from pgkeel.stack.postgres import ensure_postgres
 from pgkeel.stack.sources import sources
 from pgkeel.stack.status import Status, status
 from pgkeel.stack.valkey import ensure_valkey
@@ -35,9 +35,8 @@ def up(project: Project, *, yes: bool = False, report: Report) -> Status:
     if project.is_external:
         return up_external(project, yes=yes, report=report)
     layout = layout_of(project)
-    with explained(layout.state):
-        with exclusive(layout, report):
-            return _bring_up(project, layout, report)
+    with explained(layout.state), exclusive(layout, report):
+        return _bring_up(project, layout, report)
 
 
 def plan_up(project: Project) -> tuple[str, ...]:
@@ -57,6 +56,5 @@ def _bring_up(project: Project, layout: Layout, report: Report) -> Status:
     memory = ensure_postgres(project, layout, report)
     memory = ensure_valkey(project, layout, memory, report)
     apply_migrations(project, report)
-    ensure_internal_rights(project)
     ensure_agent(project, layout, report)
     return status(project)
