@@ -12,8 +12,8 @@ from datetime import timedelta
 from pathlib import Path
 
 from pgkeel.agent.leash import die_with_parent
-from pgkeel.agent.state import AgentState, StateLock, is_locked
 from pgkeel.agent.report import Status, status
+from pgkeel.agent.state import AgentState, StateLock, is_locked
 from pgkeel.core.clock import monotonic, sleep
 from pgkeel.core.errors import KeelError
 from pgkeel.core.log import get_logger
@@ -151,6 +151,8 @@ class _Supervisor:
     def _run_child(self) -> int:
         parent = os.getpid()
         with _blocked_signals():
+            if self._stopping.is_set():
+                return 0
             self._child = os.fork()
             if self._child == 0:
                 self._become_worker(parent)
@@ -171,7 +173,7 @@ class _Supervisor:
             sys.stderr.flush()
             os._exit(code)
 
-    def _on_signal(self, sign: int, _: object) -> None:
+    def _on_signal(self, _sign: int, _frame: object) -> None:
         self._stopping.set()
         if self._child:
             with suppress(ProcessLookupError):
