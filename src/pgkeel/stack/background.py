@@ -3,8 +3,7 @@
 import sys
 from collections.abc import Callable
 
-from pgkeel.agent.process import spawn, stop
-from pgkeel.agent.status import status
+from pgkeel.agent import spawn, status, stop
 from pgkeel.core.project import Project
 from pgkeel.stack.layout import Layout
 

@@ -6,7 +6,7 @@ import msgspec
 import psycopg
 
 from pgkeel import migrations
-from pgkeel.agent.status import status as agent_status
+from pgkeel.agent import status as agent_status
 from pgkeel.core.errors import Unreachable
 from pgkeel.core.project import Project
 from pgkeel.postgres import Server, connect, server_of
