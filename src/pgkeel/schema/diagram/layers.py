@@ -48,7 +48,7 @@ class Line(msgspec.Struct, frozen=True):
     @property
     def origin(self) -> str:
         """What lines that may share a lane have in common."""
-        return f"{self.left}.{self.left_row}"
+        return f"{self.left}.{self.left_row}{'?' if self.relation.is_optional else ''}"
 
 
 def lines_of(diagram: Diagram, ranks: Mapping[str, int]) -> list[Line]:

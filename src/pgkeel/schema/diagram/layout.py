@@ -7,10 +7,10 @@ import msgspec
 from pgkeel.schema.diagram.graph import Diagram, Entity
 from pgkeel.schema.diagram.layers import Line, Place, columns_of
 
-__all__ = ["CHAR", "HEAD", "PAD", "ROW", "Box", "Layout", "Point", "Route", "layout"]
+__all__ = ["CHAR", "HEAD", "MARKS", "PAD", "ROW", "Box", "Layout", "Point", "Route", "layout"]
 
 CHAR = 7.2  # width of a letter in a monospaced font of 12 pixels
-ROW, HEAD, PAD = 22, 32, 14
+ROW, HEAD, PAD, MARKS = 22, 32, 14, 38
 _MARGIN, _GAP, _LANE_HEIGHT, _LANE_STEP, _END = 28, 34, 16, 14, 34
 
 Point = tuple[float, float]
@@ -111,7 +111,7 @@ def _behind(trunks: Sequence[str]) -> float:
 def _width(entity: Entity) -> float:
     name = max((len(field.name) for field in entity.fields), default=0)
     kind = max((len(field.type) for field in entity.fields), default=0)
-    return max((name + kind + 3) * CHAR + 2 * PAD + 30, (len(entity.name) + 2) * CHAR * 1.2 + 2 * PAD)
+    return max((name + kind + 3) * CHAR + 2 * PAD + MARKS, (len(entity.name) + 2) * CHAR * 1.2 + 2 * PAD)
 
 
 def _height(column: Sequence[Place], entities: Mapping[str, Entity]) -> float:

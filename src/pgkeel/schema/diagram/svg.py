@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from xml.sax.saxutils import escape
 
 from pgkeel.schema.diagram.graph import Diagram, Field
-from pgkeel.schema.diagram.layout import HEAD, PAD, ROW, Box, Layout, Point, Route, layout
+from pgkeel.schema.diagram.layout import HEAD, MARKS, PAD, ROW, Box, Layout, Point, Route, layout
 
 __all__ = ["as_svg"]
 
@@ -12,8 +12,9 @@ _STYLE = """text { font: 12px ui-monospace, SFMono-Regular, Menlo, Consolas, "De
 .page { fill: #ffffff } .box { fill: #ffffff; stroke: #94a3b8 } .head { fill: #1e3a5f } .odd { fill: #f1f5f9 }
 .title { fill: #ffffff; font-weight: 700; font-size: 13px } .type { fill: #64748b } .key { font-weight: 700 }
 .mark { fill: #b45309; font-size: 10px } .joins { fill: #cbd5e1; font-size: 11px }
-.line { fill: none; stroke: #64748b; stroke-width: 1.4 } .foot { fill: none; stroke: #334155; stroke-width: 1.4 }
-.hole { fill: #ffffff; stroke: #334155; stroke-width: 1.4 } .count { fill: #334155; font-size: 11px; font-weight: 700 }"""
+.line { fill: none; stroke: #64748b; stroke-width: 1.4 } .optional { stroke-dasharray: 5 3 }
+.foot { fill: none; stroke: #334155; stroke-width: 1.4 } .hole { fill: #ffffff; stroke: #334155; stroke-width: 1.4 }
+.count { fill: #334155; font-size: 11px; font-weight: 700 }"""
 _RADIUS = 7
 
 
@@ -49,7 +50,9 @@ def _row(box: Box, y: float, field: Field, *, is_odd: bool) -> Iterator[str]:
     if is_odd:
         yield f'<rect class="odd" x="{box.x + 1:g}" y="{y:g}" width="{box.width - 2:g}" height="{ROW}"/>'
     yield _text(box.x + PAD, y + 15, field.name, "key" if field.is_primary else "")
-    yield _text(box.x + box.width - PAD - 30, y + 15, f"{field.type}{'?' if field.is_nullable else ''}", "type", anchor="end")
+    yield _text(
+        box.x + box.width - PAD - MARKS + 6, y + 15, f"{field.type}{'?' if field.is_nullable else ''}", "type", anchor="end"
+    )
     marks = [word for word, holds in (("PK", field.is_primary), ("FK", field.is_foreign)) if holds]
     if not marks and field.is_unique:
         marks = ["UQ"]
@@ -65,7 +68,8 @@ def _text(x: float, y: float, text: str, style: str, *, anchor: str = "") -> str
 def _route(route: Route) -> Iterator[str]:
     relation = route.line.relation
     said = f"{relation.parent} {relation.cardinality} {relation.child} ({', '.join(relation.columns)})"
-    yield f'<path class="line" d="{_path(route.points)}"><title>{escape(said)}</title></path>'
+    style = "line optional" if relation.is_optional else "line"
+    yield f'<path class="{style}" d="{_path(route.points)}"><title>{escape(said)}</title></path>'
 
 
 def _path(points: Sequence[Point]) -> str:
@@ -89,8 +93,11 @@ def _ends(route: Route) -> Iterator[str]:
     relation = route.line.relation
     first, last = _end(route.points[0], route.points[1]), _end(route.points[-1], route.points[-2])
     parent, child = (first, last) if route.line.ends_at_child else (last, first)
-    yield _one(*parent, is_optional=relation.is_optional)
-    yield _many(*child) if relation.cardinality == "1:N" else _one(*child, is_optional=True)
+    is_many = relation.cardinality == "1:N"
+    yield _one(*parent)
+    yield _count(*parent, "1")
+    yield _many(*child) if is_many else _one(*child)
+    yield _count(*child, "N" if is_many else "1")
 
 
 def _end(at: Point, towards: Point) -> tuple[float, float, int]:
@@ -98,11 +105,12 @@ def _end(at: Point, towards: Point) -> tuple[float, float, int]:
     return at[0], at[1], 1 if towards[0] > at[0] else -1
 
 
-def _one(x: float, y: float, out: int, *, is_optional: bool) -> str:
-    bar = f'<path class="foot" d="M{x + 7 * out:g},{y - 5:g} v10"/>'
-    if is_optional:
-        return f'{bar}<circle class="hole" cx="{x + 13 * out:g}" cy="{y:g}" r="3.5"/>'
-    return f'{bar}<path class="foot" d="M{x + 11 * out:g},{y - 5:g} v10"/>'
+def _count(x: float, y: float, out: int, text: str) -> str:
+    return _text(x + 24 * out, y - 5, text, "count", anchor="middle")
+
+
+def _one(x: float, y: float, out: int) -> str:
+    return f'<path class="foot" d="M{x + 7 * out:g},{y - 5:g} v10 M{x + 11 * out:g},{y - 5:g} v10"/>'
 
 
 def _many(x: float, y: float, out: int) -> str:
