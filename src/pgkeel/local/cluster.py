@@ -1,5 +1,6 @@
 """A PostgreSQL server of our own: made, started, killed, promoted; any number of them side by side."""
 
+import shutil
 import signal
 from datetime import timedelta
 from pathlib import Path
@@ -52,7 +53,7 @@ class Cluster:
             FolderNotWritable: The folder cannot be written.
             Failed: initdb said no.
         """
-        plan = Plan(directory=make_folder(directory), **fields)
+        plan = Plan(directory=make_folder(directory).resolve(), **fields)
         cluster = cls(plan)
         with locked(directory):
             if not cluster.data.exists():
@@ -72,7 +73,7 @@ class Cluster:
             NotFound: There is no complete data directory.
             OtherMajor: The data directory belongs to another major.
         """
-        cluster = cls(Plan(directory=directory, **fields))
+        cluster = cls(Plan(directory=directory.resolve(), **fields))
         if not cluster.exists(directory):
             raise NotFound(f"there is no data directory in {directory}", hint="`pgkeel up` makes one")
         require_major(cluster.data, cluster.plan.runtime)
@@ -92,8 +93,8 @@ class Cluster:
             Failed: pg_basebackup said no.
             FolderNotWritable: The folder cannot be written.
         """
-        folder = make_folder(directory / "conf")
-        plan = Plan(directory=directory, **fields)
+        folder = make_folder(directory.resolve() / "conf")
+        plan = Plan(directory=directory.resolve(), **fields)
         cluster = cls(plan)
         with locked(directory):
             if not cluster.data.exists():
@@ -142,7 +143,7 @@ class Cluster:
         return self.pid is not None
 
     def start(self, *, wait: timedelta = timedelta(minutes=5)) -> None:
-        """Start the server unless it runs, after repairing what a kill left behind.
+        """Start the server unless it runs, after repairing what a kill left behind, and wait until it accepts connections.
 
         Raises:
             PortBusy: The configured port is used by another program.
@@ -151,7 +152,9 @@ class Cluster:
             ServerFailed: It did not become ready; the message carries what it said.
         """
         with locked(self._directory):
-            if self.is_running:
+            pid = self.pid
+            if pid is not None:
+                postmaster.await_ready(pid, self.data, lambda: not self.is_running, log=self._start_log, wait=wait)
                 return
             require_major(self.data, self.plan.runtime)
             private_folder(self.socket, self._account)
@@ -176,6 +179,13 @@ class Cluster:
         pid = self.pid
         if pid is not None:
             postmaster.stop(pid, self.data, self._account, number=signal.SIGKILL, wait=timedelta(seconds=10))
+
+    def destroy(self) -> None:
+        """Stop the server and delete its folder and its socket folder; no link is followed."""
+        self.stop()
+        for folder in (self.socket, self._directory):
+            if folder.is_dir() and not folder.is_symlink():
+                shutil.rmtree(folder)
 
     def restart(self) -> None:
         """Stop and start."""
@@ -230,12 +240,16 @@ class Cluster:
         for attempt in range(1, _ATTEMPTS + 1):
             port = settle_port(self.plan.port, self._memory().port, setting="local.port")
             try:
-                postmaster.launch(self.plan, self.data, self._configure(port), log=self._directory / "start.log", wait=wait)
+                postmaster.launch(self.plan, self.data, self._configure(port), log=self._start_log, wait=wait)
             except ServerFailed:
                 if self.plan.port or is_free(port) or attempt == _ATTEMPTS:
                     raise
             else:
                 return
+
+    @property
+    def _start_log(self) -> Path:
+        return self._directory / "start.log"
 
     def _configure(self, port: int) -> Path:
         """Write the configuration, remember the port and the release, and return the file that the server reads."""

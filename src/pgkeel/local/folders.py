@@ -71,7 +71,7 @@ def _require_private(folder: Path, account: Account) -> None:
     if found.st_uid != account.uid:
         raise UnsafeFolder(f"{folder} belongs to user {found.st_uid}, not to {account.name} ({account.uid})", hint=hint)
     if stat.S_IMODE(found.st_mode) != 0o700:
-        folder.chmod(0o700)
+        raise UnsafeFolder(f"others can enter {folder}", hint=f"chmod 700 {folder}")
 
 
 def socket_folder(directory: Path) -> Path:

@@ -1,6 +1,7 @@
 """Copy or unpack an installation to where the servers' account can execute it: all of it or nothing."""
 
 import contextlib
+import os
 import shutil
 import tarfile
 import tempfile
@@ -56,6 +57,7 @@ def _arriving(target: Path) -> Iterator[Path]:
 def _settle(tree: Path, target: Path) -> None:
     """Make everything readable, then rename: whoever came first wins, and nobody sees a half."""
     for path in [tree, *tree.rglob("*")]:
+        os.chown(path, os.getuid(), os.getgid(), follow_symlinks=False)
         if not path.is_symlink():
             path.chmod(0o755 if path.is_dir() or path.stat().st_mode & 0o100 else 0o644)
     if not target.exists():
