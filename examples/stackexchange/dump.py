@@ -6,10 +6,10 @@ other than XML's own five are refused (no file outside is read, nothing expands 
 
 import gzip
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, BinaryIO
 from xml.parsers import expat
 
 from pgkeel.core.errors import UsageError
@@ -107,25 +107,30 @@ def find_file(folder: Path, name: str) -> Path:
     raise BrokenDump(f"{folder} has neither {name}.xml nor {name}.xml.gz", hint="name the folder of an unpacked data dump")
 
 
-def read_rows(file: Path) -> Iterator[Row]:
+def read_rows(file: Path, seen_bytes: Callable[[int], None] = lambda _: None) -> Iterator[Row]:
     """Yield the rows of a file in their order, never the whole file at once.
+
+    Args:
+        file: `NAME.xml` or `NAME.xml.gz`.
+        seen_bytes: Told now and then how many bytes of the file have been read.
 
     Raises:
         BrokenDump: The file cannot be unpacked, is not well-formed, is something else, or has one Id twice.
     """
     reader = _Reader(file.name, root=file.name.partition(".")[0].lower())
     seen: set[int] = set()
-    with _open(file) as stream:
-        for row in reader.rows(stream):
+    with _opened(file) as raw:
+        stream = gzip.GzipFile(fileobj=raw) if file.suffix == ".gz" else raw
+        for row in reader.rows(stream, lambda: seen_bytes(raw.tell())):
             if row.id in seen:
                 raise row.broken("this Id occurs twice")
             seen.add(row.id)
             yield row
 
 
-def _open(file: Path) -> BinaryIO:
+def _opened(file: Path) -> BinaryIO:
     try:
-        return gzip.open(file) if file.suffix == ".gz" else file.open("rb")  # type: ignore[return-value] # GzipFile reads alike
+        return file.open("rb")
     except OSError as err:
         raise BrokenDump(f"{file} cannot be read: {err.strerror}", hint="correct its permissions") from err
 
@@ -145,11 +150,12 @@ class _Reader:
         self.parser.StartDoctypeDeclHandler = self._refuse
         self.parser.EntityDeclHandler = self._refuse
 
-    def rows(self, stream: BinaryIO) -> Iterator[Row]:
+    def rows(self, stream: IO[bytes] | gzip.GzipFile, after_chunk: Callable[[], None]) -> Iterator[Row]:
         """Yield the rows of a stream."""
         while chunk := self._chunk(stream):
             self._parse(chunk, is_last=False)
             yield from self._taken()
+            after_chunk()
         self._parse(b"", is_last=True)
         yield from self._taken()
 
@@ -157,7 +163,7 @@ class _Reader:
         found, self.found = self.found, []
         return found
 
-    def _chunk(self, stream: BinaryIO) -> bytes:
+    def _chunk(self, stream: IO[bytes] | gzip.GzipFile) -> bytes:
         try:
             return stream.read(_CHUNK)
         except (OSError, EOFError, zlib.error) as err:
