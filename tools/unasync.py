@@ -12,7 +12,6 @@ from pathlib import Path
 
 HEADER = "# Generated from {source} by tools/unasync.py; do not edit.\n"
 SUBSTITUTIONS = (
-    (r"from collections\.abc import (.*\b)?AsyncIterator", r"from collections.abc import \1Iterator"),
     (r"\bAsyncIterator\b", "Iterator"),
     (r"\basynccontextmanager\b", "contextmanager"),
     (r"\b_async\b", "_sync"),
@@ -21,10 +20,10 @@ SUBSTITUTIONS = (
     (r"\b__aenter__\b", "__enter__"),
     (r"\b__aexit__\b", "__exit__"),
     (r"\basync with\b", "with"),
-    (r"\basync for\b", "for"),
     (r"\basync def\b", "def"),
     (r"\bawait ", ""),
-    (r"\bsqlalchemy\.ext\.asyncio\b", "sqlalchemy.orm"),
+    (r"\bsqlalchemy\.ext\.asyncio\.engine\b", "sqlalchemy.engine"),
+    (r"\bsqlalchemy\.ext\.asyncio\.session\b", "sqlalchemy.orm.session"),
     (r"\bcreate_async_engine\b", "create_engine"),
     (r"\bAsyncEngine\b", "Engine"),
     (r"\bAsyncSession\b", "Session"),

@@ -6,7 +6,6 @@ from typing import Any, Generic, TypeVar
 from sqlalchemy import ARRAY, BindParameter, ColumnElement, Float, Numeric, all_, any_, bindparam
 from sqlalchemy.engine import Dialect
 from sqlalchemy.sql import operators, visitors
-from sqlalchemy.sql.base import Executable
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.elements import BinaryExpression, ClauseElement
 from sqlalchemy.types import TypeDecorator, TypeEngine
@@ -89,7 +88,7 @@ class Expressions:
         return [parameter.effective_value for parameter in self.parameters]
 
     def fixed(self) -> tuple[list[Any], dict[BindParameter[Any], BindParameter[Any]]]:
-        """Return the expressions with `IN (…)` as `= ANY(array)`, so that one statement serves any length, and what replaced what."""
+        """Return the expressions with `IN (…)` as `= ANY(array)`, which serves any length, and what replaced what."""
         replaced: dict[BindParameter[Any], BindParameter[Any]] = {}
 
         def replace(element: Any, **_: object) -> Any:  # noqa: ANN401 - SQLAlchemy's visitors know no types
@@ -107,7 +106,7 @@ class Expressions:
 
 
 def compile_statement(
-    statement: Executable,
+    statement: ClauseElement,
     names: Sequence[str | BindParameter[Any]],
     *,
     columns: Iterable[ColumnElement[Any]],

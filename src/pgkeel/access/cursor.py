@@ -25,7 +25,7 @@ class CursorCodec:
 
     def __init__(self, shape: Shape[Any], orders: Sequence[Order], secret: Secret) -> None:
         """Derive the key of this query, so that a cursor of another one is refused."""
-        query = msgspec.json.encode([shape.table.fullname, orders])
+        query = msgspec.json.encode([shape.name, str(shape.table), [[str(order.column), order.is_descending, order.nulls_first] for order in orders]])
         self._key = hmac.digest(secret.reveal().encode(), b"pgkeel cursor 1" + query, hashlib.sha256)
         columns = [shape.table.c[order.column] for order in orders]
         self._fields = [next(name for name in shape.row.__struct_fields__ if shape.names[name] is column) for column in columns]
@@ -35,7 +35,7 @@ class CursorCodec:
     def write(self, row: object) -> str:
         """Return the cursor of a row."""
         body = msgspec.msgpack.encode([getattr(row, name) for name in self._fields])
-        return base64.urlsafe_b64encode(self._sign(body) + body).rstrip(b"=").decode()
+        return _text(self._sign(body) + body)
 
     def read(self, cursor: str) -> tuple[object, ...]:
         """Return the values of the row that a cursor stands for.
@@ -48,9 +48,13 @@ class CursorCodec:
         except (binascii.Error, ValueError):
             raw = b""
         signature, body = raw[:_SIGNATURE], raw[_SIGNATURE:]
-        if not hmac.compare_digest(signature, self._sign(body)):
+        if not hmac.compare_digest(signature, self._sign(body)) or _text(raw) != cursor:
             raise InvalidCursor(hint="start again from the first page")
         return self._decoder.decode(body)
 
     def _sign(self, body: bytes) -> bytes:
         return hmac.digest(self._key, body, hashlib.sha256)[:_SIGNATURE]
+
+
+def _text(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()

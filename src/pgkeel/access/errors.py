@@ -95,7 +95,14 @@ class Constraint(AccessError):
     code = "constraint"
 
     def __init__(  # noqa: D107 - the class says it
-        self, message: str = "", *, hint: str = "", constraint: str = "", columns: Sequence[str] = (), table: str = "", sqlstate: str = ""
+        self,
+        message: str = "",
+        *,
+        hint: str = "",
+        constraint: str = "",
+        columns: Sequence[str] = (),
+        table: str = "",
+        sqlstate: str = "",
     ) -> None:
         super().__init__(message, hint=hint)
         self.constraint = constraint

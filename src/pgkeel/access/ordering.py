@@ -5,7 +5,7 @@ from functools import reduce
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, and_, bindparam, false, or_, tuple_
+from sqlalchemy import ColumnElement, and_, bindparam, false, or_, true, tuple_
 from sqlalchemy.sql import operators
 from sqlalchemy.sql.elements import UnaryExpression
 
@@ -49,7 +49,7 @@ def order_of(shape: Shape[Any], items: OrderBy | Sequence[OrderBy]) -> tuple[Ord
     asked = [_order(shape, item) for item in given if item is not None]
     named = {order.column for order in asked}
     direction = asked[-1].is_descending if asked else False
-    rest = [Order(column.name, direction, direction) for column in shape.primary if column.name not in named]
+    rest = [Order(str(column.name), direction, direction) for column in shape.primary if column.name not in named]
     if len(named) != len(asked):
         raise UsageError(f"a column stands twice in the ordering of {shape.name}", hint="name each column once")
     return (*asked, *rest)
@@ -58,7 +58,7 @@ def order_of(shape: Shape[Any], items: OrderBy | Sequence[OrderBy]) -> tuple[Ord
 def _order(shape: Shape[Any], item: OrderBy) -> Order:
     if isinstance(item, str):
         descending = item.startswith("-")
-        return Order(shape.column(item.removeprefix("-")).name, descending, descending)
+        return Order(str(shape.column(item.removeprefix("-")).name), descending, descending)
     said: dict[str, bool] = {}
     while isinstance(item, UnaryExpression) and item.modifier in _MODIFIERS:
         said = _MODIFIERS[item.modifier] | said
@@ -102,7 +102,10 @@ def after(shape: Shape[Any], orders: Sequence[Order], is_null: Sequence[bool]) -
         left, right = (columns[0], values[0]) if len(columns) == 1 else (tuple_(*columns), tuple_(*values))
         return left < right if orders[0].is_descending else left > right
     steps = [
-        and_(*map(_same, columns[:place], values[:place], is_null[:place]), _behind(columns[place], values[place], orders[place], is_null[place]))
+        and_(
+            *map(_same, columns[:place], values[:place], is_null[:place]),
+            _behind(columns[place], values[place], orders[place], is_null[place]),
+        )
         for place in range(len(columns))
     ]
     return and_(_bound(columns[0], values[0], orders[0], is_null[0]), reduce(or_, steps))
@@ -122,5 +125,6 @@ def _behind(column: Any, value: ColumnElement[Any], order: Order, is_null: bool)
 def _bound(column: Any, value: ColumnElement[Any], order: Order, is_null: bool) -> ColumnElement[bool]:  # noqa: ANN401 - a column
     """Return what holds for every row from the given one on, as an index condition where there can be one."""
     if is_null or (column.nullable and not order.nulls_first):
-        return and_()
-    return column <= value if order.is_descending else column >= value
+        return true()
+    bound: ColumnElement[bool] = column <= value if order.is_descending else column >= value
+    return bound

@@ -1,7 +1,6 @@
 """What the statements need to know about a model, read once from its mapping."""
 
 from collections.abc import Mapping
-from functools import cache
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -93,7 +92,6 @@ def suggestion(name: str, known: Mapping[str, object]) -> str:
     return f"did you mean {near[0]}?" if near else f"one of {', '.join(sorted(known))}"
 
 
-@cache
 def shape_of(model: HasRow[R]) -> Shape[R]:
     """Return the shape of a model.
 

@@ -31,7 +31,9 @@ class Connection(Protocol):
         """Run it and return how many rows it touched."""
         ...
 
-    async def copy(self, table: Sequence[str], columns: Sequence[str], types: Sequence[str], rows: Iterable[Sequence[object]]) -> int:
+    async def copy(
+        self, table: Sequence[str], columns: Sequence[str], types: Sequence[str], rows: Iterable[Sequence[object]]
+    ) -> int:
         """Write rows by COPY, all or none, and return how many; `table` is its name, after its schema if it says one."""
         ...
 

@@ -48,7 +48,11 @@ def _from_options(text: str) -> dict[str, str]:
 
 
 def _refuse_unknown(options: dict[str, str]) -> None:
-    asked = {name for name, value in options.items() if (name, value) not in {("channel_binding", "prefer"), ("channel_binding", "disable")}}
+    asked = {
+        name
+        for name, value in options.items()
+        if (name, value) not in {("channel_binding", "prefer"), ("channel_binding", "disable")}
+    }
     if asked:
         raise ConfigError(
             f"asyncpg cannot do what the address asks for: {', '.join(sorted(asked))}",

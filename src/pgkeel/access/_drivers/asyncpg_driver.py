@@ -51,7 +51,13 @@ class AsyncpgConnection:
         count = _COUNT.search(await self.raw.execute(sql, *values))
         return int(count[1]) if count else 0
 
-    async def copy(self, table: Sequence[str], columns: Sequence[str], types: Sequence[str], rows: Iterable[Sequence[object]]) -> int:
+    async def copy(
+        self,
+        table: Sequence[str],
+        columns: Sequence[str],
+        types: Sequence[str],  # noqa: ARG002 - asyncpg asks the server
+        rows: Iterable[Sequence[object]],
+    ) -> int:
         """Write rows by binary COPY; asyncpg asks the server for the types."""
         schema = table[0] if len(table) > 1 else None
         done = await self.raw.copy_records_to_table(table[-1], records=rows, columns=list(columns), schema_name=schema)
@@ -81,7 +87,8 @@ class AsyncpgConnection:
     def begin_session(self, dialect: Dialect) -> Any:  # noqa: ANN401 - SQLAlchemy's adapter
         """Return SQLAlchemy's adapter of this connection."""
         if self._adapted is None:
-            self._adapted = dialect_module.AsyncAdapt_asyncpg_connection(dialect.loaded_dbapi, self.raw)
+            kind: Any = dialect_module.AsyncAdapt_asyncpg_connection
+            self._adapted = kind(dialect.loaded_dbapi, self.raw)
         return self._adapted
 
     def end_session(self) -> None:
@@ -102,7 +109,7 @@ class AsyncpgDriver:
         """
         self._url = url
         self._arguments = connect_arguments(url, {"timezone": "UTC", "application_name": "pgkeel"})
-        self.dialect: Dialect = dialect_module.dialect()
+        self.dialect: Dialect = dialect_module.dialect()  # type: ignore[no-untyped-call]
 
     async def connect(self, seconds: float) -> AsyncpgConnection:
         """Open a connection within so many seconds.
@@ -114,9 +121,8 @@ class AsyncpgDriver:
             async with asyncio.timeout(seconds):
                 raw = await asyncpg.connect(**self._arguments, timeout=seconds)
                 await _read_json(raw)
-        except (*self.errors, TimeoutError) as err:
-            reason = getattr(err, "message", "") or type(err).__name__ if isinstance(err, asyncpg.PostgresError) else _reason(err)
-            failure = Unreachable(f"cannot connect to {self._url}: {reason}", hint="`pgkeel status` shows what is running")
+        except self.errors as err:
+            failure = Unreachable(f"cannot connect to {self._url}: {_reason(err)}", hint="`pgkeel status` shows what is running")
         else:
             return AsyncpgConnection(raw)
         raise failure
@@ -148,16 +154,19 @@ def _from_server(error: asyncpg.PostgresError) -> Diagnosis:
 def _reason(error: BaseException) -> str:
     if isinstance(error, TimeoutError):
         return "no answer in time"
-    return getattr(error, "strerror", None) or type(error).__name__
+    said: str | None = getattr(error, "message" if isinstance(error, asyncpg.PostgresError) else "strerror", None)
+    return said or type(error).__name__
 
 
 async def _read_json(raw: "asyncpg.Connection[asyncpg.Record]") -> None:
     """Let JSON arrive as Python values and leave as text, exactly as SQLAlchemy's dialect wants it."""
-    for name, prefix in (("json", b""), ("jsonb", b"\x01")):
-        await raw.set_type_codec(
-            name,
-            schema="pg_catalog",
-            format="binary",
-            encoder=lambda text, prefix=prefix: prefix + text.encode(),
-            decoder=lambda wire, skip=len(prefix): json.loads(wire[skip:]),
-        )
+    await raw.set_type_codec("json", schema="pg_catalog", format="binary", encoder=str.encode, decoder=json.loads)
+    await raw.set_type_codec("jsonb", schema="pg_catalog", format="binary", encoder=_to_jsonb, decoder=_from_jsonb)
+
+
+def _to_jsonb(text: str) -> bytes:
+    return b"\x01" + text.encode()
+
+
+def _from_jsonb(wire: bytes) -> Any:  # noqa: ANN401 - any JSON value
+    return json.loads(wire[1:])

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import psycopg
 from psycopg import AsyncRawCursor
@@ -58,10 +58,12 @@ class PsycopgAsyncConnection:
     async def execute(self, sql: str, values: Sequence[object] = ()) -> int:
         """Run it and return how many rows it touched."""
         if not values:
-            return max(0, (await self.raw.execute(sql)).rowcount)  # type: ignore[call-overload, no-any-return] # SQL compiled by us
+            return max(0, (await self.raw.execute(sql)).rowcount)
         return max(0, (await self._run(sql, values)).rowcount)
 
-    async def copy(self, table: Sequence[str], columns: Sequence[str], types: Sequence[str], rows: Iterable[Sequence[object]]) -> int:
+    async def copy(
+        self, table: Sequence[str], columns: Sequence[str], types: Sequence[str], rows: Iterable[Sequence[object]]
+    ) -> int:
         """Write rows by COPY, in binary where psycopg knows all types."""
         is_binary = all(map(common.has_type, types))
         async with self.raw.cursor() as cursor:
@@ -75,6 +77,7 @@ class PsycopgAsyncConnection:
     async def reset(self) -> None:
         """Leave nothing of a session behind."""
         await self.raw.rollback()
+        await self.raw.set_autocommit(True)
         for statement in common.RESET:
             await self.raw.execute(statement)
 
@@ -97,7 +100,7 @@ class PsycopgAsyncConnection:
     def begin_session(self, dialect: Dialect) -> Any:  # noqa: ANN401 - SQLAlchemy's adapter
         """Return SQLAlchemy's adapter of this connection, out of autocommit."""
         if self._adapted is None:
-            self._adapted = dialect_module.AsyncAdapt_psycopg_connection(dialect.loaded_dbapi, self.raw)
+            self._adapted = dialect_module.AsyncAdapt_psycopg_connection(dialect.loaded_dbapi, cast("Any", self.raw))
         self._adapted.autocommit = False
         return self._adapted
 
@@ -128,8 +131,10 @@ class PsycopgAsyncDriver:
         try:
             async with asyncio.timeout(seconds):
                 raw = await psycopg.AsyncConnection.connect(autocommit=True, **keywords)
-        except (*common.ERRORS, TimeoutError) as err:
-            failure = Unreachable(f"cannot connect to {self._url}: {common.reason(err)}", hint="`pgkeel status` shows what is running")
+        except common.ERRORS as err:
+            failure = Unreachable(
+                f"cannot connect to {self._url}: {common.reason(err)}", hint="`pgkeel status` shows what is running"
+            )
         else:
             return PsycopgAsyncConnection(raw)
         raise failure

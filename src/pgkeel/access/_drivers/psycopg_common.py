@@ -13,7 +13,17 @@ from sqlalchemy.engine import Dialect
 from pgkeel.access._drivers.diagnosis import Diagnosis
 from pgkeel.core.url import Url
 
-__all__ = ["ERRORS", "RESET", "connect_keywords", "copy_statement", "diagnose", "has_type", "is_readable", "new_dialect", "reason"]
+__all__ = [
+    "ERRORS",
+    "RESET",
+    "connect_keywords",
+    "copy_statement",
+    "diagnose",
+    "has_type",
+    "is_readable",
+    "new_dialect",
+    "reason",
+]
 
 ERRORS: tuple[type[Exception], ...] = (psycopg.Error, OSError, UnicodeError, OverflowError)
 RESET = ("SELECT pg_advisory_unlock_all()", "CLOSE ALL", "UNLISTEN *", "RESET ALL")
@@ -30,7 +40,8 @@ def connect_keywords(url: Url, seconds: float) -> dict[str, str]:
 
 def new_dialect() -> Dialect:
     """Return SQLAlchemy's dialect with `$1` parameters, so that statements are the same for every driver."""
-    return dialect_module.dialect(paramstyle="numeric_dollar")
+    dialect: Dialect = dialect_module.dialect(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
+    return dialect
 
 
 def copy_statement(table: Sequence[str], columns: Sequence[str], *, is_binary: bool) -> sql.Composed:

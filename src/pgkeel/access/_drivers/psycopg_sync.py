@@ -55,7 +55,7 @@ class PsycopgConnection:
     def execute(self, sql: str, values: Sequence[object] = ()) -> int:
         """Run it and return how many rows it touched."""
         if not values:
-            return max(0, self.raw.execute(sql).rowcount)  # type: ignore[call-overload, no-any-return] # SQL compiled by us
+            return max(0, self.raw.execute(sql).rowcount)
         return max(0, self._run(sql, values).rowcount)
 
     def copy(self, table: Sequence[str], columns: Sequence[str], types: Sequence[str], rows: Iterable[Sequence[object]]) -> int:
@@ -72,6 +72,7 @@ class PsycopgConnection:
     def reset(self) -> None:
         """Leave nothing of a session behind."""
         self.raw.rollback()
+        self.raw.set_autocommit(True)
         for statement in common.RESET:
             self.raw.execute(statement)
 
@@ -124,7 +125,9 @@ class PsycopgDriver:
         try:
             raw = psycopg.connect(autocommit=True, **keywords)
         except common.ERRORS as err:
-            failure = Unreachable(f"cannot connect to {self._url}: {common.reason(err)}", hint="`pgkeel status` shows what is running")
+            failure = Unreachable(
+                f"cannot connect to {self._url}: {common.reason(err)}", hint="`pgkeel status` shows what is running"
+            )
         else:
             return PsycopgConnection(raw)
         raise failure
