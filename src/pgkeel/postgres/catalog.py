@@ -65,9 +65,13 @@ class Snapshot(msgspec.Struct, frozen=True):
         """A SHA-256 that is equal exactly when the objects are, as 64 hex digits."""
         return hashlib.sha256(msgspec.json.encode(self.objects)).hexdigest()
 
-    def of_kind(self, kind: str) -> tuple[CatalogObject, ...]:
-        """Return the objects of one kind."""
-        return tuple(found for found in self.objects if found.kind == kind)
+    def only(self, *kinds: str) -> "Snapshot":
+        """Return the part of these kinds."""
+        return Snapshot(tuple(found for found in self.objects if found.kind in kinds))
+
+    def without(self, *kinds: str) -> "Snapshot":
+        """Return the part of all other kinds."""
+        return Snapshot(tuple(found for found in self.objects if found.kind not in kinds))
 
 
 class Difference(msgspec.Struct, frozen=True, order=True):
@@ -109,11 +113,13 @@ def snapshot(connection: Connection, *, schemas: Sequence[str] = ("public",)) ->
 
 def differences(left: Snapshot, right: Snapshot, *, ignoring: Collection[str] = ()) -> tuple[Difference, ...]:
     """Return what two databases disagree about, sorted; `ignoring` names kinds (`grant`, `extension`, …)."""
-    first, second = ({(one.kind, one.name): one.definition for one in side.objects} for side in (left, right))
+    first, second = (
+        {(one.kind, one.name): one.definition for one in side.without(*ignoring).objects} for side in (left, right)
+    )
     return tuple(
         Difference(kind, name, first.get((kind, name)), second.get((kind, name)))
         for kind, name in sorted(first.keys() | second.keys())
-        if kind not in ignoring and first.get((kind, name)) != second.get((kind, name))
+        if first.get((kind, name)) != second.get((kind, name))
     )
 
 

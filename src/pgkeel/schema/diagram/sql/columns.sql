@@ -1,5 +1,5 @@
 -- one row: a column of a table that is no partition; tables of the first schema are named without it
-SELECT CASE WHEN namespace.nspname = (%(schemas)s)[1] THEN relation.relname
+SELECT CASE WHEN namespace.nspname = (%(schemas)s::text[])[1] THEN relation.relname
             ELSE concat_ws('.', namespace.nspname, relation.relname) END AS table_name,
        attribute.attname AS column_name,
        format_type(attribute.atttypid, attribute.atttypmod) AS type,
