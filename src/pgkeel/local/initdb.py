@@ -14,7 +14,7 @@ from pgkeel.local.launch import Failed, run
 from pgkeel.local.plan import Plan
 from pgkeel.local.runtime import Runtime
 
-__all__ = ["OtherMajor", "arriving", "initialise", "major_of", "require_major", "secret_file"]
+__all__ = ["OtherMajor", "arriving", "has_c_utf8", "initialise", "major_of", "require_major", "secret_file"]
 
 _ARRIVING = ".arriving-"
 
@@ -114,12 +114,13 @@ def require_major(data: Path, runtime: Runtime) -> None:
 
 def _locale(runtime: Runtime, account: Account) -> list[str]:
     """Return initdb's options for Unicode order by code point: builtin from 17 on, libc's C.UTF-8 or C before."""
-    libc = "C.UTF-8" if _has_c_utf8(account) else "C"
+    libc = "C.UTF-8" if has_c_utf8(account) else "C"
     builtin = ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"] if runtime.major >= 17 else []
     return [*builtin, f"--locale={libc}", "--lc-messages=C"]
 
 
-def _has_c_utf8(account: Account) -> bool:
+def has_c_utf8(account: Account) -> bool:
+    """Return whether the machine's C library knows the locale C.UTF-8."""
     try:
         known = run(account, ["locale", "-a"], timeout=10).split()
     except Failed:
