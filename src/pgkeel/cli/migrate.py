@@ -12,8 +12,8 @@ from pgkeel.core import clock
 from pgkeel.core.errors import UsageError
 from pgkeel.core.project import Project
 from pgkeel.migrations import Options, Outcome, Source, Status
-from pgkeel.stack import sources as sources_of
 from pgkeel.stack.connection import connect
+from pgkeel.stack.sources import sources as sources_of
 
 __all__ = ["migrate"]
 
@@ -116,13 +116,13 @@ def _answer(outcome: Outcome) -> Answer:
         }
         for step in outcome.steps
     ]
-    if outcome.dry_run:
-        text = "\n".join(
-            f"-- {step.direction} {step.source} {step.version}_{step.name}\n" + "\n".join(step.sql) for step in outcome.steps
-        )
-    else:
-        text = f"{len(steps)} migrations" if len(steps) != 1 else "1 migration"
+    text = _plan(outcome) if outcome.dry_run else f"{len(steps)} migration{'' if len(steps) == 1 else 's'}"
     return Answer({"dry_run": outcome.dry_run, "steps": steps}, text or "nothing to do")
+
+
+def _plan(outcome: Outcome) -> str:
+    titles = (f"-- {step.direction} {step.source} {step.version}_{step.name}" for step in outcome.steps)
+    return "\n".join("\n".join([title, *step.sql]) for title, step in zip(titles, outcome.steps, strict=True))
 
 
 def _table(found: Status) -> str:

@@ -7,6 +7,7 @@ import msgspec
 import psycopg
 
 from pgkeel.core import clock
+from pgkeel.core.units import format_duration
 from pgkeel.migrations.errors import EditedMigration, MigrationFailed
 from pgkeel.migrations.guard import Watcher
 from pgkeel.migrations.ledger import Scribe, units_checksum
