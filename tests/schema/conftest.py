@@ -17,7 +17,13 @@ ARGON2 = "$argon2id$v=19$m=65536,t=3,p=4$c29tZXNhbHRzb21lc2FsdA$RdescudvJCsgt3ub
 def engine_of(url: Url) -> sqlalchemy.Engine:
     """An engine of the ORM on a test's database."""
     address = sqlalchemy.URL.create(
-        "postgresql+psycopg", url.user, None, url.host, url.port, url.database, {key: str(value) for key, value in url.options.items()}
+        "postgresql+psycopg",
+        url.user,
+        None,
+        url.host,
+        url.port,
+        url.database,
+        {key: str(value) for key, value in url.options.items()},
     )
     return sqlalchemy.create_engine(address, connect_args=dict(url.keywords()), poolclass=sqlalchemy.NullPool)
 

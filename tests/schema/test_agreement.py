@@ -60,5 +60,3 @@ def test_the_models_can_be_used_right_after_create_all(created: Connection, empt
         row = connection.execute("INSERT INTO users (email, password_hash) VALUES ('a@b.c', '!') RETURNING role").fetchone()
 
     assert row == {"role": "user"}
-
-
