@@ -9,7 +9,7 @@ from pgkeel.migrations.options import Options
 from pgkeel.migrations.statement import Statement
 from pgkeel.postgres import Connection, Server, identifier
 
-__all__ = ["Message", "compose", "settings"]
+__all__ = ["Message", "as_role", "compose", "settings"]
 
 
 class _Part(msgspec.Struct, frozen=True):

@@ -7,7 +7,7 @@ import msgspec
 
 from pgkeel.core.config import MigrationsConfig
 
-__all__ = ["Options", "Outcome", "Report", "Step", "silent"]
+__all__ = ["DEFAULTS", "Options", "Outcome", "Report", "Step", "silent"]
 
 Report = Callable[[str], None]
 
@@ -45,6 +45,9 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     def of(cls, config: MigrationsConfig) -> "Options":
         """Return the options with the project's timeouts."""
         return cls(lock_timeout=config.lock_timeout, deadline=config.deadline, wait=config.wait)
+
+
+DEFAULTS = Options()
 
 
 class Step(msgspec.Struct, frozen=True):

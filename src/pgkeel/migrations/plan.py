@@ -201,7 +201,9 @@ def _require_order(source: str, file: MigrationFile, known: Mapping[str, Entry],
 
 
 def _edited(file: MigrationFile) -> EditedMigration:
-    hint = "put the applied text back and write a new migration; while it is yours alone: `pgkeel migrate redo` (reverts, then applies)"
+    hint = (
+        "put the applied text back and write a new migration; while it is yours alone, `pgkeel migrate redo` reverts and applies"
+    )
     return EditedMigration(f"{file.file_name} was changed after it was applied", hint=hint)
 
 

@@ -32,7 +32,7 @@ def settle(connection: Connection, attempt: str, report: Report) -> bool:
         return False
     if statement.starts_with("ALTER TABLE") and "DETACH" in words:
         return _settle_detach(connection, statement)
-    if words[:1] in {("CREATE",), ("DROP",)} and words[1] in _CLUSTER_OBJECTS:
+    if words[:1] in {("CREATE",), ("DROP",)} and set(words[1:2]) & set(_CLUSTER_OBJECTS):
         return _cluster_object_exists(connection, statement) == (words[0] == "CREATE")
     return False
 

@@ -11,7 +11,7 @@ import msgspec
 from pgkeel.migrations.errors import BadMigration
 from pgkeel.migrations.statement import Statement
 
-__all__ = ["Unit", "cannot_run_in_transaction", "group"]
+__all__ = ["Unit", "cannot_run_in_transaction", "group", "is_concurrent"]
 
 Refuse = Callable[[Statement, str, str], BadMigration]
 
@@ -56,11 +56,12 @@ def cannot_run_in_transaction(statement: Statement) -> bool:
     """Return whether PostgreSQL refuses the statement inside a transaction block (manual, each command's page)."""
     words = statement.words
     if statement.starts_with("CREATE INDEX", "CREATE UNIQUE INDEX", "DROP INDEX", "REINDEX", "ALTER TABLE"):
-        return _is_concurrent(statement) or statement.starts_with(*_WHOLE_REINDEX)
+        return is_concurrent(statement) or statement.starts_with(*_WHOLE_REINDEX)
     return statement.starts_with(*_ALONE) or words in {("CLUSTER",), ("CLUSTER", "VERBOSE")}
 
 
-def _is_concurrent(statement: Statement) -> bool:
+def is_concurrent(statement: Statement) -> bool:
+    """Return whether the statement works beside writers and must wait for old snapshots without a time limit."""
     words = statement.words
     if statement.starts_with("ALTER TABLE"):
         return words[-1] == "CONCURRENTLY" and "DETACH" in words
@@ -166,7 +167,7 @@ def _is_setting(statement: Statement) -> bool:
 
 
 def _is_concurrent_index(statement: Statement) -> bool:
-    return statement.starts_with("CREATE INDEX", "CREATE UNIQUE INDEX") and _is_concurrent(statement)
+    return statement.starts_with("CREATE INDEX", "CREATE UNIQUE INDEX") and is_concurrent(statement)
 
 
 def _has_no_name(statement: Statement) -> bool:
