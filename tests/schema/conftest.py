@@ -1,12 +1,13 @@
 """A database with the reference schema, made by its migration files or by its models."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from uuid import UUID
 
 import pytest
 import sqlalchemy
 
 from pgkeel.core.url import Url
+from pgkeel.local import Cluster
 from pgkeel.postgres import Connection, connect
 from pgkeel.schema import REFERENCE_MIGRATIONS
 from pgkeel.schema.models import Base
@@ -17,7 +18,13 @@ ARGON2 = "$argon2id$v=19$m=65536,t=3,p=4$c29tZXNhbHRzb21lc2FsdA$RdescudvJCsgt3ub
 def engine_of(url: Url) -> sqlalchemy.Engine:
     """An engine of the ORM on a test's database."""
     address = sqlalchemy.URL.create(
-        "postgresql+psycopg", url.user, None, url.host, url.port, url.database, {key: str(value) for key, value in url.options.items()}
+        "postgresql+psycopg",
+        url.user,
+        None,
+        url.host,
+        url.port,
+        url.database,
+        {key: str(value) for key, value in url.options.items()},
     )
     return sqlalchemy.create_engine(address, connect_args=dict(url.keywords()), poolclass=sqlalchemy.NullPool)
 
@@ -35,6 +42,29 @@ def migrated(empty_db: Url) -> Iterator[Connection]:
     """A connection to a database that the migration files made."""
     with connect(empty_db) as connection:
         run_section(connection, "Up")
+        yield connection
+
+
+@pytest.fixture(scope="session")
+def reference_url(cluster_of: Callable[[str], Cluster]) -> Callable[[str], Url]:
+    """Gives the address of the one database a major in which tests of the reference schema open their transactions."""
+    made: dict[str, Url] = {}
+
+    def give(major: str) -> Url:
+        if major not in made:
+            cluster_of(major).create_database("reference")
+            made[major] = cluster_of(major).superuser_url("reference")
+            with connect(made[major]) as connection:
+                run_section(connection, "Up")
+        return made[major]
+
+    return give
+
+
+@pytest.fixture
+def reference(reference_url: Callable[[str], Url], major: str) -> Iterator[Connection]:
+    """A connection to the reference schema, inside a transaction that is rolled back after the test."""
+    with connect(reference_url(major)) as connection, connection.transaction(force_rollback=True):
         yield connection
 
 

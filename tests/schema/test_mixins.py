@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import psycopg
 import pytest
 import sqlalchemy
-from sqlalchemy import JSON, ForeignKey, MetaData, Text
+from sqlalchemy import JSON, ForeignKey, Text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, registry
 from sqlalchemy.orm.exc import StaleDataError
 
@@ -25,7 +25,7 @@ OTHERS: list[type] = [Timestamped, Versioned, SoftDeleted]
 PAIRS = [*((key, other) for key in KEYS for other in OTHERS), *combinations(OTHERS, 2)]
 
 
-class Status_:
+class WordStatus:
     """A status column as a mixin of its own, so that it takes part in the pairs."""
 
     status: Mapped[str] = Status("open", "closed", "deleted", default="open")
@@ -35,12 +35,12 @@ class NativeStatus:
     status: Mapped[str] = Status("open", "closed", "deleted", default="open", native=True)
 
 
-STATUSES: list[type] = [Status_, NativeStatus]
+STATUSES: list[type] = [WordStatus, NativeStatus]
 ALL_PAIRS = [*PAIRS, *((part, status) for part in [*KEYS, *OTHERS] for status in STATUSES)]
 
 
-def new_base() -> type[DeclarativeBase]:
-    return type("Base", (DeclarativeBase,), {"metadata": new_metadata(), "type_annotation_map": TYPES})
+def new_base(schema: str | None = None) -> type[DeclarativeBase]:
+    return type("Base", (DeclarativeBase,), {"metadata": new_metadata(schema), "type_annotation_map": TYPES})
 
 
 def model_of(base: type, *parts: type) -> Any:
@@ -63,7 +63,11 @@ def tables(base: type[DeclarativeBase], engine: sqlalchemy.Engine, url: Url) -> 
 @pytest.mark.majors
 @pytest.mark.parametrize(
     "parts",
-    [*((part,) for part in [*KEYS, *OTHERS, *STATUSES]), *ALL_PAIRS, (Identified, Timestamped, Versioned, SoftDeleted, Status_)],
+    [
+        *((part,) for part in [*KEYS, *OTHERS, *STATUSES]),
+        *ALL_PAIRS,
+        (Identified, Timestamped, Versioned, SoftDeleted, WordStatus),
+    ],
     ids=lambda parts: "+".join(part.__name__ for part in parts),
 )
 def test_a_table_with_nothing_else_keeps_every_promise(empty_db: Url, engine: sqlalchemy.Engine, parts: tuple[type, ...]) -> None:
@@ -103,7 +107,7 @@ def the_row(connection: Connection) -> dict[str, Any]:
     return row
 
 
-@pytest.mark.parametrize("parts", [(Timestamped, Versioned), (SoftDeleted, Status_)])
+@pytest.mark.parametrize("parts", [(Timestamped, Versioned), (SoftDeleted, WordStatus)])
 def test_the_mixins_may_stand_before_the_base(parts: tuple[type, ...]) -> None:
     base = new_base()
     fields = {"__tablename__": "things", "number": mapped_column(sqlalchemy.Integer, primary_key=True)}
@@ -185,7 +189,7 @@ def family(action: OnSoftDelete, *child_parts: type) -> type[DeclarativeBase]:
         __tablename__ = "parents"
         __soft_delete__: ClassVar = {"children.parent_id": action}
 
-    class Child(base, Numbered, *child_parts):  # type: ignore[misc] # a base made at run time
+    class Child(base, Numbered, *child_parts):  # type: ignore[misc, valid-type] # a base made at run time
         __tablename__ = "children"
         parent_id: Mapped[int] = mapped_column(ForeignKey("parents.id"), index=True)
 
@@ -213,7 +217,7 @@ def test_a_model_says_what_becomes_of_its_children(
 def test_children_with_a_soft_delete_of_their_own_go_and_come_back_with_the_parent(
     empty_db: Url, engine: sqlalchemy.Engine
 ) -> None:
-    base = family("delete", SoftDeleted, Status_)
+    base = family("delete", SoftDeleted, WordStatus)
     query = "SELECT status, deleted_at = (SELECT deleted_at FROM parents) AS together FROM children"
 
     with tables(base, engine, empty_db) as connection:
@@ -255,10 +259,10 @@ def test_a_child_that_is_none_is_named(empty_db: Url, engine: sqlalchemy.Engine)
 
 
 def test_tables_in_a_schema_of_their_own_keep_their_promises(empty_db: Url, engine: sqlalchemy.Engine) -> None:
-    base = type("Base", (DeclarativeBase,), {"metadata": MetaData(schema="shop")})
+    base = new_base("shop")
     with connect(empty_db) as connection:
         connection.execute("CREATE SCHEMA shop")
-        model_of(base, Numbered, Timestamped, Versioned, SoftDeleted, Status_)
+        model_of(base, Numbered, Timestamped, Versioned, SoftDeleted, WordStatus)
         base.metadata.create_all(engine)
         connection.execute("INSERT INTO shop.things DEFAULT VALUES")
         connection.execute("UPDATE shop.things SET status = 'deleted', deleted_at = now()")

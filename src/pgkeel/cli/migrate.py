@@ -86,8 +86,8 @@ def status(name: str | None, *, check: bool) -> Answer:
     project = current_project()
     with closing(connect(project, role="owner", application="pgkeel migrate status")) as connection:
         found = migrations.status(connection, _chosen(project, name))
-    is_settled = found.pending == 0 and not any(state.is_edited for state in found.migrations)
-    shown = {"applied": found.applied, "pending": found.pending, "migrations": msgspec.to_builtins(found.migrations)}
+    is_settled = not found.pending and not any(state.is_edited for state in found.migrations)
+    shown = {"applied": len(found.applied), "pending": len(found.pending), "migrations": msgspec.to_builtins(found.migrations)}
     return Answer(shown, _table(found), int(check and not is_settled))
 
 
@@ -132,4 +132,4 @@ def _table(found: Status) -> str:
         + ("  file is gone" if state.is_missing else "")
         for state in found.migrations
     ]
-    return "\n".join([*lines, f"{found.applied} applied, {found.pending} pending"])
+    return "\n".join([*lines, f"{len(found.applied)} applied, {len(found.pending)} pending"])

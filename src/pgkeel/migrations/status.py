@@ -1,6 +1,6 @@
 """Show where every migration stands; nothing is written and no lock is taken."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
@@ -11,7 +11,10 @@ from pgkeel.migrations.ledger import Entry
 from pgkeel.migrations.source import Source, read
 from pgkeel.postgres import Connection
 
+
 __all__ = ["State", "Status", "pending", "status"]
+
+_SETTLED = {"applied", "baseline"}
 
 
 class State(msgspec.Struct, frozen=True):
@@ -41,14 +44,14 @@ class Status(msgspec.Struct, frozen=True):
     migrations: tuple[State, ...]
 
     @property
-    def applied(self) -> int:
-        """How many are applied."""
-        return sum(state.state in {"applied", "baseline"} for state in self.migrations)
+    def applied(self) -> tuple[State, ...]:
+        """Those that are applied."""
+        return tuple(state for state in self.migrations if state.state in _SETTLED)
 
     @property
-    def pending(self) -> int:
-        """How many are not, or not completely."""
-        return len(self.migrations) - self.applied
+    def pending(self) -> tuple[State, ...]:
+        """Those that `up` would apply or finish."""
+        return tuple(state for state in self.migrations if state.state not in _SETTLED)
 
 
 def status(connection: Connection, sources: Sequence[Source]) -> Status:
@@ -68,11 +71,7 @@ def status(connection: Connection, sources: Sequence[Source]) -> Status:
 
 def pending(connection: Connection, sources: Sequence[Source]) -> tuple[State, ...]:
     """Return the migrations that `up` would apply or finish."""
-    return tuple(_pending(status(connection, sources)))
-
-
-def _pending(found: Status) -> Iterator[State]:
-    return (state for state in found.migrations if state.state not in {"applied", "baseline"})
+    return status(connection, sources).pending
 
 
 def _state(source: str, file: MigrationFile | None, entry: Entry | None) -> State:

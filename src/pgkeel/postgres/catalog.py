@@ -113,9 +113,7 @@ def snapshot(connection: Connection, *, schemas: Sequence[str] = ("public",)) ->
 
 def differences(left: Snapshot, right: Snapshot, *, ignoring: Collection[str] = ()) -> tuple[Difference, ...]:
     """Return what two databases disagree about, sorted; `ignoring` names kinds (`grant`, `extension`, …)."""
-    first, second = (
-        {(one.kind, one.name): one.definition for one in side.without(*ignoring).objects} for side in (left, right)
-    )
+    first, second = ({(one.kind, one.name): one.definition for one in side.without(*ignoring).objects} for side in (left, right))
     return tuple(
         Difference(kind, name, first.get((kind, name)), second.get((kind, name)))
         for kind, name in sorted(first.keys() | second.keys())

@@ -10,7 +10,7 @@ import re
 import sys
 from collections.abc import Iterator
 from functools import cache
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints, overload
 
 import msgspec
 import sqlalchemy
@@ -42,13 +42,21 @@ def row_name(model: type) -> str:
     return f"{model.__name__}Row"
 
 
-def row_class(model: type[HasRow[R]]) -> type[R]:
+@overload
+def row_class(model: type[HasRow[R]]) -> type[R]: ...
+
+
+@overload
+def row_class(model: type) -> type[Any]: ...
+
+
+def row_class(model: type) -> type[Any]:
     """Return the struct class of a model: the written one beside the models where it is up to date, else one made once.
 
     Its fields are the mapped columns in the table's order. A model whose rows are written elsewhere says where:
     `__rows_module__ = "app.rows"`.
     """
-    struct: type[R] = _struct(model)
+    struct: type[Any] = _struct(model)
     return struct
 
 

@@ -9,7 +9,9 @@ FROM (
     FROM pg_class AS relation
     JOIN pg_namespace AS namespace ON namespace.oid = relation.relnamespace
     CROSS JOIN aclexplode(relation.relacl) AS acl
-    WHERE namespace.nspname = ANY (%(schemas)s) AND relation.relkind IN ('r', 'p', 'f', 'v', 'm', 'S')
+    WHERE namespace.nspname = ANY (%(schemas)s)
+      AND relation.relkind IN ('r', 'p', 'f', 'v', 'm', 'S')
+      AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = relation.oid AND deptype = 'e')
     UNION ALL
     SELECT format('%%I.%%I(%%s)', namespace.nspname, pg_proc.proname, pg_get_function_identity_arguments(pg_proc.oid)),
            pg_proc.proowner,
