@@ -62,7 +62,7 @@ def outcome(connection: Connection, statement: str) -> str:
     """Return "yes", or the SQLSTATE of the refusal."""
     try:
         with connection.transaction(force_rollback=True):
-            connection.execute(statement)  # type: ignore[call-overload]
+            connection.execute(statement)
     except psycopg.Error as err:
         return err.sqlstate or "?"
     return "yes"
