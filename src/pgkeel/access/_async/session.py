@@ -11,7 +11,7 @@ from sqlalchemy.pool import Pool as AlchemyPool
 from sqlalchemy.pool.base import _ConnectionRecord
 
 from pgkeel.access._async.pool import Pool, Slot
-from pgkeel.access._colour.asynchronous import wait_for
+from pgkeel.access._colour.asynchronous import IS_ASYNC, wait_for
 from pgkeel.access.handwritten import taints
 
 __all__ = ["AsyncEngine", "AsyncSession", "engine_on"]
@@ -29,6 +29,8 @@ class _LentRecord(_ConnectionRecord):
 
 class _Lender(AlchemyPool):
     """Takes connections from our pool for SQLAlchemy and puts them back."""
+
+    _is_asyncio = IS_ASYNC
 
     def __init__(self, pool: Pool) -> None:
         super().__init__(cast("Any", self._adapt), reset_on_return=None)
