@@ -8,10 +8,12 @@ import sqlalchemy
 
 from pgkeel.core.url import Url
 from pgkeel.local import Cluster
+from pgkeel.migrations import Options, Source, down, up
 from pgkeel.postgres import Connection, connect
 from pgkeel.schema import REFERENCE_MIGRATIONS
 from pgkeel.schema.models import Base
 
+REFERENCE = Source("reference", REFERENCE_MIGRATIONS)
 ARGON2 = "$argon2id$v=19$m=65536,t=3,p=4$c29tZXNhbHRzb21lc2FsdA$RdescudvJCsgt3ub+b6l6ZpN9Hg4bWuKLqKVjJdZ0Cw"
 
 
@@ -29,19 +31,21 @@ def engine_of(url: Url) -> sqlalchemy.Engine:
     return sqlalchemy.create_engine(address, connect_args=dict(url.keywords()), poolclass=sqlalchemy.NullPool)
 
 
-def run_section(connection: Connection, section: str) -> None:
-    """Run all Up sections in order, or all Down sections in reverse."""
-    files = sorted(REFERENCE_MIGRATIONS.glob("*.sql"), reverse=section == "Down")
-    for file in files:
-        up, _, down = file.read_text(encoding="utf-8").partition("-- Down Migration")
-        connection.execute((down if section == "Down" else up).encode())
+def migrate(connection: Connection) -> None:
+    """Apply the reference schema's migrations."""
+    up(connection, [REFERENCE])
+
+
+def revert(connection: Connection) -> None:
+    """Revert them all, with what is in the tables."""
+    down(connection, [REFERENCE], Options(allow_data_loss=True), count=len(list(REFERENCE_MIGRATIONS.glob("*.sql"))))
 
 
 @pytest.fixture
 def migrated(empty_db: Url) -> Iterator[Connection]:
     """A connection to a database that the migration files made."""
     with connect(empty_db) as connection:
-        run_section(connection, "Up")
+        migrate(connection)
         yield connection
 
 
@@ -55,7 +59,7 @@ def reference_url(cluster_of: Callable[[str], Cluster]) -> Callable[[str], Url]:
             cluster_of(major).create_database("reference")
             made[major] = cluster_of(major).superuser_url("reference")
             with connect(made[major]) as connection:
-                run_section(connection, "Up")
+                migrate(connection)
         return made[major]
 
     return give
