@@ -141,7 +141,4 @@ def _warnings(memory: Memory | None, server: Server | None) -> tuple[str, ...]:
     if server is None or not server.is_outdated:
         return kept
     newest = f"{server.major}.{NEWEST_MINORS[server.major]}"
-    return (
-        *kept,
-        f"PostgreSQL {server.version} is old: {newest} corrects known faults; `pgkeel local add {server.major}` brings it",
-    )
+    return (*kept, f"PostgreSQL {server.version} is old: {newest} corrects known faults; `pgkeel local add {server.major}` brings it")
