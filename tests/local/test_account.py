@@ -4,7 +4,7 @@ import pytest
 
 from pgkeel.core.errors import ConfigError
 from pgkeel.local import choose_account
-from tests.local.conftest import RunAs
+from tests.conftest import RunAs
 
 root_only = pytest.mark.skipif(os.getuid() != 0, reason="root alone has a choice")
 

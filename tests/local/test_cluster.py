@@ -10,7 +10,7 @@ from pgkeel.core.secret import Secret
 from pgkeel.core.url import Url
 from pgkeel.local import Account, Cluster, Runtime
 from pgkeel.postgres import Connection, connect
-from tests.local.conftest import MakeCluster
+from tests.conftest import MakeCluster
 
 SETTINGS = "SELECT name, setting FROM pg_settings WHERE name = ANY(%s) ORDER BY name"
 
@@ -87,10 +87,9 @@ def test_two_clusters_run_side_by_side_and_keep_their_ports(make_cluster: MakeCl
         ports = (one.port, two.port)
         assert one.port != two.port
         assert one.socket != two.socket
-        assert one.is_running
-        assert two.is_running
+        assert [one.is_running, two.is_running] == [True, True]
 
-    assert not one.is_running
+    assert [one.is_running, two.is_running] == [False, False]
     one.start()
     assert one.port == ports[0]
 

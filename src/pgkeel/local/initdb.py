@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pgkeel.core.errors import Refused
 from pgkeel.local.account import Account
+from pgkeel.local.alive import end_orphans
 from pgkeel.local.folders import FolderNotWritable
 from pgkeel.local.launch import Failed, run
 from pgkeel.local.plan import Plan
@@ -40,7 +41,7 @@ def initialise(plan: Plan, data: Path) -> None:
         options += _locale(runtime, account)
         if plan.settings.get("fsync") == "off":
             options.append("--no-sync")
-        run(account, [runtime.program("initdb"), f"--pgdata={folder}", *options], environment=runtime.environment)
+        run(account, [runtime.program("initdb"), f"--pgdata={folder}", *options], environment=runtime.environment, folder=folder)
 
 
 @contextlib.contextmanager
@@ -51,8 +52,7 @@ def arriving(data: Path, account: Account) -> Iterator[Path]:
         FolderNotWritable: The place cannot be written.
     """
     try:
-        for left in data.parent.glob(f"{_ARRIVING}*"):
-            shutil.rmtree(left) if left.is_dir() and not left.is_symlink() else left.unlink()
+        _clear(data.parent, account)
         folder = Path(tempfile.mkdtemp(prefix=_ARRIVING, dir=data.parent))
         os.chown(folder, account.uid, account.gid)
     except OSError as err:
@@ -65,6 +65,16 @@ def arriving(data: Path, account: Account) -> Iterator[Path]:
         _persist(data.parent)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _clear(parent: Path, account: Account) -> None:
+    """Remove what killed runs left; the program that they ran may still be at work in there."""
+    for left in parent.glob(f"{_ARRIVING}*"):
+        if left.is_symlink() or not left.is_dir():
+            left.unlink()
+        else:
+            end_orphans(account, left)
+            shutil.rmtree(left)
 
 
 @contextlib.contextmanager

@@ -15,6 +15,7 @@ from pgkeel.local.plan import Plan
 __all__ = ["ServerFailed", "await_ready", "launch", "repair", "running_pid", "stop"]
 
 _READY = {"ready", "standby"}
+_GRAVE = ("LOG:  invalid", "ERROR:", "FATAL:", "PANIC:", "could not")
 
 
 class ServerFailed(KeelError):
@@ -102,5 +103,5 @@ def _reason(log: Path) -> str:
     folder = log.parent / "log"
     newest = max(folder.glob("*.log"), key=lambda file: file.stat().st_mtime, default=None) if folder.is_dir() else None
     said = [line for source in (log, newest) if source for line in tail(source).splitlines()]
-    fatal = [line for line in said if "FATAL" in line or "PANIC" in line]
-    return (fatal or said or ["it said nothing"])[-1]
+    grave = [line.partition("]")[2].strip() or line for line in said if any(word in line for word in _GRAVE)]
+    return "; ".join(grave[:3]) or (said or ["it said nothing"])[-1]

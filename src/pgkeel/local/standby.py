@@ -36,7 +36,7 @@ def copy_primary(plan: Plan, data: Path, *, primary: Url, folder: Path, slot: st
     options += ["--create-slot", f"--slot={slot}"] if slot else []
     program, environment = plan.runtime.program("pg_basebackup"), plan.runtime.environment
     with arriving(data, plan.account) as place:
-        run(plan.account, [program, f"--pgdata={place}", *options], environment=environment, timeout=None)
+        run(plan.account, [program, f"--pgdata={place}", *options], environment=environment, folder=place, timeout=None)
 
 
 def _line(user: str, password: Secret | None) -> str:

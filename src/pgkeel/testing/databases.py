@@ -51,7 +51,7 @@ class Template(msgspec.Struct, frozen=True):
         with connect(cluster.superuser_url(template.name)) as superuser:
             security.ensure_rights(superuser)
         with connect(template.url("owner", template.name)) as owner:
-            migrations.up(owner, stack.sources(project))
+            migrations.up(owner, stack.sources(project), migrations.Options.of(project.config.migrations))
         return template
 
     def url(self, role: str, database: str) -> Url:
