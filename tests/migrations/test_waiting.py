@@ -67,10 +67,12 @@ def test_who_is_in_the_way_is_named_when_the_deadline_is_over(
     connection: Connection, empty_db: Url, app: Source, write: Write
 ) -> None:
     write("20240101000000_add", ADD.format(options=""))
-    with reader(empty_db) as other, pytest.raises(MigrationBlocked, match=r"add\.sql:3:1: .*a slow report") as caught:
-        up(connection, [app], SHORT)
+    with reader(empty_db) as other:
+        pid = other.info.backend_pid
+        with pytest.raises(MigrationBlocked, match=r"add\.sql:3:1: .*a slow report") as caught:
+            up(connection, [app], SHORT)
 
-    assert caught.value.data["blockers"] == [other.info.backend_pid]
+    assert caught.value.data["blockers"] == [pid]
     assert caught.value.exit_code == 4
     assert events(connection)[-1] == "failed"
     assert len(up(connection, [app]).steps) == 1
@@ -189,8 +191,9 @@ def test_a_runner_that_waits_says_for_whom_and_gives_up_in_time(
     write("20240101000000_add", ADD.format(options=""))
     talk: list[str] = []
     with connect(empty_db, application="the other runner") as other:
+        pid = other.info.backend_pid
         other.execute("SELECT pg_advisory_lock(%s)", [LOCK_KEY])
         with pytest.raises(RunnerBusy, match="the other runner"):
             up(connection, [app], Options(wait=timedelta(milliseconds=100)), talk.append)
 
-    assert f"pid {other.info.backend_pid}" in talk[0]
+    assert f"pid {pid}" in talk[0]
