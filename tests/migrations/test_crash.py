@@ -38,7 +38,9 @@ def _file(number: int) -> str:
     table = f"t{number}"
     make = f"BEGIN;\nCREATE TABLE {table} (id int PRIMARY KEY, v text);\nINSERT INTO log VALUES ({number});\nCOMMIT;\n"
     fill = f"INSERT INTO {table} SELECT g, g::text FROM generate_series(1, 2000) AS g;\n"
-    index = f"CREATE INDEX CONCURRENTLY i{number} ON {table} (v);\nCREATE UNIQUE INDEX CONCURRENTLY u{number} ON {table} (v, id);\n"
+    index = (
+        f"CREATE INDEX CONCURRENTLY i{number} ON {table} (v);\nCREATE UNIQUE INDEX CONCURRENTLY u{number} ON {table} (v, id);\n"
+    )
     late = f"BEGIN;\nALTER TABLE {table} ADD COLUMN late int;\nCOMMIT;\nREINDEX INDEX CONCURRENTLY i{number};\n"
     drop = f"DROP INDEX CONCURRENTLY u{number};\nVACUUM {table};\n"
     body = [make, make + fill + index, make + fill + index + late, make + index + drop][number % 4]

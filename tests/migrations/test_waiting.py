@@ -47,7 +47,9 @@ def is_valid(connection: Connection) -> bool:
     return bool(row and row["indisvalid"])
 
 
-def test_a_reader_in_the_way_is_waited_for_in_short_tries(connection: Connection, empty_db: Url, app: Source, write: Write) -> None:
+def test_a_reader_in_the_way_is_waited_for_in_short_tries(
+    connection: Connection, empty_db: Url, app: Source, write: Write
+) -> None:
     write("20240101000000_add", ADD.format(options=" lock_timeout=30ms"))
     talk: list[str] = []
     with reader(empty_db) as other:
@@ -120,7 +122,9 @@ def test_an_invalid_index_is_dropped_and_built_again(connection: Connection, app
     assert any("INVALID index by_v" in text for text in talk)
 
 
-def test_an_invalid_index_of_a_statement_that_was_corrected_is_dropped_too(connection: Connection, app: Source, write: Write) -> None:
+def test_an_invalid_index_of_a_statement_that_was_corrected_is_dropped_too(
+    connection: Connection, app: Source, write: Write
+) -> None:
     write("20240101000000_index", INDEX.format(unique="UNIQUE ", exists=""))
     connection.execute("INSERT INTO users VALUES (1001, 1)")
     with pytest.raises(MigrationFailed):
@@ -129,7 +133,9 @@ def test_an_invalid_index_of_a_statement_that_was_corrected_is_dropped_too(conne
     write("20240101000000_index", INDEX.format(unique="", exists="").replace("by_v", "by_value"))
     up(connection, [app])
 
-    rows = connection.execute("SELECT indexrelid::regclass::text AS name, indisvalid FROM pg_index WHERE indrelid = 'users'::regclass")
+    rows = connection.execute(
+        "SELECT indexrelid::regclass::text AS name, indisvalid FROM pg_index WHERE indrelid = 'users'::regclass"
+    )
     assert {row["name"]: row["indisvalid"] for row in rows.fetchall()} == {"users_pkey": True, "by_value": True}
 
 
@@ -159,7 +165,10 @@ def test_if_not_exists_passes_over_a_usable_index_and_never_over_an_invalid_one(
 def test_a_detach_that_was_stopped_is_finished(connection: Connection, empty_db: Url, app: Source, write: Write) -> None:
     connection.execute("CREATE TABLE e (d date) PARTITION BY RANGE (d)")
     connection.execute("CREATE TABLE e1 PARTITION OF e FOR VALUES FROM ('2024-01-01') TO ('2024-02-01')")
-    write("20240101000000_detach", "-- Up Migration\nALTER TABLE e DETACH PARTITION e1 CONCURRENTLY;\n-- Down Migration\nSELECT 1;\n")
+    write(
+        "20240101000000_detach",
+        "-- Up Migration\nALTER TABLE e DETACH PARTITION e1 CONCURRENTLY;\n-- Down Migration\nSELECT 1;\n",
+    )
     with connect(empty_db) as other, other.transaction():
         other.execute("SELECT FROM e")
         with connect(empty_db) as victim:
