@@ -3,6 +3,7 @@
 from typing import Any, cast
 
 from sqlalchemy import event
+from sqlalchemy.engine import Dialect
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio.engine import AsyncEngine, create_async_engine
 from sqlalchemy.ext.asyncio.session import AsyncSession
@@ -38,12 +39,12 @@ class _Lender(AlchemyPool):
 
     def _adapt(self, record: ConnectionPoolEntry) -> DBAPIConnection:
         slot = cast("_LentRecord", record).slot
-        return cast("DBAPIConnection", slot.connection.begin_session(self._pool.driver.dialect))
+        return cast("DBAPIConnection", slot.connection.begin_session(cast("Dialect", self._dialect)))
 
     def _do_get(self) -> _ConnectionRecord:
         slot = self._pool.take(_DOING) or wait_for(self._pool.wait(_DOING))
         if isinstance(slot.record, _LentRecord):
-            slot.connection.begin_session(self._pool.driver.dialect)
+            slot.connection.begin_session(cast("Dialect", self._dialect))
             return slot.record
         slot.record = record = _LentRecord(self, slot)
         return record

@@ -4,7 +4,7 @@
 from typing import Any, cast
 
 from sqlalchemy import event
-from sqlalchemy.engine import Engine, create_engine
+from sqlalchemy.engine import Dialect, Engine, create_engine
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.orm.session import Session
 from sqlalchemy.pool import ConnectionPoolEntry, PoolResetState
@@ -39,12 +39,12 @@ class _Lender(AlchemyPool):
 
     def _adapt(self, record: ConnectionPoolEntry) -> DBAPIConnection:
         slot = cast("_LentRecord", record).slot
-        return cast("DBAPIConnection", slot.connection.begin_session(self._pool.driver.dialect))
+        return cast("DBAPIConnection", slot.connection.begin_session(cast("Dialect", self._dialect)))
 
     def _do_get(self) -> _ConnectionRecord:
         slot = self._pool.take(_DOING) or wait_for(self._pool.wait(_DOING))
         if isinstance(slot.record, _LentRecord):
-            slot.connection.begin_session(self._pool.driver.dialect)
+            slot.connection.begin_session(cast("Dialect", self._dialect))
             return slot.record
         slot.record = record = _LentRecord(self, slot)
         return record
