@@ -73,6 +73,20 @@ def reference(reference_url: Callable[[str], Url], major: str) -> Iterator[Conne
 
 
 @pytest.fixture
+def blank_db(cluster: Cluster, superuser: Url) -> Iterator[Url]:
+    """An empty database that the tests of a major share, one after the other; quicker than one of its own."""
+    with connect(superuser) as connection:
+        known = connection.execute("SELECT FROM pg_database WHERE datname = 'blank'").fetchone() is not None
+    if not known:
+        cluster.create_database("blank")
+    yield cluster.superuser_url("blank")
+    with connect(cluster.superuser_url("blank")) as connection:
+        for name in ("public", "shop"):
+            connection.execute(f"DROP SCHEMA IF EXISTS {name} CASCADE".encode())
+        connection.execute("CREATE SCHEMA public")
+
+
+@pytest.fixture
 def engine(empty_db: Url) -> Iterator[sqlalchemy.Engine]:
     """The ORM's engine on an empty database."""
     engine = engine_of(empty_db)
