@@ -13,7 +13,7 @@ NASTY = [
     "SELECT 'a;b', 'it''s; fine', ''",
     r"SELECT E'a\';b', E'\\', e'x''y;'",
     r"SELECT 'a\', 1",
-    "SELECT U&'d\\0061t;a', u&\"d\\0061ta;\" FROM (SELECT 1 AS data_) AS t (\"data;\")",
+    'SELECT U&\'d\\0061t;a\', u&"d\\0061ta;" FROM (SELECT 1 AS data_) AS t ("data;")',
     "SELECT B'101', X'1FF', N'n;', b'0'",
     "SELECT $$a;'\"$$, $t$;$$;$u$;$t$, $Täg$;$Täg$",
     "SELECT $a$ $b$ ; $a$",
