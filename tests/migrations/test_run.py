@@ -316,7 +316,8 @@ def test_what_a_file_sets_does_not_reach_the_next_file_or_the_caller(
 ) -> None:
     write(
         "20240101120000_a",
-        f"-- Up Migration\nCREATE SCHEMA s;\nSET search_path = s;\nSET timezone = 'Asia/Tokyo';\nSET ROLE pg_read_all_data;\n{DOWN}",
+        "-- Up Migration\nCREATE SCHEMA s;\nSET search_path = s;\nSET timezone = 'Asia/Tokyo';\n"
+        f"SET ROLE pg_read_all_data;\n{DOWN}",
     )
     write(
         "20240102120000_b",
