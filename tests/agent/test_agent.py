@@ -146,6 +146,21 @@ def test_of_two_agents_one_leads_and_the_other_takes_over(connector: Connector, 
         until(lambda: leads(two))
 
 
+def test_a_job_that_runs_once_a_year_remembers_what_it_completed(connector: Connector, db: Connection, tmp_path: Path) -> None:
+    db.execute("INSERT INTO pgkeel.agent_runs VALUES ('job', '1999-01-01+00', 'a', now(), now())")
+
+    def run(context: Context) -> Result:
+        with context.connect() as connection:
+            context.finish(connection)
+        return {}
+
+    with working(connector, tmp_path, [job(run)], clock=FrozenClock(datetime(2024, 12, 24, tzinfo=UTC))):
+        until(partial(has_completed, tmp_path))
+
+    kept = db.execute("SELECT due FROM pgkeel.agent_runs").fetchall()
+    assert kept == [{"due": datetime(2024, 1, 1, tzinfo=UTC)}]
+
+
 def has_completed(state: Path) -> bool:
     return seen(state).last_due is not None
 
