@@ -12,11 +12,9 @@ from typing import Any, NoReturn, TypeVar
 
 import click
 import msgspec
-import psycopg
 
 from pgkeel.core.errors import KeelError, Unreachable, UsageError
 from pgkeel.core.project import Project, load
-from pgkeel.postgres import describe
 
 __all__ = ["Answer", "answers", "confirm", "current_project", "run_and_exit", "talk"]
 
@@ -94,12 +92,20 @@ def _error_of(err: BaseException) -> KeelError:
             return UsageError("interrupted", hint="type the same command again; nothing is left half-done")
         case click.ClickException():
             return UsageError(err.format_message(), hint=_usage_hint(err))
-        case psycopg.OperationalError():
-            return Unreachable(f"the database went away: {describe(err)}", hint="`pgkeel status` shows what is running")
-        case psycopg.Error():
-            return _unexpected(describe(err))
+        case _ if "psycopg" in sys.modules:
+            return _error_of_driver(err)
         case _:
             return _unexpected(f"{type(err).__name__}: {err}")
+
+
+def _error_of_driver(err: BaseException) -> KeelError:
+    import psycopg  # noqa: PLC0415 - 0.1 s of CPU that `--help` must not pay; it is loaded already when its error arrives
+
+    from pgkeel.postgres import describe  # noqa: PLC0415
+
+    if isinstance(err, psycopg.OperationalError):
+        return Unreachable(f"the database went away: {describe(err)}", hint="`pgkeel status` shows what is running")
+    return _unexpected(describe(err) if isinstance(err, psycopg.Error) else f"{type(err).__name__}: {err}")
 
 
 def _unexpected(message: str) -> KeelError:

@@ -24,8 +24,11 @@ def is_server(pid: int, account: Account, directory: Path) -> bool:
 
     The number comes from a file that the account may write, so it is believed only together with all three.
     """
-    reap(pid)
-    return _by_proc(pid, account, directory) if sys.platform == "linux" else _by_lsof(pid, account, directory)
+    look = _by_proc if sys.platform == "linux" else _by_lsof
+    lives = look(pid, account, directory)
+    if not lives:
+        reap(pid)
+    return lives
 
 
 def send(pid: int, signal_number: int) -> None:
@@ -45,11 +48,11 @@ def wait_until(condition: Callable[[], bool], limit: timedelta, *, every: timede
 
 
 def end_orphans(account: Account, directory: Path) -> None:
-    """End the processes that a killed postmaster left behind: they hold its shared memory, and a new one would refuse to start.
+    """End the processes that a killed postmaster left behind: they hold its shared memory, and a new one would refuse it.
 
-    They notice its death themselves unless they are busy; SIGQUIT is what the postmaster would have sent, SIGKILL comes after 5 s.
+    They notice its death themselves unless they are busy; SIGQUIT is what the postmaster would have sent, SIGKILL follows.
     """
-    for number, patience in ((signal.SIGQUIT, 5), (signal.SIGKILL, 5)):
+    for number, patience in ((signal.SIGQUIT, 2), (signal.SIGKILL, 5)):
         orphans = _living(account, directory)
         for pid in orphans:
             send(pid, number)

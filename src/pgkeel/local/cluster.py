@@ -1,85 +1,32 @@
 """A PostgreSQL server of our own: made, started, killed, promoted; any number of them side by side."""
 
+import shutil
 import signal
-from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, Unpack
 
 import msgspec
 
 from pgkeel.core.errors import NotFound
-from pgkeel.core.secret import Secret
 from pgkeel.core.url import Url
 from pgkeel.local import postmaster
-from pgkeel.local.account import Account
-from pgkeel.local.configuration import access_lines, configuration_text
-from pgkeel.local.files import locked, write_file, write_private
+from pgkeel.local.alive import send
+from pgkeel.local.configuration import write_configuration
+from pgkeel.local.files import locked, write_file
 from pgkeel.local.folders import make_folder, private_folder, socket_folder
 from pgkeel.local.initdb import initialise, major_of, require_major
+from pgkeel.local.plan import Memory, Plan, PlanFields
 from pgkeel.local.ports import is_free, settle_port
 from pgkeel.local.postmaster import ServerFailed
-from pgkeel.local.runtime import Runtime
 from pgkeel.local.standby import copy_primary
 from pgkeel.postgres import connect, identifier, load
 
-__all__ = ["SUPERUSER", "Cluster", "TlsFiles"]
+__all__ = ["SUPERUSER", "Cluster"]
 
 SUPERUSER = "postgres"
 _ATTEMPTS = 3
-
-
-class TlsFiles(msgspec.Struct, frozen=True):
-    """What the server shows and trusts; copied to where only it reads them, so the originals may stay private.
-
-    Attributes:
-        certificate: The server's certificate, PEM.
-        key: Its private key, PEM.
-        authority: The authority's certificate, PEM; never its key.
-    """
-
-    certificate: Path
-    key: Path
-    authority: Path
-
-
-class Plan(msgspec.Struct, frozen=True):
-    """Everything that a cluster is started with.
-
-    Attributes:
-        directory: Its folder: `data/`, `conf/`, `log/`, `cluster.json`.
-        runtime: The programs.
-        account: Who owns the data and runs the server.
-        name: `cluster_name`, shown by ps(1).
-        port: 0 chooses a free one and remembers it.
-        settings: Settings of postgresql.conf, which win over ours except for places and listeners.
-        access: Lines of pg_hba.conf; None gives SCRAM everywhere and the superuser on the socket alone.
-        tls: Certificate and key; None serves without TLS.
-        superuser_password: Of the bootstrap superuser `postgres`.
-    """
-
-    directory: Path
-    runtime: Runtime
-    account: Account
-    name: str
-    port: int
-    settings: Mapping[str, str]
-    access: Sequence[str] | None
-    tls: TlsFiles | None
-    superuser_password: Secret
-
-
-class Memory(msgspec.Struct, frozen=True):
-    """What `cluster.json` remembers between runs.
-
-    Attributes:
-        port: Where it listened last.
-        version: What was started last.
-    """
-
-    port: int = 0
-    version: str = ""
 
 
 class Cluster:
@@ -92,103 +39,67 @@ class Cluster:
         self._account = plan.account
 
     @classmethod
-    def create(
-        cls,
-        directory: Path,
-        *,
-        runtime: Runtime,
-        account: Account,
-        superuser_password: Secret,
-        name: str = "main",
-        port: int = 0,
-        settings: Mapping[str, str] | None = None,
-        access: Sequence[str] | None = None,
-        tls: TlsFiles | None = None,
-    ) -> Self:
-        """Return the cluster of a folder, its data directory made where there is no complete one; `Plan` explains the arguments.
+    def create(cls, directory: Path, **fields: Unpack[PlanFields]) -> Self:
+        """Return the cluster of a folder, its data directory made where there is no complete one.
 
-        A data directory that is complete is never touched; its superuser keeps the password that it has.
+        A complete data directory is never touched; its superuser keeps the password that it has.
+
+        Args:
+            directory: Its folder.
+            **fields: Those of `Plan`.
 
         Raises:
             OtherMajor: The data directory belongs to another major.
             FolderNotWritable: The folder cannot be written.
             Failed: initdb said no.
         """
-        plan = Plan(directory, runtime, account, name, port, settings or {}, access, tls, superuser_password)
+        plan = Plan(directory=make_folder(directory).resolve(), **fields)
         cluster = cls(plan)
-        make_folder(directory)
         with locked(directory):
             if not cluster.data.exists():
-                initialise(cluster.data, runtime=runtime, account=account, password=superuser_password, settings=plan.settings)
-        require_major(cluster.data, runtime)
+                initialise(plan, cluster.data)
+        require_major(cluster.data, plan.runtime)
         return cluster
 
     @classmethod
-    def open(
-        cls,
-        directory: Path,
-        *,
-        runtime: Runtime,
-        account: Account,
-        superuser_password: Secret,
-        name: str = "main",
-        port: int = 0,
-        settings: Mapping[str, str] | None = None,
-        access: Sequence[str] | None = None,
-        tls: TlsFiles | None = None,
-    ) -> Self:
-        """Return the cluster that `create` made in a folder; `Plan` explains the arguments.
+    def open(cls, directory: Path, **fields: Unpack[PlanFields]) -> Self:
+        """Return the cluster that `create` made in a folder.
+
+        Args:
+            directory: Its folder.
+            **fields: Those of `Plan`.
 
         Raises:
             NotFound: There is no complete data directory.
             OtherMajor: The data directory belongs to another major.
         """
-        cluster = cls(Plan(directory, runtime, account, name, port, settings or {}, access, tls, superuser_password))
+        cluster = cls(Plan(directory=directory.resolve(), **fields))
         if not cluster.exists(directory):
             raise NotFound(f"there is no data directory in {directory}", hint="`pgkeel up` makes one")
-        require_major(cluster.data, runtime)
+        require_major(cluster.data, cluster.plan.runtime)
         return cluster
 
     @classmethod
-    def create_standby(
-        cls,
-        directory: Path,
-        *,
-        primary: Url,
-        runtime: Runtime,
-        account: Account,
-        superuser_password: Secret,
-        slot: str | None = None,
-        name: str = "standby",
-        port: int = 0,
-        settings: Mapping[str, str] | None = None,
-        access: Sequence[str] | None = None,
-        tls: TlsFiles | None = None,
-    ) -> Self:
+    def create_standby(cls, directory: Path, *, primary: Url, slot: str | None = None, **fields: Unpack[PlanFields]) -> Self:
         """Return a standby that follows a running primary, copied where there is no complete data directory.
 
         Args:
             directory: Its folder.
             primary: Address and login for the copy and for following: a role with REPLICATION.
-            runtime: The programs, of the primary's major.
-            account: Who owns the data and runs the server.
-            superuser_password: The primary's, which the copy keeps.
-            slot: Replication slot to create and use.
-            name: As for `Plan`.
-            port: As for `Plan`.
-            settings: As for `Plan`; limits such as max_connections must not be lower than the primary's.
-            access: As for `Plan`.
-            tls: As for `Plan`.
+            slot: Replication slot to create and use, so that the primary keeps the WAL that the standby needs.
+            **fields: Those of `Plan`; limits such as max_connections must not be lower than the primary's.
 
         Raises:
             Failed: pg_basebackup said no.
+            FolderNotWritable: The folder cannot be written.
         """
-        cluster = cls(Plan(directory, runtime, account, name, port, settings or {}, access, tls, superuser_password))
-        folder = make_folder(directory / "conf")
+        folder = make_folder(directory.resolve() / "conf")
+        plan = Plan(directory=directory.resolve(), **fields)
+        cluster = cls(plan)
         with locked(directory):
             if not cluster.data.exists():
-                copy_primary(cluster.data, primary=primary, runtime=runtime, account=account, folder=folder, slot=slot)
-        require_major(cluster.data, runtime)
+                copy_primary(plan, cluster.data, primary=primary, folder=folder, slot=slot)
+        require_major(cluster.data, plan.runtime)
         return cluster
 
     @staticmethod
@@ -232,7 +143,7 @@ class Cluster:
         return self.pid is not None
 
     def start(self, *, wait: timedelta = timedelta(minutes=5)) -> None:
-        """Start the server unless it runs, after repairing what a kill left behind.
+        """Start the server unless it runs, after repairing what a kill left behind, and wait until it accepts connections.
 
         Raises:
             PortBusy: The configured port is used by another program.
@@ -241,7 +152,9 @@ class Cluster:
             ServerFailed: It did not become ready; the message carries what it said.
         """
         with locked(self._directory):
-            if self.is_running:
+            pid = self.pid
+            if pid is not None:
+                postmaster.await_ready(pid, self.data, lambda: not self.is_running, log=self._start_log, wait=wait)
                 return
             require_major(self.data, self.plan.runtime)
             private_folder(self.socket, self._account)
@@ -267,6 +180,13 @@ class Cluster:
         if pid is not None:
             postmaster.stop(pid, self.data, self._account, number=signal.SIGKILL, wait=timedelta(seconds=10))
 
+    def destroy(self) -> None:
+        """Stop the server and delete its folder and its socket folder; no link is followed."""
+        self.stop()
+        for folder in (self.socket, self._directory):
+            if folder.is_dir() and not folder.is_symlink():
+                shutil.rmtree(folder)
+
     def restart(self) -> None:
         """Stop and start."""
         self.stop()
@@ -277,7 +197,7 @@ class Cluster:
         pid = self.pid
         if pid is not None:
             self._configure(self.port)
-            postmaster.send(pid, signal.SIGHUP)
+            send(pid, signal.SIGHUP)
 
     def promote(self) -> None:
         """Make a running standby a primary.
@@ -319,47 +239,24 @@ class Cluster:
         """Start on the configured port, or on a chosen one, again when another program took that one meanwhile."""
         for attempt in range(1, _ATTEMPTS + 1):
             port = settle_port(self.plan.port, self._memory().port, setting="local.port")
-            self._configure(port)
             try:
-                self._launch_once(wait)
+                postmaster.launch(self.plan, self.data, self._configure(port), log=self._start_log, wait=wait)
             except ServerFailed:
                 if self.plan.port or is_free(port) or attempt == _ATTEMPTS:
                     raise
             else:
                 return
 
-    def _launch_once(self, wait: timedelta) -> None:
-        configuration = self._directory / "conf" / "postgresql.conf"
-        log = self._directory / "start.log"
-        plan = self.plan
-        postmaster.launch(self.data, runtime=plan.runtime, account=plan.account, configuration=configuration, log=log, wait=wait)
+    @property
+    def _start_log(self) -> Path:
+        return self._directory / "start.log"
 
-    def _configure(self, port: int) -> None:
-        """Write the configuration and remember the port and the release."""
-        folder = make_folder(self._directory / "conf")
-        tls = self.plan.tls
-        if tls:
-            write_file(folder / "server.crt", tls.certificate.read_bytes())
-            write_file(folder / "authority.crt", tls.authority.read_bytes())
-            write_private(folder / "server.key", tls.key.read_bytes(), self._account, shared=True)
-        lines = access_lines(has_tls=tls is not None) if self.plan.access is None else self.plan.access
-        write_file(folder / "pg_hba.conf", "# written by pgkeel at every start\n" + "\n".join(lines) + "\n")
-        write_file(folder / "postgresql.conf", self._configuration(port, folder))
-        memory = Memory(port, self.version if self.is_running else self.plan.runtime.version)
-        write_file(self._directory / "cluster.json", msgspec.json.encode(memory))
-
-    def _configuration(self, port: int, folder: Path) -> str:
+    def _configure(self, port: int) -> Path:
+        """Write the configuration, remember the port and the release, and return the file that the server reads."""
         places = {"port": str(port), "unix_socket_directories": str(self.socket), "log_directory": str(self.log)}
-        places["cluster_name"] = self.plan.name
-        plan = self.plan
-        return configuration_text(
-            runtime=plan.runtime,
-            data=self.data,
-            folder=folder,
-            places=places,
-            settings=plan.settings,
-            has_tls=plan.tls is not None,
-        )
+        memory = Memory(port, self.version)
+        write_file(self._directory / "cluster.json", msgspec.json.encode(memory))
+        return write_configuration(self.plan, data=self.data, places=places)
 
     def _memory(self) -> Memory:
         try:

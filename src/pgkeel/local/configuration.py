@@ -1,11 +1,15 @@
-"""What PostgreSQL is told: `postgresql.conf` and `pg_hba.conf`, outside the data so that the server cannot change its own rules."""
+"""What PostgreSQL is told: `postgresql.conf` and `pg_hba.conf`, outside the data, so that it cannot change its own rules."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from pgkeel.local.runtime import Runtime
+from pgkeel.local.files import write_file, write_private
+from pgkeel.local.folders import make_folder
+from pgkeel.local.plan import Plan
 
-__all__ = ["access_lines", "configuration_text", "quoted"]
+__all__ = ["access_lines", "quoted", "write_configuration"]
+
+_HEADER = "# written by pgkeel at every start\n"
 
 _ALWAYS = {
     "listen_addresses": "127.0.0.1",
@@ -32,29 +36,40 @@ _TLS = {
 }
 
 
-def configuration_text(
-    *, runtime: Runtime, data: Path, folder: Path, places: Mapping[str, str], settings: Mapping[str, str], has_tls: bool
-) -> str:
-    """Return `postgresql.conf`: what initdb found out, our defaults, the caller's settings, and last the places, which nobody overrides.
+def write_configuration(plan: Plan, *, data: Path, places: Mapping[str, str]) -> Path:
+    """Write the files of `conf/` and return `postgresql.conf`.
 
     Args:
-        runtime: Whose settings exist.
+        plan: Its settings win over ours.
         data: The data directory.
-        folder: Where this file and its neighbours lie.
-        places: Port, sockets, log folder.
-        settings: The caller's.
-        has_tls: Whether certificate and key lie in `folder`.
+        places: Port, sockets, log folder: nobody overrides them.
+
+    Raises:
+        FolderNotWritable: The place cannot be written.
     """
+    folder = make_folder(plan.directory / "conf")
+    if plan.tls:
+        write_file(folder / "server.crt", plan.tls.certificate.read_bytes())
+        write_file(folder / "authority.crt", plan.tls.authority.read_bytes())
+        write_private(folder / "server.key", plan.tls.key.read_bytes(), plan.account, shared=True)
+    lines = access_lines(has_tls=plan.tls is not None) if plan.access is None else plan.access
+    write_file(folder / "pg_hba.conf", _HEADER + "\n".join(lines) + "\n")
+    write_file(folder / "postgresql.conf", _text(plan, data, folder, places))
+    return folder / "postgresql.conf"
+
+
+def _text(plan: Plan, data: Path, folder: Path, places: Mapping[str, str]) -> str:
+    """Return `postgresql.conf`: what initdb found out, our defaults, the caller's settings, and last the places."""
     values = dict(_ALWAYS)
-    if runtime.major >= 17:
+    if plan.runtime.major >= 17:
         values["summarize_wal"] = "on"
-    if has_tls:
+    if plan.tls:
         values |= {name: str(folder / value) if name.endswith("_file") else value for name, value in _TLS.items()}
-    values |= settings
-    values |= {**places, "hba_file": str(folder / "pg_hba.conf"), "listen_addresses": "127.0.0.1"}
+    values |= plan.settings
+    values |= {**places, "hba_file": str(folder / "pg_hba.conf"), "listen_addresses": "127.0.0.1", "cluster_name": plan.name}
     lines = [f"include_if_exists = {quoted(str(data / 'postgresql.conf'))}"]
     lines += [f"{name} = {quoted(value)}" for name, value in values.items()]
-    return "# written by pgkeel at every start\n" + "\n".join(lines) + "\n"
+    return _HEADER + "\n".join(lines) + "\n"
 
 
 def access_lines(*, has_tls: bool) -> Sequence[str]:

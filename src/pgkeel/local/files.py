@@ -6,11 +6,12 @@ import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 from pgkeel.local.account import Account
 from pgkeel.local.folders import FolderNotWritable
 
-__all__ = ["locked", "tail", "write_file", "write_private"]
+__all__ = ["locked", "open_log", "tail", "write_file", "write_private"]
 
 
 def write_file(path: Path, text: str | bytes) -> None:
@@ -29,7 +30,7 @@ def write_private(path: Path, text: str | bytes, account: Account, *, shared: bo
         path: Where.
         text: What.
         account: Who reads it.
-        shared: Root keeps it and the account's group reads it (0640): what PostgreSQL accepts for keys, and the account cannot change.
+        shared: Root keeps it and the account's group reads it (0640), as PostgreSQL allows for keys.
 
     Raises:
         FolderNotWritable: The place cannot be written.
@@ -78,3 +79,15 @@ def locked(directory: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def open_log(path: Path) -> IO[bytes]:
+    """Open a file for what a server says before it has a log of its own; the last run's text goes.
+
+    Raises:
+        FolderNotWritable: The place cannot be written.
+    """
+    try:
+        return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600), "wb")
+    except OSError as err:
+        raise FolderNotWritable(f"cannot write {path}: {err.strerror}", hint="correct its permissions, or free space") from err

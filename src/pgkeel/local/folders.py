@@ -1,8 +1,8 @@
 """Folders that the servers' account can reach, and that nobody else prepared for us."""
 
+import contextlib
 import hashlib
 import os
-import pwd
 import stat
 from pathlib import Path
 
@@ -71,7 +71,7 @@ def _require_private(folder: Path, account: Account) -> None:
     if found.st_uid != account.uid:
         raise UnsafeFolder(f"{folder} belongs to user {found.st_uid}, not to {account.name} ({account.uid})", hint=hint)
     if stat.S_IMODE(found.st_mode) != 0o700:
-        folder.chmod(0o700)
+        raise UnsafeFolder(f"others can enter {folder}", hint=f"chmod 700 {folder}")
 
 
 def socket_folder(directory: Path) -> Path:
@@ -86,22 +86,28 @@ def socket_folder(directory: Path) -> Path:
 
 
 def runtime_folder() -> Path:
-    """Return where unpacked servers are kept, for all projects of this user; `PGKEEL_RUNTIME` replaces it."""
+    """Return where unpacked servers are kept, for all projects of this user; `PGKEEL_RUNTIME` replaces it.
+
+    Raises:
+        UnsafeFolder: This user has no home, and somebody else prepared the folder in its stead.
+    """
     chosen = os.environ.get("PGKEEL_RUNTIME")  # noqa: TID251 - local may read the environment
     if chosen:
-        return Path(chosen)
-    return _ROOT_STATE / "runtime" if os.getuid() == 0 else _home() / "runtime"
+        return Path(chosen).resolve()
+    return (_ROOT_STATE if os.getuid() == 0 else _user_state()) / "runtime"
 
 
-def _home() -> Path:
-    """Return the user's folder for pgkeel; HOME may be missing."""
-    home = os.environ.get("XDG_DATA_HOME") or os.environ.get("HOME")  # noqa: TID251 - local may read the environment
-    if os.environ.get("XDG_DATA_HOME"):  # noqa: TID251 - local may read the environment
-        return Path(str(home)) / "pgkeel"
-    try:
-        return Path(home or pwd.getpwuid(os.getuid()).pw_dir) / ".local" / "share" / "pgkeel"
-    except KeyError:
-        return Path("/tmp") / f"pgkeel-{os.getuid()}"  # noqa: S108 - nothing better exists without a home
+def _user_state() -> Path:
+    """Return the user's folder for pgkeel; neither HOME nor a home need exist."""
+    data = os.environ.get("XDG_DATA_HOME")  # noqa: TID251 - local may read the environment
+    if data:
+        return Path(data) / "pgkeel"
+    with contextlib.suppress(RuntimeError):  # neither HOME nor an entry in passwd
+        home = Path("~").expanduser()
+        if home.is_dir() and os.access(home, os.W_OK):
+            return home / ".local" / "share" / "pgkeel"
+    own = Account(str(os.getuid()), os.getuid(), os.getgid(), is_current=True)
+    return private_folder(Path("/tmp") / f"pgkeel-{os.getuid()}", own)  # noqa: S108 - proved by lstat
 
 
 def reachable(state: Path, account: Account) -> Path:

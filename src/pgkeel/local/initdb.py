@@ -4,17 +4,18 @@ import contextlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 from pgkeel.core.errors import Refused
-from pgkeel.core.secret import Secret
 from pgkeel.local.account import Account
+from pgkeel.local.alive import end_orphans
 from pgkeel.local.folders import FolderNotWritable
 from pgkeel.local.launch import Failed, run
+from pgkeel.local.plan import Plan
 from pgkeel.local.runtime import Runtime
 
-__all__ = ["OtherMajor", "arriving", "initialise", "major_of", "require_major", "secret_file"]
+__all__ = ["OtherMajor", "arriving", "has_c_utf8", "initialise", "major_of", "require_major", "secret_file"]
 
 _ARRIVING = ".arriving-"
 
@@ -25,7 +26,7 @@ class OtherMajor(Refused):
     code = "other_major"
 
 
-def initialise(data: Path, *, runtime: Runtime, account: Account, password: Secret, settings: Mapping[str, str]) -> None:
+def initialise(plan: Plan, data: Path) -> None:
     """Make the data directory with its superuser `postgres`.
 
     What a killed run left behind is removed first; the rename at the end is the marker of a complete one.
@@ -34,12 +35,13 @@ def initialise(data: Path, *, runtime: Runtime, account: Account, password: Secr
         Failed: initdb said no.
         FolderNotWritable: The place cannot be written.
     """
-    with arriving(data, account) as folder, secret_file(data.parent, account, password.reveal()) as file:
+    runtime, account, password = plan.runtime, plan.account, plan.superuser_password.reveal()
+    with arriving(data, account) as folder, secret_file(data.parent, account, password) as file:
         options = ["--username=postgres", f"--pwfile={file}", "--auth=scram-sha-256", "--encoding=UTF8", "--data-checksums"]
         options += _locale(runtime, account)
-        if settings.get("fsync") == "off":
+        if plan.settings.get("fsync") == "off":
             options.append("--no-sync")
-        run(account, [runtime.program("initdb"), f"--pgdata={folder}", *options], environment=runtime.environment)
+        run(account, [runtime.program("initdb"), f"--pgdata={folder}", *options], environment=runtime.environment, folder=folder)
 
 
 @contextlib.contextmanager
@@ -50,8 +52,7 @@ def arriving(data: Path, account: Account) -> Iterator[Path]:
         FolderNotWritable: The place cannot be written.
     """
     try:
-        for left in data.parent.glob(f"{_ARRIVING}*"):
-            shutil.rmtree(left) if left.is_dir() and not left.is_symlink() else left.unlink()
+        _clear(data.parent, account)
         folder = Path(tempfile.mkdtemp(prefix=_ARRIVING, dir=data.parent))
         os.chown(folder, account.uid, account.gid)
     except OSError as err:
@@ -64,6 +65,16 @@ def arriving(data: Path, account: Account) -> Iterator[Path]:
         _persist(data.parent)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _clear(parent: Path, account: Account) -> None:
+    """Remove what killed runs left; the program that they ran may still be at work in there."""
+    for left in parent.glob(f"{_ARRIVING}*"):
+        if left.is_symlink() or not left.is_dir():
+            left.unlink()
+        else:
+            end_orphans(account, left)
+            shutil.rmtree(left)
 
 
 @contextlib.contextmanager
@@ -113,12 +124,13 @@ def require_major(data: Path, runtime: Runtime) -> None:
 
 def _locale(runtime: Runtime, account: Account) -> list[str]:
     """Return initdb's options for Unicode order by code point: builtin from 17 on, libc's C.UTF-8 or C before."""
-    libc = "C.UTF-8" if _has_c_utf8(account) else "C"
+    libc = "C.UTF-8" if has_c_utf8(account) else "C"
     builtin = ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"] if runtime.major >= 17 else []
     return [*builtin, f"--locale={libc}", "--lc-messages=C"]
 
 
-def _has_c_utf8(account: Account) -> bool:
+def has_c_utf8(account: Account) -> bool:
+    """Return whether the machine's C library knows the locale C.UTF-8."""
     try:
         known = run(account, ["locale", "-a"], timeout=10).split()
     except Failed:

@@ -33,6 +33,7 @@ def run(
     arguments: Sequence[str | Path],
     *,
     environment: Mapping[str, str] | None = None,
+    folder: Path = Path("/"),
     timeout: float | None = 300,
 ) -> str:
     """Run a program to its end as the account and return its stdout.
@@ -41,6 +42,7 @@ def run(
         account: As whom.
         arguments: The program and its arguments; everybody on the machine can read them, so nothing secret may be among them.
         environment: Variables beside a minimal set of our own; nothing is taken from the caller's.
+        folder: Where it works.
         timeout: Seconds after which it is killed.
 
     Raises:
@@ -48,7 +50,7 @@ def run(
         AccountUnavailable: This root may not change its account.
     """
     try:
-        done = subprocess.run(
+        done: subprocess.CompletedProcess[str] = subprocess.run(
             [str(argument) for argument in arguments],
             capture_output=True,
             text=True,
@@ -56,7 +58,7 @@ def run(
             timeout=timeout,
             check=False,
             stdin=subprocess.DEVNULL,
-            **_as(account, environment),
+            **{**_as(account, environment), "cwd": folder},
         )
     except (OSError, subprocess.TimeoutExpired) as err:
         raise _not_started(err, arguments, account) from err

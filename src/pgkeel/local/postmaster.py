@@ -1,21 +1,21 @@
 """The server process of a data directory: its number, its start, its end, and the repair of what a kill left behind."""
 
-import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
 
 from pgkeel.core.errors import KeelError
 from pgkeel.local.account import Account
 from pgkeel.local.alive import end_orphans, is_server, send, wait_until
-from pgkeel.local.files import tail
+from pgkeel.local.files import open_log, tail
 from pgkeel.local.launch import reap, spawn
-from pgkeel.local.runtime import Runtime
+from pgkeel.local.plan import Plan
 
-__all__ = ["ServerFailed", "launch", "repair", "running_pid", "stop"]
+__all__ = ["ServerFailed", "await_ready", "launch", "repair", "running_pid", "stop"]
 
 _READY = {"ready", "standby"}
+_GRAVE = ("LOG:  invalid", "ERROR:", "FATAL:", "PANIC:", "could not")
 
 
 class ServerFailed(KeelError):
@@ -42,27 +42,35 @@ def repair(data: Path, account: Account, sockets: Path) -> None:
         left.unlink(missing_ok=True)
 
 
-def launch(data: Path, *, runtime: Runtime, account: Account, configuration: Path, log: Path, wait: timedelta) -> int:
-    """Start the server and return its number once it accepts connections.
+def launch(plan: Plan, data: Path, configuration: Path, *, log: Path, wait: timedelta) -> None:
+    """Start the server and return once it accepts connections.
 
     Raises:
         ServerFailed: It ended, or was not ready in time; the message carries the end of its logs.
     """
-    arguments: Sequence[str | Path] = [runtime.program("postgres"), "-D", data, "-c", f"config_file={configuration}"]
-    with os.fdopen(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600), "wb") as output:
-        pid = spawn(account, arguments, output=output, environment=runtime.environment)
+    arguments: Sequence[str | Path] = [plan.runtime.program("postgres"), "-D", data, "-c", f"config_file={configuration}"]
+    with open_log(log) as output:
+        pid = spawn(plan.account, arguments, output=output, environment=plan.runtime.environment)
+    await_ready(pid, data, lambda: reap(pid), log=log, wait=wait)
+
+
+def await_ready(pid: int, data: Path, has_ended: Callable[[], bool], *, log: Path, wait: timedelta) -> None:
+    """Return once the server accepts connections; recovery after a crash may take its time.
+
+    Raises:
+        ServerFailed: It ended, or was not ready in time.
+    """
     ended = False
 
     def settled() -> bool:
         nonlocal ended
-        ended = reap(pid)
+        ended = has_ended()
         return ended or _status(data, pid) in _READY
 
     if not wait_until(settled, wait):
         raise ServerFailed(f"PostgreSQL is not ready after {wait}", hint=f"it is still starting: see {log}")
     if ended:
         raise ServerFailed(f"PostgreSQL did not start: {_reason(log)}", hint=f"see {log}")
-    return pid
 
 
 def stop(pid: int, data: Path, account: Account, *, number: signal.Signals, wait: timedelta) -> bool:
@@ -95,5 +103,5 @@ def _reason(log: Path) -> str:
     folder = log.parent / "log"
     newest = max(folder.glob("*.log"), key=lambda file: file.stat().st_mtime, default=None) if folder.is_dir() else None
     said = [line for source in (log, newest) if source for line in tail(source).splitlines()]
-    fatal = [line for line in said if "FATAL" in line or "PANIC" in line]
-    return (fatal or said or ["it said nothing"])[-1]
+    grave = [line.partition("]")[2].strip() or line for line in said if any(word in line for word in _GRAVE)]
+    return "; ".join(grave[:3]) or (said or ["it said nothing"])[-1]

@@ -15,7 +15,7 @@ from pgkeel.local.staging import stage_archive, stage_tree
 from pgkeel.local.wheels import binaries_archive, bundled_install, version_of_archive
 from pgkeel.postgres.server import MAJORS
 
-__all__ = ["Runtime", "RuntimeUnusable", "find_runtime", "installed_runtimes", "probe", "stage_release"]
+__all__ = ["Runtime", "RuntimeUnusable", "complete", "find_runtime", "installed_runtimes", "probe"]
 
 _PROBED = ("postgres", "initdb", "psql", "pg_basebackup")
 _VERSION = re.compile(r"\(PostgreSQL\) (\d+)\.(\d+)")
@@ -98,14 +98,21 @@ def installed_runtimes(*, account: Account, folder: Path | None = None) -> list[
     return found
 
 
-def stage_release(archive: Path, *, account: Account, folder: Path) -> Runtime:
-    """Unpack a release's archive where the account reaches it, and return it proved.
+def complete(staged: Path, account: Account) -> Runtime:
+    """Return an unpacked release proved, with the libraries that the loader misses here taken from the bundled ones.
 
     Raises:
         RuntimeUnusable: It cannot run here.
     """
-    major, minor = version_of_archive(archive)
-    return _completed(stage_archive(archive, folder / f"postgres-{major}.{minor}"), account)
+    libraries = staged / "bundled"
+    try:
+        return probe(staged / "bin", account, libraries if libraries.is_dir() else None)
+    except RuntimeUnusable:
+        source = bundled_install()
+        if source is None:
+            raise
+        add_missing(account, [staged / "bin" / name for name in _PROBED], source / "lib", libraries)
+        return probe(staged / "bin", account, libraries if libraries.is_dir() else None)
 
 
 def probe(folder: Path, account: Account, libraries: Path | None = None) -> Runtime:
@@ -151,11 +158,12 @@ def _candidates(major: int, account: Account, folder: Path) -> Iterator[tuple[tu
         ways[_bundled_version()] = lambda: _bundled(account, folder)
     archive = binaries_archive()
     if archive:
-        ways[version_of_archive(archive)] = lambda: stage_release(archive, account=account, folder=folder)
+        version = version_of_archive(archive)
+        ways[version] = lambda: complete(stage_archive(archive, folder / f"postgres-{version[0]}.{version[1]}"), account)
     for staged in folder.glob("postgres-*.*"):
         match = _STAGED.fullmatch(staged.name)
         if match:
-            ways[int(match[1]), int(match[2])] = lambda staged=staged: _completed(staged, account)  # type: ignore[misc]
+            ways[int(match[1]), int(match[2])] = lambda staged=staged: complete(staged, account)  # type: ignore[misc]
     yield from sorted(
         ((version, way) for version, way in ways.items() if version[0] == major), key=lambda one: one[0], reverse=True
     )
@@ -180,19 +188,6 @@ def _bundled(account: Account, folder: Path) -> Runtime:
         if can(account, "-x", install / "bin" / "postgres") and can(account, "-r", install / "share" / "postgres.bki"):
             raise
     return probe(stage_tree(install, folder / f"bundled-{'.'.join(map(str, _bundled_version()))}") / "bin", account)
-
-
-def _completed(staged: Path, account: Account) -> Runtime:
-    """Return a staged release proved, with the libraries that the loader misses taken from the bundled ones."""
-    libraries = staged / "bundled"
-    try:
-        return probe(staged / "bin", account, libraries if libraries.is_dir() else None)
-    except RuntimeUnusable:
-        source = bundled_install()
-        if source is None:
-            raise
-        add_missing(account, [staged / "bin" / name for name in _PROBED], source / "lib", libraries)
-        return probe(staged / "bin", account, libraries if libraries.is_dir() else None)
 
 
 def _unusable(folder: Path, account: Account, environment: dict[str, str], err: Failed) -> RuntimeUnusable:

@@ -1,6 +1,7 @@
 """Copy or unpack an installation to where the servers' account can execute it: all of it or nothing."""
 
 import contextlib
+import os
 import shutil
 import tarfile
 import tempfile
@@ -15,8 +16,9 @@ __all__ = ["stage_archive", "stage_file", "stage_tree"]
 def stage_archive(archive: Path, target: Path) -> Path:
     """Unpack the one folder of a `.tar.gz` as `target` and return it; a target that exists is left alone."""
     with _arriving(target) as arriving, tarfile.open(archive, "r:gz") as tar:
-        # 3.11.2, as Debian 12 has it, knows no filters; the content was compared with its pinned hash when it was installed
-        tar.extractall(arriving, **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))  # noqa: S202
+        if hasattr(tarfile, "data_filter"):  # 3.11.2, as Debian 12 has it, does not; the content's hash was compared anyway
+            tar.extraction_filter = tarfile.data_filter
+        tar.extractall(arriving)  # noqa: S202 - filtered where filters exist, and pinned by hash
         _settle(next(arriving.iterdir()), target)
     return target
 
@@ -55,6 +57,7 @@ def _arriving(target: Path) -> Iterator[Path]:
 def _settle(tree: Path, target: Path) -> None:
     """Make everything readable, then rename: whoever came first wins, and nobody sees a half."""
     for path in [tree, *tree.rglob("*")]:
+        os.chown(path, os.getuid(), os.getgid(), follow_symlinks=False)
         if not path.is_symlink():
             path.chmod(0o755 if path.is_dir() or path.stat().st_mode & 0o100 else 0o644)
     if not target.exists():

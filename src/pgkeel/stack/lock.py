@@ -3,39 +3,47 @@
 import fcntl
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from pgkeel.stack.folders import prepare
+from pgkeel.stack.layout import Layout
 
 __all__ = ["exclusive"]
 
 
 @contextmanager
-def exclusive(file: Path, report: Callable[[str], None]) -> Iterator[None]:
-    """Hold the lock while the block runs; wait for another holder and say so once.
+def exclusive(layout: Layout, report: Callable[[str], None]) -> Iterator[None]:
+    """Make the state folder and hold its lock while the block runs; wait for another holder and say so once.
 
-    Children do not inherit it (Python opens files that way), so a server that outlives us does not hold it.
+    Children do not inherit the lock (Python opens files that way), so a server that outlives us does not hold it.
+
+    Raises:
+        NotOurs: The state folder is not ours.
     """
-    descriptor = _acquire(file, report)
+    descriptor = _acquire(layout, report)
     try:
         yield
     finally:
         os.close(descriptor)
 
 
-def _acquire(file: Path, report: Callable[[str], None]) -> int:
+def _acquire(layout: Layout, report: Callable[[str], None]) -> int:
     while True:
-        descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
-        _wait(descriptor, file, report)
-        if _is_still(file, descriptor):
-            return descriptor
-        os.close(descriptor)  # `reset` removed the file while we waited: lock its successor
+        prepare(layout)
+        with suppress(FileNotFoundError):  # `reset` moved the folder away between these two lines
+            descriptor = os.open(layout.lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+            _wait(descriptor, layout.state, report)
+            if _is_still(layout.lock, descriptor):
+                return descriptor
+            os.close(descriptor)  # `reset` removed the file while we waited: lock its successor
 
 
-def _wait(descriptor: int, file: Path, report: Callable[[str], None]) -> None:
+def _wait(descriptor: int, folder: Path, report: Callable[[str], None]) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        report(f"waiting for another pgkeel that works on {file.parent}")
+        report(f"waiting for another pgkeel that works on {folder}")
         fcntl.flock(descriptor, fcntl.LOCK_EX)
 
 

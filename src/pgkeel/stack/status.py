@@ -3,18 +3,19 @@
 from datetime import timedelta
 
 import msgspec
+import psycopg
 
-from pgkeel import agent, migrations
-from pgkeel.core.errors import KeelError, Unreachable
+from pgkeel import migrations
+from pgkeel.agent import status as agent_status
+from pgkeel.core.errors import Unreachable
 from pgkeel.core.project import Project
-from pgkeel.core.url import Url
-from pgkeel.postgres import Connection, Server, server_of
-from pgkeel.postgres import connect as open_connection
+from pgkeel.postgres import Server, connect, server_of
+from pgkeel.postgres.server import NEWEST_MINORS
 from pgkeel.stack.connection import login_url
 from pgkeel.stack.layout import Layout, layout_of
 from pgkeel.stack.memory import Memory, recall
 from pgkeel.stack.sources import sources
-from pgkeel.stack.valkey import is_valkey_running
+from pgkeel.stack.valkey import remembered_valkey
 
 __all__ = ["AgentStatus", "MigrationsStatus", "PostgresStatus", "Status", "ValkeyStatus", "status"]
 
@@ -79,66 +80,58 @@ def status(project: Project) -> Status:
     """Return what runs; a stopped server is an answer and not an error."""
     layout = layout_of(project)
     memory = None if project.is_external else recall(layout)
-    postgres, applied = _database(project, memory)
+    server, applied = _ask(project)
     valkey = _valkey(layout, memory)
-    working = _agent(layout)
-    needs_valkey = project.config.local.valkey and not project.is_external
+    working = agent_status(layout.agent)
     return Status(
-        postgres=postgres,
+        postgres=_postgres(project, server, memory),
         valkey=valkey,
-        agent=working,
+        agent=AgentStatus(running=working.running, leader=working.leader),
         migrations=applied,
-        account=memory.account if memory else None,
-        warnings=_warnings(memory, postgres),
-        is_healthy=postgres.running and working.running and (valkey.running or not needs_valkey),
+        account=memory.account.name if memory else None,
+        warnings=(*(memory.warnings if memory else ()), *_outdated(server)),
+        is_healthy=server is not None
+        and (working.running or not _needs_agent(project))
+        and (valkey.running or project.is_external or not project.config.local.valkey),
     )
 
 
-def _database(project: Project, memory: Memory | None) -> tuple[PostgresStatus, MigrationsStatus]:
+def _needs_agent(project: Project) -> bool:
+    return not project.is_external or project.config.database.manage
+
+
+def _ask(project: Project) -> tuple[Server | None, MigrationsStatus]:
     try:
-        url = login_url(project, "owner")
-        with open_connection(url, application="pgkeel status", timeout=_PATIENCE) as connection:
-            return _running(server_of(connection), url, memory), _migrations(connection, project)
-    except Unreachable:
-        return _stopped(memory), MigrationsStatus()
+        with connect(login_url(project, "owner"), application="pgkeel status", timeout=_PATIENCE) as connection:
+            found = migrations.status(connection, sources(project))
+            return server_of(connection), MigrationsStatus(len(found.applied), len(found.pending))
+    except (Unreachable, psycopg.OperationalError):
+        return None, MigrationsStatus()
 
 
-def _running(server: Server, url: Url, memory: Memory | None) -> PostgresStatus:
-    return PostgresStatus(
-        version=server.version,
-        major=server.major,
-        port=url.port,
-        socket=str(memory.socket) if memory else None,
-        running=True,
-    )
-
-
-def _stopped(memory: Memory | None) -> PostgresStatus:
+def _postgres(project: Project, server: Server | None, memory: Memory | None) -> PostgresStatus:
+    port = memory.port if memory else _external_port(project)
+    socket = str(memory.socket) if memory else None
+    if server is not None:
+        return PostgresStatus(server.version, server.major, port, socket, running=True)
     if memory is None:
-        return PostgresStatus()
-    major = int(memory.version.partition(".")[0])
-    return PostgresStatus(version=memory.version, major=major, port=memory.port, socket=str(memory.socket))
+        return PostgresStatus(port=port)
+    return PostgresStatus(memory.runtime.version, memory.runtime.major, port, socket)
 
 
-def _migrations(connection: Connection, project: Project) -> MigrationsStatus:
-    found = migrations.status(connection, sources(project))
-    return MigrationsStatus(applied=len(found.applied), pending=len(found.pending))
+def _external_port(project: Project) -> int | None:
+    return project.external_url().port if project.is_external else None
 
 
 def _valkey(layout: Layout, memory: Memory | None) -> ValkeyStatus:
     if memory is None or memory.valkey_port is None:
         return ValkeyStatus()
-    return ValkeyStatus(memory.valkey_version, memory.valkey_port, running=is_valkey_running(layout, memory))
+    valkey = remembered_valkey(layout, memory)
+    return ValkeyStatus(memory.valkey_version, memory.valkey_port, running=valkey is not None and valkey.is_running)
 
 
-def _agent(layout: Layout) -> AgentStatus:
-    found = agent.status(layout.agent)
-    return AgentStatus(running=found.running, leader=found.leader)
-
-
-def _warnings(memory: Memory | None, server: Server | None) -> tuple[str, ...]:
-    kept = memory.warnings if memory else ()
+def _outdated(server: Server | None) -> tuple[str, ...]:
     if server is None or not server.is_outdated:
-        return kept
+        return ()
     newest = f"{server.major}.{NEWEST_MINORS[server.major]}"
-    return (*kept, f"PostgreSQL {server.version} is old: {newest} corrects known faults; `pgkeel local add {server.major}` brings it")
+    return (f"PostgreSQL {server.version} is old: {newest} corrects known faults (`pgkeel local add {server.major}` brings it)",)

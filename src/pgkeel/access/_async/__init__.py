@@ -1,0 +1,1 @@
+"""The async form, written by hand; `_sync` is generated from it."""

@@ -1,0 +1,136 @@
+"""One database handle: the pool and the three doors on it."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from types import TracebackType
+from typing import Any, Self, TypeVar, cast, overload
+
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm.exc import StaleDataError
+
+from pgkeel.access._async.pool import Pool
+from pgkeel.access._async.repository import Repository
+from pgkeel.access._async.runner import Runner
+from pgkeel.access._async.session import AsyncEngine, AsyncSession, engine_on
+from pgkeel.access._drivers.asynchronous import DEFAULT, driver_for
+from pgkeel.access.errors import Conflict, StatementFailed
+from pgkeel.access.handwritten import arranged
+from pgkeel.access.shape import shape_of
+from pgkeel.access.statements import Statements
+from pgkeel.core.config import PoolConfig
+from pgkeel.core.errors import KeelError
+from pgkeel.core.secret import Secret
+from pgkeel.core.url import Url
+from pgkeel.postgres import Query
+from pgkeel.schema import HasRow
+
+__all__ = ["Database"]
+
+R = TypeVar("R")
+T = TypeVar("T")
+
+
+class Database:
+    """A database and its pool of connections.
+
+    Use it with `async with Database(url) as db:`; one handle serves a whole process.
+    """
+
+    def __init__(
+        self,
+        url: Url | str,
+        *,
+        pool: PoolConfig | None = None,
+        driver: str = DEFAULT,
+        cursor_key: Secret | None = None,
+    ) -> None:
+        """Say where and how; nothing connects yet.
+
+        Args:
+            url: The address, as `pgkeel url` prints it; the password comes from its passfile.
+            pool: The design's numbers: 2 connections at least, 10 at most, 30 s unused, 2 s of waiting.
+            driver: The driver's name.
+            cursor_key: Signs page cursors. Without one, cursors are good for this handle only; give all processes the same.
+
+        Raises:
+            ConfigError: The driver cannot do what the address asks for.
+        """
+        self._driver = driver_for(driver, Url.parse(url) if isinstance(url, str) else url)
+        self.pool = Pool(self._driver, pool or PoolConfig())
+        self._runner = Runner(self.pool)
+        self._secret = cursor_key or Secret.generate()
+        self._repositories: dict[object, Repository[Any]] = {}
+        self._engine: AsyncEngine | None = None
+
+    async def open(self) -> Self:
+        """Open the pool's first connections.
+
+        Raises:
+            Unreachable: The server cannot be reached.
+        """
+        await self.pool.open()
+        return self
+
+    async def close(self) -> None:
+        """Close all connections; those in use when they are put back."""
+        await self.pool.close()
+
+    async def __aenter__(self) -> Self:
+        """Open it."""
+        return await self.open()
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Close it."""
+        await self.close()
+
+    def repository(self, model: HasRow[R]) -> Repository[R]:
+        """Return the repository of a model: `db.repository(Post)` reads `PostRow`s."""
+        known = self._repositories.get(model)
+        if known is None:
+            statements = Statements(shape_of(model), self._driver.dialect)
+            known = self._repositories[model] = Repository(self._runner, statements, self._secret)
+        return cast("Repository[R]", known)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncSession]:
+        """Open a unit of work: an ORM session in a transaction that commits at the end, or rolls back when the block raises.
+
+        Raises:
+            Conflict: A row was changed by somebody else since the session read it.
+            AccessError: What the server refused, as everywhere else.
+        """
+        if self._engine is None:
+            self._engine = engine_on(self.pool)
+        try:
+            async with AsyncSession(self._engine, expire_on_commit=False) as session, session.begin():
+                yield session
+        except StaleDataError:
+            failure: KeelError = Conflict("a row of this transaction was changed by somebody else", hint="read it again")
+        except DBAPIError as err:
+            failure = self._failure(err)
+        else:
+            return
+        raise failure
+
+    @overload
+    async def sql(self, text: str | Query, /, *, into: Callable[..., T], **values: object) -> list[T]: ...
+    @overload
+    async def sql(self, text: str | Query, /, *, into: None = None, **values: object) -> list[dict[str, Any]]: ...
+    async def sql(self, text: str | Query, /, *, into: Callable[..., Any] | None = None, **values: object) -> list[Any]:
+        """Run hand-written SQL and return its rows.
+
+        Args:
+            text: One statement with `%(name)s` for each value; a literal percent sign is written `%%`.
+            into: A struct whose fields are named like the columns; a plain type for a single column; nothing for dicts.
+            values: The values; they travel beside the statement, never inside it.
+        """
+        statement, bound = arranged(text, values, self._driver.dialect)
+        return await self._runner.sql(statement, bound, into or dict)
+
+    def _failure(self, error: DBAPIError) -> KeelError:
+        """Return our error for one that SQLAlchemy wrapped."""
+        origin = error.orig
+        for cause in (getattr(origin, "__cause__", None), origin):
+            if isinstance(cause, self._driver.errors):
+                return self._runner.failure(cause, "transaction")
+        return StatementFailed("transaction: the driver refused a statement")

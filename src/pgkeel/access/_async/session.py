@@ -1,0 +1,96 @@
+"""The second door: SQLAlchemy's engine on the connections of our pool, one budget for both."""
+
+from typing import Any, cast
+
+from sqlalchemy import event
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.ext.asyncio.engine import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio.session import AsyncSession
+from sqlalchemy.pool import ConnectionPoolEntry, PoolResetState
+from sqlalchemy.pool import Pool as AlchemyPool
+from sqlalchemy.pool.base import _ConnectionRecord
+
+from pgkeel.access._async.pool import Pool, Slot
+from pgkeel.access._colour.asynchronous import wait_for
+from pgkeel.access.handwritten import taints
+
+__all__ = ["AsyncEngine", "AsyncSession", "engine_on"]
+
+_DOING = "transaction"
+
+
+class _LentRecord(_ConnectionRecord):
+    """SQLAlchemy's entry for a connection that belongs to our pool."""
+
+    def __init__(self, pool: "_Lender", slot: Slot) -> None:
+        super().__init__(pool, connect=False)
+        self.slot = slot
+
+
+class _Lender(AlchemyPool):
+    """Takes connections from our pool for SQLAlchemy and puts them back."""
+
+    def __init__(self, pool: Pool) -> None:
+        super().__init__(cast("Any", self._adapt), reset_on_return=None)
+        self._pool = pool
+
+    def _adapt(self, record: ConnectionPoolEntry) -> DBAPIConnection:
+        slot = cast("_LentRecord", record).slot
+        return cast("DBAPIConnection", slot.connection.begin_session(self._pool.driver.dialect))
+
+    def _do_get(self) -> _ConnectionRecord:
+        slot = self._pool.take(_DOING) or wait_for(self._pool.wait(_DOING))
+        if isinstance(slot.record, _LentRecord):
+            slot.connection.begin_session(self._pool.driver.dialect)
+            return slot.record
+        slot.record = record = _LentRecord(self, slot)
+        return record
+
+    def _do_return_conn(self, record: ConnectionPoolEntry) -> None:
+        slot = cast("_LentRecord", record).slot
+        if record.dbapi_connection is None or slot.is_tainted:
+            self._pool.discard(slot)
+            return
+        try:
+            slot.connection.end_session()
+        except self._pool.driver.errors:
+            self._pool.discard(slot)
+        else:
+            self._pool.release(slot)
+
+    def recreate(self) -> "_Lender":
+        """Return another lender of the same pool."""
+        return _Lender(self._pool)
+
+    def dispose(self) -> None:
+        """Nothing to do: the connections belong to our pool."""
+
+    def status(self) -> str:
+        """Return the pool's size in words."""
+        return f"{self._pool.size} open, {self._pool.free} free"
+
+
+def engine_on(pool: Pool) -> AsyncEngine:
+    """Return an engine that uses the pool's connections and writes no bound value into its errors."""
+    lender = _Lender(pool)
+    engine = create_async_engine(f"postgresql+{pool.driver.name}://", pool=lender, hide_parameters=True)
+    event.listen(getattr(engine, "sync_engine", engine), "before_cursor_execute", _watch)
+    event.listen(lender, "reset", _clean)
+    return engine
+
+
+def _watch(connection: Any, _cursor: Any, statement: str, *_rest: object) -> None:  # noqa: ANN401 - SQLAlchemy's event
+    """Remember that a statement may leave something of the session behind."""
+    if taints(statement):
+        connection.connection._connection_record.slot.is_tainted = True  # noqa: SLF001 - the way to our own record
+
+
+def _clean(connection: Any, record: Any, state: PoolResetState) -> None:  # noqa: ANN401 - SQLAlchemy's event
+    """Roll back, and wipe the session where it needs it; where nobody can wait, the connection is given up instead."""
+    if state.terminate_only or not state.asyncio_safe:
+        record.slot.is_tainted = True
+        return
+    connection.rollback()
+    if record.slot.is_tainted:
+        wait_for(record.slot.connection.reset())
+        record.slot.is_tainted = False

@@ -1,0 +1,144 @@
+"""psycopg 3 for coroutines: slower than asyncpg, but with channel binding and everything else that libpq can do."""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from typing import Any, cast
+
+import psycopg
+from psycopg import AsyncRawCursor
+from psycopg.rows import TupleRow
+from sqlalchemy.dialects.postgresql import psycopg as dialect_module
+from sqlalchemy.engine import Dialect
+
+from pgkeel.access._async.port import Record
+from pgkeel.access._drivers import psycopg_common as common
+from pgkeel.access._drivers.diagnosis import Diagnosis
+from pgkeel.core.errors import Unreachable
+from pgkeel.core.url import Url
+
+__all__ = ["PsycopgAsyncConnection", "PsycopgAsyncDriver"]
+
+
+class PsycopgAsyncConnection:
+    """One psycopg connection."""
+
+    __slots__ = ("_adapted", "raw")
+
+    def __init__(self, raw: "psycopg.AsyncConnection[TupleRow]") -> None:
+        """Keep the driver's connection."""
+        self.raw = raw
+        self._adapted: Any = None
+
+    async def _run(self, sql: str, values: Sequence[object]) -> "AsyncRawCursor[TupleRow]":
+        cursor = AsyncRawCursor(self.raw)
+        cursor.format = psycopg.pq.Format.BINARY
+        try:
+            return await cursor.execute(sql, values, prepare=True)
+        except psycopg.errors.FeatureNotSupported as err:
+            if err.sqlstate != common.STALE_PLAN or self.raw.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
+                raise
+        await self.raw.execute("DEALLOCATE ALL")
+        return await cursor.execute(sql, values, prepare=True)
+
+    async def fetch_row(self, sql: str, values: Sequence[object]) -> Record | None:
+        """Return the first row, or None."""
+        return await (await self._run(sql, values)).fetchone()
+
+    async def fetch(self, sql: str, values: Sequence[object]) -> Sequence[Record]:
+        """Return all rows."""
+        return await (await self._run(sql, values)).fetchall()
+
+    async def fetch_named(self, sql: str, values: Sequence[object]) -> tuple[tuple[str, ...], Sequence[Record]]:
+        """Return column names and all rows."""
+        cursor = await self._run(sql, values)
+        if cursor.description is None:
+            return (), ()
+        return tuple(column.name for column in cursor.description), await cursor.fetchall()
+
+    async def execute(self, sql: str, values: Sequence[object] = ()) -> int:
+        """Run it and return how many rows it touched."""
+        if not values:
+            return max(0, (await self.raw.execute(sql)).rowcount)
+        return max(0, (await self._run(sql, values)).rowcount)
+
+    async def copy(
+        self, table: Sequence[str], columns: Sequence[str], types: Sequence[str], rows: Iterable[Sequence[object]]
+    ) -> int:
+        """Write rows by COPY, in binary where psycopg knows all types."""
+        is_binary = all(map(common.has_type, types))
+        async with self.raw.cursor() as cursor:
+            async with cursor.copy(common.copy_statement(table, columns, is_binary=is_binary)) as copy:
+                if is_binary:
+                    copy.set_types(types)
+                for row in rows:
+                    await copy.write_row(row)
+            return cursor.rowcount
+
+    async def reset(self) -> None:
+        """Leave nothing of a session behind."""
+        await self.raw.rollback()
+        await self.raw.set_autocommit(True)
+        for statement in common.RESET:
+            await self.raw.execute(statement)
+
+    async def close(self) -> None:
+        """Close; libpq says goodbye by itself."""
+        await self.raw.close()
+
+    def abort(self) -> None:
+        """Close at once."""
+        self.raw.pgconn.finish()
+
+    def is_closed(self) -> bool:
+        """Return whether it is known to be of no use."""
+        return self.raw.closed
+
+    def is_cut(self) -> bool:
+        """Return whether the server has ended it while it lay unused."""
+        return self.raw.closed or common.is_readable(self.raw.fileno())
+
+    def begin_session(self, dialect: Dialect) -> Any:  # noqa: ANN401 - SQLAlchemy's adapter
+        """Return SQLAlchemy's adapter of this connection, out of autocommit."""
+        if self._adapted is None:
+            self._adapted = dialect_module.AsyncAdapt_psycopg_connection(dialect.loaded_dbapi, cast("Any", self.raw))
+        self._adapted.autocommit = False
+        return self._adapted
+
+    def end_session(self) -> None:
+        """Return to autocommit."""
+        if not self.raw.closed:
+            self._adapted.autocommit = True
+
+
+class PsycopgAsyncDriver:
+    """Opens psycopg connections to one address."""
+
+    name = "psycopg"
+    errors = common.ERRORS
+
+    def __init__(self, url: Url) -> None:
+        """Keep the address."""
+        self._url = url
+        self.dialect = common.new_dialect()
+
+    async def connect(self, seconds: float) -> PsycopgAsyncConnection:
+        """Open a connection within so many seconds.
+
+        Raises:
+            Unreachable: It cannot be done.
+        """
+        keywords: dict[str, Any] = common.connect_keywords(self._url, seconds)
+        try:
+            async with asyncio.timeout(seconds):
+                raw = await psycopg.AsyncConnection.connect(autocommit=True, **keywords)
+        except common.ERRORS as err:
+            failure = Unreachable(
+                f"cannot connect to {self._url}: {common.reason(err)}", hint="`pgkeel status` shows what is running"
+            )
+        else:
+            return PsycopgAsyncConnection(raw)
+        raise failure
+
+    def diagnose(self, error: Exception) -> Diagnosis:
+        """Return what the error says about itself."""
+        return common.diagnose(error)

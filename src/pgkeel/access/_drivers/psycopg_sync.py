@@ -1,0 +1,137 @@
+"""psycopg 3 for threads."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import psycopg
+from psycopg import RawCursor
+from psycopg.rows import TupleRow
+from sqlalchemy.engine import Dialect
+
+from pgkeel.access._drivers import psycopg_common as common
+from pgkeel.access._drivers.diagnosis import Diagnosis
+from pgkeel.access._sync.port import Record
+from pgkeel.core.errors import Unreachable
+from pgkeel.core.url import Url
+
+__all__ = ["PsycopgConnection", "PsycopgDriver"]
+
+
+class PsycopgConnection:
+    """One psycopg connection."""
+
+    __slots__ = ("raw",)
+
+    def __init__(self, raw: "psycopg.Connection[TupleRow]") -> None:
+        """Keep the driver's connection."""
+        self.raw = raw
+
+    def _run(self, sql: str, values: Sequence[object]) -> "RawCursor[TupleRow]":
+        cursor = RawCursor(self.raw)
+        cursor.format = psycopg.pq.Format.BINARY
+        try:
+            return cursor.execute(sql, values, prepare=True)
+        except psycopg.errors.FeatureNotSupported as err:
+            if err.sqlstate != common.STALE_PLAN or self.raw.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
+                raise
+        self.raw.execute("DEALLOCATE ALL")
+        return cursor.execute(sql, values, prepare=True)
+
+    def fetch_row(self, sql: str, values: Sequence[object]) -> Record | None:
+        """Return the first row, or None."""
+        return self._run(sql, values).fetchone()
+
+    def fetch(self, sql: str, values: Sequence[object]) -> Sequence[Record]:
+        """Return all rows."""
+        return self._run(sql, values).fetchall()
+
+    def fetch_named(self, sql: str, values: Sequence[object]) -> tuple[tuple[str, ...], Sequence[Record]]:
+        """Return column names and all rows."""
+        cursor = self._run(sql, values)
+        if cursor.description is None:
+            return (), ()
+        return tuple(column.name for column in cursor.description), cursor.fetchall()
+
+    def execute(self, sql: str, values: Sequence[object] = ()) -> int:
+        """Run it and return how many rows it touched."""
+        if not values:
+            return max(0, self.raw.execute(sql).rowcount)
+        return max(0, self._run(sql, values).rowcount)
+
+    def copy(self, table: Sequence[str], columns: Sequence[str], types: Sequence[str], rows: Iterable[Sequence[object]]) -> int:
+        """Write rows by COPY, in binary where psycopg knows all types."""
+        is_binary = all(map(common.has_type, types))
+        with self.raw.cursor() as cursor:
+            with cursor.copy(common.copy_statement(table, columns, is_binary=is_binary)) as copy:
+                if is_binary:
+                    copy.set_types(types)
+                for row in rows:
+                    copy.write_row(row)
+            return cursor.rowcount
+
+    def reset(self) -> None:
+        """Leave nothing of a session behind."""
+        self.raw.rollback()
+        self.raw.set_autocommit(True)
+        for statement in common.RESET:
+            self.raw.execute(statement)
+
+    def close(self) -> None:
+        """Close; libpq says goodbye by itself."""
+        self.raw.close()
+
+    def abort(self) -> None:
+        """Close at once."""
+        self.raw.close()
+
+    def is_closed(self) -> bool:
+        """Return whether it is known to be of no use."""
+        return self.raw.closed
+
+    def is_cut(self) -> bool:
+        """Return whether the server has ended it while it lay unused."""
+        return self.raw.closed or common.is_readable(self.raw.fileno())
+
+    def begin_session(self, dialect: Dialect) -> Any:  # noqa: ANN401, ARG002 - the port's signature
+        """Leave autocommit and return the driver's own connection, which is what SQLAlchemy uses."""
+        self.raw.autocommit = False
+        return self.raw
+
+    def end_session(self) -> None:
+        """Return to autocommit."""
+        if not self.raw.closed:
+            self.raw.rollback()
+            self.raw.autocommit = True
+
+
+class PsycopgDriver:
+    """Opens psycopg connections to one address."""
+
+    name = "psycopg"
+    errors = common.ERRORS
+
+    def __init__(self, url: Url) -> None:
+        """Keep the address."""
+        self._url = url
+        self.dialect = common.new_dialect()
+
+    def connect(self, seconds: float) -> PsycopgConnection:
+        """Open a connection.
+
+        Raises:
+            Unreachable: It cannot be done.
+        """
+        keywords: dict[str, Any] = common.connect_keywords(self._url, seconds)
+        try:
+            raw = psycopg.connect(autocommit=True, **keywords)
+        except common.ERRORS as err:
+            failure = Unreachable(
+                f"cannot connect to {self._url}: {common.reason(err)}", hint="`pgkeel status` shows what is running"
+            )
+        else:
+            return PsycopgConnection(raw)
+        raise failure
+
+    def diagnose(self, error: Exception) -> Diagnosis:
+        """Return what the error says about itself."""
+        return common.diagnose(error)

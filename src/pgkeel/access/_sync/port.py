@@ -1,0 +1,91 @@
+# Generated from pgkeel/access/_async/port.py by tools/unasync.py; do not edit.
+"""What a driver must offer: the whole of what the pool and the statements know about it."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol
+
+from sqlalchemy.engine import Dialect
+
+from pgkeel.access._drivers.diagnosis import Diagnosis
+
+__all__ = ["Connection", "Driver", "Record"]
+
+Record = Iterable[Any]
+
+
+class Connection(Protocol):
+    """One connection, in autocommit; values travel beside the statement as `$1, $2 …`."""
+
+    def fetch_row(self, sql: str, values: Sequence[object]) -> Record | None:
+        """Return the first row, or None."""
+        ...
+
+    def fetch(self, sql: str, values: Sequence[object]) -> Sequence[Record]:
+        """Return all rows."""
+        ...
+
+    def fetch_named(self, sql: str, values: Sequence[object]) -> tuple[tuple[str, ...], Sequence[Record]]:
+        """Return column names and all rows; without a result, nothing of either."""
+        ...
+
+    def execute(self, sql: str, values: Sequence[object] = ()) -> int:
+        """Run it and return how many rows it touched."""
+        ...
+
+    def copy(self, table: Sequence[str], columns: Sequence[str], types: Sequence[str], rows: Iterable[Sequence[object]]) -> int:
+        """Write rows by COPY, all or none, and return how many; `table` is its name, after its schema if it says one."""
+        ...
+
+    def reset(self) -> None:
+        """Leave nothing of a session behind: transaction, settings, locks, cursors, listens."""
+        ...
+
+    def close(self) -> None:
+        """Say goodbye and close."""
+        ...
+
+    def abort(self) -> None:
+        """Close at once, without waiting for anything."""
+        ...
+
+    def is_closed(self) -> bool:
+        """Return whether it is known to be of no use."""
+        ...
+
+    def is_cut(self) -> bool:
+        """Return whether the server has ended it while it lay unused; looks at the socket where the driver does not."""
+        ...
+
+    def begin_session(self, dialect: Dialect) -> Any:  # noqa: ANN401 - SQLAlchemy's connections have no type
+        """Return the connection as SQLAlchemy's dialect wants it; the same object every time."""
+        ...
+
+    def end_session(self) -> None:
+        """Return to autocommit; SQLAlchemy has rolled back already."""
+        ...
+
+
+class Driver(Protocol):
+    """A way to reach one server.
+
+    Attributes:
+        name: The driver's name in SQLAlchemy's URLs.
+        errors: What its calls raise.
+        dialect: How statements and values are written for it.
+    """
+
+    name: str
+    errors: tuple[type[Exception], ...]
+    dialect: Dialect
+
+    def connect(self, seconds: float) -> Connection:
+        """Open a connection within so many seconds.
+
+        Raises:
+            Unreachable: It cannot be done.
+        """
+        ...
+
+    def diagnose(self, error: Exception) -> Diagnosis:
+        """Return what the error says about itself, without any value."""
+        ...

@@ -1,0 +1,157 @@
+"""Compile a statement once: SQL text, the order of its values, and how a record becomes a row."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Generic, TypeVar
+
+from sqlalchemy import ARRAY, BindParameter, ColumnElement, Float, Numeric, all_, any_, bindparam
+from sqlalchemy.engine import Dialect
+from sqlalchemy.sql import operators, visitors
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.elements import BinaryExpression, ClauseElement
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+__all__ = ["Compiled", "Expressions", "compile_statement"]
+
+T_co = TypeVar("T_co", covariant=True)
+Processor = Callable[[Any], Any] | None
+_NUMERIC, _FLOAT = 1700, 701
+_ANY: Mapping[Any, Callable[..., ColumnElement[bool]]] = {
+    operators.in_op: lambda left, bind: left == any_(bind),
+    operators.not_in_op: lambda left, bind: left != all_(bind),
+}
+
+
+class Compiled(Generic[T_co]):
+    """A statement ready for the driver.
+
+    Attributes:
+        sql: Its text with `$1 …`.
+        doing: What it does, for errors: never a value.
+    """
+
+    __slots__ = ("_into", "_order", "_processors", "bind", "doing", "read", "sql")
+
+    def __init__(
+        self,
+        sql: str,
+        order: Sequence[tuple[int | None, object, Processor]],
+        processors: Mapping[int, Callable[[Any], Any]],
+        into: Callable[..., T_co],
+        doing: str,
+    ) -> None:
+        """Choose the shortest way for values and rows."""
+        self.sql = sql
+        self.doing = doing
+        self._order = tuple(order)
+        self._processors = tuple(processors.items())
+        self._into = into
+        is_plain = all(index == place and processor is None for place, (index, _, processor) in enumerate(order))
+        self.bind: Callable[[Sequence[object]], Sequence[object]] = self._as_they_are if is_plain else self._arranged
+        self.read: Callable[[Iterable[Any]], T_co] = self._processed if processors else self._unpacked
+
+    @staticmethod
+    def _as_they_are(values: Sequence[object]) -> Sequence[object]:
+        return values
+
+    def _arranged(self, values: Sequence[object]) -> Sequence[object]:
+        given = ((constant if index is None else values[index], processor) for index, constant, processor in self._order)
+        return [value if processor is None else processor(value) for value, processor in given]
+
+    def _unpacked(self, record: Iterable[Any]) -> T_co:
+        return self._into(*record)
+
+    def _processed(self, record: Iterable[Any]) -> T_co:
+        values = list(record)
+        for place, processor in self._processors:
+            values[place] = processor(values[place])
+        return self._into(*values)
+
+
+class Expressions:
+    """Conditions of a caller: a key by which equal ones share a compiled statement, and their values apart from it."""
+
+    __slots__ = ("expressions", "key", "parameters")
+
+    def __init__(self, expressions: Iterable[ClauseElement]) -> None:
+        """Take the values out; `key` is None when SQLAlchemy cannot tell two such expressions apart."""
+        self.expressions = tuple(expressions)
+        keys: list[Any] = []
+        self.parameters: list[BindParameter[Any]] = []
+        for expression in self.expressions:
+            found = expression._generate_cache_key()  # noqa: SLF001 - documented for caching extensions
+            keys.append(None if found is None else found.key)
+            self.parameters += [] if found is None else found.bindparams
+        self.key = None if None in keys else tuple(keys)
+
+    def values(self) -> list[object]:
+        """Return the values in the order of `parameters`."""
+        return [parameter.effective_value for parameter in self.parameters]
+
+    def fixed(self) -> tuple[list[Any], dict[BindParameter[Any], BindParameter[Any]]]:
+        """Return the expressions with `IN (…)` as `= ANY(array)`, which serves any length, and what replaced what."""
+        replaced: dict[BindParameter[Any], BindParameter[Any]] = {}
+
+        def replace(element: Any, **_: object) -> Any:  # noqa: ANN401 - SQLAlchemy's visitors know no types
+            if isinstance(element, BindParameter):
+                return element
+            if not isinstance(element, BinaryExpression) or element.operator not in _ANY:
+                return None
+            if not isinstance(element.right, BindParameter):
+                return None
+            array = bindparam(None, element.right.effective_value, type_=ARRAY(element.left.type), unique=True)
+            replaced[element.right] = array
+            return _ANY[element.operator](element.left, array)
+
+        return [visitors.replacement_traverse(each, {}, replace) for each in self.expressions], replaced
+
+
+def compile_statement(
+    statement: ClauseElement,
+    names: Sequence[str | BindParameter[Any]],
+    *,
+    columns: Iterable[ColumnElement[Any]],
+    into: Callable[..., T_co],
+    dialect: Dialect,
+    doing: str,
+) -> Compiled[T_co]:
+    """Return a statement compiled for a driver.
+
+    Args:
+        statement: What to compile.
+        names: The parameters whose values each run brings, in the order of its values.
+        columns: The columns of its result.
+        into: What a record becomes, called with one argument a column.
+        dialect: The driver's.
+        doing: What it does, for errors.
+    """
+    compiled: Any = statement.compile(dialect=dialect, compile_kwargs={"render_postcompile": True})
+    places = {_name_in(compiled, name): place for place, name in enumerate(names)}
+    constants: Mapping[str, object] = compiled.params
+    order = [
+        (places.get(name), constants.get(name), _bind_processor(compiled.binds[name].type, dialect))
+        for name in compiled.positiontup or ()
+    ]
+    results = {place: _result_processor(column.type, dialect) for place, column in enumerate(columns)}
+    used = {place: processor for place, processor in results.items() if processor is not None}
+    return Compiled(str(compiled), order, used, into, doing)
+
+
+def _name_in(compiled: SQLCompiler, name: "str | BindParameter[Any]") -> str:
+    return name if isinstance(name, str) else compiled.bind_names[name]
+
+
+def _bind_processor(kind: TypeEngine[Any], dialect: Dialect) -> Processor:
+    return kind.dialect_impl(dialect).bind_processor(dialect)
+
+
+def _result_processor(kind: TypeEngine[Any], dialect: Dialect) -> Processor:
+    implementation = kind.dialect_impl(dialect)
+    return implementation.result_processor(dialect, _type_code(implementation))
+
+
+def _type_code(kind: TypeEngine[Any]) -> int | None:
+    """Return the server's number of a numeric type; SQLAlchemy asks for it and the driver has converted by it."""
+    inner = kind.impl_instance if isinstance(kind, TypeDecorator) else kind
+    if isinstance(inner, Float):
+        return _FLOAT
+    return _NUMERIC if isinstance(inner, Numeric) else None

@@ -1,0 +1,6 @@
+"""The sync form of the data access, generated from the async one; for threads, scripts and Django- or Flask-like services."""
+
+from pgkeel.access._sync.database import Database
+from pgkeel.access._sync.repository import Repository
+
+__all__ = ["Database", "Repository"]
