@@ -1,6 +1,6 @@
 """A folder of migration files and a connection to an empty database."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -8,9 +8,7 @@ import pytest
 from pgkeel.core.url import Url
 from pgkeel.migrations import Source
 from pgkeel.postgres import Connection, connect
-
-Write = Callable[[str, str], Path]
-Tables = Callable[[], set[str]]
+from tests.migrations.folders import Tables, Write
 
 
 @pytest.fixture

@@ -169,7 +169,15 @@ def test_what_cannot_be_run_is_refused_with_its_place(text: str, place: str, mes
 
 
 @pytest.mark.parametrize(
-    "name", ["add.sql", "2024_add.sql", "20241301000000_add.sql", "20240230000000_x.sql", "20240101120000_Add.sql", "20240101120000_.sql"]
+    "name",
+    [
+        "add.sql",
+        "2024_add.sql",
+        "20241301000000_add.sql",
+        "20240230000000_x.sql",
+        "20240101120000_Add.sql",
+        "20240101120000_.sql",
+    ],
 )
 def test_a_name_without_a_date_is_refused(name: str) -> None:
     with pytest.raises(BadMigration):

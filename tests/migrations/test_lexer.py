@@ -13,7 +13,7 @@ NASTY = [
     "SELECT 'a;b', 'it''s; fine', ''",
     r"SELECT E'a\';b', E'\\', e'x''y;'",
     r"SELECT 'a\', 1",
-    "SELECT U&'d\\0061t;a', u&\"d\\0061ta;\" FROM (SELECT 1 AS data_) AS t (\"data;\")",
+    'SELECT U&\'d\\0061t;a\', u&"d\\0061ta;" FROM (SELECT 1 AS data_) AS t ("data;")',
     "SELECT B'101', X'1FF', N'n;', b'0'",
     "SELECT $$a;'\"$$, $t$;$$;$u$;$t$, $Täg$;$Täg$",
     "SELECT $a$ $b$ ; $a$",
@@ -60,8 +60,8 @@ def test_no_character_is_lost_or_moved(text: str) -> None:
     try:
         found = list(tokens(text))
     except LexError as err:
-        assert 0 <= err.offset < len(text)
-        return
+        text = text[: err.offset]
+        found = list(tokens(text))
 
     assert "".join(token.text for token in found) == text
     assert [token.start for token in found] == [sum(len(t.text) for t in found[:i]) for i in range(len(found))]
