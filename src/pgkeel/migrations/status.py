@@ -11,7 +11,6 @@ from pgkeel.migrations.ledger import Entry
 from pgkeel.migrations.source import Source, read
 from pgkeel.postgres import Connection
 
-
 __all__ = ["State", "Status", "pending", "status"]
 
 _SETTLED = {"applied", "baseline"}
