@@ -1,6 +1,8 @@
 """`pgkeel schema` shows, draws and writes; `--check` tells, and changes nothing."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -36,7 +38,7 @@ class Ship(Base, Numbered):
 def run(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run `pgkeel schema …` in an empty project; gives exit code, stdout, stderr."""
     (tmp_path / "pgkeel.toml").touch()
-    monkeypatch.setattr("sys.path", list(__import__("sys").path))
+    monkeypatch.setattr("sys.path", list(sys.path))
 
     def run(*arguments: str) -> tuple[int, str, str]:
         with pytest.raises(SystemExit) as end:
@@ -139,6 +141,25 @@ def test_rows_go_where_the_project_says(run: Run, fleet: tuple[str, Path], tmp_p
     assert code == 0
     assert json.loads(out)["data"] == {"path": str(tmp_path / "elsewhere.py"), "classes": 1, "is_current": False}
     assert (tmp_path / "elsewhere.py").is_file()
+
+
+def test_models_on_the_reference_base_get_rows_of_their_own_beside_them(tmp_path: Path) -> None:
+    (tmp_path / "harbour").mkdir()
+    ship = """
+from pgkeel.schema.mixins import Numbered
+from pgkeel.schema.models import Base
+
+
+class Buoy(Base, Numbered):
+    __tablename__ = "buoys"
+"""
+    (tmp_path / "harbour" / "models.py").write_text(ship, encoding="utf-8")
+    arguments = ["--project", str(tmp_path), "schema", "rows", "--models", "harbour.models:Base", "--dry-run", "--json"]
+    command = [sys.executable, "-c", f"from pgkeel.cli import main; main({arguments})"]
+
+    out = subprocess.check_output(command, text=True)
+
+    assert json.loads(out)["data"] == {"path": str(tmp_path / "harbour" / "rows.py"), "classes": 1, "is_current": False}
 
 
 @pytest.mark.parametrize("place", ["nowhere:Base", "pgkeel.schema.models:Nothing", "pgkeel.schema.models:text"])

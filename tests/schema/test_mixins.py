@@ -277,3 +277,23 @@ def test_tables_in_a_schema_of_their_own_keep_their_promises(blank_db: Url, engi
         row = connection.execute("SELECT version, previous_status FROM shop.things").fetchone()
 
     assert row == {"version": 2, "previous_status": "open"}
+
+
+def test_a_class_that_joins_its_parents_table_leaves_the_promises_there(blank_db: Url, engine: sqlalchemy.Engine) -> None:
+    base = new_base()
+
+    class Thing(base, Numbered, Timestamped, Versioned, SoftDeleted):  # type: ignore[misc, valid-type] # a base made at run time
+        __tablename__ = "things"
+
+    class Boat(Thing):
+        __tablename__ = "boats"
+        id: Mapped[int] = mapped_column(ForeignKey("things.id"), primary_key=True)
+        length: Mapped[int]
+
+    with tables(base, engine, blank_db) as connection:
+        connection.execute("INSERT INTO things DEFAULT VALUES; INSERT INTO boats VALUES (1, 10)")
+        connection.execute("UPDATE boats SET length = 11")
+        triggers = [one.name for one in snapshot(connection).only("trigger").objects]
+
+    assert triggers == ["public.things.things_bump_version", "public.things.things_set_updated_at"]
+    assert Boat.__tablename__ == "boats"

@@ -27,7 +27,7 @@ class Invoice(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     total: Mapped[Money]
     paid: Mapped[Money | None]
-    state: Mapped[str] = Status("open", "it's paid", default="open")
+    state: Mapped[str] = Status("open", "it's paid", default="it's paid")
     kind: Mapped[str] = Status("bill", "credit", default="bill", native=True)
     customer_name: Mapped[str | None] = mapped_column(index=True)
 

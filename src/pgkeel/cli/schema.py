@@ -91,8 +91,9 @@ def rows(models: str | None, *, check: bool, dry_run: bool) -> Answer:
 
 def _rows_file(project: Project, models: str | None) -> RowsFile:
     wanted = project.config.schema.rows
-    base = load_base(models or project.config.schema.models, project.root)
-    return plan_rows(base, project.root / wanted if wanted else None)
+    place = models or project.config.schema.models
+    base = load_base(place, project.root)
+    return plan_rows(base, module=place.partition(":")[0], path=project.root / wanted if wanted else None)
 
 
 def _rows_data(plan: RowsFile, *, is_current: bool) -> dict[str, Any]:

@@ -63,7 +63,10 @@ class Timestamped:
 
 
 class Versioned:
-    """`version bigint`, counted up by a trigger on every change: the base of optimistic locking, in the ORM and outside it."""
+    """`version bigint`, counted up by a trigger on every change: the base of optimistic locking, in the ORM and outside it.
+
+    A model with `__mapper_args__` of its own repeats the two entries.
+    """
 
     version: Mapped[int] = mapped_column(BigInteger, server_default=text("1"), server_onupdate=FetchedValue(), sort_order=102)
 
@@ -71,6 +74,8 @@ class Versioned:
     @classmethod
     def __mapper_args__(cls) -> dict[str, Any]:
         """Let the unit of work add `WHERE version = …` and read the new number back."""
+        if any("__mapper__" in vars(parent) for parent in cls.__mro__[1:]):
+            return {}
         return {"version_id_col": cls.version, "version_id_generator": False}
 
 
@@ -94,40 +99,48 @@ def deleted_status(table: Table) -> str | None:
 
 @event.listens_for(TimeOrdered, "after_mapper_constructed", propagate=True)
 def _order_ids(mapper: Mapper[Any], _: type) -> None:
-    bring_function(_table(mapper), "new_id")
+    for table in _table_with(mapper, "id"):
+        bring_function(table, "new_id")
 
 
 @event.listens_for(Timestamped, "after_mapper_constructed", propagate=True)
 def _keep_updated_at(mapper: Mapper[Any], _: type) -> None:
-    bring_triggers(_table(mapper), "updated_at", lambda _: [Trigger("set_updated_at", "set_updated_at")])
+    for table in _table_with(mapper, "updated_at"):
+        bring_triggers(table, "updated_at", lambda _: [Trigger("set_updated_at", "set_updated_at")])
 
 
 @event.listens_for(Versioned, "after_mapper_constructed", propagate=True)
 def _keep_version(mapper: Mapper[Any], _: type) -> None:
-    bring_triggers(_table(mapper), "version", lambda _: [Trigger("bump_version", "bump_version")])
+    for table in _table_with(mapper, "version"):
+        bring_triggers(table, "version", lambda _: [Trigger("bump_version", "bump_version")])
 
 
 @event.listens_for(SoftDeleted, "after_mapper_constructed", propagate=True)
 def _keep_deleted(mapper: Mapper[Any], model: type[SoftDeleted]) -> None:
-    table = _table(mapper)
-    if deleted_status(table) and "previous_status" not in table.c:
-        table.append_column(Column("previous_status", String(20)))
-        tie = CheckConstraint("(status = 'deleted') = (deleted_at IS NOT NULL)", name=conv(f"{table.name}_deleted_check"))
-        table.append_constraint(tie)
-        bring_triggers(table, "status", lambda _: [Trigger("keep_status", "keep_status", (_first_status(table),), _TURNED)])
-    actions = model.__soft_delete__
-    bring_triggers(table, "children", lambda parent: _child_triggers(parent, actions))
+    for table in _table_with(mapper, "deleted_at"):
+        if deleted_status(table):
+            _tie_status(table)
+        bring_triggers(table, "children", lambda parent: _child_triggers(parent, model.__soft_delete__))
 
 
-def _table(mapper: Mapper[Any]) -> Table:
-    if not isinstance(mapper.local_table, Table):
-        raise UsageError(f"{mapper.class_.__name__} is not mapped to a table", hint="use the mixins on models with a table")
-    return mapper.local_table
+def _tie_status(table: Table) -> None:
+    if "previous_status" in table.c:
+        return
+    table.append_column(Column("previous_status", String(20)))
+    tie = CheckConstraint("(status = 'deleted') = (deleted_at IS NOT NULL)", name=conv(f"{table.name}_deleted_check"))
+    table.append_constraint(tie)
+    bring_triggers(table, "status", lambda _: [Trigger("keep_status", "keep_status", (_first_status(table),), _TURNED)])
+
+
+def _table_with(mapper: Mapper[Any], column: str) -> list[Table]:
+    """Return the model's own table, or nothing where the column is in the table of a parent class."""
+    table = mapper.local_table
+    return [table] if isinstance(table, Table) and column in table.c else []
 
 
 def _first_status(table: Table) -> str:
     default: Any = table.c.status.server_default
-    return str(default.arg).strip("'")
+    return str(default.arg)
 
 
 def _child_triggers(parent: Table, actions: Mapping[str, OnSoftDelete]) -> Iterator[Trigger]:

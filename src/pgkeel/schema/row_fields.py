@@ -105,15 +105,25 @@ def _resolved(said: Any, names: dict[str, Any]) -> Any:  # noqa: ANN401 - any ty
 
 
 def _from_column(column: Any) -> Any:  # noqa: ANN401 - a column of any type
-    kind: Any = column.type.python_type
+    try:
+        kind: Any = column.type.python_type
+    except NotImplementedError:
+        return Any
     return Union[kind, None] if column.nullable else kind  # noqa: UP007 - the operands are values
 
 
 def _written(model: type) -> Any:  # noqa: ANN401 - a class of a module found by name
-    package = model.__module__.rpartition(".")[0]
-    name = getattr(model, "__rows_module__", f"{package}.rows" if package else "rows")
+    """Return the class from `rows` beside the model's module, else from a package further up."""
+    parents = model.__module__.split(".")[:-1]
+    beside = [".".join([*parents[:length], "rows"]) for length in range(len(parents), 0, -1)] or ["rows"]
+    said = getattr(model, "__rows_module__", None)
+    found = (_from_module(name, row_name(model)) for name in ([said] if said else beside))
+    return next((struct for struct in found if struct is not None), None)
+
+
+def _from_module(name: str, struct: str) -> Any:  # noqa: ANN401 - a class of a module found by name
     try:
-        return getattr(importlib.import_module(name), row_name(model), None)
+        return getattr(importlib.import_module(name), struct, None)
     except ModuleNotFoundError as err:
         if err.name is None or not f"{name}.".startswith(f"{err.name}."):
             raise

@@ -86,7 +86,7 @@ def Status(*values: str, default: str, native: bool = False) -> MappedColumn[Any
     if default not in values:
         raise UsageError(f"the default {default!r} is not one of {', '.join(values)}", hint="add it to the words of Status(…)")
     kind = ENUM(*values, name="status") if native else StatusType(max(20, *map(len, values)))
-    return mapped_column(kind, nullable=False, server_default=text(f"'{default}'"), info={_STATUS: values})
+    return mapped_column(kind, nullable=False, server_default=default, info={_STATUS: values})
 
 
 def status_values(column: Column[Any]) -> tuple[str, ...]:
