@@ -85,7 +85,7 @@ def test_a_runner_killed_at_any_instant_leaves_what_the_next_one_finishes(empty_
     for _ in range(KILLS):
         with start(empty_db, forty) as runner:
             wait_until_ready(runner)
-            time.sleep(dice.uniform(0, whole / 3))
+            time.sleep(dice.uniform(0, whole / KILLS))
             runner.send_signal(signal.SIGKILL)
             runner.communicate()
     with start(empty_db, forty) as last:
