@@ -86,7 +86,7 @@ def environment(extra: Mapping[str, str] | None) -> dict[str, str]:
 
 def new_home() -> Home:
     """Return a fresh project folder that the servers' account can reach; pytest's own are closed to it."""
-    folder = Path(tempfile.mkdtemp(prefix="pgkeel-test-"))
+    folder = Path(tempfile.mkdtemp(prefix="pgkeel-home-"))
     folder.chmod(0o755)
     return Home(folder)
 

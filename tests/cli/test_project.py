@@ -3,7 +3,7 @@
 import json
 import tomllib
 
-import jsonschema
+import jsonschema  # type: ignore[import-untyped]
 import pytest
 
 from pgkeel.cli.main import COMMANDS

@@ -24,7 +24,7 @@ def test_the_env_form_is_what_a_shell_and_libpq_read(running: Home) -> None:
     said = subprocess.run(["sh", "-c", script], env=environment(None), capture_output=True, text=True, check=False)
 
     assert said.stdout.strip() == "pgkeel_readonly_a", said.stderr
-    assert lines.startswith("export DATABASE_URL=postgresql://") or lines.startswith("export DATABASE_URL='postgresql://")
+    assert lines.startswith("export DATABASE_URL='postgresql://")
     assert "PGPASSWORD" not in lines
 
 

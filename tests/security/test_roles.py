@@ -7,29 +7,20 @@ import pytest
 from pgkeel.core.errors import Unreachable
 from pgkeel.core.secret import Secret
 from pgkeel.core.url import Url
-from pgkeel.local import Cluster, choose_account, find_runtime
+from pgkeel.local import Account, Cluster, find_runtime
 from pgkeel.postgres import Connection, connect
 from pgkeel.security import LOGINS, OWNER, ensure_passwords, ensure_rights, ensure_roles
+from pgkeel.testing.servers import scratch_cluster
 
 pytestmark = pytest.mark.majors
 PASSWORDS = {login: Secret(f"password-of-{login}") for login in LOGINS.values()}
 
 
 @pytest.fixture(scope="module")
-def roles_cluster(major: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+def roles_cluster(major: str, account: Account) -> Iterator[Cluster]:
     """A server of this module's own, because roles belong to the whole server; its log shows every statement."""
-    account = choose_account()
-    folder = tmp_path_factory.mktemp("roles")
-    for parent in (folder, folder.parent, folder.parent.parent):
-        parent.chmod(0o711)
-    cluster = Cluster.create(
-        folder / "cluster",
-        runtime=find_runtime(major, account=account),
-        account=account,
-        superuser_password=Secret("superuser-password"),
-        settings={"fsync": "off", "log_statement": "all", "log_min_duration_statement": "0"},
-    )
-    with cluster:
+    settings = {"log_statement": "all", "log_min_duration_statement": "0"}
+    with scratch_cluster(runtime=find_runtime(major, account=account), account=account, settings=settings) as cluster:
         yield cluster
 
 
@@ -62,7 +53,7 @@ def outcome(connection: Connection, statement: str) -> str:
     """Return "yes", or the SQLSTATE of the refusal."""
     try:
         with connection.transaction(force_rollback=True):
-            connection.execute(statement)  # type: ignore[call-overload]
+            connection.execute(statement)
     except psycopg.Error as err:
         return err.sqlstate or "?"
     return "yes"
@@ -170,6 +161,7 @@ def test_no_password_and_no_verifier_reaches_the_log_or_the_statistics(roles_clu
     log = "".join(file.read_text() for file in Path(roles_cluster.log).glob("*"))
 
     assert "CREATE DATABASE" in log
-    for secret in ("password-of-pgkeel", "rotated-password", "superuser-password", "SCRAM-SHA-256$"):
+    superuser_password = roles_cluster.plan.superuser_password.reveal()
+    for secret in ("password-of-pgkeel", "rotated-password", superuser_password, "SCRAM-SHA-256$"):
         assert secret not in log
         assert not [row for row in statements if secret in str(row["query"])]

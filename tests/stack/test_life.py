@@ -2,11 +2,13 @@
 
 import json
 import os
+import pwd
 import shutil
 from pathlib import Path
 
 import pytest
 
+from tests.conftest import RunAs
 from tests.projects import Home, new_home, remove_home
 
 
@@ -198,3 +200,20 @@ def test_the_superusers_lost_password_file_is_said_and_nothing_is_touched(home: 
     assert code == 2
     assert "superuser.pgpass" in said
     home.ok("up")
+
+
+def test_an_ordinary_user_runs_the_servers_as_himself(home: Home, run_as: RunAs) -> None:
+    nobody = pwd.getpwnam("nobody")
+    os.chown(home.root, nobody.pw_uid, nobody.pw_gid)
+    code = "from pgkeel.cli import main; main(['-C', {!r}, *{!r}])"
+
+    up = run_as("nobody", code.format(str(home.root), ["up", "--json"]), PGKEEL_RUNTIME=str(home.root / "runtime"))
+    asked = run_as("nobody", code.format(str(home.root), ["psql", "--role", "app", "-Atc", "SELECT 1"]))
+    gone = run_as("nobody", code.format(str(home.root), ["reset", "--yes"]))
+
+    assert up.returncode == 0, up.stderr + up.stdout
+    assert json.loads(up.stdout)["data"]["account"] == "nobody"
+    assert "nobody" in json.loads(up.stdout)["data"]["warnings"][0]
+    assert asked.stdout.strip() == "1", asked.stderr
+    assert gone.returncode == 0, gone.stderr
+    assert not home.state.exists()

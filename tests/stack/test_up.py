@@ -192,3 +192,14 @@ def test_every_table_of_the_migrations_belongs_to_the_owner(running: Home) -> No
     )
 
     assert strangers == ""
+
+
+def test_the_application_uses_the_reference_tables_and_of_our_own_only_the_outbox(running: Home) -> None:
+    def app(statement: str) -> int:
+        return running.run("psql", "--role", "app", "-v", "ON_ERROR_STOP=1", "-c", statement).returncode
+
+    allowed = ["INSERT INTO users (email, password_hash) VALUES ('a@example.com', 'x')", "SELECT pgkeel.outbox_append('mail')"]
+    denied = ["SELECT * FROM pgkeel.outbox", "SELECT * FROM pgkeel.migrations", "CREATE TABLE mine ()", "DROP TABLE users"]
+
+    assert [app(statement) for statement in allowed] == [0, 0]
+    assert [app(statement) for statement in denied] == [1, 1, 1, 1]

@@ -59,7 +59,8 @@ class Context(Reach):
             AlreadyCompleted: Somebody else did meanwhile.
         """
         self._record("finish_run", connection)
-        load(__name__, "forget_runs").run(connection, before=self.clock.now() - _REMEMBERED)
+        before = self.clock.now() - _REMEMBERED
+        load(__name__, "forget_runs").run(connection, job=self._job, due=self.due, before=before)
 
     def _record(self, query: str, connection: Connection) -> None:
         self.check()

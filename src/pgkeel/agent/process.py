@@ -52,7 +52,9 @@ def spawn(argv: Sequence[str], state: Path, *, timeout: timedelta = timedelta(se
     folder.status.unlink(missing_ok=True)
     with folder.output.open("wb") as output:
         child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True)
-    return _await_start(child, folder, timeout)
+    started = _await_start(child, folder, timeout)
+    threading.Thread(target=child.wait, name="reap the agent", daemon=True).start()  # no zombie while we live
+    return started
 
 
 def _await_start(child: "subprocess.Popen[bytes]", folder: AgentState, timeout: timedelta) -> Status:

@@ -23,13 +23,13 @@ def status_text(project: Project, now: Status, *, step: str) -> str:
     """Return what a person reads; no password is in it."""
     lines = [_postgres(project, now), *_valkey(project, now), _migrations(now), _line(now.agent.running, "agent", _agent(now))]
     if now.postgres.running:
-        lines.append(f"  address       {login_url(project, 'app').without_password().reveal()}")
+        lines.append(f"  address          {login_url(project, 'app').without_password().reveal()}")
     lines += [f"! {warning}" for warning in now.warnings]
     return "\n".join([*lines, f"Next: {step}"])
 
 
 def _line(running: bool, name: str, text: str) -> str:
-    return f"{'✓' if running else '✗'} {name:<13} {text}"
+    return f"{'✓' if running else '✗'} {name:<16} {text}"
 
 
 def _postgres(project: Project, now: Status) -> str:

@@ -84,11 +84,12 @@ _TOKEN = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 # A quote, blanks with a line break among them, and another quote: one string, written on two lines.
-_CONTINUED = rf"'(?:[ \t\f\v]|--[^\n\r]*)*[\n\r](?:[{_SPACE}]|--[^\n\r]*[\n\r])*+'"
+_CONTINUED = rf"'(?:[ \t\f\v]|--[^\n\r]*)*[\n\r](?:[{_SPACE}]|--[^\n\r]*[\n\r])*'"
+# (?=(X*))\1 is X*+ spelled out: CPython before 3.11.5 matches possessive repeats of alternatives wrongly (gh-106052)
 _ENDS = {
-    "escaped": re.compile(rf"(?:[^'\\]|\\.|''|{_CONTINUED})*+'", re.DOTALL),
-    "STRING": re.compile(rf"(?:[^']|''|{_CONTINUED})*+'", re.DOTALL),
-    "QUOTED_NAME": re.compile(r'(?:[^"]|"")*+"', re.DOTALL),
+    "escaped": re.compile(rf"(?=((?:[^'\\]|\\.|''|{_CONTINUED})*))\1'", re.DOTALL),
+    "STRING": re.compile(rf"(?=((?:[^']|''|{_CONTINUED})*))\1'", re.DOTALL),
+    "QUOTED_NAME": re.compile(r'(?=((?:[^"]|"")*))\1"', re.DOTALL),
 }
 _KINDS = {**TokenKind.__members__, "escaped": TokenKind.STRING}
 _COMMENT_EDGE = re.compile(r"/\*|\*/")

@@ -40,6 +40,6 @@ def _stop_servers(layout: Layout, memory: Memory, report: Report) -> None:
         report("stopping Valkey")
         valkey.stop()
     cluster = remembered_cluster(layout, memory)
-    if cluster.is_running:
+    if cluster is not None and cluster.is_running:
         report("stopping PostgreSQL")
         cluster.stop()

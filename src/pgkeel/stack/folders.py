@@ -7,7 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psycopg
+
 from pgkeel.core.errors import KeelError, Refused, UsageError
+from pgkeel.local import Failed, ServerFailed
 from pgkeel.stack.layout import MARKER, Layout
 
 __all__ = ["DiskFull", "NotOurs", "NotWritable", "explained", "is_ours", "own_folder", "prepare"]
@@ -15,6 +18,7 @@ __all__ = ["DiskFull", "NotOurs", "NotWritable", "explained", "is_ours", "own_fo
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _CLOSED = {errno.EACCES, errno.EPERM, errno.EROFS}
 _TRAVERSE = 0o711
+_FREE = "free some space and run the same command again; it goes on from here"
 _MARKER_TEXT = "This folder is the state of a pgkeel stack; `pgkeel reset` deletes it.\n"
 
 
@@ -83,14 +87,31 @@ def explained(folder: Path) -> Iterator[None]:
     """
     try:
         yield
-    except OSError as err:
-        raise _named(err, folder) from err
+    except (OSError, KeelError, psycopg.Error) as err:
+        if _is_full(err):
+            raise DiskFull(f"the disk of {folder} is full", hint=_FREE) from err
+        if isinstance(err, OSError):
+            raise _named(err, folder) from err
+        raise
+
+
+def _is_full(err: BaseException | None) -> bool:
+    """Return whether the error, or what led to it, is a full disk; initdb and a dying server have only words for it."""
+    match err:
+        case None:
+            return False
+        case OSError() if err.errno in _FULL:
+            return True
+        case psycopg.errors.DiskFull():
+            return True
+        case Failed() | ServerFailed() if os.strerror(errno.ENOSPC) in err.message:
+            return True
+        case _:
+            return _is_full(err.__cause__)
 
 
 def _named(err: OSError, folder: Path) -> KeelError:
     place = err.filename or folder
-    if err.errno in _FULL:
-        return DiskFull(f"the disk is full: {place}", hint="free some space and run the same command again; it goes on from here")
     if err.errno in _CLOSED:
         return NotWritable(
             f"cannot write {place}: {err.strerror}",

@@ -26,10 +26,11 @@ class Memory(msgspec.Struct, frozen=True):
         account: As whom they run.
         runtime: PostgreSQL's programs.
         database: Name of the database.
-        port: PostgreSQL's port.
+        port: PostgreSQL's port; 0 until it has started once.
         socket: Folder of PostgreSQL's socket.
-        valkey_port: Valkey's port, or None where it does not run.
+        valkey_port: Valkey's port, or None where it is not wanted or has not started once.
         valkey_version: Valkey's version when it was last started.
+        valkey_program: Its program, or None where it is not wanted.
         warnings: What `status` repeats.
     """
 
@@ -41,6 +42,7 @@ class Memory(msgspec.Struct, frozen=True):
     socket: Path
     valkey_port: int | None = None
     valkey_version: str | None = None
+    valkey_program: Path | None = None
     warnings: tuple[str, ...] = ()
 
 
@@ -59,7 +61,7 @@ def require_memory(layout: Layout) -> Memory:
         NotUp: There was none.
     """
     memory = recall(layout)
-    if memory is None:
+    if memory is None or not memory.port:
         raise NotUp(f"no stack has been started in {layout.state.parent}", hint="pgkeel up")
     return memory
 

@@ -28,29 +28,40 @@ def ensure_postgres(project: Project, layout: Layout, report: Report) -> Memory:
     account = choose_account(project.config.local.run_as)
     server = _server_folder(layout, account)
     runtime = find_runtime(project.config.local.postgres, account=account)
-    cluster = _start(project, layout, server / "postgres", account, runtime, report)
-    name = project.config.database.name
-    memory = Memory(server, account, runtime, name, cluster.port, cluster.socket, warnings=_warnings(project, account, cluster))
-    memory = _with_valkey_of(recall(layout), memory)
-    remember(layout, memory)  # now, so that `down` finds the server whatever happens next
-    _ensure_database(cluster, layout, name, report)
+    cluster, is_renewed = _make(project, layout, server / "postgres", account, runtime)
+    memory = _remembered(project, layout, server, cluster)  # now, so that `down` finds a server whose `up` was killed
+    if not cluster.is_running:
+        report(f"starting PostgreSQL {runtime.version}")
+        cluster.start()
+    elif is_renewed:
+        cluster.reload()
+    memory = _remembered(project, layout, server, cluster)
+    _ensure_database(cluster, layout, memory.database, report)
     return memory
 
 
-def remembered_cluster(layout: Layout, memory: Memory) -> Cluster:
-    """Return the cluster of the last `up`, whatever the configuration says since then."""
-    return Cluster.open(
-        memory.server / "postgres",
-        runtime=memory.runtime,
-        account=memory.account,
-        superuser_password=read_password(layout.password_file("superuser")),
+def remembered_cluster(layout: Layout, memory: Memory) -> Cluster | None:
+    """Return the cluster of the last `up`, whatever the configuration says since then; None when it was never complete."""
+    directory = memory.server / "postgres"
+    if not Cluster.exists(directory):
+        return None
+    password = read_password(layout.password_file("superuser"))
+    return Cluster.open(directory, runtime=memory.runtime, account=memory.account, superuser_password=password)
+
+
+def _remembered(project: Project, layout: Layout, server: Path, cluster: Cluster) -> Memory:
+    plan = cluster.plan
+    fresh = Memory(server, plan.account, plan.runtime, project.config.database.name, cluster.port, cluster.socket)
+    before = recall(layout) or fresh
+    memory = replace(
+        fresh,
+        valkey_port=before.valkey_port,
+        valkey_version=before.valkey_version,
+        valkey_program=before.valkey_program,
+        warnings=_warnings(project, cluster),
     )
-
-
-def _with_valkey_of(before: Memory | None, memory: Memory) -> Memory:
-    if before is None:
-        return memory
-    return replace(memory, valkey_port=before.valkey_port, valkey_version=before.valkey_version)
+    remember(layout, memory)
+    return memory
 
 
 def _server_folder(layout: Layout, account: Account) -> Path:
@@ -66,7 +77,8 @@ def _server_folder(layout: Layout, account: Account) -> Path:
     return folder
 
 
-def _start(project: Project, layout: Layout, directory: Path, account: Account, runtime: Runtime, report: Report) -> Cluster:
+def _make(project: Project, layout: Layout, directory: Path, account: Account, runtime: Runtime) -> tuple[Cluster, bool]:
+    """Return the cluster and whether it has a certificate that a running server does not know yet."""
     tls, is_renewed = ensure_tls(layout)
     cluster = Cluster.create(
         directory,
@@ -78,12 +90,7 @@ def _start(project: Project, layout: Layout, directory: Path, account: Account, 
         settings=_settings(project),
         tls=tls,
     )
-    if cluster.is_running and is_renewed:
-        cluster.reload()
-    if not cluster.is_running:
-        report(f"starting PostgreSQL {runtime.version}")
-        cluster.start()
-    return cluster
+    return cluster, is_renewed
 
 
 def _settings(project: Project) -> dict[str, str]:
@@ -111,7 +118,7 @@ def _ensure_database(cluster: Cluster, layout: Layout, name: str, report: Report
         ensure_rights(superuser)
 
 
-def _warnings(project: Project, account: Account, cluster: Cluster) -> tuple[str, ...]:
-    wanted = project.config.local.port
-    moved = f"local.port is {wanted}, but the server runs on {cluster.port}: `pgkeel down && pgkeel up` moves it"
-    return tuple(text for text in (account.warning, moved if wanted not in {0, cluster.port} else "") if text)
+def _warnings(project: Project, cluster: Cluster) -> tuple[str, ...]:
+    wanted, port = project.config.local.port, cluster.port
+    moved = f"local.port is {wanted}, but the server runs on {port}: `pgkeel down && pgkeel up` moves it"
+    return tuple(text for text in (cluster.plan.account.warning, moved if wanted and port and wanted != port else "") if text)

@@ -11,6 +11,7 @@ from pgkeel.stack.folders import NotOurs, explained, is_ours
 from pgkeel.stack.layout import MARKER, Layout, layout_of
 from pgkeel.stack.lock import exclusive
 from pgkeel.stack.memory import recall
+from pgkeel.stack.valkey import remembered_valkey
 
 __all__ = ["plan_reset", "reset"]
 
@@ -64,8 +65,10 @@ def _leaving(folder: Path) -> Path:
 def _forget(layout: Layout) -> None:
     memory = recall(layout)
     if memory is not None:
-        with suppress(OSError):  # rmdir follows no link and removes nothing that still holds something
-            memory.socket.rmdir()
+        valkey = remembered_valkey(layout, memory)
+        for socket in (memory.socket, *((valkey.socket,) if valkey else ())):
+            with suppress(OSError):  # rmdir follows no link and removes nothing that still holds something
+                socket.rmdir()
     layout.memory.unlink(missing_ok=True)
 
 

@@ -15,7 +15,7 @@ and ATTACH scans a default partition that is not empty, under the strongest lock
 
 A reader of READ COMMITTED takes its snapshot after its lock, so it sees all rows, once. One of REPEATABLE READ whose snapshot is
 older than the switch, but which touches the table only after it, sees all rows that were copied before its snapshot: all, unless
-changes had to be followed in the switch itself, which is put off up to 20 times in favour of a moment in which there are none.
+changes had to be followed in the switch itself, which is put off up to 10 times in favour of a moment in which there are none.
 
 `kill -9` leaves the default partition as it is, and the copies with the notes: the next run goes on. Where a TRUNCATE or a
 rewrite of the default partition spoiled the copies meanwhile, it starts again.
@@ -42,7 +42,7 @@ log = get_logger(__name__)
 
 BLOCKS = 500  # of 8 KiB a transaction: some ten thousand rows
 _NOTES = 1_000  # followed a transaction, and at most so many in the switch
-_QUIET_TRIES = 20
+_QUIET_TRIES = 10
 _SPOILED = (
     StageSpoiled,
     psycopg.errors.UndefinedTable,  # a table of the stage was dropped
@@ -117,7 +117,7 @@ def _follow(patience: Patience, stage: Stage) -> None:
             stage.follow(notes)
         return len(notes)
 
-    while patience.transaction(stage.layout.table, some) >= _NOTES // 10:
+    while patience.transaction(stage.layout.table, some) >= _NOTES:
         pass
 
 
