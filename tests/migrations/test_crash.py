@@ -74,6 +74,8 @@ def clean_url(cluster: Cluster, empty_db: Url) -> Iterator[Url]:
 
 
 @pytest.mark.majors
+@pytest.mark.faults
+@pytest.mark.timeout(400)
 def test_a_runner_killed_at_any_instant_leaves_what_the_next_one_finishes(empty_db: Url, clean_url: Url, forty: Source) -> None:
     began = time.monotonic()
     with start(clean_url, forty) as clean:
