@@ -74,6 +74,8 @@ def clean_url(cluster: Cluster, empty_db: Url) -> Iterator[Url]:
 
 
 @pytest.mark.majors
+@pytest.mark.faults
+@pytest.mark.timeout(400)
 def test_a_runner_killed_at_any_instant_leaves_what_the_next_one_finishes(empty_db: Url, clean_url: Url, forty: Source) -> None:
     began = time.monotonic()
     with start(clean_url, forty) as clean:
@@ -85,7 +87,7 @@ def test_a_runner_killed_at_any_instant_leaves_what_the_next_one_finishes(empty_
     for _ in range(KILLS):
         with start(empty_db, forty) as runner:
             wait_until_ready(runner)
-            time.sleep(dice.uniform(0, whole / 3))
+            time.sleep(dice.uniform(0, whole / KILLS))
             runner.send_signal(signal.SIGKILL)
             runner.communicate()
     with start(empty_db, forty) as last:

@@ -32,7 +32,7 @@ class TokenKind(Enum):
     @property
     def is_silent(self) -> bool:
         """Whether the server skips it."""
-        return self in {TokenKind.SPACE, TokenKind.LINE_COMMENT, TokenKind.BLOCK_COMMENT}
+        return self is TokenKind.SPACE or self is TokenKind.LINE_COMMENT or self is TokenKind.BLOCK_COMMENT
 
 
 class Token(msgspec.Struct, frozen=True, gc=False):
@@ -91,37 +91,38 @@ _ENDS = {
     "STRING": re.compile(rf"(?=((?:[^']|''|{_CONTINUED})*))\1'", re.DOTALL),
     "QUOTED_NAME": re.compile(r'(?=((?:[^"]|"")*))\1"', re.DOTALL),
 }
+_KINDS = {**TokenKind.__members__, "escaped": TokenKind.STRING}
 _COMMENT_EDGE = re.compile(r"/\*|\*/")
 
 
-def tokens(sql: str) -> Iterator[Token]:
-    """Yield the tokens of a text, in order and without a gap.
+def tokens(sql: str, start: int = 0, end: int | None = None) -> Iterator[Token]:
+    """Yield the tokens of `sql[start:end]`, in order and without a gap; their offsets are those of the whole text.
 
     Raises:
         LexError: A string, quoted name or block comment is not closed.
     """
-    place = 0
-    while place < len(sql):
-        match = _TOKEN.match(sql, place)
+    place, limit = start, len(sql) if end is None else min(end, len(sql))
+    while place < limit:
+        match = _TOKEN.match(sql, place, limit)
         if match is None:  # every character is at least a SYMBOL
             raise LexError("cannot be read", place)
         kind = str(match.lastgroup)
-        end = _end_of(sql, kind, match)
-        yield Token(TokenKind.STRING if kind == "escaped" else TokenKind[kind], place, sql[place:end])
-        place = end
+        behind = _end_of(sql, kind, match)
+        yield Token(_KINDS[kind], place, sql[place:behind])
+        place = behind
 
 
 def _end_of(sql: str, kind: str, opening: re.Match[str]) -> int:
     if kind == "BLOCK_COMMENT":
         return _end_of_comment(sql, opening)
     if kind == "DOLLAR_STRING":
-        close = sql.find(opening[0], opening.end())
+        close = sql.find(opening[0], opening.end(), opening.endpos)
         if close < 0:
             raise LexError(f"the dollar-quoted string {opening[0]} is never closed", opening.start())
         return close + len(opening[0])
     if kind not in _ENDS:
         return opening.end()
-    body = _ENDS[kind].match(sql, opening.end())
+    body = _ENDS[kind].match(sql, opening.end(), opening.endpos)
     if body is None:
         raise LexError(f"the quote {opening[0]} is never closed", opening.start())
     return body.end()
@@ -130,7 +131,7 @@ def _end_of(sql: str, kind: str, opening: re.Match[str]) -> int:
 def _end_of_comment(sql: str, opening: re.Match[str]) -> int:
     depth, place = 1, opening.end()
     while depth:
-        edge = _COMMENT_EDGE.search(sql, place)
+        edge = _COMMENT_EDGE.search(sql, place, opening.endpos)
         if edge is None:
             raise LexError("the comment /* is never closed", opening.start())
         depth += 1 if edge[0] == "/*" else -1

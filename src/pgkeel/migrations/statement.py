@@ -19,21 +19,18 @@ class Statement(msgspec.Struct, frozen=True):
         text: As it stands in the file, without the `;`.
         offset: Where it begins in the file's text.
         tokens: What the server sees of it; offsets are those of the file.
+        words: Its bare words in upper case, in order: keywords and unquoted names.
     """
 
     text: str
     offset: int
     tokens: tuple[Token, ...]
-
-    @property
-    def words(self) -> tuple[str, ...]:
-        """Its bare words in upper case, in order: keywords and unquoted names."""
-        return tuple(token.text.upper() for token in self.tokens if token.kind is TokenKind.WORD)
+    words: tuple[str, ...]
 
     def starts_with(self, *phrases: str) -> bool:
         """Return whether its first words are one of the phrases."""
-        head = " ".join(self.words[:4]) + " "
-        return any(head.startswith(f"{phrase} ") for phrase in phrases)
+        head = " ".join(self.words[:4])
+        return any(head.startswith(phrase) and head[len(phrase) : len(phrase) + 1] in {"", " "} for phrase in phrases)
 
 
 def split(text: str, start: int, end: int) -> Iterator[Statement]:
@@ -46,17 +43,16 @@ def split(text: str, start: int, end: int) -> Iterator[Statement]:
     """
     collected: list[Token] = []
     nesting = _Nesting()
-    for token in tokens(text[start:end]):
-        shifted = msgspec.structs.replace(token, start=token.start + start)
-        if token.kind.is_silent or _is_harmless(shifted, collected):
+    for token in tokens(text, start, end):
+        if token.kind.is_silent or _is_harmless(token, collected):
             continue
         if token.text == ";" and nesting.is_outside:
             if collected:
                 yield _statement(text, collected)
             collected, nesting = [], _Nesting()
             continue
-        nesting.enter(shifted, collected)
-        collected.append(shifted)
+        nesting.enter(token, collected)
+        collected.append(token)
     nesting.require_closed()
     if collected:
         yield _statement(text, collected)
@@ -64,7 +60,8 @@ def split(text: str, start: int, end: int) -> Iterator[Statement]:
 
 def _statement(text: str, collected: list[Token]) -> Statement:
     first, last = collected[0], collected[-1]
-    return Statement(text[first.start : last.end], first.start, tuple(collected))
+    words = tuple(token.text.upper() for token in collected if token.kind is TokenKind.WORD)
+    return Statement(text[first.start : last.end], first.start, tuple(collected), words)
 
 
 def _is_harmless(token: Token, collected: list[Token]) -> bool:
