@@ -1,7 +1,7 @@
 """Load a dump in one transaction: all of it or nothing, and only what is not there yet."""
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 from uuid import UUID
@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from examples.stackexchange.dump import BrokenDump, Row, find_file, read_rows
+from examples.stackexchange.dump import Row, find_file, read_rows
 from examples.stackexchange.mapping import Site, role_name
 from pgkeel.access.sync import Database
 from pgkeel.schema.models import Comment, Event, Post, Role, User, UserRole
@@ -105,7 +105,7 @@ class _Load:
 
     def _badges(self) -> int:
         """Roles, and who has them; returns how many were earned again."""
-        taken = {name: identity for name, identity in self._session.execute(select(Role.name, Role.id))}
+        taken = {role.name: role.id for role in self._session.execute(select(Role.name, Role.id))}
         earned: set[tuple[UUID, UUID]] = set()
         repeated = 0
         for batch in _batches(self._rows("Badges")):

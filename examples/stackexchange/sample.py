@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from pathlib import Path
-from xml.sax.saxutils import quoteattr
+from xml.sax.saxutils import escape
 
 import msgspec
 
@@ -163,7 +163,7 @@ def _write(folder: Path, name: str, rows: Iterable[Attributes], *, zipped: bool)
 
 
 def _attribute(value: object) -> str:
-    return quoteattr(str(value), {"\r": "&#xD;", "\n": "&#xA;"})
+    return '"' + escape(str(value), {'"': "&quot;", "\r": "&#xD;", "\n": "&#xA;"}) + '"'
 
 
 if __name__ == "__main__":

@@ -81,6 +81,16 @@ def test_the_server_listens_on_the_loopback_address_alone(cluster: Cluster) -> N
     assert listening == [f"0100007F:{cluster.port:04X}"]
 
 
+def test_the_postmaster_runs_as_the_account_and_has_no_other_group(cluster: Cluster, account: Account) -> None:
+    lines = Path(f"/proc/{cluster.pid}/status").read_text().splitlines()
+    found = {line.partition(":")[0]: line.partition(":")[2].split() for line in lines}
+
+    assert set(found["Uid"]) == {str(account.uid)}
+    assert set(found["Gid"]) == {str(account.gid)}
+    assert account.uid != 0
+    assert account.is_current or found["Groups"] == []
+
+
 def test_two_clusters_run_side_by_side_and_keep_their_ports(make_cluster: MakeCluster) -> None:
     one, two = make_cluster("one"), make_cluster("two")
     with one, two:

@@ -121,7 +121,10 @@ def test_the_built_wheel_carries_the_pinned_majors(tmp_path: Path) -> None:
         pytest.skip("uv is not installed")
     root = Path(__file__).parents[2]
     built = subprocess.run(
-        [uv, "build", "--wheel", "--out-dir", str(tmp_path), str(root)], capture_output=True, text=True, check=False
+        [uv, "build", "--wheel", "--python", sys.executable, "--out-dir", str(tmp_path), str(root)],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert built.returncode == 0, built.stderr
     with zipfile.ZipFile(next(tmp_path.glob("*.whl"))) as wheel:

@@ -113,7 +113,8 @@ def test_of_five_runners_one_applies_and_all_are_content(empty_db: Url, forty: S
 
 
 def test_a_connection_lost_in_the_middle_is_told_and_the_next_run_goes_on(empty_db: Url, app: Source, write: Write) -> None:
-    text = "-- Up Migration\nBEGIN;\nCREATE TABLE a (x int);\nSELECT pg_sleep({seconds});\nCOMMIT;\n-- Down Migration\nDROP TABLE a;\n"
+    text = "-- Up Migration\nBEGIN;\nCREATE TABLE a (x int);\nSELECT pg_sleep({seconds});\nCOMMIT;\n"
+    text += "-- Down Migration\nDROP TABLE a;\n"
     write("20240101000000_slow", text.format(seconds=30))
     with connect(empty_db) as victim, connect(empty_db) as killer:
         ending = threading.Thread(target=_end, args=(killer, victim.info.backend_pid))

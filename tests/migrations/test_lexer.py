@@ -60,8 +60,8 @@ def test_no_character_is_lost_or_moved(text: str) -> None:
     try:
         found = list(tokens(text))
     except LexError as err:
-        assert 0 <= err.offset < len(text)
-        return
+        text = text[: err.offset]
+        found = list(tokens(text))
 
     assert "".join(token.text for token in found) == text
     assert [token.start for token in found] == [sum(len(t.text) for t in found[:i]) for i in range(len(found))]

@@ -26,6 +26,7 @@ class Pooler:
         self._url = url
         self._per_transaction = per_transaction
         self._free: list[socket.socket] = []
+        self._servers: list[socket.socket] = []
         self._opened: list[Connection] = []
         self._lock = threading.Lock()
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -34,7 +35,7 @@ class Pooler:
 
     def close(self) -> None:
         self._listener.close()
-        for server in self._free:
+        for server in self._servers:
             server.close()
         for opened in self._opened:
             opened.close()
@@ -86,6 +87,7 @@ class Pooler:
         self._opened.append(opened)
         server = socket.socket(fileno=os.dup(opened.pgconn.socket))
         server.setblocking(True)
+        self._servers.append(server)
         return server
 
     def _relay_until_idle(self, client: socket.socket, server: socket.socket) -> None:
@@ -129,9 +131,12 @@ def address(pooler: Pooler, url: Url) -> Url:
 
 def test_a_transaction_pooler_is_refused(empty_db: Url, app: Source, write: Write) -> None:
     write("20240101000000_a", TABLE)
-    with closing(Pooler(empty_db, per_transaction=True)) as pooler:
-        with connect(address(pooler, empty_db)) as connection, pytest.raises(TransactionPooler):
-            up(connection, [app])
+    with (
+        closing(Pooler(empty_db, per_transaction=True)) as pooler,
+        connect(address(pooler, empty_db)) as connection,
+        pytest.raises(TransactionPooler),
+    ):
+        up(connection, [app])
     with connect(empty_db) as direct:
         assert direct.execute("SELECT to_regnamespace('pgkeel') AS there").fetchone() == {"there": None}
 

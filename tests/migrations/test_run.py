@@ -316,7 +316,8 @@ def test_what_a_file_sets_does_not_reach_the_next_file_or_the_caller(
 ) -> None:
     write(
         "20240101120000_a",
-        f"-- Up Migration\nCREATE SCHEMA s;\nSET search_path = s;\nSET timezone = 'Asia/Tokyo';\nSET ROLE pg_read_all_data;\n{DOWN}",
+        "-- Up Migration\nCREATE SCHEMA s;\nSET search_path = s;\nSET timezone = 'Asia/Tokyo';\n"
+        f"SET ROLE pg_read_all_data;\n{DOWN}",
     )
     write(
         "20240102120000_b",
@@ -364,3 +365,12 @@ def test_the_log_only_grows(connection: Connection, app: Source, write: Write) -
     ):
         with pytest.raises(psycopg.errors.RestrictViolation):
             connection.execute(change.encode())
+
+
+def test_a_login_that_may_not_make_the_ledger_is_told_what_to_grant(connection: Connection, app: Source, write: Write) -> None:
+    write("20240101120000_create_users_table", USERS)
+    connection.execute("SET ROLE pg_read_all_data")
+
+    with pytest.raises(MigrationFailed, match="the ledger cannot be made") as caught:
+        up(connection, [app])
+    assert "CREATE" in caught.value.hint

@@ -3,7 +3,7 @@
 import pytest
 
 from pgkeel.core.url import Url
-from pgkeel.postgres import connect
+from pgkeel.postgres import Connection, connect
 from pgkeel.postgres.catalog import Snapshot, differences, snapshot
 
 pytestmark = pytest.mark.majors
@@ -35,7 +35,7 @@ COMMENT ON COLUMN things.note IS 'words';
 
 CHANGES = {
     "ALTER TABLE things ADD COLUMN extra integer": {"column public.things.extra"},
-    "ALTER TABLE things ALTER COLUMN name TYPE varchar(30)": None,
+    "ALTER TABLE things ALTER COLUMN state TYPE varchar(30)": {"column public.things.state"},
     "ALTER TABLE things ALTER COLUMN name DROP DEFAULT": {"column public.things.name"},
     "ALTER TABLE things ALTER COLUMN name DROP NOT NULL": {"column public.things.name"},
     "ALTER TABLE things ALTER COLUMN id SET GENERATED ALWAYS": {"column public.things.id"},
@@ -81,19 +81,19 @@ def take(url: Url) -> Snapshot:
         return snapshot(connection)
 
 
-@pytest.mark.parametrize("change", CHANGES)
-def test_a_change_is_seen_and_named(empty_db: Url, change: str) -> None:
+def test_every_change_is_seen_and_named(empty_db: Url) -> None:
     with connect(empty_db) as connection:
         connection.execute(SCHEMA.encode())
-        if "TYPE varchar" in change:
-            connection.execute("DROP VIEW names")
-        before = snapshot(connection)
-        connection.execute(change.encode())
-        found = differences(before, snapshot(connection))
+        found = {change: _seen(connection, change) for change in CHANGES}
 
-    wanted = CHANGES[change]
-    names = {f"{one.kind} {one.name}" for one in found}
-    assert names == wanted if wanted is not None else "column public.things.name" in names
+    assert found == CHANGES
+
+
+def _seen(connection: Connection, change: str) -> set[str]:
+    before = snapshot(connection)
+    with connection.transaction(force_rollback=True):
+        connection.execute(change.encode())
+        return {f"{one.kind} {one.name}" for one in differences(before, snapshot(connection))}
 
 
 def test_a_difference_tells_which_side_lacks_what(empty_db: Url) -> None:

@@ -8,7 +8,7 @@ from pgkeel.postgres import Connection, connect
 from pgkeel.postgres.catalog import differences, snapshot
 from pgkeel.schema.diagram import from_database, from_metadata
 from pgkeel.schema.models import Base
-from tests.schema.conftest import engine_of, run_section
+from tests.schema.conftest import engine_of, migrate, revert
 
 pytestmark = pytest.mark.majors
 
@@ -18,23 +18,23 @@ FINGERPRINT = "2744c4e11221825ce9234c61fa6cfd7d30bbeeb253273fabfb5e5bce66b3667f"
 
 def test_a_database_made_by_migrations_equals_one_made_by_the_models(migrated: Connection, empty_db: Url) -> None:
     by_migrations = snapshot(migrated)
-    run_section(migrated, "Down")
+    revert(migrated)
     Base.metadata.create_all(engine := engine_of(empty_db))
     engine.dispose()
 
     assert differences(by_migrations, snapshot(migrated)) == ()
 
 
-def test_every_major_describes_the_reference_schema_alike(migrated: Connection) -> None:
-    assert snapshot(migrated).without("grant", "extension").fingerprint == FINGERPRINT
+def test_every_major_describes_the_reference_schema_alike(reference: Connection) -> None:
+    assert snapshot(reference).without("grant", "extension").fingerprint == FINGERPRINT
 
 
 def test_up_down_up_comes_back_to_the_same_schema(migrated: Connection) -> None:
     first = snapshot(migrated)
 
-    run_section(migrated, "Down")
+    revert(migrated)
     nothing = snapshot(migrated).without("grant", "extension")
-    run_section(migrated, "Up")
+    migrate(migrated)
 
     assert nothing.objects == ()
     assert differences(first, snapshot(migrated)) == ()
@@ -46,8 +46,8 @@ def test_dropping_the_models_leaves_nothing_behind(created: Connection, engine: 
     assert snapshot(created).without("grant", "extension").objects == ()
 
 
-def test_the_models_and_the_database_draw_the_same_picture(migrated: Connection) -> None:
-    from_models, from_catalog = from_metadata(Base.metadata), from_database(migrated)
+def test_the_models_and_the_database_draw_the_same_picture(reference: Connection) -> None:
+    from_models, from_catalog = from_metadata(Base.metadata), from_database(reference)
 
     assert from_models.relations == from_catalog.relations
     for left, right in zip(from_models.entities, from_catalog.entities, strict=True):

@@ -121,20 +121,20 @@ def test_the_pictures_in_the_documentation_are_current() -> None:
     assert fenced[1] == as_mermaid(REFERENCE)
 
 
-def test_a_database_shows_its_keys_but_neither_partitions_nor_what_extensions_brought(migrated: Connection) -> None:
-    migrated.execute("CREATE TABLE one_each (id integer PRIMARY KEY, user_id uuid NOT NULL REFERENCES users (id))")
-    migrated.execute("CREATE UNIQUE INDEX ON one_each (user_id)")
+def test_a_database_shows_its_keys_but_neither_partitions_nor_what_extensions_brought(reference: Connection) -> None:
+    reference.execute("CREATE TABLE one_each (id integer PRIMARY KEY, user_id uuid NOT NULL REFERENCES users (id))")
+    reference.execute("CREATE UNIQUE INDEX ON one_each (user_id)")
 
-    found = from_database(migrated)
+    found = from_database(reference)
 
     assert {entity.name for entity in found.entities} == {entity.name for entity in REFERENCE.entities} | {"one_each"}
     assert [one.cardinality for one in found.relations if one.child == "one_each"] == ["1:1"]
 
 
-def test_tables_of_further_schemas_are_named_with_them(migrated: Connection) -> None:
-    migrated.execute("CREATE SCHEMA shop; CREATE TABLE shop.orders (id integer PRIMARY KEY, user_id uuid REFERENCES users (id))")
+def test_tables_of_further_schemas_are_named_with_them(reference: Connection) -> None:
+    reference.execute("CREATE SCHEMA shop; CREATE TABLE shop.orders (id integer PRIMARY KEY, user_id uuid REFERENCES users (id))")
 
-    found = from_database(migrated, schemas=("public", "shop"))
+    found = from_database(reference, schemas=("public", "shop"))
 
     assert [(one.parent, one.child) for one in found.relations if "orders" in one.child] == [("users", "shop.orders")]
 

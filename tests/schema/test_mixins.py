@@ -19,6 +19,7 @@ from pgkeel.postgres.catalog import snapshot
 from pgkeel.schema.mixins import Identified, Numbered, OnSoftDelete, SoftDeleted, TimeOrdered, Timestamped, Versioned
 from pgkeel.schema.naming import new_metadata
 from pgkeel.schema.types import TYPES, Status
+from tests.schema.conftest import engine_of
 
 KEYS: list[type] = [Identified, TimeOrdered, Numbered]
 OTHERS: list[type] = [Timestamped, Versioned, SoftDeleted]
@@ -37,6 +38,13 @@ class NativeStatus:
 
 STATUSES: list[type] = [WordStatus, NativeStatus]
 ALL_PAIRS = [*PAIRS, *((part, status) for part in [*KEYS, *OTHERS] for status in STATUSES)]
+
+
+@pytest.fixture
+def engine(blank_db: Url) -> Iterator[sqlalchemy.Engine]:
+    engine = engine_of(blank_db)
+    yield engine
+    engine.dispose()
 
 
 def new_base(schema: str | None = None) -> type[DeclarativeBase]:
@@ -70,11 +78,11 @@ def tables(base: type[DeclarativeBase], engine: sqlalchemy.Engine, url: Url) -> 
     ],
     ids=lambda parts: "+".join(part.__name__ for part in parts),
 )
-def test_a_table_with_nothing_else_keeps_every_promise(empty_db: Url, engine: sqlalchemy.Engine, parts: tuple[type, ...]) -> None:
+def test_a_table_with_nothing_else_keeps_every_promise(blank_db: Url, engine: sqlalchemy.Engine, parts: tuple[type, ...]) -> None:
     base = new_base()
     table = model_of(base, *parts).__table__
 
-    with tables(base, engine, empty_db) as connection:
+    with tables(base, engine, blank_db) as connection:
         connection.execute("INSERT INTO things DEFAULT VALUES" if "number" not in table.c else "INSERT INTO things VALUES (1)")
         before = the_row(connection)
         connection.execute("ALTER TABLE things ADD COLUMN changed boolean")
@@ -117,7 +125,7 @@ def test_the_mixins_may_stand_before_the_base(parts: tuple[type, ...]) -> None:
     assert first.__table__.info["pgkeel.ddl"]
 
 
-def test_the_mixins_work_without_a_declarative_base(empty_db: Url, engine: sqlalchemy.Engine) -> None:
+def test_the_mixins_work_without_a_declarative_base(blank_db: Url, engine: sqlalchemy.Engine) -> None:
     mapping = registry()
 
     @mapping.mapped
@@ -125,33 +133,33 @@ def test_the_mixins_work_without_a_declarative_base(empty_db: Url, engine: sqlal
         __tablename__ = "things"
 
     mapping.metadata.create_all(engine)
-    with connect(empty_db) as connection:
+    with connect(blank_db) as connection:
         connection.execute("INSERT INTO things DEFAULT VALUES")
         connection.execute("UPDATE things SET version = 7")
         assert the_row(connection)["version"] == 2
 
 
-def test_a_column_without_equality_does_not_stop_the_triggers(empty_db: Url, engine: sqlalchemy.Engine) -> None:
+def test_a_column_without_equality_does_not_stop_the_triggers(blank_db: Url, engine: sqlalchemy.Engine) -> None:
     base = new_base()
 
     class Thing(base, Numbered, Timestamped, Versioned):  # type: ignore[misc, valid-type] # a base made at run time
         __tablename__ = "things"
         raw: Mapped[dict[str, Any]] = mapped_column(JSON)
 
-    with tables(base, engine, empty_db) as connection:
+    with tables(base, engine, blank_db) as connection:
         connection.execute("""INSERT INTO things (raw) VALUES ('{"a": 1}')""")
         connection.execute("""UPDATE things SET raw = '{"a": 2}'""")
         assert the_row(connection)["version"] == 2
 
 
-def test_the_unit_of_work_refuses_a_row_that_somebody_else_changed(empty_db: Url, engine: sqlalchemy.Engine) -> None:
+def test_the_unit_of_work_refuses_a_row_that_somebody_else_changed(blank_db: Url, engine: sqlalchemy.Engine) -> None:
     base = new_base()
 
     class Thing(base, Numbered, Versioned):  # type: ignore[misc, valid-type] # a base made at run time
         __tablename__ = "things"
         name: Mapped[str] = mapped_column(Text, server_default="")
 
-    with tables(base, engine, empty_db) as connection:
+    with tables(base, engine, blank_db) as connection:
         connection.execute("INSERT INTO things DEFAULT VALUES")
         with sqlalchemy.orm.Session(engine) as session:
             thing = session.scalars(sqlalchemy.select(Thing)).one()
@@ -161,14 +169,14 @@ def test_the_unit_of_work_refuses_a_row_that_somebody_else_changed(empty_db: Url
                 session.flush()
 
 
-def test_the_unit_of_work_reads_the_new_version_back(empty_db: Url, engine: sqlalchemy.Engine) -> None:
+def test_the_unit_of_work_reads_the_new_version_back(blank_db: Url, engine: sqlalchemy.Engine) -> None:
     base = new_base()
 
     class Thing(base, Numbered, Versioned, Timestamped):  # type: ignore[misc, valid-type] # a base made at run time
         __tablename__ = "things"
         name: Mapped[str] = mapped_column(Text, server_default="")
 
-    with tables(base, engine, empty_db), sqlalchemy.orm.Session(engine) as session:
+    with tables(base, engine, blank_db), sqlalchemy.orm.Session(engine) as session:
         thing = Thing(name="first")
         session.add(thing)
         session.flush()
@@ -201,12 +209,12 @@ def family(action: OnSoftDelete, *child_parts: type) -> type[DeclarativeBase]:
     [("keep", (SoftDeleted,), [None]), ("delete", (), []), ("keep", (), ["there"])],
 )
 def test_a_model_says_what_becomes_of_its_children(
-    empty_db: Url, engine: sqlalchemy.Engine, action: OnSoftDelete, parts: tuple[type, ...], left: list[object]
+    blank_db: Url, engine: sqlalchemy.Engine, action: OnSoftDelete, parts: tuple[type, ...], left: list[object]
 ) -> None:
     base = family(action, *parts)
     column = "deleted_at" if parts else "'there'"
 
-    with tables(base, engine, empty_db) as connection:
+    with tables(base, engine, blank_db) as connection:
         connection.execute("INSERT INTO parents DEFAULT VALUES; INSERT INTO children (parent_id) VALUES (1)")
         connection.execute("UPDATE parents SET deleted_at = now()")
         rows = connection.execute(f"SELECT {column} AS found FROM children".encode()).fetchall()
@@ -215,12 +223,12 @@ def test_a_model_says_what_becomes_of_its_children(
 
 
 def test_children_with_a_soft_delete_of_their_own_go_and_come_back_with_the_parent(
-    empty_db: Url, engine: sqlalchemy.Engine
+    blank_db: Url, engine: sqlalchemy.Engine
 ) -> None:
     base = family("delete", SoftDeleted, WordStatus)
     query = "SELECT status, deleted_at = (SELECT deleted_at FROM parents) AS together FROM children"
 
-    with tables(base, engine, empty_db) as connection:
+    with tables(base, engine, blank_db) as connection:
         connection.execute("INSERT INTO parents DEFAULT VALUES; INSERT INTO children (parent_id, status) VALUES (1, 'closed')")
         connection.execute("UPDATE parents SET deleted_at = now()")
         gone = connection.execute(query.encode()).fetchone()
@@ -234,10 +242,10 @@ def test_children_with_a_soft_delete_of_their_own_go_and_come_back_with_the_pare
 
 
 @pytest.mark.parametrize("parts", [(), (SoftDeleted,)])
-def test_a_parent_whose_children_refuse_cannot_go(empty_db: Url, engine: sqlalchemy.Engine, parts: tuple[type, ...]) -> None:
+def test_a_parent_whose_children_refuse_cannot_go(blank_db: Url, engine: sqlalchemy.Engine, parts: tuple[type, ...]) -> None:
     base = family("refuse", *parts)
 
-    with tables(base, engine, empty_db) as connection:
+    with tables(base, engine, blank_db) as connection:
         connection.execute("INSERT INTO parents DEFAULT VALUES; INSERT INTO children (parent_id) VALUES (1)")
         with pytest.raises(psycopg.errors.RestrictViolation) as refusal:
             connection.execute("UPDATE parents SET deleted_at = now()")
@@ -247,7 +255,7 @@ def test_a_parent_whose_children_refuse_cannot_go(empty_db: Url, engine: sqlalch
     assert (refusal.value.diag.table_name, refusal.value.diag.column_name) == ("children", "parent_id")
 
 
-def test_a_child_that_is_none_is_named(empty_db: Url, engine: sqlalchemy.Engine) -> None:
+def test_a_child_that_is_none_is_named(blank_db: Url, engine: sqlalchemy.Engine) -> None:
     base = new_base()
 
     class Parent(base, Numbered, SoftDeleted):  # type: ignore[misc, valid-type] # a base made at run time
@@ -258,9 +266,9 @@ def test_a_child_that_is_none_is_named(empty_db: Url, engine: sqlalchemy.Engine)
         base.metadata.create_all(engine)
 
 
-def test_tables_in_a_schema_of_their_own_keep_their_promises(empty_db: Url, engine: sqlalchemy.Engine) -> None:
+def test_tables_in_a_schema_of_their_own_keep_their_promises(blank_db: Url, engine: sqlalchemy.Engine) -> None:
     base = new_base("shop")
-    with connect(empty_db) as connection:
+    with connect(blank_db) as connection:
         connection.execute("CREATE SCHEMA shop")
         model_of(base, Numbered, Timestamped, Versioned, SoftDeleted, WordStatus)
         base.metadata.create_all(engine)

@@ -25,7 +25,8 @@ class CursorCodec:
 
     def __init__(self, shape: Shape[Any], orders: Sequence[Order], secret: Secret) -> None:
         """Derive the key of this query, so that a cursor of another one is refused."""
-        query = msgspec.json.encode([shape.name, str(shape.table), [[str(order.column), order.is_descending, order.nulls_first] for order in orders]])
+        steps = [(order.column, order.is_descending, order.nulls_first) for order in orders]
+        query = repr((shape.name, shape.table.fullname, steps)).encode()
         self._key = hmac.digest(secret.reveal().encode(), b"pgkeel cursor 1" + query, hashlib.sha256)
         columns = [shape.table.c[order.column] for order in orders]
         self._fields = [next(name for name in shape.row.__struct_fields__ if shape.names[name] is column) for column in columns]

@@ -244,7 +244,8 @@ class Statements(Generic[R]):
         arrays = [bindparam(f"values_{place}", type_=ARRAY(column.type)) for place, column in enumerate(columns)]
 
         def build() -> ClauseElement:
-            given = func.unnest(*arrays).table_valued(*(column.name for column in columns), with_ordinality="position")
+            unnested = func.unnest(*arrays).table_valued(*(column.name for column in columns), with_ordinality="position")
+            given = unnested.render_derived(name="given")
             picked = select(*(given.c[column.name] for column in columns)).order_by(given.c.position)
             target = insert(self.shape.table).from_select(columns, picked, include_defaults=False)
             return target.returning(*self.shape.key[:1])

@@ -47,7 +47,9 @@ def show(origin: Origin, models: str | None, schemas: tuple[str, ...]) -> Answer
 
 
 @schema.command()
-@click.option("--format", "form", type=click.Choice(list(_WRITERS)), default="mermaid", show_default=True)
+@click.option(
+    "--format", "form", type=click.Choice(list(_WRITERS)), default="mermaid", show_default=True, help="What to draw for."
+)
 @_from
 @_models
 @_schemas

@@ -109,19 +109,21 @@ def _require_one_session(connection: Connection, watcher: Watcher) -> None:
 
     Between two transactions of ours a second client takes a server: a pooler of transactions hands it ours, or hands us another.
     """
-    other = watcher.second_session()
-    seen = set()
-    for _ in range(4):
-        seen.add(_backend(connection))
-        if other is not None:
-            with other.transaction():
-                taken = _backend(other)
-                seen.add(_backend(connection))
-            if taken in seen:
-                seen.add(-1)
-    if len(seen) > 1:
+    try:
+        is_kept = all(_keeps_its_server(connection, watcher.second_session()) for _ in range(3))
+    except (psycopg.errors.InvalidSqlStatementName, psycopg.errors.DuplicatePreparedStatement):
+        is_kept = False  # what the driver prepared in one session is missing in the next
+    if not is_kept:
         hint = "connect to PostgreSQL itself, or to a pool in session mode: locks and settings live in a session"
         raise TransactionPooler("a transaction pooler stands between pgkeel and the server", hint=hint)
+
+
+def _keeps_its_server(connection: Connection, other: Connection | None) -> bool:
+    ours = _backend(connection)
+    if other is None:
+        return _backend(connection) == ours
+    with other.transaction():
+        return _backend(other) != ours and _backend(connection) == ours
 
 
 def _backend(connection: Connection) -> int:

@@ -77,7 +77,7 @@ def fields_of(model: type) -> Iterator[RowField]:
     for column in mapper.local_table.c:
         if column in attributes:
             kind = _annotated(model, attributes[column])
-            yield RowField(_field_name(column.name), column.name, _from_column(column) if kind is None else kind)
+            yield RowField(_field_name(column.name), str(column.name), _from_column(column) if kind is None else kind)
 
 
 def _field_name(column: str) -> str:

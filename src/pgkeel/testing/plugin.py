@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pgkeel.postgres import Connection
     from pgkeel.testing.databases import ScratchDatabase, Template
 
-__all__ = ["pg_cluster", "pg_db", "pg_template", "pg_tx", "pg_url", "valkey_db"]
+__all__ = ["pg_cluster", "pg_db", "pg_template", "pg_tx", "pg_url", "valkey_db", "valkey_server"]
 
 
 @pytest.fixture(scope="session")
@@ -77,7 +77,7 @@ def pg_tx(_pgkeel_shared_db: "ScratchDatabase") -> "Iterator[Connection]":
 
 
 @pytest.fixture(scope="session")
-def _pgkeel_valkey(_pgkeel_project: "Project") -> "Iterator[Valkey]":
+def valkey_server(_pgkeel_project: "Project") -> "Iterator[Valkey]":
     """A Valkey server for the session."""
     from pgkeel.local import choose_account  # noqa: PLC0415 - see the module's docstring
     from pgkeel.testing.servers import scratch_valkey  # noqa: PLC0415
@@ -87,10 +87,10 @@ def _pgkeel_valkey(_pgkeel_project: "Project") -> "Iterator[Valkey]":
 
 
 @pytest.fixture
-def valkey_db(_pgkeel_valkey: "Valkey") -> "ValkeyUrl":
+def valkey_db(valkey_server: "Valkey") -> "ValkeyUrl":
     """The address of an empty Valkey; it prints redacted, `.reveal()` is for the client."""
-    _pgkeel_valkey.ask("FLUSHALL")
-    return _pgkeel_valkey.url()
+    valkey_server.ask("FLUSHALL")
+    return valkey_server.url()
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 from typing import Any, cast
 
 from sqlalchemy import event
+from sqlalchemy.engine import Dialect
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio.engine import AsyncEngine, create_async_engine
 from sqlalchemy.ext.asyncio.session import AsyncSession
@@ -11,7 +12,7 @@ from sqlalchemy.pool import Pool as AlchemyPool
 from sqlalchemy.pool.base import _ConnectionRecord
 
 from pgkeel.access._async.pool import Pool, Slot
-from pgkeel.access._colour.asynchronous import wait_for
+from pgkeel.access._colour.asynchronous import IS_ASYNC, wait_for
 from pgkeel.access.handwritten import taints
 
 __all__ = ["AsyncEngine", "AsyncSession", "engine_on"]
@@ -30,18 +31,20 @@ class _LentRecord(_ConnectionRecord):
 class _Lender(AlchemyPool):
     """Takes connections from our pool for SQLAlchemy and puts them back."""
 
+    _is_asyncio = IS_ASYNC
+
     def __init__(self, pool: Pool) -> None:
         super().__init__(cast("Any", self._adapt), reset_on_return=None)
         self._pool = pool
 
     def _adapt(self, record: ConnectionPoolEntry) -> DBAPIConnection:
         slot = cast("_LentRecord", record).slot
-        return cast("DBAPIConnection", slot.connection.begin_session(self._pool.driver.dialect))
+        return cast("DBAPIConnection", slot.connection.begin_session(cast("Dialect", self._dialect)))
 
     def _do_get(self) -> _ConnectionRecord:
         slot = self._pool.take(_DOING) or wait_for(self._pool.wait(_DOING))
         if isinstance(slot.record, _LentRecord):
-            slot.connection.begin_session(self._pool.driver.dialect)
+            slot.connection.begin_session(cast("Dialect", self._dialect))
             return slot.record
         slot.record = record = _LentRecord(self, slot)
         return record

@@ -6,7 +6,7 @@ from typing import Generic, TypeVar
 
 from pgkeel.core.clock import monotonic
 
-__all__ = ["Bell", "Crew", "Lock", "Waiter", "current", "name_of", "now", "wait_for"]
+__all__ = ["IS_ASYNC", "Bell", "Crew", "Lock", "Waiter", "current", "name_of", "now", "wait_for"]
 
 T = TypeVar("T")
 
@@ -120,3 +120,4 @@ def wait_for(result: T) -> T:
 
 
 now = monotonic
+IS_ASYNC = False

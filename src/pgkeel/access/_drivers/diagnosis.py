@@ -60,7 +60,7 @@ def error_of(diagnosis: Diagnosis, doing: str) -> KeelError:
         return errors.ConnectionLost(f"{doing}: the server ended the connection", hint="try again; a write may have happened")
     if state in _CONSTRAINTS:
         return _constraint_error(diagnosis, doing)
-    if diagnosis.is_value or state[:2] == "22":
+    if diagnosis.is_value or state[:2] == "22" or state in {"42804", "42846"}:
         return _value_error(diagnosis, doing)
     kind = _STATEMENTS.get(state, errors.StatementFailed)
     said = diagnosis.message if state[:2] in _NAMES_ONLY else ""

@@ -195,7 +195,7 @@ class Pool:
         self._slots.discard(slot)
         if not slot.connection.is_closed():
             self._doomed.append(slot.connection)
-            self._bell.ring()
+        self._bell.ring()
 
     def _grow(self) -> None:
         """Start to open a connection for each one who waits, as far as the budget goes."""

@@ -20,20 +20,23 @@ def from_metadata(metadata: MetaData) -> Diagram:
 def _from_table(table: sqlalchemy.Table) -> Table:
     dialect = postgresql.dialect()  # type: ignore[no-untyped-call] # untyped in SQLAlchemy
     columns = tuple(
-        (column.name, short_type(str(column.type.compile(dialect=dialect))), bool(column.nullable)) for column in table.columns
+        (str(column.name), short_type(str(column.type.compile(dialect=dialect))), bool(column.nullable))
+        for column in table.columns
     )
-    key = tuple(column.name for column in table.primary_key.columns)
-    unique = {frozenset(column.name for column in one.columns) for one in table.constraints if isinstance(one, UniqueConstraint)}
-    unique |= {frozenset(column.name for column in index.columns) for index in table.indexes if index.unique}
+    key = tuple(str(column.name) for column in table.primary_key.columns)
+    unique = {
+        frozenset(str(column.name) for column in one.columns) for one in table.constraints if isinstance(one, UniqueConstraint)
+    }
+    unique |= {frozenset(str(column.name) for column in index.columns) for index in table.indexes if index.unique}
     foreign = sorted(
         ForeignKey(
-            tuple(element.parent.name for element in one.elements),
-            one.elements[0].column.table.fullname,
-            tuple(element.column.name for element in one.elements),
+            tuple(str(element.parent.name) for element in one.elements),
+            str(one.elements[0].column.table.fullname),
+            tuple(str(element.column.name) for element in one.elements),
         )
         for one in table.foreign_key_constraints
     )
-    return Table(table.fullname, columns, key, frozenset(unique | {frozenset(key)}), tuple(foreign))
+    return Table(str(table.fullname), columns, key, frozenset(unique | {frozenset(key)}), tuple(foreign))
 
 
 def from_database(connection: Connection, *, schemas: Sequence[str] = ("public",)) -> Diagram:
