@@ -8,7 +8,6 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from tests.agent.conftest import until, working
 
 from pgkeel.agent import status
 from pgkeel.agent.agent import OVERSTAYED, Agent
@@ -24,6 +23,7 @@ from pgkeel.core.errors import ConfigError
 from pgkeel.core.units import Size
 from pgkeel.core.url import Url
 from pgkeel.postgres import Connection, connect
+from tests.agent.conftest import until, working
 
 SECOND = timedelta(seconds=1)
 

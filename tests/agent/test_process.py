@@ -9,12 +9,12 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from tests.agent.conftest import until
-from tests.agent.test_agent import is_alive, seen
 
 from pgkeel.agent import NotStarted, Status, spawn, status, stop
 from pgkeel.core.url import Url
 from pgkeel.postgres import Connection
+from tests.agent.conftest import until
+from tests.agent.test_agent import is_alive, seen
 
 PROGRAM = Path(__file__).with_name("program.py")
 

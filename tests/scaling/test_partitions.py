@@ -4,12 +4,12 @@ from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
-from tests.scaling.conftest import fill
 
 from pgkeel.core.errors import LockNotObtained, NotFound, Refused
 from pgkeel.core.url import Url
 from pgkeel.postgres import Connection, connect
 from pgkeel.scaling import partitions
+from tests.scaling.conftest import fill
 
 NOW = datetime(2024, 1, 15, tzinfo=UTC)
 VOTES = 12_560

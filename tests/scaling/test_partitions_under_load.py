@@ -11,13 +11,13 @@ from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
-from tests.scaling.conftest import fill
-from tests.scaling.test_partitions import NOW, attached, count
 
 from pgkeel.core.clock import monotonic
 from pgkeel.core.url import Url
 from pgkeel.postgres import Connection, connect
 from pgkeel.scaling import partitions
+from tests.scaling.conftest import fill
+from tests.scaling.test_partitions import NOW, attached, count
 
 MONTH = "occurred_at >= '2018-05-01+00' AND occurred_at < '2018-06-01+00'"
 READS = ("true", MONTH, "occurred_at < '2018-06-01+00'", "type LIKE 'vote%'")

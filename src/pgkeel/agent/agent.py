@@ -14,7 +14,7 @@ from pgkeel.agent.context import Context
 from pgkeel.agent.jobs import ALL, Job
 from pgkeel.agent.reach import Connector
 from pgkeel.agent.report import JobStatus, Status
-from pgkeel.agent.schedule import Schedule, read_schedules
+from pgkeel.agent.schedule import read_schedules
 from pgkeel.agent.services import Service, Supervised
 from pgkeel.agent.services.leader import Leadership
 from pgkeel.agent.state import AgentState, read, write
@@ -82,6 +82,7 @@ class Agent:
         self._stopping = threading.Event()
         self._since = self._clock.now()
         self._written: Status | None = None
+        self._dues: dict[str, tuple[datetime, datetime]] = {}
         self._records = self._remembered()
 
     def stop(self) -> None:
@@ -128,7 +129,7 @@ class Agent:
             return
         if self._clock.monotonic() < self._retry_at.get(name, 0.0):
             return
-        due = self._schedules[name].latest(self._clock.now())
+        due, _ = self._latest_and_next(name)
         if record.last_due is None or due > record.last_due:
             self._start(job, due)
 
@@ -176,16 +177,25 @@ class Agent:
         write(self._folder.runs, _Runs(self._records))
 
     def _write_status(self, *, leads: bool) -> None:
-        now = self._clock.now()
-        jobs = tuple(self._job_status(name, self._schedules[name], now) for name in sorted(self._jobs))
+        jobs = tuple(self._job_status(name) for name in sorted(self._jobs))
         services = tuple(service.status() for service in self._services)
         current = Status(running=True, leader=leads, since=self._since, jobs=jobs, services=services)
         if current != self._written:
             write(self._folder.status, current)
             self._written = current
 
-    def _job_status(self, name: str, schedule: Schedule, now: datetime) -> JobStatus:
-        return msgspec.structs.replace(self._records[name], running=name in self._attempts, next_run=schedule.following(now))
+    def _job_status(self, name: str) -> JobStatus:
+        _, following = self._latest_and_next(name)
+        return msgspec.structs.replace(self._records[name], running=name in self._attempts, next_run=following)
+
+    def _latest_and_next(self, name: str) -> tuple[datetime, datetime]:
+        """Return the due times around now; reckoned again only when now has left them, be it backwards."""
+        now = self._clock.now()
+        latest, following = self._dues.get(name, (now, now))
+        if not latest <= now < following:
+            schedule = self._schedules[name]
+            latest, following = self._dues[name] = (schedule.latest(now), schedule.following(now))
+        return latest, following
 
     def _end(self) -> int:
         log.info("agent.stopping")

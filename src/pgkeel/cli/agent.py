@@ -70,8 +70,9 @@ def _text(found: Status) -> str:
 
 def _line(job: JobStatus) -> str:
     outcome = "running" if job.running else job.last_outcome or "never ran"
-    error = f"  {job.last_error}" if job.last_error else ""
-    return f"{job.name:<16} {job.schedule:<14} {outcome:<10} last {_time(job.last_finished)}  next {_time(job.next_run)}{error}"
+    said = job.last_error or ", ".join(f"{name} {value}" for name, value in (job.last_result or {}).items())
+    times = f"last {_time(job.last_finished):<20}  next {_time(job.next_run):<20}"
+    return f"{job.name:<16} {job.schedule:<14} {outcome:<10} {times}  {said}".rstrip()
 
 
 def _time(at: datetime | None) -> str:

@@ -61,7 +61,7 @@ def list_(table: str) -> Answer:
     with connect(current_project(), "owner") as connection:
         layout, contents = keeper.inspect(connection, table)
     shown = [{"name": each.name, "from": each.lower, "to": each.upper, "default": each.is_default} for each in layout.partitions]
-    lines = [f"{each.name:<28} {each.lower or '':<26} {each.upper or ''}".rstrip() for each in layout.partitions]
+    lines = [f"{each.name:<28} {_span(each)}" for each in layout.partitions]
     left = sum(contents.values())
     text = "\n".join([*lines, f"{left:,} rows in the default partition"])
     return Answer({"table": f"{layout.schema}.{layout.table}", "partitions": shown, "rows_in_default": left}, text)
@@ -84,3 +84,9 @@ def _outcome_text(outcome: keeper.Outcome) -> str:
     lines += [f"created {name}" for name in outcome.created if name not in outcome.moved]
     lines += [f"{outcome.left:,} rows stay in the default partition: {outcome.why_left}"] if outcome.left else []
     return "\n".join(lines) or f"{outcome.table}: nothing to do"
+
+
+def _span(partition: keeper.Partition) -> str:
+    if partition.is_default:
+        return "what no other takes"
+    return f"{partition.lower or 'the beginning'} to {partition.upper or 'the end'}"

@@ -1,0 +1,51 @@
+"""`pgkeel agent`, without a stack."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from pgkeel.agent.jobs import partitions as partitions_job
+from pgkeel.agent.reach import Connector
+from pgkeel.core.clock import now
+from pgkeel.postgres import Connection
+from pgkeel.scaling.partitions import Month
+from tests.agent.conftest import until, working
+from tests.agent.test_agent import seen
+from tests.scaling.conftest import EVENTS, fill
+
+
+def pgkeel(project: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "pgkeel", "-C", str(project), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+
+
+def test_the_status_of_an_agent_that_never_ran_is_an_answer(tmp_path: Path) -> None:
+    answer = pgkeel(tmp_path, "agent", "status", "--json")
+
+    assert answer.returncode == 1
+    assert json.loads(answer.stdout)["data"]["running"] is False
+
+
+def test_a_wrong_schedule_is_told_before_anything_starts(tmp_path: Path) -> None:
+    (tmp_path / "pgkeel.toml").write_text('[agent]\nschedules = { health = "sometimes" }\n')
+
+    answer = pgkeel(tmp_path, "agent", "run")
+
+    assert answer.returncode == 2
+    assert "agent.schedules.health: 'sometimes' is not a cron line" in answer.stderr
+    assert "minute, hour" in answer.stderr
+
+
+def test_the_agent_drains_events_and_makes_the_months_ahead(connector: Connector, db: Connection, tmp_path: Path) -> None:
+    db.execute(EVENTS)
+    fill(db, 500)
+    present = Month.of(now())
+
+    with working(connector, tmp_path, [partitions_job.JOB]):
+        until(lambda: seen(tmp_path, "partitions").last_outcome == "ok")
+
+    result = seen(tmp_path, "partitions").last_result or {}
+    assert sum(result["moved"].values()) == 500
+    assert f"events_{present.plus(3).suffix()}" in result["created"]
+    assert db.execute("SELECT count(*) AS n FROM ONLY events_default").fetchone() == {"n": 0}
