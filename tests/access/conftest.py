@@ -91,7 +91,7 @@ def _awaitable(method: Callable[..., Any]) -> Callable[..., Any]:
 @asynccontextmanager
 async def _transaction(begin: Callable[[], Any]) -> AsyncIterator[Any]:
     with begin() as session:
-        yield Threaded(session) if not hasattr(session, "run_sync") else session
+        yield session
 
 
 COLOURS = ("asyncpg", "psycopg-async", "psycopg-sync")

@@ -106,9 +106,7 @@ async def test_a_thousand_hostile_texts_stay_values(db: Any) -> None:
     await posts.insert_many([{"user_id": author, "title": text[:255], "content": text} for text in texts[:500]])
     for text in texts[500:520]:
         await posts.insert(user_id=author, title=text[:255], content=text)
-    keys = await posts.insert_many(
-        ({"user_id": author, "title": text[:255], "content": text} for text in texts[520:]), returning=True
-    )
+    keys = await posts.insert_many_returning(({"user_id": author, "title": text[:255], "content": text} for text in texts[520:]))
     assert len(keys) == 480
     stored = await posts.filter(Post.content.in_(texts))
     assert sorted(row.content for row in stored) == sorted(texts)
