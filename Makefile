@@ -6,6 +6,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PYTEST ?=
 MAJORS ?= 15,16,18
+COMMA := ,
 export PYTHON
 
 help: ## say what there is
@@ -19,6 +20,7 @@ down: venv ## stop what `make up` started; the data stays
 
 test: venv-all ## the tests: all on PostgreSQL 17, those about the server on 15, 16 and 18 too
 	$(BIN)/pytest -n 2 $(PYTEST)
+	@$(BIN)/pgkeel local add $(subst $(COMMA), ,$(MAJORS)) >/dev/null
 	$(BIN)/pytest -n 2 -m majors --majors $(MAJORS) $(PYTEST)
 
 check: venv-all ## style, types, layers, documentation, lock file

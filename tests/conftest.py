@@ -1,16 +1,26 @@
-"""Real servers for every test: one of each wanted major, one empty database a test."""
+"""Real servers for every test: one of each wanted major a worker, one empty database a test."""
 
+import contextlib
 import itertools
-from collections.abc import Iterator
+import os
+import pwd
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
-from psycopg import sql
 
+from pgkeel.core.secret import Secret
 from pgkeel.core.url import Url
-from pgkeel.postgres import connect, identifier
+from pgkeel.local import Account, Cluster, Runtime, choose_account, find_runtime
+from pgkeel.testing.servers import FAST, scratch_cluster, scratch_folder
 
 DEFAULT_MAJOR = "17"
 _numbers = itertools.count()
+MakeCluster = Callable[..., Cluster]
+RunAs = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -28,18 +38,110 @@ def major() -> str:
     return DEFAULT_MAJOR
 
 
+@pytest.fixture(scope="session")
+def account() -> Account:
+    """Who runs the servers."""
+    return choose_account()
+
+
+@pytest.fixture(scope="session")
+def runtime(account: Account) -> Runtime:
+    """The programs of the default major."""
+    return find_runtime(DEFAULT_MAJOR, account=account)
+
+
+@pytest.fixture(scope="session")
+def cluster_of(account: Account) -> Iterator[Callable[[str], Cluster]]:
+    """Gives the running cluster of a major; each is started once a worker, when it is first asked for."""
+    running: dict[str, Cluster] = {}
+    with contextlib.ExitStack() as until_the_end:
+
+        def give(major: str) -> Cluster:
+            if major not in running:
+                runtime = find_runtime(major, account=account)
+                running[major] = until_the_end.enter_context(scratch_cluster(runtime=runtime, account=account))
+            return running[major]
+
+        yield give
+
+
 @pytest.fixture
-def superuser(major: str) -> Url:
+def cluster(cluster_of: Callable[[str], Cluster], major: str) -> Cluster:
+    """The running cluster of the test's major, shared by the worker's tests."""
+    return cluster_of(major)
+
+
+@pytest.fixture
+def superuser(cluster: Cluster) -> Url:
     """The server's superuser, on the database `postgres`."""
-    return Url.parse(f"postgresql://postgres@127.0.0.1:{15400 + int(major)}/postgres")  # INTERIM: the local room replaces this
+    return cluster.superuser_url()
 
 
 @pytest.fixture
-def empty_db(superuser: Url, worker_id: str) -> Iterator[Url]:
+def empty_db(cluster: Cluster) -> Iterator[Url]:
     """An empty database of its own for one test, as superuser."""
-    name = f"t_{worker_id}_{next(_numbers)}_{__import__('os').getpid()}"
-    with connect(superuser) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {}").format(identifier(name)))
-    yield superuser.with_database(name)
-    with connect(superuser) as connection:
-        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(identifier(name)))
+    name = f"t_{next(_numbers)}"
+    cluster.create_database(name)
+    yield cluster.superuser_url(name)
+    cluster.drop_database(name)
+
+
+@pytest.fixture
+def place() -> Iterator[Path]:
+    """A folder that the servers' account can reach."""
+    with scratch_folder() as folder:
+        yield folder
+
+
+@pytest.fixture
+def make_cluster(place: Path, runtime: Runtime, account: Account) -> Iterator[MakeCluster]:
+    """Makes clusters that are gone after the test; quick unless the test says otherwise."""
+    made: list[Cluster] = []
+
+    def make(name: str = "one", major: str | None = None, **fields: Any) -> Cluster:
+        given = {"superuser_password": Secret("ge:heim\\"), "settings": dict(FAST), "account": account, **fields}
+        given.setdefault("runtime", find_runtime(major, account=account) if major else runtime)
+        made.append(Cluster.create(place / name, **given))
+        return made[-1]
+
+    yield make
+    for cluster in made:
+        cluster.destroy()
+
+
+@pytest.fixture
+def run_as() -> RunAs:
+    """Runs Python code as an ordinary user, with an environment that lacks everything."""
+    if os.getuid() != 0:
+        pytest.skip("only root can become another user")
+
+    def run(user: str, code: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        entry = pwd.getpwnam(user)
+        python = _reachable_python(entry.pw_uid)
+        paths = [path for path in sys.path if path.endswith("site-packages")] + [str(Path(__file__).parents[1] / "src")]
+        return subprocess.run(
+            [python, "-c", code],
+            user=entry.pw_uid,
+            group=entry.pw_gid,
+            extra_groups=[],
+            cwd="/",
+            env={"PYTHONPATH": ":".join(paths), "PYTHONDONTWRITEBYTECODE": "1", **environment},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+
+    return run
+
+
+def _reachable_python(uid: int) -> str:
+    """Return an interpreter of this version that the user can execute; this one may lie in root's home."""
+    minor = f"python3.{sys.version_info.minor}"
+    for python in (sys.executable, f"/usr/bin/{minor}", f"/usr/local/bin/{minor}"):
+        try:
+            subprocess.run([python, "-c", "import msgspec"], user=uid, cwd="/", check=False, capture_output=True)
+        except OSError:
+            continue
+        return python
+    pytest.skip(f"user {uid} can execute no {minor} here")

@@ -40,7 +40,7 @@ def test_a_pin_that_the_project_forbids_is_found(project: dict[str, Any], files:
 
 
 def test_a_pin_without_hashes_and_an_address_are_found(project: dict[str, Any], files: dict[str, str]) -> None:
-    files["all"] += "six==1.0.0\n--index-url https://packages.example/simple\n"
+    files["all"] += "six==1.0.0\n--find-links https://packages.example/simple\n"
     found = list(problems(project, files))
     assert "requirements/all.txt has a line that is not a pin with hashes" in found
     assert "requirements/all.txt carries an address" in found

@@ -36,6 +36,8 @@ class FrozenClock:
 
     def __init__(self, at: datetime) -> None:
         """Stand at `at`, which must have a zone."""
+        if at.tzinfo is None:
+            raise ValueError(f"{at} has no time zone")
         self._now = at.astimezone(UTC)
         self._monotonic = 0.0
 

@@ -7,6 +7,7 @@ from typing import Any, get_type_hints
 import msgspec
 
 from pgkeel.core.units import format_duration
+from pgkeel.core.url import redacted
 
 __all__ = ["Config", "as_toml_values", "json_schema", "leaves"]
 
@@ -121,6 +122,16 @@ class AgentConfig(_Section, frozen=True):
     partitions_ahead: int = 3
 
 
+class ChecksConfig(_Section, frozen=True):
+    """What the team has decided about rules.
+
+    Attributes:
+        accept: Findings that may stay, each with its reason: `{"IDX002:posts.posts_user_id_fkey" = "ten rows for ever"}`.
+    """
+
+    accept: dict[str, str] = {}
+
+
 class Config(_Section, frozen=True):
     """The whole of `pgkeel.toml`."""
 
@@ -131,6 +142,7 @@ class Config(_Section, frozen=True):
     migrations: MigrationsConfig = MigrationsConfig()
     monitor: MonitorConfig = MonitorConfig()
     agent: AgentConfig = AgentConfig()
+    checks: ChecksConfig = ChecksConfig()
 
 
 def leaves() -> Iterator[tuple[str, Any]]:
@@ -152,10 +164,12 @@ def json_schema() -> dict[str, Any]:
 
 
 def as_toml_values(config: Config) -> dict[str, Any]:
-    """Return `section.key` → the value as one would write it in the file."""
+    """Return `section.key` → the value as one would write it in the file; an address without its password."""
     flat = {}
     for path, _ in leaves():
         section, _, key = path.partition(".")
         value = getattr(getattr(config, section), key)
         flat[path] = format_duration(value) if isinstance(value, timedelta) else value
+    if config.database.url is not None:
+        flat["database.url"] = redacted(config.database.url)
     return flat

@@ -5,6 +5,7 @@ Order: default < file < environment `PGKEEL_SECTION__KEY` < flag.
 
 import difflib
 import os
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
@@ -64,16 +65,17 @@ class Project(msgspec.Struct, frozen=True):
         if text is None:
             raise ConfigError("no external database is configured", hint="set [database] url in pgkeel.toml")
         if text.startswith(("env:", "file:")):
-            return Url.parse(Secret.from_reference(text).reveal())
+            return Url.parse(Secret.from_reference(text, folder=self.root).reveal())
         url = Url.parse(text)
-        if url.password is not None:
-            raise ConfigError(f"{FILE_NAME}: database.url holds a password", hint='write url = "env:DATABASE_URL" and export it')
+        if url.has_secrets:
+            origin = self.origins["database.url"]
+            raise ConfigError(f"{origin}: database.url holds a password", hint='write url = "env:DATABASE_URL" and export it')
         return url
 
 
 def find_root(start: Path) -> Path:
     """Return the nearest folder upwards that holds `pgkeel.toml`, else `start`."""
-    return next((folder for folder in (start, *start.parents) if (folder / FILE_NAME).is_file()), start)
+    return next((folder for folder in (start, *start.parents) if os.path.isfile(folder / FILE_NAME)), start)  # noqa: PTH113 - Path.is_file raises below a folder that may not be searched
 
 
 def load(start: Path | None = None, *, flags: Mapping[str, Any] | None = None) -> Project:
@@ -107,6 +109,8 @@ def _layers(root: Path, flags: Mapping[str, Any]) -> Iterator[tuple[str, list[tu
     for name in sorted(os.environ):
         if name.startswith(_PREFIX) and "__" in name:
             _require_known(name.removeprefix(_PREFIX).lower().replace("__", ".", 1), known, name)
+    for path in flags:
+        _require_known(path, known, "flag")
     yield "flag", [(path, value) for path, value in flags.items() if value is not None]
 
 
@@ -115,6 +119,8 @@ def _read(file: Path) -> dict[str, Any]:
         return tomllib.loads(file.read_text(encoding="utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as err:
         raise ConfigError(f"{file} is not valid TOML: {err}", hint="correct that line") from err
+    except OSError as err:
+        raise ConfigError(f"{file} cannot be read: {err.strerror}", hint="correct its permissions") from err
 
 
 def _flatten(tree: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -152,15 +158,24 @@ def _with_unit(path: str, value: Any, origin: str) -> Any:  # noqa: ANN401 - any
 
 def _from_text(text: str, kind: Any, name: str) -> Any:  # noqa: ANN401 - a type form, any TOML value
     kinds = get_args(kind) if get_origin(kind) is not None else (kind,)
-    if bool in kinds or kind is bool:
+    if bool in kinds:
         if text.lower() not in {"true", "false"}:
             raise ConfigError(f"{name} must be true or false", hint=f"export {name}=true")
         return text.lower() == "true"
     if kind is int:
-        if not text.lstrip("-").isdecimal():
+        if re.fullmatch(r"-?[0-9]+", text) is None:
             raise ConfigError(f"{name} must be a whole number", hint=f"export {name}=10")
         return int(text)
-    return tomllib.loads(f"value = {text}")["value"] if get_origin(kind) is dict else text
+    return _table(text, name) if get_origin(kind) is dict else text
+
+
+def _table(text: str, name: str) -> Any:  # noqa: ANN401 - any TOML value
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError as err:
+        raise ConfigError(
+            f"{name} must be a table as TOML writes it: {err}", hint=f"export {name}='{{key = \"value\"}}'"
+        ) from err
 
 
 def _convert(values: dict[str, Any], origins: Mapping[str, str]) -> Config:

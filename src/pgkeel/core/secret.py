@@ -26,19 +26,19 @@ class Secret:
         return cls(secrets.token_urlsafe(bytes_of_entropy))
 
     @classmethod
-    def from_reference(cls, reference: str) -> "Secret":
-        """Return the secret that `env:NAME` or `file:PATH` points to.
+    def from_reference(cls, reference: str, *, folder: Path | None = None) -> "Secret":
+        """Return the secret that `env:NAME` or `file:PATH` points to; a relative path starts at `folder`.
 
         Raises:
-            ConfigError: The reference has another form, or points to nothing.
+            ConfigError: The reference has another form, or points to nothing that can be read.
         """
         kind, _, name = reference.partition(":")
         if kind == "env" and name in os.environ:
             return cls(os.environ[name])
-        if kind == "file" and Path(name).is_file():
-            return cls(Path(name).read_text(encoding="utf-8").strip())
-        if kind in {"env", "file"}:
-            raise ConfigError(f"the secret reference {kind}:{name} points to nothing", hint=f"set {name}, or correct it")
+        if kind == "file" and name:
+            return cls(_content((folder or Path.cwd()) / name))
+        if kind == "env":
+            raise ConfigError(f"the secret reference env:{name} points to nothing", hint=f"export {name}, or correct it")
         raise ConfigError("a secret must be given as a reference", hint="write env:NAME or file:PATH")
 
     def reveal(self) -> str:
@@ -62,3 +62,11 @@ class Secret:
     def __reduce__(self) -> NoReturn:
         """Refuse to be pickled, so that no cache or log handler writes the value down."""
         raise TypeError("a Secret cannot be pickled")
+
+
+def _content(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8-sig").strip("\r\n")
+    except (OSError, UnicodeDecodeError) as err:
+        reason = err.strerror if isinstance(err, OSError) else "not UTF-8"
+        raise ConfigError(f"the secret file {file} cannot be read: {reason}", hint="correct the path or its permissions") from err

@@ -2,13 +2,15 @@
 
 import re
 from datetime import timedelta
+from fractions import Fraction
 from typing import Self
 
 from pgkeel.core.errors import ConfigError
 
 __all__ = ["Size", "format_duration", "parse_duration"]
 
-_SECONDS = {"ms": 0.001, "s": 1.0, "min": 60.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+_MICROSECONDS = {"ms": 10**3, "s": 10**6, "min": 60 * 10**6, "m": 60 * 10**6, "h": 3600 * 10**6}
+_MICROSECONDS |= {"d": 86_400 * 10**6, "w": 604_800 * 10**6}
 _BYTES = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 _BYTES |= {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|min|m|h|d|w)")
@@ -25,7 +27,10 @@ def parse_duration(text: str) -> timedelta:
     parts = _DURATION.findall(text)
     if rest or not parts:
         raise ConfigError(f"{text!r} is not a duration", hint="write a number and a unit: 100ms, 30s, 5m, 1h, 2d")
-    return timedelta(seconds=sum(float(number) * _SECONDS[unit] for number, unit in parts))
+    try:
+        return timedelta(microseconds=round(sum(Fraction(number) * _MICROSECONDS[unit] for number, unit in parts)))
+    except OverflowError as err:
+        raise ConfigError(f"{text!r} is longer than any clock runs", hint="write a shorter duration") from err
 
 
 def format_duration(value: timedelta) -> str:
@@ -55,7 +60,7 @@ class Size(int):
         match = _SIZE.fullmatch(text.strip())
         if match is None:
             raise ConfigError(f"{text!r} is not a size", hint="write a number and a unit: 512MiB, 10GiB, 1TB")
-        return cls(float(match[1]) * _BYTES[match[2]])
+        return cls(Fraction(match[1]) * _BYTES[match[2]])
 
     def __str__(self) -> str:
         """Return the size in the largest binary unit that keeps it at least 1."""

@@ -1,18 +1,19 @@
 """A database address that prints without its password, read from a URL or from a keyword DSN."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import NoReturn, Self
-from urllib.parse import parse_qsl, quote, unquote, urlencode
+from urllib.parse import quote, unquote, urlencode
 
 from pgkeel.core.errors import ConfigError
 from pgkeel.core.secret import Secret
 
-__all__ = ["Url"]
+__all__ = ["Url", "redacted"]
 
 _SECRET_OPTIONS = frozenset({"password", "sslpassword", "oauth_client_secret", "scram_client_key", "scram_server_key"})
-_KEYWORD = re.compile(r"\s*(\w+)\s*=\s*('(?:[^'\\]|\\.)*'|(?:[^\s'\\]|\\.)*)\s*")
+_KEYWORD = re.compile(r"\s*(\w+)\s*=\s*('(?:[^'\\]|\\.)*'|(?!')(?:[^\s\\]|\\.)*)\s*", re.DOTALL)
+_UNQUOTED_AT = re.compile(r"(?<![?&]host=)@")
 _NAMED = ("user", "password", "host", "port", "dbname")
 
 
@@ -66,19 +67,21 @@ class Url:
 
     @classmethod
     def _from_url(cls, rest: str) -> Self:
-        address, _, query = rest.partition("?")
-        network, _, database = address.partition("/")
+        network = re.split("[/?]", rest, maxsplit=1)[0]
+        if _UNQUOTED_AT.search(rest, len(network)):  # half a password would be taken for the database and printed
+            raise ConfigError("the database URL has an @ where none can be", hint="write / ? @ in a password as %2F %3F %40")
+        path, _, query = rest[len(network) :].partition("?")
         login, _, place = network.rpartition("@")
         user, has_password, password = login.partition(":")
         host, port = _split_host(place)
-        options = dict(parse_qsl(query, keep_blank_values=True))
         values = {
-            "user": unquote(user),
-            "host": unquote(host),
+            "user": _decoded(user),
+            "host": _decoded(host),
             "port": port,
-            "dbname": unquote(database),
-            **({"password": unquote(password)} if has_password else {}),
+            "dbname": _decoded(path.removeprefix("/")),
+            **({"password": _decoded(password)} if has_password else {}),
         }
+        options = {name: _decoded(value) for name, value in _pairs(query)}
         return cls._from_values({name: value for name, value in values.items() if value} | options)
 
     @classmethod
@@ -90,14 +93,16 @@ class Url:
             if match is None:
                 raise ConfigError("the database address is neither a URL nor a keyword DSN", hint="host=… user=… dbname=…")
             raw = match[2][1:-1] if match[2].startswith("'") else match[2]
-            values[match[1]] = re.sub(r"\\(.)", r"\1", raw)
+            values[match[1]] = re.sub(r"\\(.)", r"\1", raw, flags=re.DOTALL)
             position = match.end()
         return cls._from_values(values)
 
     @classmethod
     def _from_values(cls, values: Mapping[str, str]) -> Self:
         port = values.get("port", "")
-        if port and not (port.isdecimal() and 0 < int(port) < 65536):
+        if "," in port or ("," in values.get("host", "") and ":" in values["host"]):
+            raise ConfigError("several hosts with ports in one address are not supported", hint="name one host")
+        if port and not (re.fullmatch("[0-9]{1,5}", port) and 0 < int(port) < 65536):
             raise ConfigError("the port of the database address is not a number from 1 to 65535", hint="correct the port")
         return cls(
             user=values.get("user", ""),
@@ -107,6 +112,11 @@ class Url:
             password=Secret(values["password"]) if "password" in values else None,
             options={name: value for name, value in values.items() if name not in _NAMED},
         )
+
+    @property
+    def has_secrets(self) -> bool:
+        """Whether a password, or an option that is as secret, stands in the address itself."""
+        return self.password is not None or bool(self._secrets)
 
     def with_options(self, **options: str) -> "Url":
         """Return the same address with options added or replaced."""
@@ -180,6 +190,34 @@ class Url:
     def __reduce__(self) -> NoReturn:
         """Refuse to be pickled: the password would travel in clear."""
         raise TypeError("a Url cannot be pickled; send reveal() on purpose")
+
+
+def redacted(text: str) -> str:
+    """Return an address as it may be printed; `env:` and `file:` references as they are, what is neither as `***`."""
+    if text.startswith(("env:", "file:")):
+        return text
+    try:
+        return str(Url.parse(text))
+    except ConfigError:
+        return "***"
+
+
+def _decoded(text: str) -> str:
+    try:
+        return unquote(text, errors="strict")
+    except UnicodeDecodeError as err:
+        raise ConfigError("the database URL has a %-sequence that is not UTF-8", hint="encode it as UTF-8, then as %XX") from err
+
+
+def _pairs(query: str) -> Iterator[tuple[str, str]]:
+    """Yield the options of a URL as libpq reads them: a plus sign is a plus sign."""
+    for part in filter(None, query.split("&")):
+        name, _, value = part.partition("=")
+        if not re.fullmatch(r"\w+", name):
+            raise ConfigError(
+                "the database URL has an option without a proper name", hint="write ? and & in a password as %3F %26"
+            )
+        yield name, value
 
 
 def _split_host(place: str) -> tuple[str, str]:

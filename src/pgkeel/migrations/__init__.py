@@ -1,1 +1,30 @@
 """Migrations that cannot take the site down: grammar, ledger, runner."""
+
+from pgkeel.migrations.create import new
+from pgkeel.migrations.grammar import Backfill, MigrationFile, Section, parse
+from pgkeel.migrations.options import Options, Outcome, Report, Step
+from pgkeel.migrations.runner import down, redo, up
+from pgkeel.migrations.source import PGKEEL, Source, read
+from pgkeel.migrations.status import State, Status, pending, status
+
+__all__ = [
+    "PGKEEL",
+    "Backfill",
+    "MigrationFile",
+    "Options",
+    "Outcome",
+    "Report",
+    "Section",
+    "Source",
+    "State",
+    "Status",
+    "Step",
+    "down",
+    "new",
+    "parse",
+    "pending",
+    "read",
+    "redo",
+    "status",
+    "up",
+]

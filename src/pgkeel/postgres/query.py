@@ -40,9 +40,9 @@ class Query:
         """Keep the text as it stands in the file; nothing outside this module may build one from values."""
         self.text = text
 
-    def named(self, **names: sql.Identifier) -> Self:
-        """Return the query with its `{name}` identifiers filled in."""
-        return type(self)(_NAME.sub(lambda match: names[match[1]].as_string(None), self.text))
+    def named(self, **names: sql.Composable) -> Self:
+        """Return the query with its `{name}` parts filled in: identifiers, lists of them, and literals of utility statements."""
+        return type(self)(_NAME.sub(lambda match: names[match[1]].as_string(None).replace("%", "%%"), self.text))
 
     def rows(self, connection: Connection, **values: object) -> list[Row]:
         """Run it and return all rows."""

@@ -6,9 +6,10 @@ from pgkeel.core.errors import KeelError
 from pgkeel.postgres.connection import Connection
 from pgkeel.postgres.query import load
 
-__all__ = ["MAJORS", "Server", "UnsupportedServer", "server_of"]
+__all__ = ["MAJORS", "NEWEST_MINORS", "Server", "UnsupportedServer", "server_of"]
 
 MAJORS = (15, 16, 17, 18)
+NEWEST_MINORS = {15: 19, 16: 15, 17: 11, 18: 6}  # the newest that were known when this pgkeel was released
 
 
 class UnsupportedServer(KeelError):
@@ -38,6 +39,11 @@ class Server(msgspec.Struct, frozen=True):
     def version(self) -> str:
         """The version as people write it, for example 17.11."""
         return f"{self.major}.{self.number % 10000}"
+
+    @property
+    def is_outdated(self) -> bool:
+        """Whether a newer minor of its major was known when this pgkeel was released."""
+        return self.number % 10000 < NEWEST_MINORS.get(self.major, 0)
 
     @property
     def has_wal_summaries(self) -> bool:

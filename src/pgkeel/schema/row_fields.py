@@ -10,7 +10,7 @@ import re
 import sys
 from collections.abc import Iterator
 from functools import cache
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints, overload
 
 import msgspec
 import sqlalchemy
@@ -42,20 +42,32 @@ def row_name(model: type) -> str:
     return f"{model.__name__}Row"
 
 
-@cache
-def row_class(model: type[HasRow[R]]) -> type[R]:
-    """Return the struct class of a model: the written one beside the models where it is up to date, else one made now.
+@overload
+def row_class(model: type[HasRow[R]]) -> type[R]: ...
+
+
+@overload
+def row_class(model: type) -> type[Any]: ...
+
+
+def row_class(model: type) -> type[Any]:
+    """Return the struct class of a model: the written one beside the models where it is up to date, else one made once.
 
     Its fields are the mapped columns in the table's order. A model whose rows are written elsewhere says where:
     `__rows_module__ = "app.rows"`.
     """
+    struct: type[Any] = _struct(model)
+    return struct
+
+
+@cache
+def _struct(model: type) -> Any:  # noqa: ANN401 - a class found by name or made at run time
     fields = tuple(fields_of(model))
     written = _written(model)
     if written is not None and written.__struct_fields__ == tuple(field.name for field in fields):
-        return written  # type: ignore[no-any-return] # the class of a module found by name
+        return written
     made = [(field.name, field.kind) for field in fields]
-    struct: Any = msgspec.defstruct(row_name(model), made, frozen=True, gc=False, module=model.__module__)
-    return struct  # type: ignore[no-any-return] # a class made at run time
+    return msgspec.defstruct(row_name(model), made, frozen=True, gc=False, module=model.__module__)
 
 
 def fields_of(model: type) -> Iterator[RowField]:
@@ -65,7 +77,7 @@ def fields_of(model: type) -> Iterator[RowField]:
     for column in mapper.local_table.c:
         if column in attributes:
             kind = _annotated(model, attributes[column])
-            yield RowField(_field_name(column.name), column.name, _from_column(column) if kind is None else kind)
+            yield RowField(_field_name(column.name), str(column.name), _from_column(column) if kind is None else kind)
 
 
 def _field_name(column: str) -> str:

@@ -76,13 +76,21 @@ def _class_text(model: Any, fields: Iterable[RowField], names: Names) -> str:  #
 
 
 def _field_text(field: RowField, names: Names) -> str:
+    """Return the line of a field; a long list of words takes a line a word, as the formatter would have it."""
     line = f"    {field.name}: {_type_text(field.kind, names)}"
-    values = [option for option in _options(field.kind) if get_origin(option) is Literal]
-    if len(line) <= _WIDTH or len(values) != 1:
+    words, *others = sorted(_options(field.kind), key=lambda option: not _is_literal(option))
+    if len(line) <= _WIDTH or not _is_literal(words):
         return line
-    inner = "".join(f"        {_word(value)},\n" for value in get_args(values[0]))
-    rest = "".join(f" | {_type_text(option, names)}" for option in _options(field.kind) if option is not values[0])
-    return f"    {field.name}: {names['typing', 'Literal']}[\n{inner}    ]{rest}"
+    listed = [f"{names['typing', 'Literal']}[", *(f"    {_word(value)}," for value in get_args(words)), "]"]
+    if not others:
+        return "\n".join([f"    {field.name}: {listed[0]}", *(f"    {part}" for part in listed[1:])])
+    parts = [f"        {part}" for part in [*listed, *(f"| {_type_text(other, names)}" for other in others)]]
+    return "\n".join([f"    {field.name}: (", *parts, "    )"])
+
+
+def _is_literal(kind: Any) -> bool:  # noqa: ANN401 - any type
+    origin: Any = get_origin(kind)
+    return origin is Literal
 
 
 def _options(kind: Any) -> tuple[Any, ...]:  # noqa: ANN401 - any type

@@ -1,0 +1,78 @@
+"""`pgkeel agent run|status`: keep the promises, and show how they are kept."""
+
+import signal
+from datetime import datetime
+from pathlib import Path
+
+import click
+import msgspec
+
+from pgkeel.agent import JobStatus, Status, supervise
+from pgkeel.agent import status as status_of
+from pgkeel.cli.answer import Answer, answers, current_project, talk
+from pgkeel.core.errors import KeelError
+from pgkeel.core.project import Project
+from pgkeel.stack.layout import layout_of
+
+__all__ = ["agent"]
+
+
+@click.group()
+def agent() -> None:
+    """Run the agent, or show what it does."""
+
+
+@agent.command()
+def run() -> None:
+    """Run jobs and services in the foreground until SIGTERM; a worker that dies is started again."""
+    project = current_project()
+    state = layout_of(project).agent
+    _refuse_wrong_schedules(project)
+    raise SystemExit(supervise(lambda: _work(project, state), state))
+
+
+@agent.command()
+@answers
+def status() -> Answer:
+    """Show jobs, services and who leads; works while the database is down."""
+    found = status_of(layout_of(current_project()).agent)
+    return Answer(msgspec.to_builtins(found), _text(found), 0 if found.running else 1)
+
+
+def _refuse_wrong_schedules(project: Project) -> None:
+    from pgkeel.agent.jobs import ALL  # noqa: PLC0415 - needs the extra [agent]; `agent status` does not
+    from pgkeel.agent.schedule import read_schedules  # noqa: PLC0415 - as above
+
+    settings = project.config.agent
+    read_schedules({job.name: job.schedule for job in ALL}, settings.schedules, settings.time_zone)
+
+
+def _work(project: Project, state: Path) -> int:
+    from pgkeel.agent.agent import Agent  # noqa: PLC0415 - needs the extra [agent]; `agent status` does not
+    from pgkeel.agent.log import open_log  # noqa: PLC0415 - as above
+    from pgkeel.stack.connection import connect  # noqa: PLC0415 - the supervisor itself needs no driver
+
+    open_log(state / "agent.log")
+    try:
+        worker = Agent(lambda role: connect(project, role, application="pgkeel agent"), state, project.config.agent)
+    except KeelError as err:
+        talk(f"error: {err.message}")
+        return err.exit_code
+    for sign in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(sign, lambda *_: worker.stop())
+    return worker.run()
+
+
+def _text(found: Status) -> str:
+    head = f"running, process {found.pid}, {'leader' if found.leader else 'not leader'}" if found.running else "not running"
+    return "\n".join([f"agent      {head}", *(_line(job) for job in found.jobs)])
+
+
+def _line(job: JobStatus) -> str:
+    outcome = "running" if job.running else job.last_outcome or "never ran"
+    error = f"  {job.last_error}" if job.last_error else ""
+    return f"{job.name:<16} {job.schedule:<14} {outcome:<10} last {_time(job.last_finished)}  next {_time(job.next_run)}{error}"
+
+
+def _time(at: datetime | None) -> str:
+    return at.strftime("%Y-%m-%d %H:%M:%SZ") if at else "-"

@@ -1,0 +1,36 @@
+"""Write small files so that a kill or a full disk leaves the old content or the new, and nobody else can read a secret."""
+
+import os
+from pathlib import Path
+
+__all__ = ["PRIVATE", "write_whole"]
+
+PRIVATE = 0o600
+
+
+def write_whole(path: Path, content: bytes, *, mode: int = PRIVATE) -> None:
+    """Replace a file at once, its mode included; a link that stands in the way is replaced, not followed.
+
+    Args:
+        path: The file; its folder exists and belongs to the caller.
+        content: All of it.
+        mode: Permission bits, whatever the umask says.
+    """
+    fresh = path.with_name(f".{path.name}.new")
+    fresh.unlink(missing_ok=True)
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, PRIVATE)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fchmod(file.fileno(), mode)
+        os.fsync(file.fileno())
+    fresh.replace(path)
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,168 @@
+"""Carry out one migration, unit by unit, each together with its row in the ledger."""
+
+from datetime import timedelta
+from uuid import UUID
+
+import msgspec
+import psycopg
+
+from pgkeel.core import clock
+from pgkeel.core.units import format_duration
+from pgkeel.migrations.errors import EditedMigration, MigrationFailed
+from pgkeel.migrations.guard import Watcher
+from pgkeel.migrations.ledger import Scribe, units_checksum
+from pgkeel.migrations.message import Message, as_role, compose, settings
+from pgkeel.migrations.options import Options, Report, Step
+from pgkeel.migrations.patience import HINT, Patience, duration, lost, roll_back, try_once
+from pgkeel.migrations.plan import Task
+from pgkeel.migrations.position import place
+from pgkeel.migrations.recovery import refuse_foreign_index, settle
+from pgkeel.migrations.units import Unit, is_concurrent
+from pgkeel.migrations.wire import StatementRefused, send
+from pgkeel.postgres import Connection, Server, describe
+
+__all__ = ["Run", "carry_out", "opening", "step_of"]
+
+
+class Run(msgspec.Struct, frozen=True):
+    """What all migrations of a run share.
+
+    Attributes:
+        role: Who the session acts as.
+        id: Marks the run's rows in the log.
+    """
+
+    connection: Connection
+    server: Server
+    role: str
+    options: Options
+    report: Report
+    watcher: Watcher
+    id: UUID
+
+
+def step_of(task: Task, took: timedelta = timedelta()) -> Step:
+    """Return what a caller is told about a task."""
+    units = task.units[task.first :]
+    return Step(task.source, task.version, task.name, task.direction, len(units), tuple(unit.sql for unit in units), took)
+
+
+def carry_out(run: Run, task: Task) -> Step:
+    """Run what is left of a migration and return what was done.
+
+    Raises:
+        MigrationFailed: The server refused a statement; the units before it are kept and the next run goes on from there.
+        MigrationBlocked: Locks could not be had before the deadline.
+        Unreachable: The connection was lost; the next run finds out what had been done.
+    """
+    started = clock.monotonic()
+    scribe = _scribe(run, task)
+    if task.first or task.attempt:
+        run.report(f"{task.title}: going on after {task.first} of {len(task.units)} units")
+    is_settled = _settle_attempt(run, task)
+    for index in range(task.first, len(task.units)):
+        unit = task.units[index]
+        if unit.is_atomic:
+            _run_atomic(run, task, scribe, index)
+        else:
+            _run_alone(run, task, scribe, index, is_settled=is_settled and index == task.first)
+    if task.first >= len(task.units):
+        _record(run, _after(run, task, scribe, len(task.units) - 1, None))
+    took = timedelta(seconds=clock.monotonic() - started)
+    run.report(f"{'applied' if task.direction == 'up' else 'reverted'} {task.title} in {format_duration(took)}")
+    return step_of(task, took)
+
+
+def _scribe(run: Run, task: Task) -> Scribe:
+    facts = {
+        "name": task.name,
+        "checksum": task.checksum,
+        "units": len(task.units),
+        "down_sql": task.down_sql,
+        "irreversible": task.irreversible,
+    }
+    return Scribe(run.connection, run.id, task.source, task.version, task.direction, facts)
+
+
+def _settle_attempt(run: Run, task: Task) -> bool:
+    if task.attempt is None:
+        return False
+    has_finished = settle(run.connection, task.attempt, run.report)
+    unit = task.units[task.first] if task.first < len(task.units) else None
+    is_same = unit is not None and not unit.is_atomic and unit.statements[0].text == task.attempt
+    if has_finished and not is_same:
+        hint = "put the statement back: it had finished when its runner died"
+        raise EditedMigration(f"{task.where} no longer holds what was running: {task.attempt}", hint=hint)
+    return has_finished
+
+
+def _run_atomic(run: Run, task: Task, scribe: Scribe, index: int) -> None:
+    unit = task.units[index]
+    message = compose(opening(run, task, unit), (*unit.settings, *unit.statements), _after(run, task, scribe, index, None))
+    _send_patiently(run, task, message, scribe, index)
+
+
+def opening(run: Run, task: Task, unit: Unit) -> list[str]:
+    """Return the SQL before an atomic unit's statements: its BEGIN and the settings that end with it."""
+    lock = duration(task, "lock_timeout", run.options.lock_timeout)
+    limit = duration(task, "statement_timeout", timedelta())
+    ours = settings(run.connection, run.server, run.role, run.options, lock=lock, statement=limit, local=True)
+    return [unit.begin, *ours]
+
+
+def _run_alone(run: Run, task: Task, scribe: Scribe, index: int, *, is_settled: bool) -> None:
+    unit = task.units[index]
+    statement = unit.statements[0]
+    started = clock.monotonic()
+    if not is_settled:
+        if task.attempt is None or index != task.first:
+            refuse_foreign_index(run.connection, statement, place(task.where, task.section.text, statement.offset))
+        done = units_checksum(task.units[:index])
+        begin = scribe.step(status="running", unit=index, event="started", done=done, attempt=statement.text, took=timedelta())
+        _record(run, ["BEGIN", as_role(run.connection, run.role, local=True), begin, "COMMIT"])
+        lock = timedelta() if is_concurrent(statement) else duration(task, "lock_timeout", run.options.lock_timeout)
+        limit = duration(task, "statement_timeout", timedelta())
+        before = settings(run.connection, run.server, run.role, run.options, lock=lock, statement=limit, local=False)
+        _send_patiently(run, task, compose(before, unit.settings, ()), scribe, index)
+        _send_patiently(run, task, compose((), (statement,), ()), scribe, index)
+    took = timedelta(seconds=clock.monotonic() - started)
+    _record(run, ["BEGIN", *_after(run, task, scribe, index, took)])
+
+
+def _after(run: Run, task: Task, scribe: Scribe, index: int, took: timedelta | None) -> list[str]:
+    """Return the SQL behind a unit's statements: the ledger's rows and the COMMIT."""
+    is_last = index + 1 == len(task.units)
+    status = ("applied" if task.direction == "up" else "reverted") if is_last else "partial"
+    event = status if is_last else "unit"
+    done = units_checksum(task.units[: index + 1])
+    rows = [scribe.step(status=status, unit=index + 1, event=event, done=done, took=took)]
+    if is_last:
+        waiting = enumerate(task.backfills, start=1)
+        rows += [
+            scribe.backfill(number, backfill.options, backfill.statement.text if backfill.statement else None)
+            for number, backfill in waiting
+        ]
+    return [as_role(run.connection, run.role, local=True), *rows, "COMMIT"]
+
+
+def _record(run: Run, texts: list[str]) -> None:
+    """Write the ledger by itself, in a transaction of its own."""
+    texts = texts if texts[0] == "BEGIN" else ["BEGIN", *texts]
+    try:
+        send(run.connection, compose(texts, (), ()).text)
+    except StatementRefused as err:
+        roll_back(run.connection)
+        raise MigrationFailed(f"the ledger cannot be written: {describe(err.cause)}", hint=HINT) from err.cause
+    except psycopg.OperationalError as err:
+        raise lost(err) from err
+
+
+def _send_patiently(run: Run, task: Task, message: Message, scribe: Scribe, index: int) -> None:
+    """Send a message, again and again while other sessions hold what it needs and the deadline allows."""
+    patience = Patience(task, run.options)
+    while (failure := try_once(run.connection, task, message, run.watcher, run.report)) is not None:
+        again = patience.allows(failure)
+        scribe.event("retried" if again else "failed", index, **{"message": failure.message, **failure.data})
+        if not again:
+            raise failure
+        patience.pause()

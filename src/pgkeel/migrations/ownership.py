@@ -1,0 +1,51 @@
+"""Refuse to take over a table that is there already: it may look like ours and be somebody else's."""
+
+from collections.abc import Mapping, Sequence
+
+from pgkeel.migrations.errors import NotOwned
+from pgkeel.migrations.ledger import Entry, Key
+from pgkeel.migrations.names import Name, created_table, dropped_tables
+from pgkeel.migrations.plan import Files, Task
+from pgkeel.migrations.position import place
+from pgkeel.migrations.units import Unit
+from pgkeel.postgres import Connection, load
+
+__all__ = ["require_own_tables"]
+
+
+def require_own_tables(connection: Connection, tasks: Sequence[Task], files: Files, ledger: Mapping[Key, Entry]) -> None:
+    """Check every `CREATE TABLE` that is about to run.
+
+    Raises:
+        NotOwned: Its table is there and no applied migration made it; nothing was run.
+    """
+    ours = _made_by_applied(files, ledger)
+    for task in tasks:
+        for unit in task.units[task.first :]:
+            for statement in unit.statements:
+                ours |= {name.parts for name in dropped_tables(statement)}
+                name = created_table(statement)
+                if name is not None and name.parts not in ours and _is_there(connection, name):
+                    where = place(task.where, task.section.text, statement.offset)
+                    hint = "rename one of them, or drop the table that is there if nobody needs it"
+                    message = f"{where}: the table {name.text} is there already and no migration made it"
+                    raise NotOwned(message, hint=hint, data={"table": ".".join(name.parts)})
+
+
+def _made_by_applied(files: Files, ledger: Mapping[Key, Entry]) -> set[tuple[str, ...]]:
+    made: set[tuple[str, ...]] = set()
+    for source, migrations in files.items():
+        for file in migrations:
+            entry = ledger.get((source, file.version))
+            if entry is not None:
+                made |= _made_by(file.up.units if entry.is_complete else file.up.units[: entry.unit])
+    return made
+
+
+def _made_by(units: Sequence[Unit]) -> set[tuple[str, ...]]:
+    names = (created_table(statement) for unit in units for statement in unit.statements)
+    return {name.parts for name in names if name is not None}
+
+
+def _is_there(connection: Connection, name: Name) -> bool:
+    return bool(load(__name__, "relation_exists").scalar(connection, name=name.text))

@@ -1,0 +1,126 @@
+"""Apply and revert migrations: read everything, plan, refuse, and only then act."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import msgspec
+from psycopg import pq
+
+from pgkeel.core.errors import NotFound
+from pgkeel.core.ids import new_id
+from pgkeel.migrations import ledger
+from pgkeel.migrations.execute import Run, carry_out, step_of
+from pgkeel.migrations.guard import Watcher, runner_lock, session_role
+from pgkeel.migrations.loss import require_nothing_lost
+from pgkeel.migrations.message import as_role
+from pgkeel.migrations.options import DEFAULTS, Options, Outcome, Report, silent
+from pgkeel.migrations.ownership import require_own_tables
+from pgkeel.migrations.plan import Files, Task, plan_down, plan_up
+from pgkeel.migrations.source import Source, read
+from pgkeel.migrations.syntax import require_syntax
+from pgkeel.postgres import Connection, server_of
+
+__all__ = ["down", "redo", "up"]
+
+
+def up(connection: Connection, sources: Sequence[Source], options: Options = DEFAULTS, report: Report = silent) -> Outcome:
+    """Apply what is pending, source after source, and finish what an earlier run left half done.
+
+    Args:
+        connection: In autocommit, acting as the owner of the objects; its session settings are set for each unit and reset.
+        sources: In the order in which they run.
+        options: How; `to` ends with that version.
+        report: Told each step, and what a run waits for.
+
+    Raises:
+        BadMigration: A file cannot be run; nothing was.
+        Refused: It would not be safe (see `migrations.errors`).
+        MigrationFailed: The server refused a statement.
+        Unreachable: The connection was lost.
+    """
+    files = _read(sources)
+    if options.dry_run:
+        return _planned(_plan_up(connection, files, options))
+    with _running(connection, options, report) as run:
+        tasks = _plan_up(connection, files, options)
+        return Outcome(tuple(carry_out(run, task) for task in tasks))
+
+
+def down(
+    connection: Connection, sources: Sequence[Source], options: Options = DEFAULTS, report: Report = silent, *, count: int = 1
+) -> Outcome:
+    """Revert the newest `count` migrations of the sources, or everything newer than `options.to`.
+
+    A migration whose file is gone or was changed is reverted by the Down that was stored when it was applied.
+
+    Raises:
+        DataLoss: Tables or columns with rows would go; nothing was reverted. `options.allow_data_loss` allows it.
+        Irreversible: One has no Down; nothing was reverted.
+        HalfApplied: One was never completely applied.
+        BadMigration, MigrationFailed, Unreachable: As for `up`.
+    """
+    files = _read(sources)
+    if options.dry_run:
+        return _planned(plan_down(files, ledger.entries(connection), options, count))
+    with _running(connection, options, report) as run:
+        tasks = plan_down(files, ledger.entries(connection), options, count)
+        if tasks and not options.allow_data_loss:
+            require_nothing_lost(run, tasks)
+        return Outcome(tuple(carry_out(run, task) for task in tasks))
+
+
+def redo(connection: Connection, sources: Sequence[Source], options: Options = DEFAULTS, report: Report = silent) -> Outcome:
+    """Revert the newest migration of the last source that has one, and apply its file as it is now.
+
+    Raises:
+        NotFound: Nothing is applied, or its file is gone.
+        Refused, MigrationFailed, Unreachable: As for `down` and `up`.
+    """
+    files = _read(sources)
+    newest = next(iter(plan_down(files, ledger.entries(connection), Options(), 1)), None)
+    if newest is None:
+        raise NotFound("no migration is applied", hint="`pgkeel migrate up` applies what is pending")
+    if newest.version not in {file.version for file in files[newest.source]}:
+        raise NotFound(f"the file of {newest.title} is gone", hint="`pgkeel migrate down` reverts it without")
+    only = [source for source in sources if source.name == newest.source]
+    plain = msgspec.structs.replace(options, to=None)
+    with runner_lock(connection, options, report):
+        reverted = down(connection, only, plain, report)
+        applied = up(connection, only, msgspec.structs.replace(options, to=newest.version), report)
+    return Outcome((*reverted.steps, *applied.steps), options.dry_run)
+
+
+def _read(sources: Sequence[Source]) -> Files:
+    return {source.name: read(source) for source in sources}
+
+
+def _plan_up(connection: Connection, files: Files, options: Options) -> tuple[Task, ...]:
+    known = ledger.entries(connection)
+    tasks = plan_up(files, known, ledger.unfinished_backfills(connection), options)
+    require_syntax(connection, tasks)
+    if options.adopt_nothing:
+        require_own_tables(connection, tasks, files, known)
+    return tasks
+
+
+def _planned(tasks: Sequence[Task]) -> Outcome:
+    return Outcome(tuple(step_of(task) for task in tasks), dry_run=True)
+
+
+@contextmanager
+def _running(connection: Connection, options: Options, report: Report) -> Iterator[Run]:
+    with Watcher(connection) as watcher:
+        role = session_role(connection, watcher)
+        with runner_lock(connection, options, report), _given_back(connection, role):
+            ledger.prepare(connection)
+            yield Run(connection, server_of(connection), role, options, report, watcher, new_id())
+
+
+@contextmanager
+def _given_back(connection: Connection, role: str) -> Iterator[None]:
+    """Leave the caller's session without the settings that units made in it."""
+    try:
+        yield
+    finally:
+        if connection.pgconn.status == pq.ConnStatus.OK:
+            connection.execute(f"RESET ALL; {as_role(connection, role)}".encode())

@@ -1,0 +1,67 @@
+"""Where migrations come from: one folder a source, each with an order of its own."""
+
+from pathlib import Path
+
+import msgspec
+
+from pgkeel.migrations.errors import BadMigration
+from pgkeel.migrations.grammar import MigrationFile, parse, parse_name
+
+__all__ = ["PGKEEL", "Source", "read"]
+
+
+class Source(msgspec.Struct, frozen=True):
+    """A folder of migration files and the name under which the ledger knows them.
+
+    Attributes:
+        name: `pgkeel` (our internal objects), `reference` (the design's tables) or `app` (the team's).
+        folder: Where the files are; a folder that does not exist holds none.
+    """
+
+    name: str
+    folder: Path
+
+
+PGKEEL = Source("pgkeel", Path(__file__).parents[1] / "postgres" / "migrations")
+
+
+def read(source: Source) -> tuple[MigrationFile, ...]:
+    """Return the migrations of a source, oldest first.
+
+    Files that do not end in `.sql`, and hidden ones, are none of ours.
+
+    Raises:
+        BadMigration: The folder or a file cannot be read, a file cannot be run, or two have one version.
+    """
+    files: dict[str, MigrationFile] = {}
+    for path in _paths(source.folder):
+        version, _ = parse_name(path.name)
+        if version in files:
+            hint = f"give one of them a later version; the other is {files[version].file_name}"
+            raise BadMigration(f"{path.name}: the version {version} stands twice in {source.name}", hint=hint)
+        files[version] = parse(_text_of(path), _shown(path))
+    return tuple(files[version] for version in sorted(files))
+
+
+def _paths(folder: Path) -> list[Path]:
+    try:
+        if not folder.exists():
+            return []
+        return sorted(path for path in folder.iterdir() if path.suffix.lower() == ".sql" and not path.name.startswith("."))
+    except OSError as err:
+        hint = "[migrations] directory names the folder; make it readable"
+        raise BadMigration(f"the folder {folder} cannot be read: {err.strerror}", hint=hint) from err
+
+
+def _shown(path: Path) -> str:
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
+
+
+def _text_of(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as err:
+        raise BadMigration(f"{path.name}: byte {err.start} is not UTF-8", hint="save the file as UTF-8") from err
+    except OSError as err:
+        raise BadMigration(f"{path.name} cannot be read: {err.strerror}", hint="make it readable") from err

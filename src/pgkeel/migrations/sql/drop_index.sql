@@ -1,0 +1,2 @@
+-- utility: remove an index without blocking writes
+DROP INDEX CONCURRENTLY IF EXISTS {index}

@@ -1,0 +1,48 @@
+"""The transactional outbox: say in a transaction what must happen outside of the database once it is kept.
+
+Services that are not synchronous run the same files, `outbox_append` and `outbox_drain`, through `Query.numbered()`.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from pgkeel.postgres.connection import Connection
+from pgkeel.postgres.query import load
+
+__all__ = ["Message", "append", "drain"]
+
+
+class Message(msgspec.Struct, frozen=True):
+    """One message.
+
+    Attributes:
+        id: Grows with time, has gaps.
+        topic: Who it is for, such as `cache.invalidate`.
+        key: What it is about; "" for nothing in particular.
+    """
+
+    id: int
+    topic: str
+    key: str
+    payload: Mapping[str, Any]
+    created_at: datetime
+
+
+def append(connection: Connection, topic: str, *, key: str = "", payload: Mapping[str, object] | None = None) -> int:
+    """Add a message to the open transaction and return its id; it can be drained once that commits."""
+    text = json.dumps(dict(payload or {}), default=str)
+    return int(load(__name__, "outbox_append").scalar(connection, topic=topic, key=key, payload=text))
+
+
+def drain(connection: Connection, topics: Sequence[str] | None = None, *, most: int = 100) -> tuple[Message, ...]:
+    """Take the oldest messages of some topics, of all where None, out of the outbox.
+
+    They come back if the open transaction is rolled back: do what they say, then commit, and be prepared to do it twice.
+    """
+    wanted = list(topics) if topics is not None else None
+    rows = load(__name__, "outbox_drain").rows(connection, topics=wanted, most=most)
+    return tuple(msgspec.convert(row, Message) for row in rows)

@@ -1,0 +1,2 @@
+-- utility: a month's table that was never attached
+DROP TABLE {child}

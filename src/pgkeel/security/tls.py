@@ -1,0 +1,167 @@
+"""A certificate authority of the stack's own and a server certificate from it, so that `verify-full` works from the first day.
+
+P-256 keys, unencrypted PEM with mode 0600. The authority's key signs and is then left alone in the caller's folder:
+the server's account never reads it. Server certificates live 397 days (the CA/Browser Forum's limit) and are renewed in time.
+"""
+
+from datetime import timedelta
+from ipaddress import ip_address
+from pathlib import Path
+
+import msgspec
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from pgkeel.core import clock
+from pgkeel.core.files import write_whole
+
+__all__ = ["HOSTS", "Authority", "ensure_authority", "ensure_certificate"]
+
+HOSTS = ("localhost", "127.0.0.1", "::1")
+_PUBLIC = 0o644
+_AUTHORITY_LIFE = timedelta(days=3650)
+_CERTIFICATE_LIFE = timedelta(days=397)
+_RENEW_BEFORE = timedelta(days=30)
+_SKEW = timedelta(minutes=5)
+
+
+class Authority(msgspec.Struct, frozen=True):
+    """Who signs the server's certificate.
+
+    Attributes:
+        certificate: What clients trust (`sslrootcert`).
+        key: Its private key.
+    """
+
+    certificate: x509.Certificate
+    key: ec.EllipticCurvePrivateKey
+
+
+def ensure_authority(certificate: Path, key: Path) -> Authority:
+    """Return the authority in these two files; make a new one where they are missing, apart, or near their end."""
+    kept = _read_pair(certificate, key)
+    if kept is not None:
+        return Authority(*kept)
+    fresh = _new_authority()
+    write_whole(key, _key_pem(fresh.key))
+    write_whole(certificate, _pem(fresh.certificate), mode=_PUBLIC)
+    return fresh
+
+
+def ensure_certificate(authority: Authority, certificate: Path, key: Path) -> bool:
+    """Return whether a new server certificate was written: the one that is there still serves, or it does not.
+
+    Args:
+        authority: Who signs.
+        certificate: The certificate's file, readable by everybody.
+        key: The key's file, mode 0600 and the caller's; whoever runs the server hands it a copy.
+    """
+    kept = _read_pair(certificate, key)
+    if kept is not None and _is_signed_by(kept[0], authority):
+        return False
+    private = ec.generate_private_key(ec.SECP256R1())
+    write_whole(key, _key_pem(private))
+    write_whole(certificate, _pem(_sign_server(authority, private)), mode=_PUBLIC)
+    return True
+
+
+def _read_pair(certificate: Path, key: Path) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey] | None:
+    """Return certificate and key when they belong together and last longer than the renewal margin."""
+    try:
+        signed = x509.load_pem_x509_certificate(certificate.read_bytes())
+        private = load_pem_private_key(key.read_bytes(), password=None)
+    except (FileNotFoundError, ValueError):
+        return None
+    if not isinstance(private, ec.EllipticCurvePrivateKey) or private.public_key() != signed.public_key():
+        return None
+    return (signed, private) if signed.not_valid_after_utc - clock.now() > _RENEW_BEFORE else None
+
+
+def _is_signed_by(certificate: x509.Certificate, authority: Authority) -> bool:
+    try:
+        certificate.verify_directly_issued_by(authority.certificate)
+    except Exception:  # noqa: BLE001 - InvalidSignature, ValueError, TypeError: each means no
+        return False
+    return True
+
+
+def _new_authority() -> Authority:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = _name("pgkeel authority")
+    builder = (
+        _builder(name, name, key.public_key(), _AUTHORITY_LIFE)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(_usage(signs_certificates=True), critical=True)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key()), critical=False)
+    )
+    return Authority(builder.sign(key, SHA256()), key)
+
+
+def _sign_server(authority: Authority, key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
+    issuer = authority.certificate
+    builder = (
+        _builder(_name("localhost"), issuer.subject, key.public_key(), _CERTIFICATE_LIFE)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(_usage(signs_certificates=False), critical=True)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .add_extension(x509.SubjectAlternativeName([_host(host) for host in HOSTS]), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.key.public_key()), critical=False)
+    )
+    return builder.sign(authority.key, SHA256())
+
+
+def _builder(
+    subject: x509.Name, issuer: x509.Name, public: ec.EllipticCurvePublicKey, life: timedelta
+) -> x509.CertificateBuilder:
+    now = clock.now()
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(public)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - _SKEW)
+        .not_valid_after(now + life)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
+    )
+
+
+def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=not signs_certificates,
+        key_cert_sign=signs_certificates,
+        crl_sign=signs_certificates,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+def _name(common: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common)])
+
+
+def _host(host: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ip_address(host))
+    except ValueError:
+        return x509.DNSName(host)
+
+
+def _pem(certificate: x509.Certificate) -> bytes:
+    return certificate.public_bytes(Encoding.PEM)
+
+
+def _key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())

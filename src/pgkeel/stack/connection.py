@@ -1,0 +1,51 @@
+"""Connections and addresses by role: the one way in which commands, the agent and `up` itself reach the database."""
+
+from pgkeel.core.project import Project
+from pgkeel.core.url import Url
+from pgkeel.postgres import Connection
+from pgkeel.postgres import connect as open_connection
+from pgkeel.security.names import LOGINS, SUPERUSER, RoleWord
+from pgkeel.stack.layout import Layout, layout_of
+from pgkeel.stack.memory import Memory, require_memory
+from pgkeel.stack.password import read_password
+
+__all__ = ["connect", "login_url"]
+
+
+def connect(project: Project, role: RoleWord = "owner", *, application: str = "pgkeel") -> Connection:
+    """Return a connection as a role; an `owner` session acts as `pgkeel_owner` from its first statement.
+
+    Args:
+        project: Whose database.
+        role: `owner`, `app`, `readonly`, `monitor`, or `superuser` (socket only). An external address has one login for all.
+        application: `application_name`.
+
+    Raises:
+        Unreachable: The stack was never started, or the server does not answer.
+    """
+    return open_connection(login_url(project, role), application=application)
+
+
+def login_url(project: Project, role: RoleWord = "owner", *, reveal: bool = False) -> Url:
+    """Return the address at which a role logs in; it works as it is in libpq, psycopg and asyncpg.
+
+    The password is not in it: libpq and asyncpg read `passfile`. `reveal` adds it, for a client that cannot.
+    An external `[database] url` is returned as it stands, with the password that its reference holds, whatever the role.
+
+    Raises:
+        Unreachable: The embedded stack was never started.
+        ConfigError: The external address is wrong.
+    """
+    if project.is_external:
+        return project.external_url()
+    layout = layout_of(project)
+    url = _embedded_url(layout, require_memory(layout), role)
+    return url.with_login(url.user, read_password(layout.password_file(role))) if reveal else url
+
+
+def _embedded_url(layout: Layout, memory: Memory, role: RoleWord) -> Url:
+    passfile = {"passfile": str(layout.password_file(role))}
+    if role == "superuser":
+        return Url(user=SUPERUSER, host=str(memory.socket), port=memory.port, database=memory.database, options=passfile)
+    verified = {"sslmode": "verify-full", "sslrootcert": str(layout.authority)}
+    return Url(user=LOGINS[role], host="127.0.0.1", port=memory.port, database=memory.database, options=verified | passfile)

@@ -1,0 +1,124 @@
+"""The embedded PostgreSQL as the stack wants it: where, by whom, with which certificate, roles and database."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from pgkeel.core.errors import ConfigError
+from pgkeel.core.project import Project
+from pgkeel.core.secret import Secret
+from pgkeel.local import Account, Cluster, Runtime, choose_account, find_runtime
+from pgkeel.local.launch import can
+from pgkeel.postgres import connect, load
+from pgkeel.security import LOGINS, OWNER, SUPERUSER, ensure_passwords, ensure_rights, ensure_roles
+from pgkeel.stack.certificates import ensure_tls
+from pgkeel.stack.folders import own_folder
+from pgkeel.stack.layout import Layout
+from pgkeel.stack.memory import Memory, recall, remember
+from pgkeel.stack.password import ensure_password, read_password
+
+__all__ = ["ensure_postgres", "remembered_cluster"]
+
+Report = Callable[[str], None]
+
+
+def ensure_postgres(project: Project, layout: Layout, report: Report) -> Memory:
+    """Start PostgreSQL unless it runs, give it roles and the database, and return what the next command needs."""
+    account = choose_account(project.config.local.run_as)
+    server = _server_folder(layout, account)
+    runtime = find_runtime(project.config.local.postgres, account=account)
+    cluster, is_renewed = _make(project, layout, server / "postgres", account, runtime)
+    memory = _remembered(project, layout, server, cluster)  # now, so that `down` finds a server whose `up` was killed
+    if not cluster.is_running:
+        report(f"starting PostgreSQL {runtime.version}")
+        cluster.start()
+    elif is_renewed:
+        cluster.reload()
+    memory = _remembered(project, layout, server, cluster)
+    _ensure_database(cluster, layout, memory.database, report)
+    return memory
+
+
+def remembered_cluster(layout: Layout, memory: Memory) -> Cluster | None:
+    """Return the cluster of the last `up`, whatever the configuration says since then; None when it was never complete."""
+    directory = memory.server / "postgres"
+    if not Cluster.exists(directory):
+        return None
+    password = read_password(layout.password_file("superuser"))
+    return Cluster.open(directory, runtime=memory.runtime, account=memory.account, superuser_password=password)
+
+
+def _remembered(project: Project, layout: Layout, server: Path, cluster: Cluster) -> Memory:
+    plan = cluster.plan
+    fresh = Memory(server, plan.account, plan.runtime, project.config.database.name, cluster.port, cluster.socket)
+    before = recall(layout) or fresh
+    memory = replace(
+        fresh,
+        valkey_port=before.valkey_port,
+        valkey_version=before.valkey_version,
+        valkey_program=before.valkey_program,
+        warnings=_warnings(project, cluster),
+    )
+    remember(layout, memory)
+    return memory
+
+
+def _server_folder(layout: Layout, account: Account) -> Path:
+    """Return the folder of the servers, made where it is missing: the remembered one, else where the account gets to."""
+    memory = recall(layout)
+    if memory is not None:
+        folder = memory.server
+    elif account.is_current or can(account, "-x", layout.state):
+        folder = layout.server
+    else:
+        folder = layout.server_elsewhere
+    own_folder(folder, 0o711)
+    return folder
+
+
+def _make(project: Project, layout: Layout, directory: Path, account: Account, runtime: Runtime) -> tuple[Cluster, bool]:
+    """Return the cluster and whether it has a certificate that a running server does not know yet."""
+    tls, is_renewed = ensure_tls(layout)
+    cluster = Cluster.create(
+        directory,
+        runtime=runtime,
+        account=account,
+        superuser_password=_superuser_password(layout, directory),
+        name=project.root.name,
+        port=project.config.local.port,
+        settings=_settings(project),
+        tls=tls,
+    )
+    return cluster, is_renewed
+
+
+def _settings(project: Project) -> dict[str, str]:
+    milliseconds = round(project.config.monitor.slow_query.total_seconds() * 1000)
+    return {"log_min_duration_statement": f"{milliseconds}ms"}
+
+
+def _superuser_password(layout: Layout, directory: Path) -> Secret:
+    """Return the password that initdb gave or will give; one that is lost cannot be made anew from outside."""
+    file = layout.password_file("superuser")
+    if Cluster.exists(directory) and not file.is_file():
+        raise ConfigError(f"the password file {file} is gone, but its data is here", hint="restore that file, or `pgkeel reset`")
+    return ensure_password(file, SUPERUSER)
+
+
+def _ensure_database(cluster: Cluster, layout: Layout, name: str, report: Report) -> None:
+    passwords = {login: ensure_password(layout.password_file(word), login) for word, login in LOGINS.items()}
+    with connect(cluster.superuser_url(), application="pgkeel up") as superuser:
+        ensure_roles(superuser)
+        if load(__name__, "database").row(superuser, name=name) is None:
+            report(f"creating the database {name}")
+            cluster.create_database(name, owner=OWNER)
+        ensure_passwords(superuser, passwords)
+    with connect(cluster.superuser_url(name), application="pgkeel up") as superuser:
+        ensure_rights(superuser)
+
+
+def _warnings(project: Project, cluster: Cluster) -> tuple[str, ...]:
+    wanted, port = project.config.local.port, cluster.port
+    moved = f"local.port is {wanted}, but the server runs on {port}: `pgkeel down && pgkeel up` moves it"
+    return tuple(text for text in (cluster.plan.account.warning, moved if wanted and port and wanted != port else "") if text)

@@ -1,0 +1,85 @@
+"""`reset`: delete what carries our marker and nothing else; what a kill in the middle leaves, `up` and `reset` accept."""
+
+import shutil
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from pgkeel.core.project import Project
+from pgkeel.stack.down import stop_everything
+from pgkeel.stack.folders import NotOurs, explained, is_ours
+from pgkeel.stack.layout import MARKER, Layout, layout_of
+from pgkeel.stack.lock import exclusive
+from pgkeel.stack.memory import recall
+from pgkeel.stack.valkey import remembered_valkey
+
+__all__ = ["plan_reset", "reset"]
+
+Report = Callable[[str], None]
+_LEAVING = ".leaving"
+
+
+def plan_reset(project: Project) -> tuple[Path, ...]:
+    """Return the folders that `reset` would delete, the servers' first, those of a killed `reset` included.
+
+    Raises:
+        NotOurs: The state folder is a link, or does not carry our marker.
+    """
+    layout = layout_of(project)
+    state = layout.state
+    if (state.exists() or state.is_symlink()) and not is_ours(state):
+        raise NotOurs(f"{state} does not carry pgkeel's marker", hint="remove it yourself if it is not needed")
+    server = _server_folder(layout)
+    bases = (state,) if server.is_relative_to(state) else (server, state)
+    return tuple(folder for base in bases for folder in (_leaving(base), base) if is_ours(folder))
+
+
+def reset(project: Project, *, report: Report) -> tuple[Path, ...]:
+    """Stop the stack, delete its folders, and return them; no link is followed.
+
+    Raises:
+        NotOurs: As for `plan_reset`; nothing was changed.
+    """
+    if not plan_reset(project):
+        return ()
+    layout = layout_of(project)
+    with explained(layout.state), exclusive(layout, report):
+        folders = plan_reset(project)
+        stop_everything(layout, report)
+        _forget(layout)
+        for folder in folders:
+            report(f"deleting {folder}")
+            _delete(folder)
+    return folders
+
+
+def _server_folder(layout: Layout) -> Path:
+    memory = recall(layout)
+    return memory.server if memory else layout.server_elsewhere
+
+
+def _leaving(folder: Path) -> Path:
+    return folder.with_name(folder.name + _LEAVING)
+
+
+def _forget(layout: Layout) -> None:
+    memory = recall(layout)
+    if memory is not None:
+        valkey = remembered_valkey(layout, memory)
+        for socket in (memory.socket, *((valkey.socket,) if valkey else ())):
+            with suppress(OSError):  # rmdir follows no link and removes nothing that still holds something
+                socket.rmdir()
+    layout.memory.unlink(missing_ok=True)
+
+
+def _delete(folder: Path) -> None:
+    """Rename first, so that no `up` meets a half-deleted data directory; the marker goes last, so that `reset` can go on."""
+    if not folder.name.endswith(_LEAVING):
+        folder = folder.rename(_leaving(folder))
+    for entry in folder.iterdir():
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        elif entry.name != MARKER:
+            entry.unlink()
+    (folder / MARKER).unlink()
+    folder.rmdir()

@@ -1,0 +1,137 @@
+"""What runs here, asked of the servers themselves, and what a person should know about it."""
+
+from datetime import timedelta
+
+import msgspec
+import psycopg
+
+from pgkeel import migrations
+from pgkeel.agent import status as agent_status
+from pgkeel.core.errors import Unreachable
+from pgkeel.core.project import Project
+from pgkeel.postgres import Server, connect, server_of
+from pgkeel.postgres.server import NEWEST_MINORS
+from pgkeel.stack.connection import login_url
+from pgkeel.stack.layout import Layout, layout_of
+from pgkeel.stack.memory import Memory, recall
+from pgkeel.stack.sources import sources
+from pgkeel.stack.valkey import remembered_valkey
+
+__all__ = ["AgentStatus", "MigrationsStatus", "PostgresStatus", "Status", "ValkeyStatus", "status"]
+
+_PATIENCE = timedelta(seconds=2)
+
+
+class PostgresStatus(msgspec.Struct, frozen=True):
+    """PostgreSQL; what is not known is null."""
+
+    version: str | None = None
+    major: int | None = None
+    port: int | None = None
+    socket: str | None = None
+    running: bool = False
+
+
+class ValkeyStatus(msgspec.Struct, frozen=True):
+    """Valkey; what is not known is null."""
+
+    version: str | None = None
+    port: int | None = None
+    running: bool = False
+
+
+class AgentStatus(msgspec.Struct, frozen=True):
+    """The agent: whether it runs, and whether it holds the leader lock."""
+
+    running: bool = False
+    leader: bool = False
+
+
+class MigrationsStatus(msgspec.Struct, frozen=True):
+    """How many migrations are applied and how many wait; null where the server is down."""
+
+    applied: int | None = None
+    pending: int | None = None
+
+
+class Status(msgspec.Struct, frozen=True):
+    """The whole stack.
+
+    Attributes:
+        postgres: The database.
+        valkey: The cache.
+        agent: The agent.
+        migrations: The migrations of all sources.
+        account: As whom the servers run; null for an external database.
+        warnings: What a person should do something about.
+        is_healthy: Whether everything that should run does.
+    """
+
+    postgres: PostgresStatus
+    valkey: ValkeyStatus
+    agent: AgentStatus
+    migrations: MigrationsStatus
+    account: str | None
+    warnings: tuple[str, ...]
+    is_healthy: bool
+
+
+def status(project: Project) -> Status:
+    """Return what runs; a stopped server is an answer and not an error."""
+    layout = layout_of(project)
+    memory = None if project.is_external else recall(layout)
+    server, applied = _ask(project)
+    valkey = _valkey(layout, memory)
+    working = agent_status(layout.agent)
+    return Status(
+        postgres=_postgres(project, server, memory),
+        valkey=valkey,
+        agent=AgentStatus(running=working.running, leader=working.leader),
+        migrations=applied,
+        account=memory.account.name if memory else None,
+        warnings=(*(memory.warnings if memory else ()), *_outdated(server)),
+        is_healthy=server is not None
+        and (working.running or not _needs_agent(project))
+        and (valkey.running or project.is_external or not project.config.local.valkey),
+    )
+
+
+def _needs_agent(project: Project) -> bool:
+    return not project.is_external or project.config.database.manage
+
+
+def _ask(project: Project) -> tuple[Server | None, MigrationsStatus]:
+    try:
+        with connect(login_url(project, "owner"), application="pgkeel status", timeout=_PATIENCE) as connection:
+            found = migrations.status(connection, sources(project))
+            return server_of(connection), MigrationsStatus(len(found.applied), len(found.pending))
+    except (Unreachable, psycopg.OperationalError):
+        return None, MigrationsStatus()
+
+
+def _postgres(project: Project, server: Server | None, memory: Memory | None) -> PostgresStatus:
+    port = memory.port if memory else _external_port(project)
+    socket = str(memory.socket) if memory else None
+    if server is not None:
+        return PostgresStatus(server.version, server.major, port, socket, running=True)
+    if memory is None:
+        return PostgresStatus(port=port)
+    return PostgresStatus(memory.runtime.version, memory.runtime.major, port, socket)
+
+
+def _external_port(project: Project) -> int | None:
+    return project.external_url().port if project.is_external else None
+
+
+def _valkey(layout: Layout, memory: Memory | None) -> ValkeyStatus:
+    if memory is None or memory.valkey_port is None:
+        return ValkeyStatus()
+    valkey = remembered_valkey(layout, memory)
+    return ValkeyStatus(memory.valkey_version, memory.valkey_port, running=valkey is not None and valkey.is_running)
+
+
+def _outdated(server: Server | None) -> tuple[str, ...]:
+    if server is None or not server.is_outdated:
+        return ()
+    newest = f"{server.major}.{NEWEST_MINORS[server.major]}"
+    return (f"PostgreSQL {server.version} is old: {newest} corrects known faults (`pgkeel local add {server.major}` brings it)",)

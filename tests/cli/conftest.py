@@ -1,0 +1,3 @@
+from tests.projects import home, running
+
+__all__ = ["home", "running"]

@@ -1,0 +1,135 @@
+"""Runners that are killed, that meet each other, and that lose their connection."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pgkeel.core.errors import Unreachable
+from pgkeel.core.url import Url
+from pgkeel.local import Cluster
+from pgkeel.migrations import Source, status, up
+from pgkeel.postgres import Connection, Row, connect
+from pgkeel.postgres.catalog import snapshot
+from tests.migrations.folders import Write
+
+RUNNER = Path(__file__).parent / "run_up.py"
+KILLS = 8
+FILES = 40
+
+
+@pytest.fixture
+def forty(app: Source, write: Write) -> Source:
+    """Forty migrations of every kind of unit."""
+    write("20240101000000_start", "-- Up Migration\nCREATE TABLE log (n int);\n-- Down Migration\nDROP TABLE log;\n")
+    for number in range(1, FILES):
+        write(f"{20240101000000 + number}_step", _file(number))
+    return app
+
+
+def _file(number: int) -> str:
+    table = f"t{number}"
+    make = f"BEGIN;\nCREATE TABLE {table} (id int PRIMARY KEY, v text);\nINSERT INTO log VALUES ({number});\nCOMMIT;\n"
+    fill = f"INSERT INTO {table} SELECT g, g::text FROM generate_series(1, 2000) AS g;\n"
+    index = (
+        f"CREATE INDEX CONCURRENTLY i{number} ON {table} (v);\nCREATE UNIQUE INDEX CONCURRENTLY u{number} ON {table} (v, id);\n"
+    )
+    late = f"BEGIN;\nALTER TABLE {table} ADD COLUMN late int;\nCOMMIT;\nREINDEX INDEX CONCURRENTLY i{number};\n"
+    drop = f"DROP INDEX CONCURRENTLY u{number};\nVACUUM {table};\n"
+    body = [make, make + fill + index, make + fill + index + late, make + index + drop][number % 4]
+    return f"-- Up Migration\n{body}-- Down Migration\nDROP TABLE {table};\n"
+
+
+def start(url: Url, source: Source) -> subprocess.Popen[str]:
+    environment = {**os.environ, "PGKEEL_TEST_URL": url.reveal()}
+    argv = [sys.executable, str(RUNNER), str(source.folder)]
+    return subprocess.Popen(argv, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def wait_until_ready(runner: subprocess.Popen[str]) -> None:
+    assert runner.stdout is not None
+    assert runner.stdout.readline() == "ready\n"
+
+
+def ledger_of(connection: Connection) -> list[Row]:
+    return connection.execute(
+        "SELECT source, version, checksum, done_checksum, status, unit, units FROM pgkeel.migrations ORDER BY version"
+    ).fetchall()
+
+
+@pytest.fixture
+def clean_url(cluster: Cluster, empty_db: Url) -> Iterator[Url]:
+    """A second empty database."""
+    name = f"{empty_db.database}_clean"
+    cluster.create_database(name)
+    yield cluster.superuser_url(name)
+    cluster.drop_database(name)
+
+
+@pytest.mark.majors
+def test_a_runner_killed_at_any_instant_leaves_what_the_next_one_finishes(empty_db: Url, clean_url: Url, forty: Source) -> None:
+    began = time.monotonic()
+    with start(clean_url, forty) as clean:
+        _, errors = clean.communicate(timeout=120)
+    assert clean.returncode == 0, errors
+    whole = time.monotonic() - began
+    dice = random.Random()
+
+    for _ in range(KILLS):
+        with start(empty_db, forty) as runner:
+            wait_until_ready(runner)
+            time.sleep(dice.uniform(0, whole / 3))
+            runner.send_signal(signal.SIGKILL)
+            runner.communicate()
+    with start(empty_db, forty) as last:
+        _, errors = last.communicate(timeout=120)
+
+    assert last.returncode == 0, errors
+    with connect(empty_db) as killed, connect(clean_url) as unharmed:
+        assert snapshot(killed) == snapshot(unharmed)
+        assert ledger_of(killed) == ledger_of(unharmed)
+        numbers = [row["n"] for row in killed.execute("SELECT n FROM log ORDER BY n").fetchall()]
+        assert numbers == list(range(1, FILES))
+        assert killed.execute("SELECT FROM pg_index WHERE NOT indisvalid").rowcount == 0
+
+
+@pytest.mark.majors
+def test_of_five_runners_one_applies_and_all_are_content(empty_db: Url, forty: Source) -> None:
+    runners = [start(empty_db, forty) for _ in range(5)]
+    answers = [runner.communicate(timeout=120) for runner in runners]
+
+    assert [runner.returncode for runner in runners] == [0] * 5, answers
+    assert sorted(int(out.split()[-1]) for out, _ in answers) == [0, 0, 0, 0, FILES]
+    with connect(empty_db) as connection:
+        assert not status(connection, [forty]).pending
+        assert connection.execute("SELECT FROM pg_index WHERE NOT indisvalid").rowcount == 0
+
+
+def test_a_connection_lost_in_the_middle_is_told_and_the_next_run_goes_on(empty_db: Url, app: Source, write: Write) -> None:
+    text = "-- Up Migration\nBEGIN;\nCREATE TABLE a (x int);\nSELECT pg_sleep({seconds});\nCOMMIT;\n"
+    text += "-- Down Migration\nDROP TABLE a;\n"
+    write("20240101000000_slow", text.format(seconds=30))
+    with connect(empty_db) as victim, connect(empty_db) as killer:
+        ending = threading.Thread(target=_end, args=(killer, victim.info.backend_pid))
+        ending.start()
+        with pytest.raises(Unreachable) as caught:
+            up(victim, [app])
+        ending.join()
+
+    assert "up` again" in caught.value.hint
+    write("20240101000000_slow", text.format(seconds=0))
+    with connect(empty_db) as connection:
+        assert len(up(connection, [app]).steps) == 1
+
+
+def _end(killer: Connection, pid: int) -> None:
+    while not killer.execute("SELECT FROM pg_stat_activity WHERE pid = %s AND wait_event = 'PgSleep'", [pid]).rowcount:
+        time.sleep(0.02)
+    killer.execute("SELECT pg_terminate_backend(%s)", [pid])

@@ -1,0 +1,115 @@
+"""Project folders for tests that use pgkeel as a person does: through its command line, in a process of its own."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+__all__ = ["Home", "home", "new_home", "remove_home", "running"]
+
+
+class Home:
+    """One project folder."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.state = root / ".pgkeel"
+
+    def argv(self, *arguments: str) -> list[str]:
+        return [sys.executable, "-m", "pgkeel", "-C", str(self.root), *arguments]
+
+    def run(
+        self,
+        *arguments: str,
+        env: Mapping[str, str] | None = None,
+        prefix: Sequence[str] = (),
+        limit: Any = None,
+        timeout: float = 150,
+    ) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [*prefix, *self.argv(*arguments)],
+            env=environment(env),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+            preexec_fn=limit,
+        )
+
+    def start(self, *arguments: str, env: Mapping[str, str] | None = None) -> "subprocess.Popen[str]":
+        return subprocess.Popen(
+            self.argv(*arguments),
+            env=environment(env),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def ok(self, *arguments: str, env: Mapping[str, str] | None = None) -> str:
+        """Run what must succeed and return its stdout."""
+        done = self.run(*arguments, env=env)
+        assert done.returncode == 0, done.stderr + done.stdout
+        return done.stdout.strip()
+
+    def data(self, *arguments: str, env: Mapping[str, str] | None = None) -> Any:
+        """Run what must succeed and return its `data`."""
+        return json.loads(self.ok(*arguments, "--json", env=env))["data"]
+
+    def error(self, *arguments: str, env: Mapping[str, str] | None = None) -> tuple[int, str, str]:
+        """Run what must fail and return exit code, code and message with hint."""
+        done = self.run(*arguments, "--json", env=env)
+        error = json.loads(done.stdout)["error"]
+        assert error is not None, done.stdout
+        assert "Traceback" not in done.stderr
+        return done.returncode, error["code"], f"{error['message']} {error['hint']}"
+
+    def secrets(self) -> dict[str, str]:
+        """Return every password, by file."""
+        return {file.stem: file.read_text().strip().split(":")[4] for file in (self.state / "secrets").glob("*.pgpass")}
+
+
+def environment(extra: Mapping[str, str] | None) -> dict[str, str]:
+    """Return the developer's environment without what would lead libpq elsewhere; `extra` with "" as a value removes a name."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("PG") or name == "PGKEEL_RUNTIME"}
+    merged = {**kept, **(extra or {})}
+    return {name: value for name, value in merged.items() if value or name not in (extra or {})}
+
+
+def new_home() -> Home:
+    """Return a fresh project folder that the servers' account can reach; pytest's own are closed to it."""
+    folder = Path(tempfile.mkdtemp(prefix="pgkeel-home-"))
+    folder.chmod(0o755)
+    return Home(folder)
+
+
+def remove_home(home: Home) -> None:
+    """Stop what runs there and delete it."""
+    if (home.state / "pgkeel-state").exists():
+        home.run("reset", "--yes")
+    shutil.rmtree(home.root, ignore_errors=True)
+
+
+@pytest.fixture
+def home() -> Iterator[Home]:
+    """A fresh project folder, its stack deleted afterwards."""
+    made = new_home()
+    yield made
+    remove_home(made)
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Home]:
+    """A stack that runs, for the tests of one module that change nothing of it."""
+    made = new_home()
+    made.ok("up")
+    yield made
+    remove_home(made)
