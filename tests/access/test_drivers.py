@@ -21,7 +21,7 @@ from pgkeel.core.errors import ConfigError, Unreachable
 from pgkeel.core.url import Url
 from pgkeel.postgres import connect
 
-DRIVERS = {"asyncpg": AsyncpgDriver, "psycopg-async": PsycopgAsyncDriver, "psycopg-sync": PsycopgDriver}
+DRIVERS: dict[str, Any] = {"asyncpg": AsyncpgDriver, "psycopg-async": PsycopgAsyncDriver, "psycopg-sync": PsycopgDriver}
 
 
 async def done(result: Any) -> Any:

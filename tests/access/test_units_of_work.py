@@ -32,7 +32,7 @@ async def test_a_unit_of_work_commits_as_a_whole(db: Any) -> None:
 
 async def test_an_error_rolls_everything_back(db: Any) -> None:
     author = await author_of(db)
-    with pytest.raises(RuntimeError):
+    with pytest.raises(RuntimeError):  # noqa: PT012 - the block is the unit of work
         async with db.transaction() as session:
             session.add(Post(user_id=author, title="t", content="c"))
             await done(session.flush())
@@ -52,7 +52,7 @@ async def test_the_servers_errors_are_ours_here_too(db: Any) -> None:
 async def test_a_row_changed_by_somebody_else_is_a_conflict(db: Any) -> None:
     author, posts = await author_of(db), db.repository(Post)
     key = await posts.insert(user_id=author, title="t", content="c")
-    with pytest.raises(Conflict):
+    with pytest.raises(Conflict):  # noqa: PT012 - the block is the unit of work
         async with db.transaction() as session:
             post = await done(session.get(Post, key))
             await posts.update(key, version=1, title="theirs")
@@ -63,7 +63,7 @@ async def test_a_row_changed_by_somebody_else_is_a_conflict(db: Any) -> None:
 async def test_what_was_not_asked_for_is_not_loaded(db: Any) -> None:
     author = await author_of(db)
     await db.repository(Post).insert(user_id=author, title="t", content="c")
-    with pytest.raises(InvalidRequestError):
+    with pytest.raises(InvalidRequestError):  # noqa: PT012 - the block is the unit of work
         async with db.transaction() as session:
             post = await done(session.scalar(select(Post)))
             assert post.user is not None
