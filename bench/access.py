@@ -83,7 +83,7 @@ def _fill(url: Url, count: int) -> list[UUID]:
     with sync_form.Database(url) as db:
         author = db.repository(User).insert(email="bench@example.org", password_hash="!")
         rows = ({"user_id": author, "title": f"post {n}", "content": "word " * 60, "metadata": {"n": n}} for n in range(count))
-        keys = db.repository(Post).insert_many(rows, returning=True)
+        keys = db.repository(Post).insert_many_returning(rows)
         db.sql("VACUUM ANALYZE posts")
     return keys
 

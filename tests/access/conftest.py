@@ -43,17 +43,6 @@ def template(superuser: Url, major: str, worker_id: str) -> str:
     return _templates[major]
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _drop_templates() -> Iterator[None]:
-    yield
-    for major, name in _templates.items():
-        place = Url.parse(
-            f"postgresql://postgres@127.0.0.1:{15400 + int(major)}/postgres"
-        )  # INTERIM: the local room replaces this
-        with connect(place) as connection:
-            connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(identifier(name)))
-
-
 @pytest.fixture
 def url(superuser: Url, template: str, worker_id: str) -> Iterator[Url]:
     """A database of its own with the reference schema."""
@@ -91,7 +80,7 @@ def _awaitable(method: Callable[..., Any]) -> Callable[..., Any]:
 @asynccontextmanager
 async def _transaction(begin: Callable[[], Any]) -> AsyncIterator[Any]:
     with begin() as session:
-        yield Threaded(session) if not hasattr(session, "run_sync") else session
+        yield session
 
 
 COLOURS = ("asyncpg", "psycopg-async", "psycopg-sync")

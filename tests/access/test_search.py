@@ -44,9 +44,9 @@ def test_the_search_uses_the_designs_index(url: Url) -> None:
     query, values = Statements(shape_of(Post), AsyncpgDriver(url).dialect).search("quantum", 10, [], with_deleted=False)
     with connect(url) as connection:
         connection.execute("SET enable_seqscan = off")
-        connection.execute(f"PREPARE search AS {query.sql}")  # type: ignore[call-overload]
+        connection.execute(f"PREPARE search AS {query.sql}")
         text = ", ".join(f"'{value}'" for value in values)
-        plan = connection.execute(f"EXPLAIN EXECUTE search({text})").fetchall()  # type: ignore[call-overload]
+        plan = connection.execute(f"EXPLAIN EXECUTE search({text})").fetchall()
     assert "idx_posts_search" in str(plan)
 
 
@@ -106,9 +106,7 @@ async def test_a_thousand_hostile_texts_stay_values(db: Any) -> None:
     await posts.insert_many([{"user_id": author, "title": text[:255], "content": text} for text in texts[:500]])
     for text in texts[500:520]:
         await posts.insert(user_id=author, title=text[:255], content=text)
-    keys = await posts.insert_many(
-        ({"user_id": author, "title": text[:255], "content": text} for text in texts[520:]), returning=True
-    )
+    keys = await posts.insert_many_returning({"user_id": author, "title": text[:255], "content": text} for text in texts[520:])
     assert len(keys) == 480
     stored = await posts.filter(Post.content.in_(texts))
     assert sorted(row.content for row in stored) == sorted(texts)

@@ -7,8 +7,8 @@ a caller who is cancelled costs nobody a connection. A keeper closes what lies u
 from collections import deque
 from datetime import timedelta
 
-from pgkeel.access._async.port import Connection, Driver
 from pgkeel.access._colour.asynchronous import Bell, Crew, Lock, Waiter, current, name_of, now
+from pgkeel.access._drivers._async.port import Connection, Driver
 from pgkeel.access.errors import Holder, PoolClosed, PoolExhausted
 from pgkeel.core.config import PoolConfig
 from pgkeel.core.errors import KeelError, Unreachable

@@ -1,6 +1,6 @@
 """Choose the driver of the async form."""
 
-from pgkeel.access._async.port import Driver
+from pgkeel.access._drivers._async.port import Driver
 from pgkeel.core.errors import UsageError
 from pgkeel.core.url import Url
 

@@ -11,7 +11,7 @@ import msgspec
 from sqlalchemy.dialects.postgresql import asyncpg as dialect_module
 from sqlalchemy.engine import Dialect
 
-from pgkeel.access._async.port import Record
+from pgkeel.access._drivers._async.port import Record
 from pgkeel.access._drivers.asyncpg_address import connect_arguments
 from pgkeel.access._drivers.diagnosis import Diagnosis
 from pgkeel.core.errors import Unreachable

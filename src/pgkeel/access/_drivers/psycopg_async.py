@@ -10,8 +10,8 @@ from psycopg.rows import TupleRow
 from sqlalchemy.dialects.postgresql import psycopg as dialect_module
 from sqlalchemy.engine import Dialect
 
-from pgkeel.access._async.port import Record
 from pgkeel.access._drivers import psycopg_common as common
+from pgkeel.access._drivers._async.port import Record
 from pgkeel.access._drivers.diagnosis import Diagnosis
 from pgkeel.core.errors import Unreachable
 from pgkeel.core.url import Url

@@ -9,8 +9,8 @@ from psycopg.rows import TupleRow
 from sqlalchemy.engine import Dialect
 
 from pgkeel.access._drivers import psycopg_common as common
+from pgkeel.access._drivers._sync.port import Record
 from pgkeel.access._drivers.diagnosis import Diagnosis
-from pgkeel.access._sync.port import Record
 from pgkeel.core.errors import Unreachable
 from pgkeel.core.url import Url
 

@@ -1,7 +1,7 @@
 """Choose the driver of the sync form."""
 
+from pgkeel.access._drivers._sync.port import Driver
 from pgkeel.access._drivers.psycopg_sync import PsycopgDriver
-from pgkeel.access._sync.port import Driver
 from pgkeel.core.errors import UsageError
 from pgkeel.core.url import Url
 

@@ -9,7 +9,7 @@ from collections import deque
 from datetime import timedelta
 
 from pgkeel.access._colour.threaded import Bell, Crew, Lock, Waiter, current, name_of, now
-from pgkeel.access._sync.port import Connection, Driver
+from pgkeel.access._drivers._sync.port import Connection, Driver
 from pgkeel.access.errors import Holder, PoolClosed, PoolExhausted
 from pgkeel.core.config import PoolConfig
 from pgkeel.core.errors import KeelError, Unreachable

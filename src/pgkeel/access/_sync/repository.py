@@ -2,7 +2,7 @@
 """The first door: rows of one model, read as frozen structs and written one statement at a time."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Generic, Literal, Protocol, TypeVar, cast, overload
+from typing import Any, Generic, Protocol, TypeVar, cast, overload
 
 import msgspec
 from sqlalchemy import ColumnElement
@@ -187,24 +187,33 @@ class Repository(Generic[R_co]):
         row: R_co = self._write(query, tuple(fields.values()))
         return row
 
-    @overload
-    def insert_many(self, rows: Iterable[Row], *, returning: Literal[False] = False) -> int: ...
-    @overload
-    def insert_many(self: "Repository[Keyed[K]]", rows: Iterable[Row], *, returning: Literal[True]) -> list[K]: ...
-    def insert_many(self, rows: Iterable[Row], *, returning: bool = False) -> Any:
-        """Insert rows, all or none, and return how many (binary COPY) or, with `returning`, their ids in the same order.
+    def insert_many(self, rows: Iterable[Row]) -> int:
+        """Insert rows by binary COPY, all or none, and return how many.
 
         Args:
-            rows: Mappings or structs; all with the fields of the first.
-            returning: Whether the ids are wanted; one statement over arrays then.
+            rows: Mappings or structs, read as a stream; all with the fields of the first.
         """
         batch = batch_of(self._shape, rows, self._runner.pool.driver.dialect)
         if batch is None:
-            return [] if returning else 0
+            return 0
+        doing = f"{self._shape.name}.insert_many"
         try:
-            if returning:
-                return self._runner.all(self._statements.insert_many(batch.names), batch.arrays())
-            return self._runner.copy(batch.table, batch.columns, batch.types, batch.records(), f"{self._shape.name}.insert_many")
+            return self._runner.copy(batch.table, batch.columns, batch.types, batch.records(), doing)
+        except Constraint as err:
+            raise self._named(err) from None
+
+    def insert_many_returning(self: "Repository[Keyed[K]]", rows: Iterable[Row]) -> list[K]:
+        """Insert rows in one statement over arrays, all or none, and return their ids in the order of the rows.
+
+        Args:
+            rows: Mappings or structs; all with the fields of the first.
+        """
+        batch = batch_of(self._shape, rows, self._runner.pool.driver.dialect)
+        if batch is None:
+            return []
+        query: Compiled[K] = self._statements.insert_many(batch.names)
+        try:
+            return self._runner.all(query, batch.arrays())
         except Constraint as err:
             raise self._named(err) from None
 

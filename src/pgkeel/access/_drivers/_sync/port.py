@@ -1,4 +1,4 @@
-# Generated from pgkeel/access/_async/port.py by tools/unasync.py; do not edit.
+# Generated from pgkeel/access/_drivers/_async/port.py by tools/unasync.py; do not edit.
 """What a driver must offer: the whole of what the pool and the statements know about it."""
 
 from collections.abc import Iterable, Sequence

@@ -1,0 +1,1 @@
+"""The port in its async form; `_sync` is generated from it."""

@@ -1,0 +1,54 @@
+"""What a type checker sees: real row types, through the real public names."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+PROGRAM = """
+from uuid import UUID
+from pgkeel.access import Database
+from pgkeel.access import sync
+from pgkeel.schema.models import Post, UserRole
+from pgkeel.schema.rows import PostRow, UserRoleRow
+
+async def read(db: Database, key: UUID) -> str:
+    posts = db.repository(Post)
+    row: PostRow | None = await posts.get(key)
+    new: UUID = await posts.insert(title="x")
+    keys: list[UUID] = await posts.insert_many_returning([])
+    count: int = await posts.insert_many([])
+    link: UserRoleRow = await db.repository(UserRole).insert_row(user_id=key)
+    drafts: list[PostRow] = await posts.filter(Post.status == "draft", order_by=Post.created_at.desc())
+    page = await posts.page(Post.title.like("a%"), limit=10)
+    title: str = page.rows[0].title
+    numbers: list[int] = await db.sql("SELECT 1", into=int)
+    return (await posts.get_one(key)).title
+
+def read_sync(db: sync.Database, key: UUID) -> str:
+    row: PostRow | None = db.repository(Post).get(key)
+    return db.repository(Post).get_one(key).title
+"""
+WRONG = """
+async def wrong(db: Database, key: UUID) -> None:
+    row = await db.repository(Post).get_one(key)
+    row.titel
+    await db.repository(UserRole).insert(user_id=key)
+    db.repository(int)
+"""
+
+
+def mypy(tmp_path: Path, program: str) -> str:
+    file = tmp_path / "program.py"
+    file.write_text(program)
+    command = [sys.executable, "-m", "mypy", "--strict", "--no-error-summary", "--cache-dir", str(tmp_path / "cache"), str(file)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[2]).stdout
+
+
+def test_rows_ids_and_pages_have_their_real_types(tmp_path: Path) -> None:
+    assert mypy(tmp_path, PROGRAM) == ""
+
+
+def test_a_wrong_field_or_model_is_an_error_before_it_runs(tmp_path: Path) -> None:
+    said = mypy(tmp_path, PROGRAM + WRONG)
+    assert '"PostRow" has no attribute "titel"' in said
+    assert said.count("error:") == 3
