@@ -80,7 +80,27 @@ async def test_what_a_statement_leaves_in_the_session_is_wiped(db: Any) -> None:
 async def test_a_thousand_hostile_texts_stay_values(db: Any) -> None:
     author, posts = await author_of(db), db.repository(Post)
     order = random.Random(11)
-    parts = ["'", '"', ";", "--", "/*", "*/", "\\", "$1", "$$", "%s", "%(x)s", "{}", ":x", "\n", "\t", "\x01", "é", "😀", "‮"]
+    parts = [
+        "'",
+        '"',
+        ";",
+        "--",
+        "/*",
+        "*/",
+        "\\",
+        "$1",
+        "$$",
+        "%s",
+        "%(x)s",
+        "{}",
+        ":x",
+        "\n",
+        "\t",
+        "\x01",
+        "é",
+        "😀",
+        "\u202e",
+    ]
     parts += ["DROP TABLE posts", "' OR 1=1", "\\.", "\\N", "NULL", "E'\\''", *string.punctuation]
     texts = ["x" + "".join(order.choices(parts, k=order.randint(1, 12))) for _ in range(1000)]
     await posts.insert_many([{"user_id": author, "title": text[:255], "content": text} for text in texts[:500]])

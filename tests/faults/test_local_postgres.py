@@ -155,14 +155,17 @@ def test_a_start_killed_at_any_point_is_finished_by_the_next(place: Path, runtim
     code = (
         "import sys; from pathlib import Path; from pgkeel.core.secret import Secret; from pgkeel.local import *\n"
         "account = choose_account(); runtime = find_runtime('17', account=account)\n"
+        "settings = {'fsync': 'off'}\n"
         "print('go', flush=True)\n"
-        "Cluster.create(Path(sys.argv[1]), runtime=runtime, account=account, superuser_password=Secret('x')).start()"
+        "directory, password = Path(sys.argv[1]), Secret('x')\n"
+        "cluster = Cluster.create(directory, runtime=runtime, account=account, superuser_password=password, settings=settings)\n"
+        "cluster.start()"
     )
-    for step in range(10):
+    for step in range(8):
         with subprocess.Popen([sys.executable, "-c", code, str(directory)], stdout=subprocess.PIPE, text=True) as starting:
             assert starting.stdout is not None
             starting.stdout.readline()
-            time.sleep(0.09 * step)
+            time.sleep(0.1 * step)
             starting.kill()
 
     cluster = Cluster.create(directory, runtime=runtime, account=account, superuser_password=Secret("x"), settings=FAST)

@@ -365,3 +365,12 @@ def test_the_log_only_grows(connection: Connection, app: Source, write: Write) -
     ):
         with pytest.raises(psycopg.errors.RestrictViolation):
             connection.execute(change.encode())
+
+
+def test_a_login_that_may_not_make_the_ledger_is_told_what_to_grant(connection: Connection, app: Source, write: Write) -> None:
+    write("20240101120000_create_users_table", USERS)
+    connection.execute("SET ROLE pg_read_all_data")
+
+    with pytest.raises(MigrationFailed, match="the ledger cannot be made") as caught:
+        up(connection, [app])
+    assert "CREATE" in caught.value.hint

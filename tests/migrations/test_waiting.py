@@ -207,3 +207,18 @@ def test_a_runner_that_waits_says_for_whom_and_gives_up_in_time(
             up(connection, [app], Options(wait=timedelta(milliseconds=100)), talk.append)
 
     assert f"pid {pid}" in talk[0]
+
+
+def test_an_interrupted_run_leaves_nothing_and_can_be_repeated(
+    connection: Connection, empty_db: Url, app: Source, write: Write
+) -> None:
+    write("20240101000000_add", ADD.format(options=""))
+
+    def interrupt(_: str) -> None:
+        raise KeyboardInterrupt
+
+    with reader(empty_db), pytest.raises(KeyboardInterrupt):
+        up(connection, [app], report=interrupt)
+
+    assert connection.execute("SELECT FROM pg_locks WHERE locktype = 'advisory'").rowcount == 0
+    assert len(up(connection, [app]).steps) == 1

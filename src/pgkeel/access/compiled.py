@@ -49,6 +49,13 @@ class Compiled(Generic[T_co]):
         self.bind: Callable[[Sequence[object]], Sequence[object]] = self._as_they_are if is_plain else self._arranged
         self.read: Callable[[Iterable[Any]], T_co] = self._processed if processors else self._unpacked
 
+    def read_all(self, records: Iterable[Iterable[Any]]) -> list[T_co]:
+        """Return every record as a row."""
+        if self._processors:
+            return [self._processed(record) for record in records]
+        into = self._into
+        return [into(*record) for record in records]
+
     @staticmethod
     def _as_they_are(values: Sequence[object]) -> Sequence[object]:
         return values

@@ -44,11 +44,16 @@ def write_private(path: Path, text: str | bytes, account: Account, *, shared: bo
 def _replace(path: Path, text: str | bytes, *, mode: int, uid: int = -1, gid: int = -1) -> None:
     try:
         descriptor, name = tempfile.mkstemp(prefix=".arriving-", dir=path.parent)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(text.encode() if isinstance(text, str) else text)
-            os.fchown(descriptor, uid, gid)
-            os.fchmod(descriptor, mode)
-        Path(name).replace(path)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(text.encode() if isinstance(text, str) else text)
+                file.flush()
+                os.fchown(descriptor, uid, gid)
+                os.fchmod(descriptor, mode)
+            Path(name).replace(path)
+        except OSError:
+            Path(name).unlink()
+            raise
     except OSError as err:
         raise FolderNotWritable(f"cannot write {path}: {err.strerror}", hint="correct its permissions, or free space") from err
 

@@ -10,9 +10,9 @@ import msgspec
 import psycopg
 
 from pgkeel import __version__
-from pgkeel.migrations.errors import NotOwned
+from pgkeel.migrations.errors import MigrationFailed, NotOwned
 from pgkeel.migrations.units import Unit
-from pgkeel.postgres import Connection, Query, load
+from pgkeel.postgres import Connection, Query, describe, load
 
 __all__ = ["Entry", "Key", "Scribe", "entries", "exists", "prepare", "unfinished_backfills", "units_checksum"]
 
@@ -91,14 +91,22 @@ def entries(connection: Connection) -> dict[Key, Entry]:
 
 
 def prepare(connection: Connection) -> None:
-    """Make schema and ledger where they are missing; call it under the runner's lock."""
+    """Make schema and ledger where they are missing; call it under the runner's lock.
+
+    Raises:
+        MigrationFailed: The login may not.
+    """
     row = load(__name__, "ledger_exists").row(connection) or {}
     if row.get("has_ledger"):
         return
-    with connection.transaction():
-        if not row.get("has_schema"):
-            load(__name__, "create_schema").run(connection)
-        load(__name__, "create_ledger").run(connection)
+    try:
+        with connection.transaction():
+            if not row.get("has_schema"):
+                load(__name__, "create_schema").run(connection)
+            load(__name__, "create_ledger").run(connection)
+    except psycopg.errors.InsufficientPrivilege as err:
+        hint = "grant this login CREATE on the database, or on the schema pgkeel if it is there"
+        raise MigrationFailed(f"the ledger cannot be made: {describe(err)}", hint=hint) from err
 
 
 def unfinished_backfills(connection: Connection) -> frozenset[Key]:

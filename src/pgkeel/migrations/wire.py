@@ -53,6 +53,7 @@ def send(connection: Connection, message: str, on_wait: Callable[[], None] | Non
     except BaseException:
         connection.cancel_safe()
         _collect(connection, None)
+        connection.rollback()
         raise
     for index, result in enumerate(results):
         if result.status in _FAILED:

@@ -9,8 +9,6 @@ __all__ = ["ensure_tls"]
 
 def ensure_tls(layout: Layout) -> tuple[TlsFiles, bool]:
     """Return the server's certificate and whether it is a new one, made or renewed because that was due."""
-    files = TlsFiles(
-        certificate=layout.secrets / "server.crt", key=layout.secrets / "server.key", authority=layout.authority
-    )
+    files = TlsFiles(certificate=layout.secrets / "server.crt", key=layout.secrets / "server.key", authority=layout.authority)
     authority = ensure_authority(files.authority, layout.secrets / "authority.key")
     return files, ensure_certificate(authority, files.certificate, files.key)

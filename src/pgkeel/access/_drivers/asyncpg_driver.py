@@ -7,6 +7,7 @@ from collections.abc import Coroutine, Iterable, Sequence
 from typing import Any
 
 import asyncpg
+import msgspec
 from sqlalchemy.dialects.postgresql import asyncpg as dialect_module
 from sqlalchemy.engine import Dialect
 
@@ -160,7 +161,7 @@ def _reason(error: BaseException) -> str:
 
 async def _read_json(raw: "asyncpg.Connection[asyncpg.Record]") -> None:
     """Let JSON arrive as Python values and leave as text, exactly as SQLAlchemy's dialect wants it."""
-    await raw.set_type_codec("json", schema="pg_catalog", format="binary", encoder=str.encode, decoder=json.loads)
+    await raw.set_type_codec("json", schema="pg_catalog", format="binary", encoder=str.encode, decoder=_from_json)
     await raw.set_type_codec("jsonb", schema="pg_catalog", format="binary", encoder=_to_jsonb, decoder=_from_jsonb)
 
 
@@ -169,4 +170,12 @@ def _to_jsonb(text: str) -> bytes:
 
 
 def _from_jsonb(wire: bytes) -> Any:  # noqa: ANN401 - any JSON value
-    return json.loads(wire[1:])
+    return _from_json(wire[1:])
+
+
+def _from_json(text: bytes) -> Any:  # noqa: ANN401 - any JSON value
+    """Return the value; msgspec is five times faster and refuses the numbers that only the standard library can read."""
+    try:
+        return msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        return json.loads(text)

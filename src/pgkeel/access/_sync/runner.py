@@ -52,8 +52,7 @@ class Runner:
         except self._errors as err:
             failure = self.failure(err, query.doing)
         else:
-            read = query.read
-            return [read(record) for record in records]
+            return query.read_all(records)
         finally:
             pool.release(slot)
         raise failure

@@ -1,0 +1,150 @@
+"""Data access against the bare driver on a held connection, and against SQLAlchemy: reads by id and pages of fifty."""
+
+import asyncio
+import itertools
+import json
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import psycopg
+import sqlalchemy
+from psycopg import sql
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
+
+from bench.harness import Entry, Scale, Target, at_least, paired, paired_async, ratio, skipped, wall
+from pgkeel.access import Database
+from pgkeel.access import sync as sync_form
+from pgkeel.core.url import Url
+from pgkeel.postgres import connect, identifier
+from pgkeel.schema.models import Base, Post, User
+
+_ROWS = "id, user_id, title, content, status, metadata, published_at, created_at, updated_at, version, deleted_at"
+_POINT = f"SELECT {_ROWS} FROM posts WHERE id = $1 AND deleted_at IS NULL"
+_PAGE = f"SELECT {_ROWS} FROM posts WHERE deleted_at IS NULL ORDER BY id LIMIT 51"
+Work = Callable[[], Awaitable[object]]
+
+
+class Figure(tuple[str, str, str, Target]):
+    """An entry's id, its sentence, its peer and its target."""
+
+    __slots__ = ()
+
+
+_POINT_RAW = Figure(
+    ("access.point_read.raw", "read by id over asyncpg on a held connection", f"asyncpg {asyncpg.__version__}", at_least(0.90))
+)
+_POINT_ORM = Figure(
+    ("access.point_read.orm", "read by id over the ORM", f"SQLAlchemy ORM {sqlalchemy.__version__}", at_least(8.0))
+)
+_PAGE_RAW = Figure(
+    ("access.page.raw", "page of 50 over asyncpg on a held connection", f"asyncpg {asyncpg.__version__}", at_least(0.90))
+)
+_SYNC_RAW = Figure(
+    (
+        "access.point_read.sync",
+        "read by id, sync, over psycopg on a held connection",
+        f"psycopg {psycopg.__version__}",
+        at_least(0.85),
+    )
+)
+_FIGURES = (_POINT_RAW, _POINT_ORM, _PAGE_RAW, _SYNC_RAW)
+
+
+def entries(scale: Scale) -> Iterator[Entry]:
+    """Measure on the server that `PGKEEL_BENCH_URL` names: a superuser's address; databases are made and dropped there."""
+    server = os.environ.get("PGKEEL_BENCH_URL")
+    if server is None:
+        for identity, figure, peer, target in _FIGURES:
+            reason = "PGKEEL_BENCH_URL names no server"
+            yield skipped(identity, figure, better="higher", against=peer, target=target, reason=reason)
+        return
+    url, transport = Url.parse(server), "unix" if Url.parse(server).host.startswith("/") else "tcp"
+    name = f"bench_access_{os.getpid()}"
+    with connect(url) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(identifier(name)))
+    try:
+        keys = _fill(url.with_database(name), scale.pick(2_000, 100_000))
+        yield from asyncio.run(_measure(url.with_database(name), keys, scale, transport))
+        yield _measure_sync(url.with_database(name), keys, scale, transport)
+    finally:
+        with connect(url) as connection:
+            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(identifier(name)))
+
+
+def _fill(url: Url, count: int) -> list[UUID]:
+    engine = sqlalchemy.create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(url.reveal()))
+    Base.metadata.create_all(engine)
+    engine.dispose()
+    with sync_form.Database(url) as db:
+        author = db.repository(User).insert(email="bench@example.org", password_hash="!")
+        rows = ({"user_id": author, "title": f"post {n}", "content": "word " * 60, "metadata": {"n": n}} for n in range(count))
+        keys = db.repository(Post).insert_many(rows, returning=True)
+        db.sql("VACUUM ANALYZE posts")
+    return keys
+
+
+@asynccontextmanager
+async def _peers(url: Url) -> AsyncIterator[tuple[Database, "asyncpg.Connection[Any]", Any]]:
+    raw = await asyncpg.connect(url.reveal())
+    await raw.set_type_codec("jsonb", schema="pg_catalog", encoder=json.dumps, decoder=json.loads)  # the same values as ours
+    engine = create_async_engine("postgresql+asyncpg://", async_creator=lambda: asyncpg.connect(url.reveal()))
+    async with Database(url) as db:
+        yield db, raw, engine
+    await engine.dispose()
+    await raw.close()
+
+
+async def _measure(url: Url, keys: list[UUID], scale: Scale, transport: str) -> list[Entry]:
+    points, pages = scale.pick(300, 2000), scale.pick(100, 500)
+    async with _peers(url) as (db, raw, engine):
+        posts = db.repository(Post)
+        ring = itertools.cycle(keys)
+
+        async def orm() -> None:
+            async with AsyncSession(engine) as session:
+                await session.scalar(select(Post).where(Post.id == next(ring), Post.deleted_at.is_(None)))
+
+        ours = _times(points, lambda: posts.get(next(ring)))
+        page = _times(pages, lambda: posts.page(limit=50))
+        pairs = {
+            _POINT_RAW: await paired_async(ours, _times(points, lambda: raw.fetchrow(_POINT, next(ring))), scale.runs),
+            _POINT_ORM: await paired_async(ours, _times(points, orm), scale.runs),
+            _PAGE_RAW: await paired_async(page, _times(pages, lambda: raw.fetch(_PAGE)), scale.runs),
+        }
+    return [_entry(figure, measured, transport) for figure, measured in pairs.items()]
+
+
+def _times(count: int, work: Work) -> Work:
+    async def run() -> None:
+        for _ in range(count):
+            await work()
+
+    return run
+
+
+def _measure_sync(url: Url, keys: list[UUID], scale: Scale, transport: str) -> Entry:
+    ring = itertools.cycle(keys)
+    count = scale.pick(300, 2000)
+    statement = _POINT.replace("$1", "%s")
+    with sync_form.Database(url) as db, psycopg.connect(url.reveal(), autocommit=True) as raw:
+        posts = db.repository(Post)
+
+        def ours() -> None:
+            for _ in range(count):
+                posts.get(next(ring))
+
+        def peer() -> None:
+            for _ in range(count):
+                raw.execute(statement, (next(ring),), prepare=True, binary=True).fetchone()
+
+        return _entry(_SYNC_RAW, paired(wall(ours), wall(peer), scale.runs), transport)
+
+
+def _entry(figure: Figure, pairs: Any, transport: str) -> Entry:  # noqa: ANN401 - list of harness pairs
+    identity, sentence, peer, target = figure
+    return ratio(f"{identity}.{transport}", sentence, pairs, better="higher", against=peer, target=target)
