@@ -93,7 +93,8 @@ def _install(venv: Path, level: str, lock: int) -> None:
     for arguments in (_locked(level), ["--no-deps", "--no-build-isolation", "-e", str(ROOT)]):
         by_uv = uv is not None and _run([uv, "pip", "install", "--quiet", "--python", pip[0], *arguments], lock, required=False)
         if not by_uv:  # pip knows mirrors and proxies that uv may not have been told of
-            _run([pip[0], "-m", "ensurepip"], lock, required=False)
+            if next((venv / "lib").glob("python3*/site-packages/pip"), None) is None:
+                _run([pip[0], "-m", "ensurepip"], lock, required=False)
             _run([*pip, *arguments], lock)
 
 

@@ -1,9 +1,11 @@
 """The documentation says what is so: commands, settings, targets; and nothing about the machine it was written on."""
 
 import importlib.util
+import os
 import re
 import shlex
 import subprocess
+import sys
 from pathlib import Path
 
 import click
@@ -95,11 +97,14 @@ def test_every_link_of_the_guides_leads_to_a_file() -> None:
             assert (file.parent / target).exists(), f"{page} → {target}"
 
 
-def test_the_python_of_the_readme_names_what_exists() -> None:
-    for block in re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL):
-        compile(block, "README.md", "exec")
-        imports = "\n".join(line for line in block.splitlines() if line.startswith(("from ", "import ")))
-        exec(imports, {})
+def test_the_python_of_the_readme_runs(pg_url: str, tmp_path: Path) -> None:
+    (tmp_path / "pgkeel.toml").write_text('[database]\nurl = "env:README_URL"\n')
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    assert blocks
+    for block in blocks:
+        command, environment = [sys.executable, "-c", block], {**os.environ, "README_URL": pg_url}
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr) == (0, "")
 
 
 FORBIDDEN = {

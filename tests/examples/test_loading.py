@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from examples.stackexchange.dump import BrokenDump, find_file
+from examples.stackexchange.dump import BrokenDump
 from examples.stackexchange.loading import load_dump
 from examples.stackexchange.read import read_all
 from examples.stackexchange.sample import Counts, write_sample
 from pgkeel.access.sync import Database
 from pgkeel.postgres import connect
+from pgkeel.scaling import partitions
 from pgkeel.schema.models import Comment, Event, Post, Role, User, UserRole
 from pgkeel.testing.databases import ScratchDatabase
 
@@ -146,16 +147,18 @@ def test_the_command_answers_with_one_json_object(pg_url: str, dump: Path, argum
     assert expected in done.stdout
 
 
-def test_months_of_the_sample_lie_in_the_default_partition_until_it_is_drained(pg_db: ScratchDatabase, dump: Path) -> None:
+def test_the_votes_of_the_sample_move_from_the_default_partition_into_their_months(pg_db: ScratchDatabase, dump: Path) -> None:
     with Database(pg_db.url("app")) as database:
         load_dump(database, dump)
-    with connect(pg_db.url("superuser")) as connection:
-        rows = connection.execute("SELECT count(*) AS n FROM events_default").fetchone()
-    assert rows == {"n": 73}
+        with connect(pg_db.url("owner")) as connection:
+            outcome = partitions.run(connection, "events")
+        assert outcome.left == 0
+        assert list(outcome.moved) == [f"events_2018_{month:02d}" for month in range(3, 10)]
+        assert counts_of(database)["events"] == 73
 
 
 @pytest.mark.skipif(not REAL.is_dir(), reason="the real dump is not part of the repository")
-def test_the_real_dump_becomes_exactly_these_rows(database: Database) -> None:
+def test_the_real_dump_becomes_exactly_these_rows(database: Database, pg_db: ScratchDatabase) -> None:
     loaded = load_dump(database, REAL)
     assert loaded.inserted == {
         "users": 3461 + 1,
@@ -166,5 +169,7 @@ def test_the_real_dump_becomes_exactly_these_rows(database: Database) -> None:
         "events": 3461 + 12560,
     }
     assert database.repository(Event).count(Event.type.like("vote.%")) == 12560
+    with connect(pg_db.url("owner")) as connection:
+        moved = partitions.run(connection, "events").moved
+    assert list(moved) == [f"events_2018_{month:02d}" for month in range(3, 10)]
     assert set(load_dump(database, REAL).inserted.values()) == {0}
-    assert find_file(REAL, "Users").is_file()
