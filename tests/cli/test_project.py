@@ -3,7 +3,7 @@
 import json
 import tomllib
 
-import jsonschema  # type: ignore[import-untyped]
+import jsonschema
 import pytest
 
 from pgkeel.cli.main import COMMANDS
