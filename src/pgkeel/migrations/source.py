@@ -7,7 +7,7 @@ import msgspec
 from pgkeel.migrations.errors import BadMigration
 from pgkeel.migrations.grammar import MigrationFile, parse, parse_name
 
-__all__ = ["PGKEEL", "Source", "read"]
+__all__ = ["PGKEEL", "Source", "read", "text_of"]
 
 
 class Source(msgspec.Struct, frozen=True):
@@ -39,7 +39,7 @@ def read(source: Source) -> tuple[MigrationFile, ...]:
         if version in files:
             hint = f"give one of them a later version; the other is {files[version].file_name}"
             raise BadMigration(f"{path.name}: the version {version} stands twice in {source.name}", hint=hint)
-        files[version] = parse(_text_of(path), _shown(path))
+        files[version] = parse(text_of(path), _shown(path))
     return tuple(files[version] for version in sorted(files))
 
 
@@ -58,7 +58,12 @@ def _shown(path: Path) -> str:
     return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
-def _text_of(path: Path) -> str:
+def text_of(path: Path) -> str:
+    """Return the text of an SQL file.
+
+    Raises:
+        BadMigration: It cannot be read, or is not UTF-8.
+    """
     try:
         return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as err:

@@ -52,7 +52,9 @@ def _makes(changes: Changes, refused: dict[Key, str]) -> Iterator[Step]:
         part = changes.right.parts[key]
         floor = max((reached.get(edge.on, Phase.WORDS) for edge in lifted.edges if edge.key == key), default=Phase.WORDS)
         steps = list(make(part, changes) if key in changes.made else alter(part, changes))
-        moved = [msgspec.structs.replace(step, phase=max(step.phase, floor)) if step.phase is Phase.MAKE else step for step in steps]
+        moved = [
+            msgspec.structs.replace(step, phase=max(step.phase, floor)) if step.phase is Phase.MAKE else step for step in steps
+        ]
         reached[key] = max((step.phase for step in moved if step.phase in {Phase.MAKE, Phase.ATTACH}), default=Phase.WORDS)
         yield from moved
 
@@ -62,7 +64,10 @@ def _lifted(inventory: Inventory, keys: frozenset[Key], only_into: frozenset[Key
     owner = {
         edge.key: edge.on
         for edge in inventory.edges
-        if edge.key in keys and edge.is_bound and edge.on[0] in {"table", "view", "type"} and (only_into is None or edge.on in only_into)
+        if edge.key in keys
+        and edge.is_bound
+        and edge.on[0] in {"table", "view", "type"}
+        and (only_into is None or edge.on in only_into)
     }
     edges = (Edge(owner.get(edge.key, edge.key), owner.get(edge.on, edge.on), edge.is_bound) for edge in inventory.edges)
     kept = tuple(sorted({edge for edge in edges if edge.key != edge.on}))
@@ -86,8 +91,8 @@ def _units(steps: list[Step]) -> Iterator[str]:
         yield _block(block)
 
 
-
-
 def _block(texts: list[str]) -> str:
-    early = ["SET LOCAL check_function_bodies = off"] if any(" FUNCTION " in text or " PROCEDURE " in text for text in texts) else []
+    early = (
+        ["SET LOCAL check_function_bodies = off"] if any(" FUNCTION " in text or " PROCEDURE " in text for text in texts) else []
+    )
     return "\n".join(["BEGIN;", *(f"{text.rstrip().rstrip(';')};" for text in (*early, *texts)), "COMMIT;"])

@@ -37,7 +37,10 @@ def alter_column(left: Part, right: Part, *, is_loosened: bool) -> Iterator[Step
         name = f"ALTER TYPE {after['relation']} ALTER ATTRIBUTE {after['column']}"
         yield Step(Phase.MAKE, f"{name} TYPE {after['type']} CASCADE")
         return
-    yield from (Step(Phase.MAKE, f"ALTER TABLE {after['relation']} ALTER COLUMN {after['column']} {text}") for text in _identity_off(before, after))
+    yield from (
+        Step(Phase.MAKE, f"ALTER TABLE {after['relation']} ALTER COLUMN {after['column']} {text}")
+        for text in _identity_off(before, after)
+    )
     default = None if is_loosened else before["default"]
     if before["type"] != after["type"]:
         yield Step(Phase.MAKE, retype(after, default=default))
@@ -80,7 +83,7 @@ def _set_identity(before: Facts, after: Facts) -> Iterator[Step]:
 
 
 def _set_not_null(before: Facts, after: Facts) -> Iterator[Step]:
-    """Yield SET NOT NULL in three steps: the table is read while only a NOT VALID check is held (PostgreSQL manual, ALTER TABLE)."""
+    """Yield SET NOT NULL in steps: the table is read while writers go on (PostgreSQL manual, ALTER TABLE)."""
     table, column, check = f"ALTER TABLE {after['relation']}", after["column"], after["check"]
     if before["not_null"] and not after["not_null"]:
         yield Step(Phase.MAKE, f"{table} ALTER COLUMN {column} DROP NOT NULL")

@@ -19,20 +19,33 @@ def unsupported(changes: Changes) -> dict[Key, str]:
     found: dict[Key, str] = {}
     for key in changes.made | changes.altered:
         part = changes.right.parts[key]
-        if part.kind == "table" and part.facts["kind"].startswith("f"):
-            found[key] = "a foreign table"
-        elif part.kind == "type" and not part.made:
-            found[key] = "a range type"
-        elif key in changes.altered and part.facts.get("kind") != changes.left.parts[key].facts.get("kind"):
-            found[key] = "it becomes another kind of object"
-        elif key in changes.altered and part.kind == "type" and part.facts["base"] != changes.left.parts[key].facts["base"]:
-            found[key] = "a domain cannot change its base type"
-        elif key in changes.altered and part.kind == "table" and part.facts["replica_identity"] == "i":
-            found[key] = "the replica identity is an index"
-    for key in changes.dropped & changes.made:
-        if key[0] == "partition":
-            found[key] = "the bounds of a partition: its rows would go"
+        before = changes.left.parts[key] if key in changes.altered else None
+        reason = _reason(part, before)
+        if reason:
+            found[key] = reason
+    found |= {
+        key: "its bounds changed: making it anew would lose its rows"
+        for key in changes.dropped & changes.made
+        if key[0] == "partition"
+    }
     return found
+
+
+def _reason(part: Part, before: Part | None) -> str:
+    facts = part.facts
+    if part.kind == "table" and facts["kind"].startswith("f"):
+        return "a foreign table"
+    if part.kind == "type" and not part.made:
+        return "a range type"
+    if before is None:
+        return ""
+    if part.kind in {"table", "type"} and facts["kind"] != before.facts["kind"]:
+        return "it becomes another kind of object"
+    if part.kind == "type" and facts["base"] != before.facts["base"]:
+        return "a domain cannot change its base type"
+    return (
+        "the replica identity is an index" if facts.get("replica_identity") == "i" != before.facts.get("replica_identity") else ""
+    )
 
 
 def loosen(part: Part) -> Step:
@@ -68,7 +81,7 @@ def alter(part: Part, changes: Changes) -> Iterator[Step]:
     yield from _ALTERERS[part.kind](changes.left.parts[part.key], part, changes)
 
 
-def _make_plainly(part: Part, changes: Changes) -> Iterator[Step]:
+def _make_plainly(part: Part, _: Changes) -> Iterator[Step]:
     yield Step(Phase.MAKE, part.made)
 
 
@@ -94,7 +107,7 @@ def is_inline(part: Part) -> bool:
     return part.kind == "constraint" and part.facts["type"] != "f" and bool(part.facts["table"]) and bool(part.facts["is_valid"])
 
 
-def _alter_table(left: Part, right: Part, changes: Changes) -> Iterator[Step]:
+def _alter_table(left: Part, right: Part, _: Changes) -> Iterator[Step]:
     yield from _table_properties(left, right)
 
 
@@ -119,9 +132,9 @@ def _table_properties(left: Part | None, right: Part) -> Iterator[Step]:
 
 
 def _make_column(part: Part, changes: Changes) -> Iterator[Step]:
-    if part.facts["relation_kind"] in "rpfc" and not _is_new(("table", part.facts["relation"]), changes):
-        if not _is_new(("type", part.facts["relation"]), changes):
-            yield from make_column(part)
+    owners = {("table", part.facts["relation"]), ("type", part.facts["relation"])}
+    if part.facts["relation_kind"] in "rpfc" and not owners & changes.made:
+        yield from make_column(part)
 
 
 def _alter_column(left: Part, right: Part, changes: Changes) -> Iterator[Step]:
@@ -150,7 +163,7 @@ def _make_constraint(part: Part, changes: Changes) -> Iterator[Step]:
         yield Step(Phase.VALIDATE, facts["validated"])
 
 
-def _alter_constraint(left: Part, right: Part, changes: Changes) -> Iterator[Step]:
+def _alter_constraint(_left: Part, right: Part, _: Changes) -> Iterator[Step]:
     yield Step(Phase.VALIDATE, right.facts["validated"])
 
 
@@ -185,7 +198,7 @@ def _alter_index(left: Part, right: Part, changes: Changes) -> Iterator[Step]:
     yield Step(Phase.UNBUILD, left.facts["dropped_aside"])
 
 
-def _make_trigger(part: Part, changes: Changes) -> Iterator[Step]:
+def _make_trigger(part: Part, _: Changes) -> Iterator[Step]:
     yield Step(Phase.MAKE, part.made)
     if part.facts["state"]:
         yield Step(Phase.MAKE, part.facts["state"])
@@ -198,12 +211,14 @@ def _make_function(part: Part, changes: Changes) -> Iterator[Step]:
         yield Step(Phase.MAKE, f"REVOKE EXECUTE ON ROUTINE {part.key[1]} FROM PUBLIC")
 
 
-def _alter_function(left: Part, right: Part, changes: Changes) -> Iterator[Step]:
+def _alter_function(_left: Part, right: Part, _: Changes) -> Iterator[Step]:
     yield Step(Phase.MAKE, right.made)
 
 
 def _make_partition(part: Part, changes: Changes) -> Iterator[Step]:
-    parent = next((edge.on for edge in changes.right.edges if edge.key == part.key and edge.on[0] in {"table", "partition"}), None)
+    parent = next(
+        (edge.on for edge in changes.right.edges if edge.key == part.key and edge.on[0] in {"table", "partition"}), None
+    )
     if parent in changes.made or not part.facts["is_leaf"]:
         yield Step(Phase.MAKE, part.made)
     else:
@@ -211,13 +226,13 @@ def _make_partition(part: Part, changes: Changes) -> Iterator[Step]:
         yield Step(Phase.MAKE, part.facts["attach"])
 
 
-def _make_sequence(part: Part, changes: Changes) -> Iterator[Step]:
+def _make_sequence(part: Part, _: Changes) -> Iterator[Step]:
     yield Step(Phase.MAKE, part.made)
     if part.facts["owned"]:
         yield Step(Phase.FINISH, part.facts["owned"])
 
 
-def _alter_sequence(left: Part, right: Part, changes: Changes) -> Iterator[Step]:
+def _alter_sequence(_left: Part, right: Part, _: Changes) -> Iterator[Step]:
     yield Step(Phase.MAKE, right.facts["altered"])
 
 
@@ -228,15 +243,15 @@ def _make_grant(part: Part, changes: Changes) -> Iterator[Step]:
         yield Step(Phase.MAKE, part.made)
 
 
-def _alter_grant(left: Part, right: Part, changes: Changes) -> Iterator[Step]:
+def _alter_grant(left: Part, right: Part, _: Changes) -> Iterator[Step]:
     yield from (Step(Phase.MAKE, text) for text in change_grant(left, right))
 
 
-def _make_comment(part: Part, changes: Changes) -> Iterator[Step]:
+def _make_comment(part: Part, _: Changes) -> Iterator[Step]:
     yield Step(Phase.FINISH, part.made)
 
 
-def _alter_comment(left: Part, right: Part, changes: Changes) -> Iterator[Step]:
+def _alter_comment(_left: Part, right: Part, _: Changes) -> Iterator[Step]:
     yield Step(Phase.FINISH, right.made)
 
 

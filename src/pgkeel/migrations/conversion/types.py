@@ -17,7 +17,8 @@ def make_type(part: Part, changes: Changes) -> Iterator[Step]:
         return
     columns = [one for one in changes.right.parts.values() if one.kind == "column" and one.facts["relation"] == part.key[1]]
     columns.sort(key=lambda one: one.facts["position"])
-    yield Step(Phase.MAKE, f"{part.made} ({', '.join(f'{one.facts["column"]} {one.facts["type"]}' for one in columns)})")
+    attributes = ", ".join(f"{one.facts['column']} {one.facts['type']}" for one in columns)
+    yield Step(Phase.MAKE, f"{part.made} ({attributes})")
 
 
 def alter_type(left: Part, right: Part, changes: Changes) -> Iterator[Step]:
@@ -53,7 +54,9 @@ def _renew_enum(left: Part, right: Part, changes: Changes) -> Iterator[Step]:
         array = "[]" if after["cast"].endswith("[]") else ""
         yield Step(Phase.MAKE, retype(after, default=before["default"], via=f"::text{array}"))
         if after["default"] and key not in changes.altered:
-            yield Step(Phase.MAKE, f"ALTER TABLE {after['relation']} ALTER COLUMN {after['column']} SET DEFAULT {after['default']}")
+            yield Step(
+                Phase.MAKE, f"ALTER TABLE {after['relation']} ALTER COLUMN {after['column']} SET DEFAULT {after['default']}"
+            )
     yield Step(Phase.FINISH, left.facts["dropped_aside"])
 
 
