@@ -66,6 +66,8 @@ MUTATIONS = {
     "generated column": "ALTER TABLE things ADD COLUMN double int GENERATED ALWAYS AS (owner_id * 2) STORED",
     "identity": "ALTER TABLE things ALTER COLUMN id SET GENERATED ALWAYS",
     "default": "ALTER TABLE things ALTER COLUMN name SET DEFAULT 'y'",
+    "default from a sequence": """
+        CREATE SEQUENCE s; ALTER TABLE owners ALTER COLUMN id SET DEFAULT nextval('s'); ALTER SEQUENCE s OWNED BY owners.id""",
     "default, dropped": "ALTER TABLE things ALTER COLUMN name DROP DEFAULT",
     "not null": "ALTER TABLE things ALTER COLUMN owner_id SET NOT NULL",
     "not null, dropped": "ALTER TABLE things ALTER COLUMN name DROP NOT NULL",

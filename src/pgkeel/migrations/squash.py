@@ -12,10 +12,9 @@ from pgkeel.core.errors import NotFound, UsageError
 from pgkeel.migrations.errors import BadMigration
 from pgkeel.migrations.grammar import MigrationFile, Section, parse
 from pgkeel.migrations.source import Source, read, text_of
+from pgkeel.migrations.squashed import SQUASHED
 
 __all__ = ["Squash", "plan_squash", "write_squash"]
-
-_WORDS = "squashed"
 
 
 class Squash(msgspec.Struct, frozen=True):
@@ -70,11 +69,11 @@ def write_squash(squash: Squash, source: Source, version: str) -> str:
 
 
 def _unfinished(source: Source, version: str) -> Path:
-    return source.folder / f".{version}_{_WORDS}.sql"
+    return source.folder / f".{version}_{SQUASHED}.sql"
 
 
 def _rest_of(source: Source, version: str, text: str) -> Squash:
-    path = source.folder / f"{version}_{_WORDS}.sql"
+    path = source.folder / f"{version}_{SQUASHED}.sql"
     replaced = parse(text, path.name).replaces
     old = (found for one in replaced for found in sorted(source.folder.glob(f"{one}_*.sql")))
     return Squash(path, tuple(old), text)

@@ -11,7 +11,9 @@ from pgkeel.migrations.grammar import MigrationFile
 from pgkeel.migrations.ledger import Entry, Key, Scribe, facts_of, units_checksum
 from pgkeel.postgres import Connection, load
 
-__all__ = ["adopt", "seen"]
+__all__ = ["SQUASHED", "adopt", "seen"]
+
+SQUASHED = "squashed"  # the name of every file that stands for others
 
 Files = Mapping[str, Sequence[MigrationFile]]
 
@@ -28,7 +30,7 @@ def seen(files: Files, known: Mapping[Key, Entry]) -> dict[Key, Entry]:
             if _is_new_to(source, file, shown):
                 newest = shown[source, file.version]
                 for version in file.replaces:
-                    del shown[source, version]
+                    shown.pop((source, version), None)
                 shown[newest.key] = _as_file(newest, file)
     return shown
 
@@ -44,10 +46,12 @@ def adopt(connection: Connection, files: Files) -> None:
 
 def _is_new_to(source: str, file: MigrationFile, known: Mapping[Key, Entry]) -> bool:
     entry = known.get((source, file.version))
-    done = [version for version in file.replaces if (source, version) in known]
+    done = [known[source, version] for version in file.replaces if (source, version) in known]
     if not done or (entry is not None and entry.name == file.name):
         return False
-    if len(done) < len(file.replaces) or not all(known[source, version].is_complete for version in file.replaces):
+    covered = max((one.version for one in done if one.name == SQUASHED), default="")
+    missing = {version for version in file.replaces if version > covered} - {one.version for one in done}
+    if missing or not all(one.is_complete for one in done):
         hint = "bring the old files back from version control, run `pgkeel migrate up`, then put the squashed file in their place"
         raise HalfApplied(
             f"{file.file_name} replaces {len(file.replaces)} migrations and {len(done)} are applied here", hint=hint

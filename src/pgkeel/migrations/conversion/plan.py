@@ -45,9 +45,7 @@ def changes_between(left: Inventory, right: Inventory) -> Changes:
     replaced |= _views_of_changed_columns(left, differing)
     doomed = {key for key in left.parts if key not in right.parts} | replaced
     gone, asked = _closure(left, doomed, {key for key in differing if _is_retyped(left, right, key)})
-    loosened = {key for key in asked if key[0] == "column" and key in right.parts and not _is_generated(left.parts[key])}
-    loosened -= left.bound_to(doomed)
-    gone -= loosened
+    loosened = {edge.key for edge in left.edges if edge.on in gone and _only_by_default(left, edge)} - gone
     bound = {edge.key for edge in left.edges if edge.is_bound and edge.on in gone}
     foreign = {key for key in asked if key[0] == "constraint" and left.parts[key].facts["type"] == "f"}
     dropped = {key for key in gone if key not in bound or key in foreign}
@@ -133,5 +131,10 @@ def _is_held(left: Inventory, edge: Edge) -> bool:
 
 def _held_by(left: Inventory, gone: set[Key]) -> Iterator[Key]:
     for edge in left.edges:
-        if not edge.is_bound and edge.on in gone and edge.key in left.parts:
+        if not edge.is_bound and edge.on in gone and edge.key in left.parts and not _only_by_default(left, edge):
             yield edge.key
+
+
+def _only_by_default(left: Inventory, edge: Edge) -> bool:
+    """Return whether a column rests on something through its default, which can be taken off."""
+    return edge.key[0] == "column" and not edge.is_bound and not _is_generated(left.parts[edge.key])

@@ -1,2 +1,2 @@
--- utility: the role that migrations act as may do all in the scratch database
-GRANT ALL ON DATABASE {database} TO {role}
+-- utility: the role that migrations act as owns the scratch database, as it does the real one
+ALTER DATABASE {database} OWNER TO {role}

@@ -31,8 +31,6 @@ SELECT current_user::text AS role,
                SELECT 3, format('GRANT %%s ON SCHEMA %%I TO %%s', privilege_type, nspname,
                    CASE grantee WHEN 0 THEN 'PUBLIC' ELSE grantee::regrole::text END) FROM acl
                UNION ALL
-               SELECT 4, format('GRANT ALL ON SCHEMA %%I TO %%I', name, current_user) FROM unnest(%(schemas)s::text[]) AS name
-               UNION ALL
                SELECT 5, format('ALTER DEFAULT PRIVILEGES FOR ROLE %%s REVOKE ALL ON %%s FROM PUBLIC', defaclrole::regrole, word)
                FROM default_acl JOIN object ON object.code = defaclobjtype::text WHERE defaclnamespace = 0
                UNION ALL
