@@ -3,7 +3,7 @@
 A value is served only while the epoch and the versions of its tags are those that were read *before* the database was.
 Whoever fills holds a lease, which every mark of a write replaces; so a read that raced a write never becomes a value.
 
-    rows      V versions shape value | N versions shape (no such row) | L who | T marks of writes under way
+    rows      V versions shape value | N versions shape (no such row) | L who versions | T marks of writes under way
     tags      G version marks
     epoch     E id quarantine run
 """
@@ -16,12 +16,12 @@ import msgspec
 
 from pgkeel.cache.codec import Codec
 
-__all__ = ["LEASE", "MARK", "VERSION", "Found", "Place", "epoch_ends", "fresh"]
+__all__ = ["MARK", "VERSION", "Found", "Place", "epoch_ends", "fresh", "held_by"]
 
 T = TypeVar("T")
 VERSION = 16
 MARK = 29
-_VALUE, _NOTHING, LEASE = b"V", b"N", b"L"
+_VALUE, _NOTHING, _LEASE = b"V", b"N", b"L"
 _EPOCH = 1 + VERSION
 _DEADLINE = 13
 
@@ -64,20 +64,20 @@ class Place(Generic[T]):
         held, *versions = replies
         if held is None:
             return _MISS
-        if held[:1] == LEASE:
-            return Found(is_hit=False, lease=held[1:])
         if None in versions:
             return _MISS
-        current = b"".join(raw[1:_EPOCH] for raw in versions if raw is not None)
+        current = b"".join([raw[1:_EPOCH] for raw in versions if raw is not None])
+        if held[:1] == _LEASE:
+            return _leased(held) if held[_EPOCH:] == current else _MISS
         return self._read(held, current)
 
-    def take(self, reply: bytes, who: bytes) -> tuple[Found, bytes]:
+    def take(self, reply: bytes) -> tuple[Found, bytes]:
         """Return what the lease's script answered: a value or another's lease, or the versions to fill under."""
         kind = reply[:1]
         if kind == b"+":
             return _MISS, reply[1:]
-        if kind == LEASE:
-            return Found(is_hit=False, lease=b"" if reply[1:] == who else reply[1:]), b""
+        if kind == _LEASE:
+            return _leased(reply), b""
         if kind in {_VALUE, _NOTHING}:
             return self._read(reply, reply[1 : 1 + VERSION * (len(self.keys) - 1)]), b""
         return _MISS, b""
@@ -101,6 +101,15 @@ class Place(Generic[T]):
             return Found(is_hit=True, value=self._codec.decode(memoryview(held)[1 + len(head) :]))
         except msgspec.MsgspecError:
             return _MISS
+
+
+def held_by(who: bytes, versions: bytes) -> bytes:
+    """Return what lies in the cache until its holder fills: a read under other versions is not worth sharing."""
+    return _LEASE + who + versions
+
+
+def _leased(held: bytes) -> Found:
+    return Found(is_hit=False, lease=held[1:_EPOCH])
 
 
 def fresh() -> bytes:

@@ -7,7 +7,7 @@ import msgspec
 
 from pgkeel.cache._colour.threaded import Flight, Link, Load, nap
 from pgkeel.cache._sync.client import Client
-from pgkeel.cache.entry import LEASE, Found, Place, fresh
+from pgkeel.cache.entry import Found, Place, fresh, held_by
 from pgkeel.cache.errors import CacheUnsuitable, CommandRefused, LoginRefused
 from pgkeel.cache.figures import Figures
 from pgkeel.cache.life import Life
@@ -30,7 +30,7 @@ class Lease(msgspec.Struct, frozen=True):
     """The right to fill.
 
     Attributes:
-        who: What lies in the cache until we fill.
+        who: Whose it is.
         versions: What the value depends on, read before the database was.
         flight: Where callers of this process wait for it.
     """
@@ -38,6 +38,11 @@ class Lease(msgspec.Struct, frozen=True):
     who: bytes
     versions: bytes
     flight: Flight[Any]
+
+    @property
+    def held(self) -> bytes:
+        """What lies in the cache until we fill."""
+        return held_by(self.who, self.versions)
 
 
 class Reader:
@@ -128,7 +133,7 @@ class Reader:
         versions = b""
         try:
             reply = self.client.run("lease", place.keys, who, self._lease_for, fresh(), place.shape)
-            found, versions = place.take(reply, who)
+            found, versions = place.take(reply)
         finally:
             if not versions:
                 del self._flights[who]
@@ -159,12 +164,12 @@ class Reader:
 
     def _keep(self, place: Place[Any], kept: bytes, milliseconds: int, lease: Lease) -> None:
         try:
-            self.figures.fills += self.client.set_if_equal(place.key, LEASE + lease.who, kept, milliseconds)
+            self.figures.fills += self.client.set_if_equal(place.key, lease.held, kept, milliseconds)
         except AWAY:
             self.figures.bypasses += 1
 
     def _give_up(self, place: Place[Any], lease: Lease) -> None:
         try:
-            self.client.delete_if_equal(place.key, LEASE + lease.who)
+            self.client.delete_if_equal(place.key, lease.held)
         except AWAY:
             self.figures.bypasses += 1

@@ -19,8 +19,8 @@ for place = 3, #KEYS do
 end
 local found = text(KEYS[1])
 if is(found, 'T') and living(string.sub(found, 2), at) ~= '' then return 'M' end
-if is(found, 'L') then return found end
+if is(found, 'L') and string.sub(found, 18) == versions then return found end
 local current = versions .. ARGV[4]
 if (is(found, 'V') or is(found, 'N')) and string.sub(found, 2, #current + 1) == current then return found end
-redis.call('SET', KEYS[1], 'L' .. ARGV[1], 'PX', ARGV[2])
+redis.call('SET', KEYS[1], 'L' .. ARGV[1] .. versions, 'PX', ARGV[2])
 return '+' .. versions
