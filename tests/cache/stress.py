@@ -1,7 +1,7 @@
 """One process of the race: readers and writers of a few hot rows through the cache, writers that die between COMMIT and release.
 
-It takes its orders on stdin and prints one JSON object. A read is stale when it returns a value older than one whose COMMIT had been
-answered before the read began; every answered COMMIT counts, those of killed writers too.
+It takes its orders on stdin and prints one JSON object. A read is stale when it returns a value older than one whose COMMIT
+had been answered before the read began; every answered COMMIT counts, those of killed writers too.
 """
 
 import asyncio

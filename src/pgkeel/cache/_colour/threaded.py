@@ -166,9 +166,7 @@ def open_link(url: CacheUrl, patience: float) -> Link:
     """
     cover = _Tls(url) if url.is_tls else _Plain()
     try:
-        door = _open_door(url, patience)
-        if isinstance(cover, _Tls):
-            cover.shake_hands(door)
+        door = _open_door(url, patience, cover)
     except OSError as err:
         failure = away(url, err)
     else:
@@ -176,14 +174,19 @@ def open_link(url: CacheUrl, patience: float) -> Link:
     raise failure
 
 
-def _open_door(url: CacheUrl, patience: float) -> socket.socket:
-    if url.socket:
-        door = socket.socket(socket.AF_UNIX)
+def _open_door(url: CacheUrl, patience: float, cover: _Plain | _Tls) -> socket.socket:
+    door = socket.socket(socket.AF_UNIX) if url.socket else socket.create_connection((url.host, url.port), timeout=patience)
+    try:
         door.settimeout(patience)
-        door.connect(url.socket)
-        return door
-    door = socket.create_connection((url.host, url.port), timeout=patience)
-    door.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if url.socket:
+            door.connect(url.socket)
+        else:
+            door.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if isinstance(cover, _Tls):
+            cover.shake_hands(door)
+    except BaseException:
+        door.close()
+        raise
     return door
 
 
