@@ -1,6 +1,7 @@
 """The names of keys: keyed hashes, so that neither a row's key nor a tag's value can be read or guessed in the cache."""
 
 import hashlib
+import re
 from collections.abc import Mapping
 
 import msgspec
@@ -8,7 +9,7 @@ import msgspec
 from pgkeel.core.errors import ConfigError, UsageError
 from pgkeel.core.secret import Secret
 
-__all__ = ["Names", "Tag", "tag"]
+__all__ = ["Names", "Tag", "epoch_of", "pattern_of", "tag"]
 
 _encode = msgspec.msgpack.Encoder(order="deterministic").encode
 _SHORTEST = 16
@@ -47,13 +48,8 @@ class Names:
         if len(raw) < _SHORTEST:
             raise ConfigError("the cache's secret is too short", hint=f"give {_SHORTEST} random characters or more")
         self._key = hashlib.blake2b(raw).digest()
-        self._prefix = b"{%b}:" % namespace.encode()
-        self.epoch = self._prefix + b"epoch"
-
-    @property
-    def pattern(self) -> bytes:
-        """What SCAN finds all keys of the namespace by."""
-        return b"".join(b"\\" + bytes([letter]) if letter in b"*?[]\\^" else bytes([letter]) for letter in self._prefix) + b"*"
+        self._prefix = _prefix_of(namespace)
+        self.epoch = epoch_of(namespace)
 
     def row(self, table: str, key: object) -> bytes:
         """Return the name of a row."""
@@ -77,3 +73,20 @@ class Names:
         except (TypeError, ValueError, OverflowError) as err:
             raise UsageError(f"a cache key cannot be made of this: {err}", hint="use text, numbers, UUIDs, dates") from err
         return self._prefix + hashlib.blake2b(text, key=self._key, digest_size=_DIGEST, person=kind).hexdigest().encode()
+
+
+def epoch_of(namespace: str) -> bytes:
+    """Return the name of the namespace's epoch."""
+    return _prefix_of(namespace) + b"epoch"
+
+
+def pattern_of(namespace: str) -> str:
+    """Return what SCAN finds all keys of the namespace by."""
+    return re.sub(r"([*?\[\]\\^])", r"\\\1", _prefix_of(namespace).decode()) + "*"
+
+
+def _prefix_of(namespace: str) -> bytes:
+    """Return what all keys begin with; the braces keep them on one node of a cluster."""
+    if not namespace or "{" in namespace or "}" in namespace:
+        raise ConfigError(f"{namespace!r} cannot name a cache", hint="use a word without braces")
+    return b"{%b}:" % namespace.encode()
