@@ -72,7 +72,8 @@ def test_a_half_applied_migration_is_not_dumped(
 ) -> None:
     write(
         "20240101120000_two",
-        "-- Up Migration\nBEGIN;\nCREATE TABLE a (id int);\nCOMMIT;\nBEGIN;\nSELECT 1 / 0;\nCOMMIT;\n-- Down Migration\nDROP TABLE a;\n",
+        "-- Up Migration\nBEGIN;\nCREATE TABLE a (id int);\nCOMMIT;\nBEGIN;\nSELECT 1 / 0;\nCOMMIT;\n"
+        "-- Down Migration\nDROP TABLE a;\n",
     )
     with pytest.raises(MigrationFailed):
         up(connection, [app])

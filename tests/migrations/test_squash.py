@@ -5,12 +5,10 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from pgkeel.core.errors import NotFound, UsageError
-from pgkeel.core.url import Url
 from pgkeel.local import Cluster
 from pgkeel.migrations import Options, Source, down, status, up
 from pgkeel.migrations.errors import BadMigration, HalfApplied
@@ -20,8 +18,8 @@ from pgkeel.postgres.catalog import snapshot
 from tests.migrations.folders import Tables, Write
 
 FILES = {
-    "20240101120000_roles": "-- Up Migration\nBEGIN;\nCREATE TABLE roles (name text);\nINSERT INTO roles VALUES ('user');\nCOMMIT;\n"
-    "-- Down Migration\nDROP TABLE roles;\n",
+    "20240101120000_roles": "-- Up Migration\nBEGIN;\nCREATE TABLE roles (name text);\n"
+    "INSERT INTO roles VALUES ('user');\nCOMMIT;\n-- Down Migration\nDROP TABLE roles;\n",
     "20240102120000_index": "-- Up Migration\nCREATE INDEX CONCURRENTLY roles_name ON roles (name);\n"
     "-- Down Migration\nDROP INDEX CONCURRENTLY roles_name;\n",
     "20240103120000_posts": "-- Up Migration\nCREATE TABLE posts (id int);\n-- Down Migration\nDROP TABLE posts;\n",
