@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from pgkeel.core.secret import Secret
 from pgkeel.core.url import Url
 from pgkeel.local import Cluster
 from pgkeel.postgres import connect
+from tests.conftest import MakeCluster
 from tests.projects import Home
 
 THINGS = "-- Up Migration\nCREATE TABLE things (id int PRIMARY KEY);\n-- Down Migration\nDROP TABLE things;\n"
@@ -117,8 +119,10 @@ def test_a_dump_is_loaded_elsewhere_and_compared(project: Home, outside: Environ
     project.ok("migrate", "up", env=outside)
 
     project.ok("migrate", "dump", "-o", file, env=outside)
+    tried = project.data("migrate", "load", file, "--dry-run", env=elsewhere)
     loaded = project.data("migrate", "load", file, env=elsewhere)
 
+    assert tried["applied"] == 0
     assert loaded["pending"] == 0
     assert project.ok("migrate", "dump", "-o", file, "--check", env=elsewhere).endswith("is up to date")
     assert project.data("migrate", "verify", env=elsewhere)["findings"] == []
@@ -158,3 +162,21 @@ def test_on_the_embedded_stack_nothing_differs_from_the_shipped_models(running: 
 
     assert proposal["differences"] == []
     assert all(name.startswith("partition public.events_") for name in proposal["kept"])
+
+
+def test_a_login_that_may_make_no_databases_has_a_scratch_server(
+    project: Home, outside: Environment, make_cluster: MakeCluster
+) -> None:
+    with make_cluster() as cluster:
+        with connect(cluster.superuser_url()) as superuser:
+            superuser.execute("CREATE ROLE small LOGIN PASSWORD 'x'")
+        cluster.create_database("small", owner="small")
+        url = Url(user="small", password=Secret("x"), host="127.0.0.1", port=cluster.port, database="small")
+        environment = outside | {"THE_URL": url.reveal()}
+        project.ok("migrate", "up", env=environment)
+
+        found = project.data("migrate", "verify", "--from-files", env=environment)
+
+        assert (found["expected_from"], found["findings"]) == ("files", [])
+        with connect(cluster.superuser_url()) as superuser:
+            assert superuser.execute("SELECT FROM pg_database WHERE datname LIKE 'pgkeel_scratch%'").rowcount == 0

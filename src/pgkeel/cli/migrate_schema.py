@@ -105,14 +105,16 @@ def dump(output: Path | None, *, check: bool) -> Answer:
 
 @click.command()
 @click.argument("file", type=_FILE)
+@click.option("--dry-run", is_flag=True, help="Try it in a transaction that is rolled back.")
 @answers
-def load(file: Path) -> Answer:
+def load(file: Path, *, dry_run: bool) -> Answer:
     """Make the schema and the ledger of a dump in an empty database, in one transaction."""
     project = current_project()
     with _owner(project, "load") as connection:
-        load_dump(connection, text_of(file), file.name, talk)
+        load_dump(connection, text_of(file), file.name, talk, dry_run=dry_run)
         found = migrations.status(connection, sources_of(project))
-    return Answer({"applied": len(found.applied), "pending": len(found.pending)}, f"loaded {file}: {len(found.applied)} applied")
+    data = {"dry_run": dry_run, "applied": len(found.applied), "pending": len(found.pending)}
+    return Answer(data, f"{file} can be loaded" if dry_run else f"loaded {file}: {len(found.applied)} applied")
 
 
 @click.command()

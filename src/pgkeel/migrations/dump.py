@@ -49,14 +49,14 @@ def dump(connection: Connection, run_pg_dump: Dumper) -> str:
     return "\n\n".join([_HEADER, *(f"{one};" for one in (*statements, *(row["statement"] for row in (*rows, *backfills)))), ""])
 
 
-def load_dump(connection: Connection, text: str, file_name: str, report: Report = silent) -> None:
-    """Make the schema of a dump in an empty database, in one transaction.
+def load_dump(connection: Connection, text: str, file_name: str, report: Report = silent, *, dry_run: bool = False) -> None:
+    """Make the schema of a dump in an empty database, in one transaction; a dry run does the same and takes it back.
 
     Raises:
         NotEmpty: Something is in it.
         BadMigration: The server refuses a statement; nothing was kept.
     """
-    with runner_lock(connection, DEFAULTS, report), connection.transaction():
+    with runner_lock(connection, DEFAULTS, report), connection.transaction(force_rollback=dry_run):
         found = load(__name__, "own_objects").scalar(connection)
         if found is not None:
             raise NotEmpty(
