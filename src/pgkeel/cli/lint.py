@@ -7,7 +7,7 @@ import click
 import msgspec
 
 from pgkeel import __version__
-from pgkeel.cli.answer import Answer, answers, current_project
+from pgkeel.cli.answer import Answer, answers, current_project, talk
 from pgkeel.core.errors import UsageError
 from pgkeel.core.project import Project
 from pgkeel.core.rules import Severity, as_github, as_sarif, as_text
@@ -45,6 +45,8 @@ def lint(files: tuple[Path, ...], since: str | None, url: str | None, form: str,
     target = _target(project, url, pending=pending)
     is_set = bool(files or since or pending)
     found = lint_files(chosen, older=older, are_one_set=is_set, accepted=project.config.checks.accept, target=target)
+    for note in found.notes:
+        talk(note)
     return Answer(found.as_data(), _text(found, form), found.report.exit_code(Severity.WARNING))
 
 

@@ -1,14 +1,10 @@
 """Every rule against its own examples, which stand beside it and in docs/rules.md."""
 
-from importlib import resources
-from pathlib import Path
-
 import pytest
 
 from pgkeel.core.rules import Severity
-from pgkeel.migrations.lint import REGISTRY, lint_files
+from pgkeel.migrations.lint import EXAMPLES, REGISTRY, lint_files
 
-EXAMPLES = Path(str(resources.files("pgkeel.migrations.lint") / "examples"))
 RULES = [rule.code for rule in REGISTRY]
 
 

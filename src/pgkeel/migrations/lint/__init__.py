@@ -17,10 +17,13 @@ from pgkeel.migrations.lint.facts import Facts
 from pgkeel.migrations.lint.judge import judge_sets, report_of
 from pgkeel.migrations.lint.rules import REGISTRY
 from pgkeel.migrations.lint.script import Script, read_script
+from pgkeel.migrations.lint.squawk import program, second_opinion
 from pgkeel.migrations.lint.target import Table, Target, ask
 from pgkeel.migrations.source import shown, text_of
 
-__all__ = ["REGISTRY", "Linted", "Table", "Target", "ask", "changed_since", "lint", "lint_files"]
+__all__ = ["EXAMPLES", "REGISTRY", "Linted", "Table", "Target", "ask", "changed_since", "lint", "lint_files"]
+
+EXAMPLES = Path(__file__).parent / "examples"  # CODE/bad.sql and CODE/good.sql
 
 
 class Linted(msgspec.Struct, frozen=True):
@@ -30,16 +33,19 @@ class Linted(msgspec.Struct, frozen=True):
         report: For the reporters of `core.rules`.
         statements: The statement that begins at a place.
         files: How many files were read.
+        notes: What could not be asked, and why.
     """
 
     report: Report
     statements: Mapping[Place, str]
     files: int
+    notes: tuple[str, ...] = ()
 
     def as_data(self) -> dict[str, Any]:
         """Return the `data` of `--json`."""
         return {
             "files": self.files,
+            "notes": list(self.notes),
             "findings": [self._entry(finding) for finding in self.report.findings],
             "accepted": [self._entry(entry.finding) | {"reason": entry.reason} for entry in self.report.accepted],
         }
@@ -106,9 +112,21 @@ def lint(
     known, facts = target or Target(), Facts()
     for step in (step for script in older for step in script.steps):
         facts.observe(step)
-    found = judge_sets(_sets(scripts, are_one_set=are_one_set is not False), facts, known)
+    found = list(judge_sets(_sets(scripts, are_one_set=are_one_set is not False), facts, known))
+    others, note = _asked(scripts)
+    found += [(finding, "") for finding in others]
     report = report_of(found, scripts, accepted or {}, known)
-    return Linted(report, {step.place: step.text for script in scripts for step in script.steps}, len(scripts))
+    return Linted(report, {step.place: step.text for script in scripts for step in script.steps}, len(scripts), note)
+
+
+def _asked(scripts: Sequence[Script]) -> tuple[list[Finding], tuple[str, ...]]:
+    squawk = program()
+    if squawk is None:
+        return [], (
+            "squawk is not installed, pgkeel's own rules judged alone; pip install 'pgkeel[lint]' brings it where it runs",
+        )
+    found, note = second_opinion(scripts, squawk)
+    return found, (note,) if note else ()
 
 
 def _sets(scripts: Sequence[Script], *, are_one_set: bool) -> list[list[Script]]:

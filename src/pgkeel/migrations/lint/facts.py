@@ -124,7 +124,7 @@ def _made(step: Step) -> str:
         case "CompositeTypeStmt" | "CreateSeqStmt":
             return relation_name(node.get("typevar") or node.get("sequence"))
         case "CreateEnumStmt" | "CreateDomainStmt":
-            return ".".join(strings(node.get("typeName") or node["domainname"]))
+            return ".".join(strings(node.get("domainname") or node["typeName"]))
         case _:
             return str(node.get("schemaname", "")) if step.kind == "CreateSchemaStmt" else ""
 

@@ -70,11 +70,11 @@ def read_script(text: str, file: str, registry: Registry) -> Script:
     version = _version(file)
     comments = _comments(text, file)
     markers = _markers(comments, text, file)
+    if markers:
+        _require_runnable(text, file, version)
     start, end, is_alone = _up(markers, text)
     statements = _split(text, start, end, file)
     steps = tuple(_steps(statements, text, file, is_plain=not markers or is_alone))
-    if markers:
-        _require_runnable(text, file, version)
     silences = tuple(_silences(comments, statements, text, file, start, registry))
     return Script(file, version, steps, silences, _blank(text[:start]) + text[start:end])
 

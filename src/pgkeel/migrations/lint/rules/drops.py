@@ -25,6 +25,7 @@ _USED = {
     "OBJECT_ROLE": "role",
     "OBJECT_OPERATOR": "operator",
     "OBJECT_POLICY": "policy",
+    "OBJECT_TRIGGER": "trigger",
 }
 
 
@@ -159,7 +160,7 @@ def rename_used_object(step: Step, scene: Scene) -> Iterator[Hit]:
             yield Hit(f"{name}.{step.node['oldVal']}", f"programs that run do not know {step.node.get('newVal')}")
         return
     what = _USED.get(step.node["renameType"])
-    if what is not None and what not in {"view", "materialised view", "policy"}:
+    if what is not None and what not in {"view", "materialised view", "policy", "trigger"}:
         named = [step.table] if step.table else list(names_of([step.node["object"]])) if "object" in step.node else []
         name = named[0] if named else step.node.get("subname", what)
         if not scene.is_new(name):

@@ -41,9 +41,15 @@ def truncate(step: Step, scene: Scene) -> Iterator[Hit]:
 def write_without_where(step: Step, scene: Scene) -> Iterator[Hit]:
     """Find UPDATE and DELETE that spare no row."""
     where = step.node.get("whereClause")
-    if not scene.is_new(step.table) and (where is None or constant(where) is True):
+    if not scene.is_new(step.table) and (where is None or _is_always(where)):
         word = "updated" if step.kind == "UpdateStmt" else "deleted"
         yield Hit(step.table, f"every row is {word} at once", _as_backfill(step), step.table)
+
+
+def _is_always(where: Node) -> bool:
+    """Return whether a condition compares nothing but constants: `true`, `1 = 1`."""
+    kinds = {kind for kind, _ in walk(where)}
+    return not kinds & {"ColumnRef", "SubLink", "FuncCall"} and constant(where) is not False
 
 
 def _as_backfill(step: Step) -> str:
@@ -87,7 +93,7 @@ def _is_many(step: Step) -> bool:
 def backfill_in_one_transaction(step: Step, scene: Scene) -> Iterator[Hit]:
     """Find fills that choose their rows by nothing but a NULL."""
     where = step.node.get("whereClause")
-    if where is None or constant(where) is True or scene.is_new(step.table):
+    if where is None or _is_always(where) or scene.is_new(step.table):
         return
     if not _is_bounded(where, only_equal=False):
         yield Hit(step.table, "nothing bounds how many rows are written at once", table=step.table)

@@ -10,6 +10,7 @@ from pgkeel.migrations.lint.tree import names_of, option, strings, unwrap
 __all__: list[str] = []
 
 _SECTION = "Security"
+_ABOVE = {"postgres", "pg_execute_server_program", "pg_write_server_files", "pg_read_server_files"}
 
 
 @rule(
@@ -73,12 +74,18 @@ def copy_on_server(step: Step, _: Scene) -> Iterator[Hit]:
     Severity.WARNING,
     "CreateRoleStmt",
     "AlterRoleStmt",
+    "GrantRoleStmt",
     section=_SECTION,
-    problem="A superuser or a role that passes by row security is bound by no rule of the database.",
+    problem="A superuser, a role that reaches the server's files, or one that passes by row security, is bound by no rule of the "
+    "database.",
     fix="Give the role the rights it needs.",
 )
 def mighty_role(step: Step, _: Scene) -> Iterator[Hit]:
     """Find roles that stand above the rules."""
+    if step.kind == "GrantRoleStmt" and step.node.get("is_grant"):
+        granted = {body.get("priv_name", "") for _, body in map(unwrap, step.node.get("granted_roles", ()))}
+        yield from (Hit(name, "it is above the rules of the database") for name in sorted(granted & _ABOVE))
+        return
     for name in ("superuser", "bypassrls", "isreplication"):
         found = option(step.node.get("options", ()), name)
         if found is not None and found.get("arg", {}).get("Boolean", {}).get("boolval"):

@@ -1,9 +1,11 @@
 """Tables: rewrites, locks taken by hand, triggers, row security, materialised views."""
 
+import re
 from collections.abc import Iterator
 
 from pgkeel.core.rules import Severity
 from pgkeel.migrations.lint.check import Hit, Scene, rule
+from pgkeel.migrations.lint.parser import Node
 from pgkeel.migrations.lint.step import Step
 from pgkeel.migrations.lint.tree import constant, option, relation_name, unwrap
 
@@ -15,6 +17,9 @@ _REWRITES = {
     "AT_SetTableSpace": "the table is copied to the other tablespace",
     "AT_SetAccessMethod": "the table is copied into the other access method",
 }
+_DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(us|ms|s|min|h|d|)\s*")
+_UNITS = {"": 0.001, "us": 1e-6, "ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
+_LONGEST = 60.0  # seconds
 _SHARE = 5  # LOCKMODE numbers of lockdefs.h: from SHARE on, writers wait
 
 
@@ -142,24 +147,36 @@ def autovacuum_off(step: Step, _: Scene) -> Iterator[Hit]:
     "MIG047",
     Severity.WARNING,
     "VariableSetStmt",
+    "AlterDatabaseSetStmt",
+    "AlterRoleSetStmt",
     "SelectStmt",
-    problem="Without lock_timeout a statement waits for its lock for ever, and every query on the table waits behind it.",
+    problem="Without a short lock_timeout a statement waits for its lock for long, and every query on the table waits behind it.",
     fix="Leave lock_timeout alone: the runner sets it and tries again. `-- Up Migration lock_timeout=500ms` changes it for "
     "a file.",
 )
 def lock_timeout_off(step: Step, _: Scene) -> Iterator[Hit]:
     """Find the lock timeout switched off."""
-    value: object = None
-    if step.kind == "VariableSetStmt" and step.node.get("name", "").lower() == "lock_timeout":
-        value = _value(step.node.get("args", ())) if step.node["kind"] == "VAR_SET_VALUE" else 0
-    elif step.kind == "SelectStmt":
-        value = _configured(step)
-    if value is not None and not str(value).strip("0 ms"):
+    value = _configured(step) if step.kind == "SelectStmt" else _set(step.node.get("setstmt", step.node))
+    limit = _seconds(str(value)) if value is not None else None
+    if limit == 0:
         yield Hit("lock_timeout", "a lock that is not free is waited for without end")
+    elif limit is not None and limit > _LONGEST:
+        yield Hit("lock_timeout", f"every query on the table may wait for {value}")
 
 
-def _value(arguments: list[dict[str, dict[str, object]]]) -> object:
-    return constant(arguments[0]) if arguments else None
+def _set(setting: Node) -> object:
+    """Return what a SET or RESET makes of lock_timeout, or None."""
+    if setting.get("kind") == "VAR_RESET_ALL":
+        return 0
+    if setting.get("name", "").lower() != "lock_timeout":
+        return None
+    arguments = setting.get("args", ())
+    return constant(arguments[0]) if setting["kind"] == "VAR_SET_VALUE" and arguments else 0
+
+
+def _seconds(duration: str) -> float | None:
+    found = _DURATION.fullmatch(duration)
+    return float(found[1]) * _UNITS[found[2]] if found else None
 
 
 def _configured(step: Step) -> object:

@@ -152,6 +152,20 @@ def no_primary_key(step: Step, scene: Scene) -> Iterator[Hit]:
 
 
 @rule(
+    "SCH017",
+    Severity.WARNING,
+    "CreateStmt",
+    section=_SECTION,
+    problem="An unlogged table is empty after a crash, and is on no replica and in no archived backup.",
+    fix="Leave UNLOGGED out; or say in an ignore that the rows may be lost.",
+)
+def unlogged_table(step: Step, _: Scene) -> Iterator[Hit]:
+    """Find tables that a crash empties."""
+    if step.node["relation"].get("relpersistence") == "u":
+        yield Hit(step.table, "a crash empties it")
+
+
+@rule(
     "SCH016",
     Severity.WARNING,
     section=_SECTION,
