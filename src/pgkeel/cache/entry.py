@@ -89,6 +89,11 @@ class Place(Generic[T]):
         encoded = self._codec.encode(value)
         return None if encoded is None else _VALUE + versions + self._codec.shape + encoded
 
+    def copied(self, value: T | None) -> T | None:
+        """Return a value of its own for one more caller, who may change it."""
+        encoded = None if value is None else self._codec.encode(value)
+        return value if encoded is None else self._codec.decode(encoded)
+
     def _read(self, held: bytes, current: bytes) -> Found:
         head = current + self._codec.shape
         if not held.startswith(head, 1):

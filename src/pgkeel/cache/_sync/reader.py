@@ -118,7 +118,7 @@ class Reader:
             except TimeoutError:
                 return found
             self.figures.shared += 1
-            return Found(is_hit=True, value=value)
+            return Found(is_hit=True, value=place.copied(value))
         for pause in _PAUSES:
             nap(pause)
             found = place.judge(self.client.call("MGET", *place.keys))
