@@ -181,3 +181,63 @@ def both_ways(connection: Connection, mutation: str) -> tuple[object, object]:
 @pytest.mark.parametrize("kind", [kind for kind in MUTATIONS if kind not in WITHOUT_BACK])
 def test_the_sql_for_a_change_converges_both_ways(place_with_rows: Connection, kind: str) -> None:
     assert both_ways(place_with_rows, MUTATIONS[kind]) == ((), ())
+
+
+def test_a_partition_made_at_run_time_is_never_dropped(place_with_rows: Connection) -> None:
+    wanted = read_inventory(place_with_rows)
+    place_with_rows.execute(
+        "CREATE TABLE days_2025 PARTITION OF days FOR VALUES FROM ('2025-01-01') TO ('2026-01-01');"
+        "ALTER TABLE days_2025 ADD CHECK (n > 0); CREATE INDEX ON days_2025 (n); GRANT SELECT ON days_2025 TO PUBLIC"
+    )
+    found = read_inventory(place_with_rows)
+    without_parent = wanted_after(place_with_rows, "DROP TABLE days")
+
+    plain, gone = propose(found, wanted), propose(found, without_parent)
+
+    assert (plain.text, plain.is_empty, plain.kept) == ("", True, ("partition public.days_2025",))
+    assert "days" not in gone.text
+    assert "table public.days" in gone.kept
+
+
+def test_a_wanted_partition_is_attached_without_blocking_its_parent(place_with_rows: Connection) -> None:
+    before, wanted = read_inventory(place_with_rows), wanted_after(place_with_rows, MUTATIONS["partition"])
+
+    proposal = propose(before, wanted)
+    carry_out(place_with_rows, sections(proposal)[0])
+
+    assert differences(read_inventory(place_with_rows).snapshot, wanted.snapshot) == ()
+    assert "ATTACH PARTITION public.days_2025" in proposal.text
+
+
+def test_what_models_do_not_declare_at_all_is_left_alone(place_with_rows: Connection) -> None:
+    found = read_inventory(place_with_rows)
+    wanted = wanted_after(place_with_rows, "DROP VIEW names CASCADE; DROP FUNCTION touch() CASCADE; DROP INDEX things_name")
+
+    partial, whole = propose(found, wanted, is_partial=True), propose(found, wanted)
+
+    assert "DROP INDEX CONCURRENTLY public.things_name" in partial.text
+    assert "touch" not in partial.text
+    assert "DROP ROUTINE public.touch()" in whole.text
+
+
+def test_rows_in_the_way_are_pointed_out(place_with_rows: Connection) -> None:
+    wanted = wanted_after(
+        place_with_rows,
+        "DELETE FROM things; ALTER TABLE things DROP COLUMN owner_id;"
+        "ALTER TABLE things ADD COLUMN must int NOT NULL, ALTER COLUMN note TYPE varchar(9)",
+    )
+
+    notes = " ".join(propose(read_inventory(place_with_rows), wanted).notes)
+
+    assert "public.things.must is NOT NULL without a default" in notes
+    assert "public.things.note changes its type" in notes
+    assert "public.things.owner_id is dropped" in notes
+
+
+def test_what_cannot_be_written_is_reported(place_with_rows: Connection) -> None:
+    wanted = wanted_after(place_with_rows, "CREATE TYPE span AS RANGE (subtype = float8)")
+
+    proposal = propose(read_inventory(place_with_rows), wanted)
+
+    assert proposal.unsupported == {"type public.span": "a range type"}
+    assert not proposal.is_empty
