@@ -130,6 +130,8 @@ def test_the_configuration_accepts_a_finding(tmp_path: Path) -> None:
     [
         ("ALTER TABLE users ADD COLUM a int;\n", r"plain\.sql:1:31: syntax error"),
         ("BEGIN;\nSELECT 1;\n", r"plain\.sql:1:1: BEGIN without COMMIT"),
+        ("BEGIN;\nBEGIN;\n", r"plain\.sql:2:1: BEGIN inside BEGIN"),
+        ("SELECT 1;\nCOMMIT;\n", r"plain\.sql:2:1: COMMIT without BEGIN"),
         ("SELECT 'open;\n", r"plain\.sql:1:8: the quote"),
         ("\\set x 1\n", r"plain\.sql:1:1: .*command of psql"),
         ("-- Up Migration\nBEGIN;\nROLLBACK;\n-- Down Migration\n", r"plain\.sql:3:1: ROLLBACK"),
