@@ -198,7 +198,10 @@ def test_the_application_uses_the_reference_tables_and_of_our_own_only_the_outbo
     def app(statement: str) -> int:
         return running.run("psql", "--role", "app", "-v", "ON_ERROR_STOP=1", "-c", statement).returncode
 
-    allowed = ["INSERT INTO users (email, password_hash) VALUES ('a@example.com', 'x')", "SELECT pgkeel.outbox_append('mail')"]
+    allowed = [
+        "INSERT INTO users (email, password_hash) VALUES ('a@example.com', '!'); SELECT new_id()",
+        "SELECT pgkeel.outbox_append('mail')",
+    ]
     denied = ["SELECT * FROM pgkeel.outbox", "SELECT * FROM pgkeel.migrations", "CREATE TABLE mine ()", "DROP TABLE users"]
 
     assert [app(statement) for statement in allowed] == [0, 0]

@@ -60,7 +60,7 @@ def shown(path: Path) -> str:
 
 
 def text_of(path: Path) -> str:
-    """Return a file's text.
+    """Return the text of an SQL file.
 
     Raises:
         BadMigration: It cannot be read, or is not UTF-8.
