@@ -8,7 +8,7 @@ from pgkeel.core.errors import NotFound, UsageError
 from pgkeel.core.url import Url
 from pgkeel.migrations import PGKEEL
 from pgkeel.migrations.errors import BadMigration
-from pgkeel.migrations.lint import Linted, Table, Target, ask, lint_files, squawk
+from pgkeel.migrations.lint import Linted, Table, Target, ask, lint_files, parser, squawk
 from pgkeel.postgres import connect
 
 DOWN = "-- Down Migration\nBEGIN;\nDROP TABLE IF EXISTS things;\nCOMMIT;\n"
@@ -130,6 +130,8 @@ def test_the_configuration_accepts_a_finding(tmp_path: Path) -> None:
     [
         ("ALTER TABLE users ADD COLUM a int;\n", r"plain\.sql:1:31: syntax error"),
         ("BEGIN;\nSELECT 1;\n", r"plain\.sql:1:1: BEGIN without COMMIT"),
+        ("BEGIN;\nBEGIN;\n", r"plain\.sql:2:1: BEGIN inside BEGIN"),
+        ("SELECT 1;\nCOMMIT;\n", r"plain\.sql:2:1: COMMIT without BEGIN"),
         ("SELECT 'open;\n", r"plain\.sql:1:8: the quote"),
         ("\\set x 1\n", r"plain\.sql:1:1: .*command of psql"),
         ("-- Up Migration\nBEGIN;\nROLLBACK;\n-- Down Migration\n", r"plain\.sql:3:1: ROLLBACK"),
@@ -210,3 +212,13 @@ def test_the_migrations_that_we_ship_are_clean(room: str) -> None:
 
     assert files
     assert codes(lint_files(files)) == []
+
+
+def test_without_the_parser_the_error_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
+    parser._library.cache_clear()
+
+    with pytest.raises(NotFound) as refused:
+        lint_files([plain(tmp_path, "SELECT 1;")])
+
+    assert "pgkeel[lint]" in refused.value.hint

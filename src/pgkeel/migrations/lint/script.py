@@ -135,33 +135,45 @@ def _require_runnable(text: str, file: str, version: str) -> None:
 
 def _steps(statements: tuple[Statement, ...], text: str, file: str, *, is_plain: bool) -> Iterator[Step]:
     numbers = count(1)
-    unit, state = next(numbers), Transaction.NONE
-    opening: Statement | None = None
-    for statement in statements:
+    unit, opening = next(numbers), None
+    for statement, where in zip(statements, _places(statements, text, file), strict=True):
         if statement.starts_with("BEGIN", "START TRANSACTION"):
-            unit, state, opening = next(numbers), Transaction.EXPLICIT, statement
+            if opening is not None:
+                raise refuse(file, text, statement.offset, "BEGIN inside BEGIN", hint="write COMMIT; before it")
+            unit, opening = next(numbers), statement
         elif statement.starts_with("COMMIT", "END"):
-            unit, state, opening = next(numbers), Transaction.NONE, None
-        elif state is Transaction.EXPLICIT:
-            yield from _actions(statement, text, file, unit, state)
-        elif is_plain or cannot_run_in_transaction(statement):
-            unit = next(numbers)
-            yield from _actions(statement, text, file, unit, Transaction.NONE)
-            unit = next(numbers)
+            if opening is None:
+                raise refuse(file, text, statement.offset, "COMMIT without BEGIN", hint="remove it, or write BEGIN; before it")
+            unit, opening = next(numbers), None
         else:
-            yield from _actions(statement, text, file, unit, Transaction.IMPLICIT)
+            state = _around(statement, is_open=opening is not None, is_plain=is_plain)
+            unit = next(numbers) if state is Transaction.NONE else unit
+            yield from _actions(statement, text, where, unit, state)
+            unit = next(numbers) if state is Transaction.NONE else unit
     if opening is not None:
         raise refuse(file, text, opening.offset, "BEGIN without COMMIT", hint="write COMMIT; at the end of the block")
 
 
-def _actions(statement: Statement, text: str, file: str, unit: int, transaction: Transaction) -> Iterator[Step]:
+def _around(statement: Statement, *, is_open: bool, is_plain: bool) -> Transaction:
+    if is_open:
+        return Transaction.EXPLICIT
+    return Transaction.NONE if is_plain or cannot_run_in_transaction(statement) else Transaction.IMPLICIT
+
+
+def _places(statements: tuple[Statement, ...], text: str, file: str) -> Iterator[Place]:
+    line, seen = 1, 0
+    for statement in statements:
+        line += text.count("\n", seen, statement.offset)
+        seen = statement.offset
+        yield Place(file, line, seen - text.rfind("\n", 0, seen))
+
+
+def _actions(statement: Statement, text: str, where: Place, unit: int, transaction: Transaction) -> Iterator[Step]:
     try:
         parsed = parse(statement.text)
     except ParseError as err:
         hint = "PostgreSQL would refuse it; correct the statement"
-        raise refuse(file, text, statement.offset + err.offset, err.message, hint=hint) from err
-    _, line, column = place(file, text, statement.offset).rsplit(":", 2)
-    where = Place(file, int(line), int(column))
+        raise refuse(where.file, text, statement.offset + err.offset, err.message, hint=hint) from err
     names = tuple(token.text for token in statement.tokens if token.kind in {TokenKind.WORD, TokenKind.QUOTED_NAME})
     for kind, node in parsed:
         yield from steps_of(Step(kind, node, "", "", statement.text, where, unit, transaction, names))

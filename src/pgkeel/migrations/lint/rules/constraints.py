@@ -140,5 +140,5 @@ def drop_key(step: Step, scene: Scene) -> Iterator[Hit]:
         return
     if step.node.get("behavior") == "DROP_CASCADE":
         yield Hit(name, "CASCADE drops the foreign keys of other tables that use it")
-    elif name.endswith("_pkey"):
+    elif name.endswith("_pkey") and step.table not in scene.whole.primary_keys:
         yield Hit(name, f"{step.table} is left without its primary key")
