@@ -8,6 +8,7 @@ import msgspec
 
 from pgkeel import migrations
 from pgkeel.cli.answer import Answer, answers, current_project, talk
+from pgkeel.cli.migrate_backfill import backfill
 from pgkeel.core import clock
 from pgkeel.core.errors import UsageError
 from pgkeel.core.project import Project
@@ -25,6 +26,9 @@ _DATA_LOSS = click.option("--allow-data-loss", is_flag=True, help="Revert althou
 @click.group()
 def migrate() -> None:
     """Create, apply, revert and inspect migrations."""
+
+
+migrate.add_command(backfill)
 
 
 @migrate.command()
