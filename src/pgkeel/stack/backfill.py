@@ -20,5 +20,6 @@ def run_backfills(project: Project, version: str | None, report: Report) -> tupl
         return backfill.imported(name)
 
     options = Options.of(project.config.migrations)
-    with connect(project, "owner", application="pgkeel migrate backfill") as connection:
-        return backfill.run(connection, version, resolve=resolve, options=options, report=report)
+    name = "pgkeel migrate backfill"
+    with connect(project, "owner", application=name) as connection, connect(project, "monitor", application=name) as monitor:
+        return backfill.run(connection, version, resolve=resolve, options=options, report=report, monitor=monitor)

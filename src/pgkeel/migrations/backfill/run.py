@@ -36,6 +36,7 @@ class _Work(msgspec.Struct, frozen=True):
     throttle: Throttle
     pace: Pace
     watch: WaitWatch
+    monitor: Connection
     report: Report
 
 
@@ -47,6 +48,7 @@ def run(
     resolve: Resolve = imported,
     options: Options = DEFAULTS,
     report: Report = silent,
+    monitor: Connection | None = None,
 ) -> tuple[BackfillState, ...]:
     """Run the backfills of a version, or all that are not finished, and return where they stand afterwards.
 
@@ -60,6 +62,7 @@ def run(
         resolve: Gives the function that `code=` names.
         options: `search_path` and how long to wait for another runner.
         report: Told how far it is.
+        monitor: Asked how far standbys are behind; its login sees that with `pg_monitor` only. None asks `connection`.
 
     Raises:
         NotFound: The version has no backfill, or its table or code is not there.
@@ -75,7 +78,8 @@ def run(
                     continue
                 given = (throttle or Throttle()).of(state.options)
                 with _session(connection, role, options, given):
-                    _walk(_prepared(connection, state, given, resolve, watcher, report))
+                    work = _prepared(connection, state, given, resolve, watcher, report)
+                    _walk(msgspec.structs.replace(work, monitor=monitor or connection))
             return chosen(connection, version)
 
 
@@ -97,7 +101,7 @@ def _prepared(
 ) -> _Work:
     target = find_target(connection, state.options["table"], state.options.get("key"))
     change = change_by(state.statement) if state.statement is not None else resolve(state.options["code"])
-    return _Work(connection, state, target, change, throttle, Pace(throttle), WaitWatch(watcher), report)
+    return _Work(connection, state, target, change, throttle, Pace(throttle), WaitWatch(watcher), connection, report)
 
 
 def _walk(work: _Work) -> None:
@@ -178,7 +182,7 @@ def _failed(work: _Work, err: Exception) -> BackfillFailed:
 
 def _wait_for_standbys(work: _Work) -> None:
     told = False
-    while (behind := load(__name__, "lag").scalar(work.connection) or 0) > work.throttle.max_lag:
+    while (behind := load(__name__, "lag").scalar(work.monitor) or 0) > work.throttle.max_lag:
         if not told:
             work.report(f"{work.state.title}: waiting for a standby that is {Size(behind)} behind")
             told = True
