@@ -14,9 +14,7 @@ from pathlib import Path
 import pytest
 
 from pgkeel.core.errors import NotFound, Refused
-from pgkeel.core.units import Size
 from pgkeel.core.url import Url
-from pgkeel.local import Cluster
 from pgkeel.migrations import Source, backfill, up
 from pgkeel.migrations.backfill.keys import BackfillKey
 from pgkeel.migrations.backfill.throttle import Pace, Throttle
@@ -24,7 +22,6 @@ from pgkeel.migrations.errors import BackfillFailed, BackfillMissing, RunnerBusy
 from pgkeel.migrations.guard import runner_lock
 from pgkeel.migrations.options import Options
 from pgkeel.postgres import Connection, connect
-from tests.conftest import MakeCluster
 from tests.migrations.folders import Write
 
 RUNNER = Path(__file__).parent / "run_backfill.py"
@@ -241,35 +238,3 @@ def test_batches_shrink_while_writers_wait_and_grow_again() -> None:
     assert shrunk == 100
     assert pace.batch == 50
     assert pace.pause > timedelta(milliseconds=20)
-
-
-def test_a_standby_that_stands_still_stops_the_backfill_until_it_follows(
-    make_cluster: MakeCluster, place: Path, app: Source, write: Write
-) -> None:
-    with make_cluster("primary") as primary:
-        plan = primary.plan
-        standby = Cluster.create_standby(
-            place / "standby",
-            primary=primary.superuser_url(),
-            runtime=plan.runtime,
-            account=plan.account,
-            superuser_password=plan.superuser_password,
-            settings=plan.settings,
-        )
-        text = UP.format(up=BIGINT.format(rows=5000), options="table=people batch=500 pause=0ms", statement=COUNT)
-        write(f"{VERSION}_people", text)
-        told: list[str] = []
-        with standby, connect(primary.superuser_url()) as connection, connect(standby.superuser_url()) as follower:
-            up(connection, [app])
-            follower.execute("SELECT pg_wal_replay_pause()")
-
-            def follow(text: str) -> None:
-                told.append(text)
-                follower.execute("SELECT pg_wal_replay_resume()")
-
-            found = backfill.run(connection, throttle=Throttle(max_lag=Size(100_000)), report=follow)
-
-            assert "waiting for a standby" in told[0]
-            assert found[0].status == "finished"
-            assert visits(connection) == {1: 5000}
-        standby.destroy()
