@@ -25,6 +25,7 @@ _FORMS = {
     "replaces": "-- pgkeel: replaces 20240101120000, 20240102120000",
 }
 _VERSION = re.compile(r"\d{14}")
+_PYTHON_NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", re.ASCII)
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_$]*(\.[A-Za-z_][A-Za-z0-9_$]*)?")
 
 
@@ -166,7 +167,8 @@ def _unknown_option(key: str, known: Iterable[str]) -> MarkerError:
 
 
 _DURATION, _COUNT, _CHOICE, _NAME = "a duration with a unit", "a whole number of at least 1", "auto or none", "a name"
-_EXAMPLES = {_DURATION: "200ms", _COUNT: "1000", _CHOICE: "none", _NAME: "users"}
+_CODE = "module:function"
+_EXAMPLES = {_DURATION: "200ms", _COUNT: "1000", _CHOICE: "none", _NAME: "users", _CODE: "shop.phones:encrypt"}
 _UNIT_OPTIONS = {
     "lock_timeout": _DURATION,
     "statement_timeout": _DURATION,
@@ -174,7 +176,7 @@ _UNIT_OPTIONS = {
     "deadline": _DURATION,
     "transaction": _CHOICE,
 }
-_BACKFILL_OPTIONS = {"table": _NAME, "key": _NAME, "batch": _COUNT, "pause": _DURATION, "code": _NAME}
+_BACKFILL_OPTIONS = {"table": _NAME, "key": _NAME, "batch": _COUNT, "pause": _DURATION, "code": _CODE}
 
 
 def _fits(kind: str, value: str) -> bool:
@@ -184,7 +186,7 @@ def _fits(kind: str, value: str) -> bool:
         return value.isascii() and value.isdecimal() and int(value) >= 1
     if kind is _CHOICE:
         return value in {"auto", "none"}
-    return _IDENTIFIER.fullmatch(value) is not None
+    return (_PYTHON_NAME if kind is _CODE else _IDENTIFIER).fullmatch(value) is not None
 
 
 def _is_duration(value: str) -> bool:

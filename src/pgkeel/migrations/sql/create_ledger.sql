@@ -64,6 +64,7 @@ CREATE TABLE pgkeel.backfills (
     status      text        NOT NULL DEFAULT 'pending',
     last_key    text,
     rows_done   bigint      NOT NULL DEFAULT 0,
+    active      interval    NOT NULL DEFAULT '0',
     started_at  timestamptz,
     updated_at  timestamptz NOT NULL DEFAULT now(),
     finished_at timestamptz,
