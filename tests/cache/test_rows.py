@@ -1,5 +1,7 @@
 import asyncio
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -11,13 +13,14 @@ import pytest
 from pgkeel.cache import Cache, tag
 from pgkeel.cache.entry import fresh
 from pgkeel.cache.names import Names
+from pgkeel.cache.sync import Cache as SyncCache
 from pgkeel.core.cache_url import CacheUrl
 from pgkeel.core.errors import ConfigError, Unreachable, UsageError
 from pgkeel.core.secret import Secret
 from pgkeel.local import Account, Valkey, valkey
 from pgkeel.local.valkey_plan import valkey_configuration
 from pgkeel.testing.servers import scratch_valkey
-from tests.cache.conftest import SECRET, OpenCache, trust
+from tests.cache.conftest import SECRET, OpenCache, Threaded, run_now, trust
 
 KEY = UUID(int=7)
 NAMES = Names("pgkeel", SECRET)
@@ -343,6 +346,26 @@ async def test_a_stampede_asks_the_database_once(valkey_db: CacheUrl) -> None:
         found = await asyncio.gather(*[rows.get(KEY, slow) for rows in tables for _ in range(50)])
     assert found == [UserRow(KEY, "ada")] * 100
     assert len(asked) == 1
+
+
+def test_a_stampede_of_threads_asks_the_database_once(valkey_db: CacheUrl) -> None:
+    class Loose(msgspec.Struct):
+        payload: dict[str, int]
+
+    with SyncCache(valkey_db, secret=SECRET) as cache, ThreadPoolExecutor(16) as pool:
+        run_now(trust(Threaded(cache)))
+        asked: list[int] = []
+        rows = cache.rows("loose", Loose, key=int)
+
+        def slow(key: int) -> Loose:
+            asked.append(key)
+            time.sleep(0.05)
+            return Loose({"n": key})
+
+        found = [row for row in pool.map(lambda _: rows.get(7, slow), range(64)) if row]
+        found[0].payload["n"] = 8
+    assert [one.payload["n"] for one in found[1:]] == [7] * 63
+    assert asked == [7]
 
 
 async def test_a_shared_read_ends_for_all_when_the_first_reader_gives_up(valkey_db: CacheUrl) -> None:

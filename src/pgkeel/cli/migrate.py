@@ -8,6 +8,7 @@ import msgspec
 
 from pgkeel import migrations
 from pgkeel.cli.answer import Answer, answers, current_project, talk
+from pgkeel.cli.lint import lint
 from pgkeel.cli.migrate_schema import SCHEMA_COMMANDS
 from pgkeel.core import clock
 from pgkeel.core.errors import UsageError
@@ -28,7 +29,7 @@ def migrate() -> None:
     """Create, apply, revert and inspect migrations."""
 
 
-for command in SCHEMA_COMMANDS:
+for command in (lint, *SCHEMA_COMMANDS):
     migrate.add_command(command)
 
 
