@@ -46,7 +46,7 @@ def test_a_whole_repository_has_no_damage(repository: Repository) -> None:
     assert (verify(repository).checked, verify(repository).damaged) == (1 + len(record.parts), ())
 
 
-def test_every_single_flipped_bit_is_found(folder: Folder, replace: Replace) -> None:
+def test_a_flipped_bit_is_found_in_records_and_parts(folder: Folder, replace: Replace) -> None:
     stored(folder)
     for key in [one.key for one in folder.list()]:
         whole = folder.get(key) or b""
