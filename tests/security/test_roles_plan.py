@@ -17,6 +17,12 @@ from pgkeel.testing.servers import scratch_cluster
 
 pytestmark = pytest.mark.majors
 EMBEDDED = Declaration(owns_server=True)
+PASSED_ON = """
+GRANT ALL ON posts TO pgkeel_rw WITH GRANT OPTION;
+SET SESSION AUTHORIZATION pgkeel_rw;
+GRANT DELETE ON posts TO pgkeel_ro;
+RESET SESSION AUTHORIZATION;
+"""
 TABLES = """
 CREATE TABLE posts (id bigint GENERATED ALWAYS AS IDENTITY, title text, secret text);
 CREATE TABLE notes (id bigserial, body text);
@@ -188,8 +194,7 @@ def test_a_planted_right_is_found_by_plan_and_matrix_and_taken_away(secured: Con
         "GRANT EXECUTE ON FUNCTION pg_read_file(text) TO pgkeel_app_a",
         "GRANT UPDATE ON SEQUENCE notes_id_seq TO pgkeel_rw WITH GRANT OPTION",
         "GRANT SELECT ON posts TO pgkeel_ro WITH GRANT OPTION",
-        "SET ROLE pgkeel_owner; GRANT ALL ON posts TO pgkeel_rw WITH GRANT OPTION; RESET ROLE; SET SESSION AUTHORIZATION pgkeel_rw;"
-        " GRANT DELETE ON posts TO pgkeel_ro; RESET SESSION AUTHORIZATION",
+        PASSED_ON,
         "GRANT CREATE ON SCHEMA public TO PUBLIC",
         "GRANT TEMPORARY ON DATABASE secured TO PUBLIC",
         "GRANT CONNECT ON DATABASE postgres TO PUBLIC",
@@ -254,7 +259,8 @@ def test_others_keep_theirs_unless_exclusive_and_providers_always(secured: Conne
 
     apply(secured, found.statements)
     kept = secured.execute(
-        "SELECT has_table_privilege('alice', 'posts', 'SELECT') AND has_function_privilege('alice', 'answer()', 'EXECUTE') AS kept"
+        "SELECT has_table_privilege('alice', 'posts', 'SELECT')"
+        " AND has_function_privilege('alice', 'answer()', 'EXECUTE') AS kept"
     )
     assert kept.fetchone() == {"kept": True}
     others = [statement.plain for statement in found.others]
@@ -280,11 +286,8 @@ def test_the_last_login_that_could_undo_it_is_not_locked_out(server: Cluster, se
             with pytest.raises(LastPath):
                 apply(last, plan_for(last, EMBEDDED).statements)
         finally:
-            last.execute(
-                "RESET SESSION AUTHORIZATION; ALTER ROLE postgres LOGIN; ALTER ROLE pgkeel_migrator NOSUPERUSER SET role = pgkeel_owner".replace(
-                    " SET role", "; ALTER ROLE pgkeel_migrator SET role"
-                )
-            )
+            last.execute("RESET SESSION AUTHORIZATION; ALTER ROLE postgres LOGIN; ALTER ROLE pgkeel_migrator NOSUPERUSER")
+            last.execute("ALTER ROLE pgkeel_migrator SET role = 'pgkeel_owner'")
 
 
 def test_a_login_that_is_no_superuser_does_what_it_may_and_says_the_rest(account: Account, major: str) -> None:
