@@ -58,7 +58,7 @@ def test_an_amount_comes_back_as_it_went(invoices: Url, engine: sqlalchemy.Engin
 def test_a_float_does_not_reach_the_database(invoices: Url, engine: sqlalchemy.Engine) -> None:
     with Session(engine) as session:
         session.add(Invoice(id=1, total=0.1))
-        with pytest.raises((NotMoney, sqlalchemy.exc.StatementError), match=r"0\.1 is no amount of money"):
+        with pytest.raises((NotMoney, sqlalchemy.exc.StatementError), match="a float is no amount of money"):
             session.flush()
 
 

@@ -6,8 +6,8 @@ import asyncpg
 import psycopg
 import pytest
 
+from pgkeel.core.cache_url import CacheUrl
 from pgkeel.local import Cluster, Valkey
-from pgkeel.local.valkey_plan import ValkeyUrl
 from pgkeel.postgres import Connection, connect
 from pgkeel.testing.databases import ScratchDatabase
 
@@ -92,10 +92,11 @@ async def test_the_address_works_in_an_async_test(pg_url: str) -> None:
 
 
 @pytest.mark.parametrize("_time", ["once", "again"])
-def test_valkey_is_empty_for_every_test_and_prints_no_password(valkey_db: ValkeyUrl, valkey_server: Valkey, _time: str) -> None:
+def test_valkey_is_empty_for_every_test_and_prints_no_password(valkey_db: CacheUrl, valkey_server: Valkey, _time: str) -> None:
     assert valkey_server.ask("GET", "left") == b"$-1\r\n"
     valkey_server.ask("SET", "left", "here")
 
+    assert valkey_db.password is not None
     assert valkey_db.password.reveal() not in str(valkey_db)
 
 

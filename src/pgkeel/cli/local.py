@@ -4,7 +4,7 @@ import click
 import msgspec
 
 from pgkeel.cli.answer import Answer, answers, current_project, talk
-from pgkeel.local import Account, Runtime, add_runtime, choose_account, installed_runtimes, runtime_folder
+from pgkeel.local import Account, Runtime, add_runtime, choose_account, installed_runtimes
 from pgkeel.postgres.server import MAJORS
 
 __all__ = ["local"]
@@ -21,11 +21,7 @@ def local() -> None:
 def add(majors: tuple[str, ...]) -> Answer:
     """Fetch the pinned release of a major and unpack it; one that is here already is only tried."""
     account = _account()
-    added = []
-    for major in majors:
-        talk(f"PostgreSQL {major}: fetching the pinned release into {runtime_folder()}")
-        added.append(add_runtime(int(major), account=account))
-    return _answer(added)
+    return _answer([add_runtime(int(major), account=account, report=talk) for major in majors])
 
 
 @local.command(name="list")

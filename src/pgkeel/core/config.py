@@ -6,6 +6,7 @@ from typing import Any, get_type_hints
 
 import msgspec
 
+from pgkeel.core.cache_url import CacheUrl
 from pgkeel.core.units import format_duration
 from pgkeel.core.url import redacted
 
@@ -148,6 +149,20 @@ class ChecksConfig(_Section, frozen=True):
     accept: dict[str, str] = {}
 
 
+class CacheConfig(_Section, frozen=True):
+    """The cache. Without a `url` it is the embedded Valkey.
+
+    Attributes:
+        url: Reference to the address of an external server: `env:NAME` or `file:PATH`, or a URL without a password.
+        namespace: What all keys begin with.
+        mark: How long a write may take from the announcement of its COMMIT to its end; after a flush nobody fills for as long.
+    """
+
+    url: str | None = None
+    namespace: str = "pgkeel"
+    mark: timedelta = timedelta(seconds=10)
+
+
 class Config(_Section, frozen=True):
     """The whole of `pgkeel.toml`."""
 
@@ -160,6 +175,7 @@ class Config(_Section, frozen=True):
     security: SecurityConfig = SecurityConfig()
     agent: AgentConfig = AgentConfig()
     checks: ChecksConfig = ChecksConfig()
+    cache: CacheConfig = CacheConfig()
 
 
 def leaves() -> Iterator[tuple[str, Any]]:
@@ -189,4 +205,6 @@ def as_toml_values(config: Config) -> dict[str, Any]:
         flat[path] = format_duration(value) if isinstance(value, timedelta) else value
     if config.database.url is not None:
         flat["database.url"] = redacted(config.database.url)
+    if config.cache.url is not None:
+        flat["cache.url"] = redacted(config.cache.url, CacheUrl.parse)
     return flat

@@ -14,6 +14,7 @@ from typing import Any, get_args, get_origin
 
 import msgspec
 
+from pgkeel.core.cache_url import CacheUrl
 from pgkeel.core.config import Config, leaves
 from pgkeel.core.errors import ConfigError
 from pgkeel.core.secret import Secret
@@ -24,6 +25,7 @@ __all__ = ["FILE_NAME", "Project", "find_root", "load"]
 
 FILE_NAME = "pgkeel.toml"
 _PREFIX = "PGKEEL_"
+_REFERENCES = ("env:", "file:")
 
 
 class Project(msgspec.Struct, frozen=True):
@@ -64,13 +66,32 @@ class Project(msgspec.Struct, frozen=True):
         text = self.config.database.url
         if text is None:
             raise ConfigError("no external database is configured", hint="set [database] url in pgkeel.toml")
-        if text.startswith(("env:", "file:")):
-            return Url.parse(Secret.from_reference(text, folder=self.root).reveal())
-        url = Url.parse(text)
+        url = Url.parse(self._followed(text))
         if url.has_secrets:
-            origin = self.origins["database.url"]
-            raise ConfigError(f"{origin}: database.url holds a password", hint='write url = "env:DATABASE_URL" and export it')
+            self._refuse_password(text, "database.url", "DATABASE_URL")
         return url
+
+    def cache_url(self) -> CacheUrl | None:
+        """Return the external cache's address, its reference followed; None where the embedded Valkey is the cache.
+
+        Raises:
+            ConfigError: The reference points to nothing, or a password stands in the file.
+        """
+        text = self.config.cache.url
+        if text is None:
+            return None
+        url = CacheUrl.parse(self._followed(text))
+        if url.password is not None:
+            self._refuse_password(text, "cache.url", "CACHE_URL")
+        return url
+
+    def _followed(self, text: str) -> str:
+        return Secret.from_reference(text, folder=self.root).reveal() if text.startswith(_REFERENCES) else text
+
+    def _refuse_password(self, text: str, setting: str, variable: str) -> None:
+        if not text.startswith(_REFERENCES):
+            origin = self.origins[setting]
+            raise ConfigError(f"{origin}: {setting} holds a password", hint=f'write url = "env:{variable}" and export it')
 
 
 def find_root(start: Path) -> Path:

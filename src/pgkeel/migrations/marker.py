@@ -22,6 +22,7 @@ _FORMS = {
     "ignore": "-- pgkeel: ignore RULE[, RULE] -- reason",
     "irreversible": "-- pgkeel: irreversible -- reason",
     "needs backfill": "-- pgkeel: needs backfill 20240101120000",
+    "replaces": "-- pgkeel: replaces 20240101120000, 20240102120000",
 }
 _VERSION = re.compile(r"\d{14}")
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_$]*(\.[A-Za-z_][A-Za-z0-9_$]*)?")
@@ -57,8 +58,8 @@ class Directive(msgspec.Struct, frozen=True):
     """A comment `-- pgkeel: …`.
 
     Attributes:
-        word: `ignore`, `irreversible` or `needs backfill`.
-        arguments: Rule codes, or the version of a backfill.
+        word: `ignore`, `irreversible`, `needs backfill` or `replaces`.
+        arguments: Rule codes, the version of a backfill, or the versions that the file replaces.
         reason: Why; never empty where the form asks for one.
         offset: Where it stands.
     """
@@ -117,6 +118,8 @@ def _require_complete(word: str, arguments: tuple[str, ...], reason: str) -> Non
         is_complete = bool(reason) and not arguments
     elif word == "ignore":
         is_complete = bool(reason) and bool(arguments)
+    elif word == "replaces":
+        is_complete = bool(arguments) and all(_VERSION.fullmatch(argument) for argument in arguments)
     else:
         is_complete = len(arguments) == 1 and _VERSION.fullmatch(arguments[0]) is not None
     if not is_complete:

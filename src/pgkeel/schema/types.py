@@ -53,10 +53,10 @@ class MoneyType(TypeDecorator[Decimal]):
             return None
         given: object = value
         if isinstance(given, bool) or not isinstance(given, (Decimal, int)):
-            raise NotMoney(f"{given!r} is no amount of money", hint="pass a decimal.Decimal made from text, never a float")
+            raise NotMoney(f"a {type(given).__name__} is no amount of money", hint="pass a decimal.Decimal made from text")
         amount = Decimal(given)
         if not amount.is_finite() or amount != round(amount, _SCALE):
-            raise NotMoney(f"{amount} does not fit numeric(19,4)", hint="round it where the rule for rounding is known")
+            raise NotMoney("the amount does not fit numeric(19,4)", hint="round it where the rule for rounding is known")
         return amount
 
 

@@ -4,14 +4,16 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
+from pgkeel.core.cache_url import CacheUrl
+from pgkeel.core.errors import ConfigError
 from pgkeel.core.project import Project
 from pgkeel.local import VALKEY_USER, Valkey
 from pgkeel.local.valkey_plan import ValkeyPlan
-from pgkeel.stack.layout import Layout
-from pgkeel.stack.memory import Memory, remember
+from pgkeel.stack.layout import Layout, layout_of
+from pgkeel.stack.memory import Memory, remember, require_memory
 from pgkeel.stack.password import ensure_password
 
-__all__ = ["ensure_valkey", "remembered_valkey"]
+__all__ = ["cache_url", "ensure_valkey", "remembered_valkey"]
 
 Report = Callable[[str], None]
 
@@ -46,6 +48,25 @@ def remembered_valkey(layout: Layout, memory: Memory) -> Valkey | None:
         password=ensure_password(layout.password_file("valkey"), VALKEY_USER),
     )
     return Valkey(plan)
+
+
+def cache_url(project: Project) -> CacheUrl:
+    """Return the address of the project's cache: the configured one, else the embedded Valkey's.
+
+    Raises:
+        Unreachable: The embedded stack was never started.
+        ConfigError: There is no cache, or its address is wrong.
+    """
+    external = project.cache_url()
+    if external is not None:
+        return external
+    valkey = None
+    if not project.is_external:
+        layout = layout_of(project)
+        valkey = remembered_valkey(layout, require_memory(layout))
+    if valkey is None:
+        raise ConfigError("this project has no cache", hint="set [cache] url, or local.valkey = true and `pgkeel up`")
+    return valkey.url()
 
 
 def _remembered(layout: Layout, memory: Memory, valkey: Valkey) -> Memory:

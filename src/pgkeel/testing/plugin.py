@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from pgkeel.core.cache_url import CacheUrl
     from pgkeel.core.project import Project
     from pgkeel.local import Cluster, Valkey
-    from pgkeel.local.valkey_plan import ValkeyUrl
     from pgkeel.postgres import Connection
     from pgkeel.testing.databases import ScratchDatabase, Template
 
@@ -87,7 +87,7 @@ def valkey_server(_pgkeel_project: "Project") -> "Iterator[Valkey]":
 
 
 @pytest.fixture
-def valkey_db(valkey_server: "Valkey") -> "ValkeyUrl":
+def valkey_db(valkey_server: "Valkey") -> "CacheUrl":
     """The address of an empty Valkey; it prints redacted, `.reveal()` is for the client."""
     valkey_server.ask("FLUSHALL")
     return valkey_server.url()

@@ -12,7 +12,6 @@ CREATE TABLE pgkeel.migrations (
     attempt           text,
     down_sql          text,
     irreversible      text        NOT NULL DEFAULT '',
-    fingerprint_after text,
     started_at        timestamptz NOT NULL DEFAULT now(),
     applied_at        timestamptz,
     duration          interval    NOT NULL DEFAULT '0',

@@ -1,0 +1,156 @@
+"""One connection to the cache server that everybody shares, made again when it ends."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from pgkeel.cache._colour.asynchronous import Call, Gate, Link, open_link
+from pgkeel.cache.errors import CacheUnsuitable, CommandRefused, LoginRefused
+from pgkeel.cache.script import script
+from pgkeel.cache.server import Server, server_of
+from pgkeel.cache.wire import ReplyError, Word
+from pgkeel.core.cache_url import CacheUrl
+from pgkeel.core.clock import monotonic
+from pgkeel.core.errors import Unreachable
+
+__all__ = ["Client"]
+
+_SHORTEST_BREAK = 0.05
+_LONGEST_BREAK = 5.0
+_LOGIN_WORDS = {"WRONGPASS", "NOAUTH", "NOPERM"}
+
+
+class Client:
+    """Commands to one server.
+
+    After a connection failed, commands fail at once for a while (50 ms, doubled up to 5 s): no caller waits for a dead server.
+    """
+
+    def __init__(self, url: CacheUrl | str, *, patience: float = 1.0) -> None:
+        """Say where; the first command connects.
+
+        Args:
+            url: The address.
+            patience: Seconds that connecting may take, and that the server may be silent while it owes an answer.
+        """
+        self.url = CacheUrl.parse(url) if isinstance(url, str) else url
+        self.server: Server | None = None
+        self._patience = patience
+        self._link: Link | None = None
+        self._gate = Gate()
+        self._break = _SHORTEST_BREAK
+        self._retry_at = 0.0
+        self._greet: Call[None] | None = None
+
+    def on_connect(self, greet: Call[None]) -> None:
+        """Call this with each new connection and its server, before anybody else's command."""
+        self._greet = greet
+
+    async def open(self) -> None:
+        """Connect now.
+
+        Raises:
+            Unreachable: The server does not answer.
+            LoginRefused: The user or password is wrong.
+            CacheUnsuitable: The server is too old, or a replica.
+        """
+        if self._link is None or self._link.is_closed:
+            await self._connect()
+
+    async def close(self) -> None:
+        """Close the connection; the next command opens another."""
+        if self._link is not None:
+            self._link.close()
+
+    async def call(self, *words: Word) -> Any:  # noqa: ANN401 - any reply
+        """Return the reply to one command.
+
+        Raises:
+            Unreachable: The server does not answer; whether the command was carried out is not known.
+            CommandRefused: It refused the command.
+        """
+        link = self._link
+        if link is None or link.is_closed:
+            link = await self._connect()
+        reply = await link.call(words)
+        if type(reply) is ReplyError:
+            raise _refusal(reply)
+        return reply
+
+    async def run(self, name: str, keys: Sequence[bytes], *values: Word) -> Any:  # noqa: ANN401 - any reply
+        """Return what one of our Lua scripts returns."""
+        wanted = script(name)
+        try:
+            return await self.call("EVALSHA", wanted.digest, len(keys), *keys, *values)
+        except CommandRefused as err:
+            if err.kind != "NOSCRIPT":
+                raise
+        return await self.call("EVAL", wanted.text, len(keys), *keys, *values)
+
+    async def set_if_equal(self, key: bytes, expected: bytes, value: bytes, milliseconds: int) -> bool:
+        """Set a key that still has the expected value, with a time to live; return whether it did."""
+        if self.server is not None and self.server.can_compare:
+            return await self.call("SET", key, value, "IFEQ", expected, "PX", milliseconds) is not None
+        return bool(await self.run("set_equal", [key], expected, value, milliseconds))
+
+    async def delete_if_equal(self, key: bytes, expected: bytes) -> bool:
+        """Delete a key that still has the expected value; return whether it did."""
+        if self.server is not None and self.server.can_delete_equal:
+            return bool(await self.call("DELIFEQ", key, expected))
+        return bool(await self.run("delete_equal", [key], expected))
+
+    async def _connect(self) -> Link:
+        """Return the connection that one caller opens for all."""
+        async with self._gate:
+            if self._link is not None and not self._link.is_closed:
+                return self._link
+            if monotonic() < self._retry_at:
+                raise Unreachable(f"the cache {self.url} did not answer just now", hint="`pgkeel status` shows what is running")
+            try:
+                link = await open_link(self.url, self._patience)
+                await self._welcome(link)
+            except Exception:
+                self._retry_at = monotonic() + self._break
+                self._break = min(self._break * 2, _LONGEST_BREAK)
+                raise
+            self._break, self._retry_at = _SHORTEST_BREAK, 0.0
+            self._link = link
+            return link
+
+    async def _welcome(self, link: Link) -> None:
+        """Log in and learn what the server is."""
+        try:
+            for words in (*self._login(), ("INFO",)):
+                reply = await self._agreed(link, words)
+            self.server = server_of(reply.decode())
+            if self._greet is not None:
+                await self._greet(link, self.server)
+        except BaseException:
+            link.close()
+            raise
+
+    async def _agreed(self, link: Link, words: Sequence[Word]) -> Any:  # noqa: ANN401 - any reply
+        reply = await link.call(words)
+        if type(reply) is ReplyError:
+            raise _refusal_of_login(reply, self.url)
+        return reply
+
+    def _login(self) -> list[list[Word]]:
+        login: list[Word] = ["HELLO", 3]
+        if self.url.password is not None:
+            login += ["AUTH", self.url.user or "default", self.url.password.reveal()]
+        wanted: list[list[Word]] = [[*login, "SETNAME", "pgkeel"]]
+        return [*wanted, ["SELECT", self.url.database]] if self.url.database else wanted
+
+
+def _refusal(reply: Exception) -> CommandRefused:
+    kind = str(reply).partition(" ")[0]
+    return CommandRefused(f"the cache refused a command: {kind}", hint="see the server's log, its memory and its ACL", kind=kind)
+
+
+def _refusal_of_login(reply: Exception, url: CacheUrl) -> LoginRefused | CacheUnsuitable | Unreachable:
+    kind = str(reply).partition(" ")[0]
+    if kind in _LOGIN_WORDS:
+        return LoginRefused(f"the cache {url} refused the login ({kind})", hint="correct user and password; INFO must be allowed")
+    if kind in {"LOADING", "BUSY", "MASTERDOWN"}:
+        return Unreachable(f"the cache {url} is not ready ({kind})", hint="wait a moment")
+    return CacheUnsuitable(f"the cache {url} refused to begin ({kind})", hint="it must be Valkey 8 or Redis 7, or newer")

@@ -1,0 +1,69 @@
+# Generated from pgkeel/cache/_async/rows.py by tools/unasync.py; do not edit.
+"""The row cache: one table's rows by their key."""
+
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from pgkeel.cache._colour.threaded import Call
+from pgkeel.cache._sync.reader import Reader
+from pgkeel.cache.codec import Codec
+from pgkeel.cache.entry import Place
+from pgkeel.cache.life import Life
+from pgkeel.cache.names import Tag
+from pgkeel.cache.touched import Touched
+from pgkeel.core.errors import UsageError
+
+__all__ = ["RowCache"]
+
+R = TypeVar("R", bound=msgspec.Struct)
+
+
+class RowCache(Generic[R]):
+    """Rows of one table; `Cache.rows` makes these."""
+
+    def __init__(self, reader: Reader, table: str, row: type[R], key: Any, life: Life) -> None:  # noqa: ANN401 - a type form
+        """Take the table's name, the struct of its rows and the type of its key."""
+        self._reader = reader
+        self._table = table
+        self._key_type = key
+        self._codec = Codec(row)
+        self._life = life
+        self._generation = reader.names.generation(table)
+
+    def get(self, key: object, load: Call[R | None]) -> R | None:
+        """Return the row with this key, or None where there is none.
+
+        Args:
+            key: The key.
+            load: Called with the key in its own type on a miss; reads the primary, outside of any transaction.
+
+        Raises:
+            UsageError: The key is not of the table's type.
+        """
+        wanted = self._own(key)
+        name = self._reader.names.row(self._table, wanted)
+        place = Place(name, self._reader.names.epoch, (self._generation,), self._codec)
+        return self._reader.read(place, _bound(load, wanted), self._life)
+
+    def row(self, key: object) -> Touched:
+        """Return what a write of this row touches: it, and its table's tag."""
+        return Touched(Tag(self._table), row=self._reader.names.row(self._table, self._own(key)))
+
+    def every_row(self) -> Touched:
+        """Return what a write of unknown rows touches: all of the table's, and its tag."""
+        return Touched(Tag(self._table), generation=self._generation)
+
+    def _own(self, key: object) -> object:
+        """Return the key in its one form, whoever names it: a UUID and its text are the same row."""
+        if type(key) is self._key_type:
+            return key
+        try:
+            return msgspec.convert(key, self._key_type, strict=False)
+        except msgspec.ValidationError as err:
+            raise UsageError(f"{self._table}: this is not a key: {err}", hint=f"it is of type {self._key_type}") from err
+
+
+def _bound(load: Callable[..., Any], key: object) -> Callable[[], Any]:
+    return lambda: load(key)

@@ -1,0 +1,113 @@
+"""What an operator asks of a cache: how it does, and to forget everything."""
+
+from collections.abc import Iterator
+
+import msgspec
+
+from pgkeel.cache._sync.client import Client
+from pgkeel.cache.entry import epoch_ends, fresh
+from pgkeel.cache.names import epoch_of, pattern_of
+from pgkeel.core.cache_url import CacheUrl
+
+__all__ = ["Stats", "count", "flush", "stats"]
+
+_BATCH = 1000
+
+
+class Stats(msgspec.Struct, frozen=True):
+    """How a cache server does.
+
+    Attributes:
+        server: What runs there, and its version.
+        policy: What it drops when its memory is full.
+        is_trusted: Whether reads use it; not when it would drop the marks of writes under way.
+        is_filling: Whether readers fill; not in the time after a start or flush, nor before the first reader.
+        keys: Keys in the database, of all namespaces.
+        used: Memory in use.
+        limit: Memory at most; 0 is unlimited.
+        evicted: Keys dropped for want of memory since the server started.
+        hits: Keys that were asked for and found since then, those of the protocol included.
+        misses: Keys that were asked for and not found.
+    """
+
+    server: str
+    policy: str
+    is_trusted: bool
+    is_filling: bool
+    keys: int
+    used: int
+    limit: int
+    evicted: int
+    hits: int
+    misses: int
+
+
+def stats(url: CacheUrl, namespace: str) -> Stats:
+    """Return how the server does.
+
+    Raises:
+        Unreachable: It does not answer.
+        LoginRefused: The user or password is wrong.
+    """
+    client = Client(url)
+    try:
+        client.open()
+        epoch, time, keys = client.call("GET", epoch_of(namespace)), client.call("TIME"), client.call("DBSIZE")
+    finally:
+        client.close()
+    assert client.server is not None  # noqa: S101 - it is open
+    figures = client.server.figures
+    return Stats(
+        server=f"{client.server.kind} {client.server.version}",
+        policy=client.server.policy,
+        is_trusted=client.server.keeps_marks,
+        is_filling=epoch is not None and epoch_ends(epoch) <= int(time[0]) * 1000,
+        keys=keys,
+        used=int(figures["used_memory"]),
+        limit=int(figures["maxmemory"]),
+        evicted=int(figures["evicted_keys"]),
+        hits=int(figures["keyspace_hits"]),
+        misses=int(figures["keyspace_misses"]),
+    )
+
+
+def count(url: CacheUrl, namespace: str) -> int:
+    """Return how many keys `flush` would delete.
+
+    Raises:
+        Unreachable: The server does not answer.
+    """
+    client = Client(url)
+    try:
+        return sum(len(batch) for batch in _keys(client, namespace))
+    finally:
+        client.close()
+
+
+def flush(url: CacheUrl, namespace: str, mark: int) -> int:
+    """Forget everything in a namespace and return how many keys were deleted; safe to repeat, and while others work.
+
+    The first step, a new epoch, makes all of it unreachable and lets nobody fill for `mark` milliseconds, so that the marks of
+    writes under way may be deleted too.
+
+    Raises:
+        Unreachable: The server does not answer.
+    """
+    client = Client(url)
+    try:
+        client.open()
+        run = client.server.run if client.server else ""
+        client.run("epoch", [epoch_of(namespace)], run, mark, fresh(), 1)
+        return sum(client.call("UNLINK", *batch) for batch in _keys(client, namespace) if batch)
+    finally:
+        client.close()
+
+
+def _keys(client: Client, namespace: str) -> Iterator[list[bytes]]:
+    cursor = b"0"
+    epoch = epoch_of(namespace)
+    while True:
+        cursor, found = client.call("SCAN", cursor, "MATCH", pattern_of(namespace), "COUNT", _BATCH)
+        yield [key for key in found if key != epoch]
+        if cursor == b"0":
+            return

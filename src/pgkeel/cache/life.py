@@ -1,0 +1,52 @@
+"""How long values live."""
+
+import secrets
+from datetime import timedelta
+
+import msgspec
+
+from pgkeel.core.errors import ConfigError
+from pgkeel.core.units import parse_duration
+
+__all__ = ["Life", "milliseconds"]
+
+_SPREAD = 1000
+
+
+class Life(msgspec.Struct, frozen=True):
+    """How long a value lives, shortened at random by up to an eighth, so that what was filled together does not end together.
+
+    Attributes:
+        value: Milliseconds of a value.
+        nothing: Milliseconds of the knowledge that there is none.
+    """
+
+    value: int
+    nothing: int
+
+    @classmethod
+    def of(cls, ttl: timedelta | str, nothing: timedelta | str) -> "Life":
+        """Return it from durations, as `5m` or timedelta.
+
+        Raises:
+            ConfigError: One is not a duration of a millisecond or more.
+        """
+        return cls(milliseconds(ttl), milliseconds(nothing))
+
+    def draw(self, *, is_nothing: bool) -> int:
+        """Return how long this one lives, in milliseconds."""
+        longest = self.nothing if is_nothing else self.value
+        return max(1, longest - longest * secrets.randbelow(_SPREAD) // (8 * _SPREAD))
+
+
+def milliseconds(duration: timedelta | str) -> int:
+    """Return a duration in milliseconds.
+
+    Raises:
+        ConfigError: It is not one of a millisecond or more.
+    """
+    found = parse_duration(duration) if isinstance(duration, str) else duration
+    number = round(found.total_seconds() * 1000)
+    if number < 1:
+        raise ConfigError(f"{duration} is too short for a cache", hint="a millisecond is the least")
+    return number

@@ -1,0 +1,399 @@
+import asyncio
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID, uuid4
+
+import msgspec
+import pytest
+
+from pgkeel.cache import Cache, tag
+from pgkeel.cache.entry import fresh
+from pgkeel.cache.names import Names
+from pgkeel.cache.sync import Cache as SyncCache
+from pgkeel.core.cache_url import CacheUrl
+from pgkeel.core.errors import ConfigError, Unreachable, UsageError
+from pgkeel.core.secret import Secret
+from pgkeel.local import Account, Valkey, valkey
+from pgkeel.local.valkey_plan import valkey_configuration
+from pgkeel.testing.servers import scratch_valkey
+from tests.cache.conftest import SECRET, OpenCache, Threaded, run_now, trust
+
+KEY = UUID(int=7)
+NAMES = Names("pgkeel", SECRET)
+
+
+class UserRow(msgspec.Struct, frozen=True):
+    id: UUID
+    name: str
+
+
+class Table:
+    """The database: one value a key, and how often it was asked."""
+
+    def __init__(self, rows: Any) -> None:
+        self.rows = rows
+        self.name: str | None = "ada"
+        self.asked = 0
+
+    async def load(self, key: UUID) -> UserRow | None:
+        self.asked += 1
+        return None if self.name is None else UserRow(key, self.name)
+
+    async def read(self) -> str | None:
+        row = await self.rows.get(KEY, self.load)
+        return row.name if row else None
+
+
+def users(cache: Any, **options: Any) -> Table:
+    return Table(cache.rows("users", UserRow, key=UUID, **options))
+
+
+@pytest.fixture
+def table(cache: Any) -> Table:
+    return users(cache)
+
+
+def touch(cache: Any, table: Table) -> Any:
+    return cache.change(table.rows.row(KEY))
+
+
+async def test_reading_a_row_twice_asks_the_database_once(table: Table, cache: Any) -> None:
+    assert [await table.read() for _ in range(3)] == ["ada"] * 3
+    assert table.asked == 1
+    assert (cache.figures.hits, cache.figures.misses, cache.figures.fills) == (2, 1, 1)
+
+
+async def test_that_there_is_no_row_is_remembered(table: Table) -> None:
+    table.name = None
+    assert [await table.read() for _ in range(3)] == [None] * 3
+    assert table.asked == 1
+
+
+async def test_a_write_is_seen_by_the_next_read(table: Table, cache: Any) -> None:
+    await table.read()
+    async with touch(cache, table):
+        table.name = "grace"
+    assert [await table.read() for _ in range(2)] == ["grace"] * 2
+    assert table.asked == 2
+
+
+async def test_nobody_fills_while_a_write_is_under_way(table: Table, cache: Any) -> None:
+    change = touch(cache, table)
+    await change.mark()
+    assert [await table.read() for _ in range(3)] == ["ada"] * 3
+    assert table.asked == 3
+    await change.release()
+    assert [await table.read() for _ in range(3)] == ["ada"] * 3
+    assert table.asked == 4
+
+
+async def test_a_read_that_a_write_overtook_is_not_kept(table: Table, cache: Any, open_cache: OpenCache) -> None:
+    writer = getattr((await open_cache()), "inner", None) or cache
+
+    async def slow(key: UUID) -> UserRow:
+        change = writer.change(table.rows.row(KEY))
+        for step in (change.mark, change.release):
+            waiting = step()
+            if waiting is not None:
+                await waiting
+        return UserRow(key, "old")
+
+    assert await table.rows.get(KEY, slow) == UserRow(KEY, "old")
+    assert await table.read() == "ada"
+
+
+async def test_a_value_that_slipped_in_after_the_mark_was_lost_dies(table: Table, cache: Any) -> None:
+    change = touch(cache, table)
+    await change.mark()
+    await cache.client.call("DEL", NAMES.row("users", KEY))
+    assert await table.read() == "ada"
+    table.name = "grace"
+    assert await table.read() == "ada"
+    await change.release()
+    assert await table.read() == "grace"
+
+
+async def test_two_writers_do_not_clear_each_others_mark(table: Table, cache: Any) -> None:
+    first, second = touch(cache, table), touch(cache, table)
+    await first.mark()
+    await second.mark()
+    await second.release()
+    assert [await table.read() for _ in range(2)] == ["ada"] * 2
+    assert table.asked == 2
+    await first.release()
+    assert [await table.read() for _ in range(2)] == ["ada"] * 2
+    assert table.asked == 3
+
+
+async def test_the_mark_of_a_dead_writer_ends_by_itself(open_cache: OpenCache) -> None:
+    cache = await open_cache(mark=timedelta(milliseconds=1))
+    table = users(cache)
+    await touch(cache, table).mark()
+    await asyncio.sleep(0.01)
+    assert [await table.read() for _ in range(2)] == ["ada"] * 2
+    assert table.asked == 1
+
+
+async def test_a_mark_has_no_time_to_live_so_that_a_full_memory_does_not_drop_it(table: Table, cache: Any) -> None:
+    await touch(cache, table).mark()
+    name = NAMES.row("users", KEY)
+    assert await cache.client.call("PTTL", name) == -1
+    assert (await cache.client.call("GET", name))[:1] == b"T"
+
+
+async def test_an_error_in_the_block_leaves_the_mark(table: Table, cache: Any) -> None:
+    with pytest.raises(ZeroDivisionError):
+        async with touch(cache, table):
+            _ = 1 / 0
+    assert [await table.read() for _ in range(2)] == ["ada"] * 2
+    assert table.asked == 2
+
+
+async def test_after_a_flush_nobody_fills_until_writes_under_way_are_over(table: Table, cache: Any) -> None:
+    await table.read()
+    await cache.client.call("FLUSHALL")
+    assert [await table.read() for _ in range(3)] == ["ada"] * 3
+    assert table.asked == 4
+    await trust(cache)
+    assert [await table.read() for _ in range(2)] == ["ada"] * 2
+    assert table.asked == 5
+
+
+async def test_flush_lets_nothing_old_be_served(table: Table, cache: Any) -> None:
+    await table.read()
+    await cache.flush()
+    await trust(cache)
+    table.name = "grace"
+    assert await table.read() == "grace"
+
+
+async def test_a_server_that_was_started_anew_with_old_keys_serves_none_of_them(table: Table, cache: Any) -> None:
+    await table.read()
+    raw = await cache.client.call("GET", NAMES.epoch)
+    await cache.client.call("SET", NAMES.epoch, raw[:30] + b"of another run")
+    await cache.client.close()
+    table.name = "grace"
+    assert await table.read() == "grace"
+    await trust(cache)
+    assert await table.read() == "grace"
+
+
+async def test_a_first_start_is_like_a_flush(open_cache: OpenCache) -> None:
+    table = users(await open_cache(trusted=False))
+    assert [await table.read() for _ in range(2)] == ["ada"] * 2
+    assert table.asked == 2
+
+
+async def test_a_changed_struct_misses_and_never_misreads(table: Table, cache: Any) -> None:
+    class Wider(msgspec.Struct, frozen=True):
+        id: UUID
+        name: str
+        age: int = 0
+
+    await table.read()
+    wider = cache.rows("users", Wider, key=UUID)
+
+    async def load(key: UUID) -> Wider:
+        return Wider(key, "ada", 36)
+
+    assert await wider.get(KEY, load) == Wider(KEY, "ada", 36)
+    assert await table.read() == "ada"
+
+
+async def test_every_type_of_a_row_comes_back_as_it_was(cache: Any) -> None:
+    class Everything(msgspec.Struct, frozen=True):
+        id: UUID
+        at: datetime
+        amount: Decimal
+        payload: dict[str, Any]
+        raw: bytes
+        nothing: str | None
+
+    row = Everything(KEY, datetime(2026, 1, 1, 12, 30, 0, 5, UTC), Decimal("12.3400"), {"a": [1, 2.5, None]}, b"\xff\x00", None)
+    rows = cache.rows("everything", Everything, key=UUID)
+    asked: list[UUID] = []
+
+    async def load(key: UUID) -> Everything:
+        asked.append(key)
+        return row
+
+    read = [await rows.get(KEY, load) for _ in range(2)]
+    assert read == [row, row]
+    assert str(read[1].amount) == "12.3400"
+    assert len(asked) == 1
+
+
+async def test_a_value_that_would_not_come_back_as_it_is_is_not_kept(cache: Any) -> None:
+    class Loose(msgspec.Struct, frozen=True):
+        payload: Any
+
+    rows = cache.rows("loose", Loose, key=int)
+    for payload in (float("nan"), {"id": uuid4()}, 2**70):
+        asked: list[int] = []
+
+        async def load(key: int, payload: Any = payload, asked: list[int] = asked) -> Loose:
+            asked.append(key)
+            return Loose(payload)
+
+        assert [(await rows.get(1, load)).payload is payload for _ in range(2)] == [True, True]
+        assert asked == [1, 1]
+
+
+async def test_a_key_and_its_text_are_one_row_and_others_are_refused(table: Table, cache: Any) -> None:
+    await table.read()
+    async with cache.change(table.rows.row(str(KEY).upper())):
+        table.name = "grace"
+    assert await table.read() == "grace"
+    with pytest.raises(UsageError, match="not a key"):
+        await table.rows.get("no uuid", table.load)
+
+
+async def test_a_write_of_unknown_rows_forgets_all_of_the_table(table: Table, cache: Any) -> None:
+    await table.read()
+    async with cache.change(table.rows.every_row()):
+        table.name = "grace"
+        assert await table.read() == "grace"
+    assert await table.read() == "grace"
+
+
+async def test_a_failed_load_is_raised_and_the_next_read_fills(table: Table) -> None:
+    async def broken(_: UUID) -> UserRow:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await table.rows.get(KEY, broken)
+    assert [await table.read() for _ in range(2)] == ["ada"] * 2
+    assert table.asked == 1
+
+
+async def test_no_key_and_no_tag_can_be_read_in_the_cache(table: Table, cache: Any) -> None:
+    await table.read()
+    async with cache.change(tag("users", email="ada@example.org")):
+        pass
+    names = b" ".join(await cache.client.call("KEYS", "*"))
+    assert str(KEY).encode() not in names
+    assert b"ada@example.org" not in names
+    assert b"users" not in names
+
+
+async def test_a_key_of_another_type_in_the_way_is_no_obstacle(table: Table, cache: Any) -> None:
+    name = NAMES.row("users", KEY)
+    await cache.client.call("RPUSH", name, "x")
+    assert await table.read() == "ada"
+    await cache.client.call("DEL", name)
+    await cache.client.call("RPUSH", name, "x")
+    async with touch(cache, table):
+        table.name = "grace"
+    assert await table.read() == "grace"
+
+
+async def test_garbage_in_the_cache_is_not_served(table: Table, cache: Any) -> None:
+    await table.read()
+    name = NAMES.row("users", KEY)
+    held = await cache.client.call("GET", name)
+    for garbage in (b"", b"V", b"Vxxx", held[:-1], held[:49] + b"\xc1\xff", b"\xff" * 100):
+        await cache.client.call("SET", name, garbage)
+        assert await table.read() == "ada"
+
+
+@pytest.mark.faults
+async def test_without_a_server_reads_go_on_and_writes_are_told(open_cache: OpenCache, valkey_db: CacheUrl) -> None:
+    cache = await open_cache(msgspec.structs.replace(valkey_db, port=1), trusted=False)
+    table = users(cache)
+    assert [await table.read() for _ in range(3)] == ["ada"] * 3
+    assert cache.figures.bypasses == 3
+    with pytest.raises(Unreachable):
+        await touch(cache, table).mark()
+
+
+@pytest.fixture
+def forgetful(account: Account, monkeypatch: pytest.MonkeyPatch) -> Iterator[Valkey]:
+    """A server that drops any key when it is full."""
+    monkeypatch.setattr(valkey, "valkey_configuration", _configured)
+    with scratch_valkey(account=account) as server:
+        yield server
+
+
+def _configured(*given: Any) -> str:
+    return valkey_configuration(*given).replace("volatile-lru", "allkeys-lru")
+
+
+async def test_a_server_that_drops_marks_is_not_trusted(open_cache: OpenCache, forgetful: Valkey) -> None:
+    cache = await open_cache(forgetful.url())
+    table = users(cache)
+    assert [await table.read() for _ in range(2)] == ["ada"] * 2
+    assert (table.asked, cache.figures.bypasses) == (2, 2)
+    async with touch(cache, table):
+        pass
+    assert cache.figures.marks == 2
+
+
+async def test_a_stampede_asks_the_database_once(valkey_db: CacheUrl) -> None:
+    async with Cache(valkey_db, secret=SECRET) as one, Cache(valkey_db, secret=SECRET) as two:
+        await trust(one)
+        asked: list[UUID] = []
+
+        async def slow(key: UUID) -> UserRow:
+            asked.append(key)
+            await asyncio.sleep(0.01)
+            return UserRow(key, "ada")
+
+        tables = [cache.rows("users", UserRow, key=UUID) for cache in (one, two)]
+        found = await asyncio.gather(*[rows.get(KEY, slow) for rows in tables for _ in range(50)])
+    assert found == [UserRow(KEY, "ada")] * 100
+    assert len(asked) == 1
+
+
+def test_a_stampede_of_threads_asks_the_database_once(valkey_db: CacheUrl) -> None:
+    class Loose(msgspec.Struct):
+        payload: dict[str, int]
+
+    with SyncCache(valkey_db, secret=SECRET) as cache, ThreadPoolExecutor(16) as pool:
+        run_now(trust(Threaded(cache)))
+        asked: list[int] = []
+        rows = cache.rows("loose", Loose, key=int)
+
+        def slow(key: int) -> Loose:
+            asked.append(key)
+            time.sleep(0.05)
+            return Loose({"n": key})
+
+        found = [row for row in pool.map(lambda _: rows.get(7, slow), range(64)) if row]
+        found[0].payload["n"] = 8
+    assert [one.payload["n"] for one in found[1:]] == [7] * 63
+    assert asked == [7]
+
+
+async def test_a_shared_read_ends_for_all_when_the_first_reader_gives_up(valkey_db: CacheUrl) -> None:
+    async with Cache(valkey_db, secret=SECRET) as cache:
+        await trust(cache)
+        rows = cache.rows("users", UserRow, key=UUID)
+
+        async def never(_: UUID) -> UserRow:
+            await asyncio.Event().wait()
+            raise AssertionError
+
+        async def quick(key: UUID) -> UserRow:
+            return UserRow(key, "ada")
+
+        first = asyncio.create_task(rows.get(KEY, never))
+        while not cache._reader._flights:
+            await asyncio.sleep(0)
+        second = asyncio.create_task(rows.get(KEY, quick))
+        await asyncio.sleep(0.01)
+        first.cancel()
+        assert await second == UserRow(KEY, "ada")
+
+
+def test_a_short_secret_is_refused() -> None:
+    with pytest.raises(ConfigError, match="secret"):
+        Cache("redis://127.0.0.1:1", secret=Secret("short"))
+
+
+def test_who_asks_has_sixteen_letters_of_its_own() -> None:
+    assert len({fresh() for _ in range(1000)}) == 1000
+    assert {len(fresh()) for _ in range(10)} == {16}
