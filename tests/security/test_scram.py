@@ -3,7 +3,7 @@ import pytest
 from pgkeel.core.secret import Secret
 from pgkeel.core.url import Url
 from pgkeel.postgres import connect
-from pgkeel.security.scram import is_verifier_of
+from pgkeel.security.roles.scram import is_verifier_of
 
 # RFC 7677, section 3: user "user", password "pencil"
 _STORED, _SERVER = "WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=", "wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU="

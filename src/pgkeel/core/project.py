@@ -187,16 +187,20 @@ def _from_text(text: str, kind: Any, name: str) -> Any:  # noqa: ANN401 - a type
         if re.fullmatch(r"-?[0-9]+", text) is None:
             raise ConfigError(f"{name} must be a whole number", hint=f"export {name}=10")
         return int(text)
-    return _table(text, name) if get_origin(kind) is dict else text
+    match get_origin(kind):
+        case origin if origin is dict:
+            return _value(text, name, kind="table", example='{key = "value"}')
+        case origin if origin is tuple:
+            return _value(text, name, kind="list", example='["one", "two"]')
+        case _:
+            return text
 
 
-def _table(text: str, name: str) -> Any:  # noqa: ANN401 - any TOML value
+def _value(text: str, name: str, *, kind: str, example: str) -> Any:  # noqa: ANN401 - any TOML value
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError as err:
-        raise ConfigError(
-            f"{name} must be a table as TOML writes it: {err}", hint=f"export {name}='{{key = \"value\"}}'"
-        ) from err
+        raise ConfigError(f"{name} must be a {kind} as TOML writes it: {err}", hint=f"export {name}='{example}'") from err
 
 
 def _convert(values: dict[str, Any], origins: Mapping[str, str]) -> Config:

@@ -62,6 +62,11 @@ class Query:
         return connection.execute(self.statement, values).rowcount
 
     @property
+    def plain(self) -> str:
+        """The statement as a person types it: without line 1's comment, percent signs single."""
+        return self.text.partition("\n")[2].strip().replace("%%", "%")
+
+    @property
     def statement(self) -> sql.SQL:
         """The psycopg form."""
         return sql.SQL(self.text)

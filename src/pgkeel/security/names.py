@@ -4,10 +4,14 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Literal, get_args
 
-__all__ = ["GROUPS", "LOGINS", "OWNER", "ROLE_WORDS", "SUPERUSER", "RoleWord"]
+__all__ = ["AUDIT", "AUDITOR", "LOGINS", "MONITOR", "OWNER", "READERS", "ROLE_WORDS", "SUPERUSER", "WRITERS", "RoleWord"]
 
 OWNER = "pgkeel_owner"
-GROUPS = (OWNER, "pgkeel_rw", "pgkeel_ro")
+WRITERS = "pgkeel_rw"
+READERS = "pgkeel_ro"
+AUDIT = "pgkeel_audit"
+AUDITOR = "pgkeel_auditor"
+MONITOR = "pgkeel_monitor"
 SUPERUSER = "postgres"
 
 RoleWord = Literal["owner", "app", "readonly", "monitor", "superuser"]
@@ -18,6 +22,6 @@ LOGINS: Mapping[str, str] = MappingProxyType(
         "owner": "pgkeel_migrator",
         "app": "pgkeel_app_a",
         "readonly": "pgkeel_readonly_a",
-        "monitor": "pgkeel_monitor",
+        "monitor": MONITOR,
     }
 )

@@ -12,6 +12,7 @@ from pgkeel.local import Account, Cluster, Runtime, choose_account, find_runtime
 from pgkeel.local.launch import can
 from pgkeel.postgres import connect, load
 from pgkeel.security import LOGINS, OWNER, SUPERUSER, ensure_passwords, ensure_rights, ensure_roles
+from pgkeel.security.roles import Declaration
 from pgkeel.stack.certificates import ensure_tls
 from pgkeel.stack.folders import own_folder
 from pgkeel.stack.layout import Layout
@@ -36,7 +37,7 @@ def ensure_postgres(project: Project, layout: Layout, report: Report) -> Memory:
     elif is_renewed:
         cluster.reload()
     memory = _remembered(project, layout, server, cluster)
-    _ensure_database(cluster, layout, memory.database, report)
+    _ensure_database(project, cluster, layout, report)
     return memory
 
 
@@ -106,7 +107,8 @@ def _superuser_password(layout: Layout, directory: Path) -> Secret:
     return ensure_password(file, SUPERUSER)
 
 
-def _ensure_database(cluster: Cluster, layout: Layout, name: str, report: Report) -> None:
+def _ensure_database(project: Project, cluster: Cluster, layout: Layout, report: Report) -> None:
+    name, declaration = project.config.database.name, Declaration.of(project.config.security, owns_server=True)
     passwords = {login: ensure_password(layout.password_file(word), login) for word, login in LOGINS.items()}
     with connect(cluster.superuser_url(), application="pgkeel up") as superuser:
         ensure_roles(superuser)
@@ -115,7 +117,7 @@ def _ensure_database(cluster: Cluster, layout: Layout, name: str, report: Report
             cluster.create_database(name, owner=OWNER)
         ensure_passwords(superuser, passwords)
     with connect(cluster.superuser_url(name), application="pgkeel up") as superuser:
-        ensure_rights(superuser)
+        ensure_rights(superuser, declaration)
 
 
 def _warnings(project: Project, cluster: Cluster) -> tuple[str, ...]:

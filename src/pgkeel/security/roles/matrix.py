@@ -1,0 +1,108 @@
+"""Every operation by every role: what is declared beside what the server would answer."""
+
+from collections.abc import Iterator, Mapping
+
+import msgspec
+
+from pgkeel.postgres import Connection, load
+from pgkeel.security.roles.declaration import MEMBERSHIPS, NAMES, ROLES, Declaration
+from pgkeel.security.roles.rights import PUBLIC, Right, Role, Target
+from pgkeel.security.roles.state import State, read_state
+from pgkeel.security.roles.wanted import is_shipped, wanted_rights
+
+__all__ = ["Cell", "matrix"]
+
+_GROUPS = {
+    role.name: (role.name, *(one.group for one in MEMBERSHIPS if one.member == role.name and one.inherits)) for role in ROLES
+}
+_ATTRIBUTES: Mapping[str, str] = {
+    "can_login": "log in",
+    "is_superuser": "be superuser",
+    "creates_roles": "create roles",
+    "creates_databases": "create databases",
+    "replicates": "replicate",
+    "bypasses_rls": "bypass row security",
+}
+_LATER = {
+    "TABLES": ("SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER"),
+    "SEQUENCES": ("USAGE", "SELECT", "UPDATE"),
+    "ROUTINES": ("EXECUTE",),
+}
+
+
+class Cell(msgspec.Struct, frozen=True):
+    """One operation of one role, allowed or not."""
+
+    operation: str
+    role: str
+    declared: bool
+    actual: bool
+
+
+def matrix(connection: Connection, declaration: Declaration) -> tuple[Cell, ...]:
+    """Return every cell; a role that is missing may do nothing."""
+    state = read_state(connection, declaration)
+    wanted = wanted_rights(state, declaration) | {one.right for one in state.rights if is_shipped(one.right)}
+    return (
+        *_on_what_is(connection, state, declaration, wanted),
+        *_on_what_comes(state, declaration, wanted),
+        *_attributes(state),
+        *_becoming(state),
+    )
+
+
+def _on_what_is(connection: Connection, state: State, declaration: Declaration, wanted: frozenset[Right]) -> Iterator[Cell]:
+    rows = load(__name__, "matrix_found").rows(
+        connection, databases=[state.database], schemas=list(declaration.all_schemas), roles=sorted(NAMES)
+    )
+    for row in rows:
+        target = Target(row["kind"], tuple(row["names"]), row["arguments"])
+        declared = _declared(target, row["privilege"], row["column_name"], row["role"], wanted)
+        is_owner = _owner(target, state) in _GROUPS[row["role"]]
+        where = f"{target}.{row['column_name']}" if row["column_name"] else str(target)
+        yield Cell(f"{row['privilege']} on {where}", row["role"], declared or is_owner, row["is_allowed"])
+
+
+def _owner(target: Target, state: State) -> str | None:
+    """Return who owns it; `pg_database_owner`, who owns `public`, is whoever owns the database."""
+    owner = state.database_owner if target.kind == "DATABASE" else state.objects.get(target)
+    return state.database_owner if owner == "pg_database_owner" else owner
+
+
+def _declared(target: Target, privilege: str, column: str, role: str, wanted: frozenset[Right]) -> bool:
+    columns = {"", column}
+    return any(Right(target, group, privilege, one) in wanted for group in _GROUPS[role] for one in columns)
+
+
+def _on_what_comes(state: State, declaration: Declaration, wanted: frozenset[Right]) -> Iterator[Cell]:
+    """Yield what each role may do with what will be made: rights given everywhere count in each schema."""
+    held = {one.right for one in state.rights}
+    for maker in state.makers:
+        for schema in declaration.schemas:
+            for kind, privileges in _LATER.items():
+                here, anywhere = Target(kind, (maker, schema)), Target(kind, (maker, ""))
+                for privilege in privileges:
+                    for role, groups in _GROUPS.items():
+                        declared = _declared(here, privilege, "", role, wanted)
+                        actual = any(Right(one, by, privilege) in held for one in (here, anywhere) for by in (*groups, PUBLIC))
+                        is_maker = maker in groups
+                        yield Cell(f"{privilege} on {here}", role, declared or is_maker, actual or is_maker)
+
+
+def _attributes(state: State) -> Iterator[Cell]:
+    for wanted in ROLES:
+        found = state.roles.get(wanted.name, Role(wanted.name))
+        for field, words in _ATTRIBUTES.items():
+            yield Cell(words, wanted.name, getattr(wanted, field), getattr(found, field))
+
+
+def _becoming(state: State) -> Iterator[Cell]:
+    """Yield who may become whom; before PostgreSQL 16 every member may."""
+    wanted = {(one.group, one.member): one.may_become for one in MEMBERSHIPS}
+    found = {(one.group, one.member) for one in state.memberships if one.may_become}
+    for group in (role.name for role in ROLES if not role.can_login):
+        for role in ROLES:
+            if role.name != group:
+                declared = wanted.get((group, role.name), False)
+                is_unavoidable = (group, role.name) in wanted and not state.has_grant_options
+                yield Cell(f"become {group}", role.name, declared or is_unavoidable, (group, role.name) in found)

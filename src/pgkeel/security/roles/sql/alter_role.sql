@@ -1,0 +1,2 @@
+-- utility: a role's attributes
+ALTER ROLE {role} {attributes}

@@ -1,0 +1,2 @@
+-- utility: a schema of ours
+CREATE SCHEMA {schema} AUTHORIZATION {owner}

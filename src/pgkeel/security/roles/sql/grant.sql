@@ -1,0 +1,2 @@
+-- utility: rights on one thing for one role
+GRANT {privileges} ON {kind} {target} TO {grantee}

@@ -1,0 +1,2 @@
+-- utility: a role out of a group
+REVOKE {group} FROM {member} CASCADE

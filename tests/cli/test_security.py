@@ -1,0 +1,49 @@
+"""`pgkeel security` as a person types it, on a stack that runs."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from tests.projects import Home, running
+
+__all__ = ["running"]
+
+
+@pytest.fixture
+def planted(running: Home) -> Iterator[Home]:
+    """A stack in which somebody gave the readers a right."""
+    running.ok("psql", "--role", "superuser", "-c", "GRANT DELETE ON users TO pgkeel_ro")
+    yield running
+    running.ok("security", "roles", "apply")
+
+
+def test_nothing_is_left_to_do_after_up(running: Home) -> None:
+    assert running.data("security", "roles", "plan") == {"statements": [], "others": [], "outside": []}
+
+
+def test_the_matrix_of_a_fresh_stack_has_no_mismatch(running: Home) -> None:
+    found = running.data("security", "roles", "matrix")
+
+    assert found["mismatches"] == 0
+    assert set(found["cells"][0]) == {"operation", "role", "declared", "actual"}
+
+
+def test_a_planted_right_is_a_finding_until_it_is_taken_away(planted: Home) -> None:
+    revoke = 'REVOKE DELETE ON TABLE "public"."users" FROM "pgkeel_ro" CASCADE'
+    plan = planted.run("security", "roles", "plan", "--json")
+    matrix = planted.run("security", "roles", "matrix", "--json")
+    dry = planted.data("security", "roles", "apply", "--dry-run")
+    done = planted.data("security", "roles", "apply")
+
+    assert (plan.returncode, json.loads(plan.stdout)["data"]["statements"]) == (1, [revoke])
+    assert (matrix.returncode, json.loads(matrix.stdout)["data"]["mismatches"]) == (1, 3)
+    assert (dry["statements"], done["statements"], done["not_done"]) == ([revoke], [revoke], [])
+    assert planted.data("security", "roles", "plan")["statements"] == []
+
+
+def test_a_declaration_that_cannot_be_is_a_configuration_error(running: Home) -> None:
+    code, name, said = running.error("security", "roles", "plan", env={"PGKEEL_SECURITY__RO": '{users = "LOOK"}'})
+
+    assert (code, name) == (2, "config")
+    assert "LOOK" in said
