@@ -116,13 +116,11 @@ class SecurityConfig(_Section, frozen=True):
         schemas: The team's schemas: in them our roles get what is declared and lose the rest (`security roles apply`).
         rw: Privileges of `pgkeel_rw` on single tables, where not `SELECT, INSERT, UPDATE, DELETE`: `{"roles" = "SELECT"}`.
         ro: Privileges of `pgkeel_ro` on single tables, where not `SELECT`: `{"users" = "SELECT (id)", "sessions" = ""}`.
-        app_networks: Networks from which applications connect: `["10.1.0.0/16"]`; sessions from elsewhere are exposure.
     """
 
     schemas: tuple[str, ...] = ("public",)
     rw: dict[str, str] = {}
     ro: dict[str, str] = {}
-    app_networks: tuple[str, ...] = ()
 
 
 class AgentConfig(_Section, frozen=True):
