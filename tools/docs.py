@@ -1,4 +1,4 @@
-"""Write the documentation that is derived from the code: docs/cli.md, docs/configuration.md, the README's list of commands.
+"""Write the documentation that is derived from the code: pages of docs/, the README's list of commands.
 
 `python -m tools.docs` writes, `--check` only tells what would change (exit code 1).
 """
@@ -16,6 +16,7 @@ import msgspec
 
 from pgkeel.cli.main import COMMANDS, root
 from pgkeel.core.config import Config, as_toml_values
+from pgkeel.migrations.lint import EXAMPLES, REGISTRY
 
 ROOT = Path(__file__).resolve().parent.parent
 _BEGIN, _END = "<!-- commands: written by `make docs` -->", "<!-- end of commands -->"
@@ -92,6 +93,26 @@ def _as_toml(value: Any) -> str:  # noqa: ANN401 - any TOML value
     return f"`{str(value).lower() if isinstance(value, bool) else json.dumps(value)}`"
 
 
+def rules_page() -> str:
+    """Return docs/rules.md: what every rule of the lint says, with its examples."""
+    lines = [
+        "# Rules of `pgkeel migrate lint`",
+        "",
+        "Written by `make docs` from `pgkeel.migrations.lint`. An error or a warning",
+    ]
+    lines += [
+        "makes the exit code 1, an info does not. `-- pgkeel: ignore RULE -- reason` above a statement, or in `pgkeel.toml`"
+    ]
+    lines += ['`[checks] accept = {"RULE:object" = "reason"}`, lets a finding stand. A statement on a table that the same']
+    lines += ["migrations make is not dangerous; with `--pending` or `--url`, one on a small table is not either.", ""]
+    for rule in REGISTRY:
+        lines += [f"## {rule.code} {rule.name}", "", f"{str(rule.severity).capitalize()} · {rule.section}", ""]
+        lines += [rule.problem, "", f"**Safer:** {rule.fix}", ""]
+        for title, name in (("Found", "bad"), ("Not found", "good")):
+            lines += [f"{title}:", "", "```sql", (EXAMPLES / rule.code / f"{name}.sql").read_text("utf-8").rstrip(), "```", ""]
+    return "\n".join(lines).rstrip() + "\n"
+
+
 def readme(text: str) -> str:
     """Return the README with the list of commands that `pgkeel --help` shows."""
     width = max(map(len, COMMANDS))
@@ -107,6 +128,7 @@ def pages() -> dict[Path, str]:
     return {
         ROOT / "docs/cli.md": cli_page(),
         ROOT / "docs/configuration.md": configuration_page(),
+        ROOT / "docs/rules.md": rules_page(),
         front: readme(front.read_text(encoding="utf-8")),
     }
 

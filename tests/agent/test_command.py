@@ -5,9 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+from pgkeel.agent.jobs import backfills as backfills_job
 from pgkeel.agent.jobs import partitions as partitions_job
 from pgkeel.agent.reach import Connector
 from pgkeel.core.clock import now
+from pgkeel.migrations import Source, up
 from pgkeel.postgres import Connection
 from pgkeel.scaling.partitions import Month
 from tests.agent.conftest import until, working
@@ -49,3 +51,18 @@ def test_the_agent_drains_events_and_makes_the_months_ahead(connector: Connector
     assert sum(result["moved"].values()) == 500
     assert f"events_{present.plus(3).suffix()}" in result["created"]
     assert db.execute("SELECT count(*) AS n FROM ONLY events_default").fetchone() == {"n": 0}
+
+
+def test_the_agent_carries_on_with_backfills(connector: Connector, db: Connection, tmp_path: Path) -> None:
+    folder = tmp_path / "migrations"
+    folder.mkdir()
+    make = "CREATE TABLE people (id int PRIMARY KEY, n int);\nINSERT INTO people SELECT generate_series(1, 300);\n"
+    change = "-- Backfill Migration table=people\nUPDATE people SET n = 1 WHERE id > :lo AND id <= :hi;\n"
+    (folder / "20240101000000_people.sql").write_text(f"-- Up Migration\n{make}-- Down Migration\nDROP TABLE people;\n{change}")
+    up(db, [Source("app", folder)])
+
+    with working(connector, tmp_path, [backfills_job.JOB]):
+        until(lambda: seen(tmp_path, "backfills").last_outcome == "ok")
+
+    assert seen(tmp_path, "backfills").last_result == {"run": 1, "left": 0}
+    assert db.execute("SELECT count(*) AS n FROM people WHERE n = 1").fetchone() == {"n": 300}

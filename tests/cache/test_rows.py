@@ -1,5 +1,4 @@
 import asyncio
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -10,52 +9,15 @@ import pytest
 
 from pgkeel.cache import Cache, tag
 from pgkeel.cache.entry import fresh
-from pgkeel.cache.names import Names
-from pgkeel.core.cache_url import CacheUrl
-from pgkeel.core.errors import ConfigError, Unreachable, UsageError
+from pgkeel.core.errors import ConfigError, UsageError
 from pgkeel.core.secret import Secret
-from pgkeel.local import Account, Valkey, valkey
-from pgkeel.local.valkey_plan import valkey_configuration
-from pgkeel.testing.servers import scratch_valkey
-from tests.cache.conftest import SECRET, OpenCache, trust
-
-KEY = UUID(int=7)
-NAMES = Names("pgkeel", SECRET)
-
-
-class UserRow(msgspec.Struct, frozen=True):
-    id: UUID
-    name: str
-
-
-class Table:
-    """The database: one value a key, and how often it was asked."""
-
-    def __init__(self, rows: Any) -> None:
-        self.rows = rows
-        self.name: str | None = "ada"
-        self.asked = 0
-
-    async def load(self, key: UUID) -> UserRow | None:
-        self.asked += 1
-        return None if self.name is None else UserRow(key, self.name)
-
-    async def read(self) -> str | None:
-        row = await self.rows.get(KEY, self.load)
-        return row.name if row else None
-
-
-def users(cache: Any, **options: Any) -> Table:
-    return Table(cache.rows("users", UserRow, key=UUID, **options))
+from tests.cache.conftest import OpenCache, trust
+from tests.cache.table import KEY, NAMES, Table, UserRow, touch, users
 
 
 @pytest.fixture
 def table(cache: Any) -> Table:
     return users(cache)
-
-
-def touch(cache: Any, table: Table) -> Any:
-    return cache.change(table.rows.row(KEY))
 
 
 async def test_reading_a_row_twice_asks_the_database_once(table: Table, cache: Any) -> None:
@@ -275,95 +237,6 @@ async def test_no_key_and_no_tag_can_be_read_in_the_cache(table: Table, cache: A
     assert str(KEY).encode() not in names
     assert b"ada@example.org" not in names
     assert b"users" not in names
-
-
-async def test_a_key_of_another_type_in_the_way_is_no_obstacle(table: Table, cache: Any) -> None:
-    name = NAMES.row("users", KEY)
-    await cache.client.call("RPUSH", name, "x")
-    assert await table.read() == "ada"
-    await cache.client.call("DEL", name)
-    await cache.client.call("RPUSH", name, "x")
-    async with touch(cache, table):
-        table.name = "grace"
-    assert await table.read() == "grace"
-
-
-async def test_garbage_in_the_cache_is_not_served(table: Table, cache: Any) -> None:
-    await table.read()
-    name = NAMES.row("users", KEY)
-    held = await cache.client.call("GET", name)
-    for garbage in (b"", b"V", b"Vxxx", held[:-1], held[:49] + b"\xc1\xff", b"\xff" * 100):
-        await cache.client.call("SET", name, garbage)
-        assert await table.read() == "ada"
-
-
-@pytest.mark.faults
-async def test_without_a_server_reads_go_on_and_writes_are_told(open_cache: OpenCache, valkey_db: CacheUrl) -> None:
-    cache = await open_cache(msgspec.structs.replace(valkey_db, port=1), trusted=False)
-    table = users(cache)
-    assert [await table.read() for _ in range(3)] == ["ada"] * 3
-    assert cache.figures.bypasses == 3
-    with pytest.raises(Unreachable):
-        await touch(cache, table).mark()
-
-
-@pytest.fixture
-def forgetful(account: Account, monkeypatch: pytest.MonkeyPatch) -> Iterator[Valkey]:
-    """A server that drops any key when it is full."""
-    monkeypatch.setattr(valkey, "valkey_configuration", _configured)
-    with scratch_valkey(account=account) as server:
-        yield server
-
-
-def _configured(*given: Any) -> str:
-    return valkey_configuration(*given).replace("volatile-lru", "allkeys-lru")
-
-
-async def test_a_server_that_drops_marks_is_not_trusted(open_cache: OpenCache, forgetful: Valkey) -> None:
-    cache = await open_cache(forgetful.url())
-    table = users(cache)
-    assert [await table.read() for _ in range(2)] == ["ada"] * 2
-    assert (table.asked, cache.figures.bypasses) == (2, 2)
-    async with touch(cache, table):
-        pass
-    assert cache.figures.marks == 2
-
-
-async def test_a_stampede_asks_the_database_once(valkey_db: CacheUrl) -> None:
-    async with Cache(valkey_db, secret=SECRET) as one, Cache(valkey_db, secret=SECRET) as two:
-        await trust(one)
-        asked: list[UUID] = []
-
-        async def slow(key: UUID) -> UserRow:
-            asked.append(key)
-            await asyncio.sleep(0.01)
-            return UserRow(key, "ada")
-
-        tables = [cache.rows("users", UserRow, key=UUID) for cache in (one, two)]
-        found = await asyncio.gather(*[rows.get(KEY, slow) for rows in tables for _ in range(50)])
-    assert found == [UserRow(KEY, "ada")] * 100
-    assert len(asked) == 1
-
-
-async def test_a_shared_read_ends_for_all_when_the_first_reader_gives_up(valkey_db: CacheUrl) -> None:
-    async with Cache(valkey_db, secret=SECRET) as cache:
-        await trust(cache)
-        rows = cache.rows("users", UserRow, key=UUID)
-
-        async def never(_: UUID) -> UserRow:
-            await asyncio.Event().wait()
-            raise AssertionError
-
-        async def quick(key: UUID) -> UserRow:
-            return UserRow(key, "ada")
-
-        first = asyncio.create_task(rows.get(KEY, never))
-        while not cache._reader._flights:
-            await asyncio.sleep(0)
-        second = asyncio.create_task(rows.get(KEY, quick))
-        await asyncio.sleep(0.01)
-        first.cancel()
-        assert await second == UserRow(KEY, "ada")
 
 
 def test_a_short_secret_is_refused() -> None:

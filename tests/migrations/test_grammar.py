@@ -96,7 +96,7 @@ def test_backfills_options_and_directives_are_kept() -> None:
 ALTER TABLE users ADD COLUMN n int;
 -- Backfill Migration table=users key=id batch=500 pause=20ms
 UPDATE users SET n = 0 WHERE id > :lo AND id <= :hi AND x = 'a'::text;
--- Backfill Migration table=public.users code=encrypt_phone
+-- Backfill Migration table=public.users code=shop.phones:encrypt
 """,
         NAME,
     )

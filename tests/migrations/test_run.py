@@ -357,7 +357,7 @@ def test_the_log_only_grows(connection: Connection, app: Source, write: Write) -
     down(connection, [app])
 
     events = [row["event"] for row in connection.execute("SELECT event FROM pgkeel.migration_log ORDER BY id").fetchall()]
-    assert events == ["applied", "reverted"]
+    assert events == ["applied", "fingerprint", "reverted", "fingerprint"]
     for change in (
         "DELETE FROM pgkeel.migration_log",
         "UPDATE pgkeel.migration_log SET unit = 9",

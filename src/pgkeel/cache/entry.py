@@ -26,7 +26,7 @@ _EPOCH = 1 + VERSION
 _DEADLINE = 13
 
 
-class Found(msgspec.Struct, frozen=True):
+class Found(msgspec.Struct, frozen=True, gc=False):
     """What the cache had.
 
     Attributes:
@@ -41,6 +41,7 @@ class Found(msgspec.Struct, frozen=True):
 
 
 _MISS = Found(is_hit=False)
+_NONE = Found(is_hit=True)
 
 
 class Place(Generic[T]):
@@ -62,11 +63,9 @@ class Place(Generic[T]):
     def judge(self, replies: Sequence[bytes | None]) -> Found:
         """Return what one MGET of `keys` means."""
         held, *versions = replies
-        if held is None:
+        if held is None or None in versions:
             return _MISS
-        if None in versions:
-            return _MISS
-        current = b"".join([raw[1:_EPOCH] for raw in versions if raw is not None])
+        current = b"".join([raw[1:_EPOCH] for raw in versions])  # type: ignore[index]  # none is None
         if held[:1] == _LEASE:
             return _leased(held) if held[_EPOCH:] == current else _MISS
         return self._read(held, current)
@@ -89,16 +88,21 @@ class Place(Generic[T]):
         encoded = self._codec.encode(value)
         return None if encoded is None else _VALUE + versions + self._codec.shape + encoded
 
+    def copied(self, value: T | None) -> T | None:
+        """Return a value of its own for one more caller, who may change it."""
+        encoded = None if value is None else self._codec.encode(value)
+        return value if encoded is None else self._codec.decode(encoded)
+
     def _read(self, held: bytes, current: bytes) -> Found:
         head = current + self._codec.shape
         if not held.startswith(head, 1):
             return _MISS
         if held[:1] == _NOTHING:
-            return Found(is_hit=True)
+            return _NONE
         if held[:1] != _VALUE:
             return _MISS
         try:
-            return Found(is_hit=True, value=self._codec.decode(memoryview(held)[1 + len(head) :]))
+            return Found(True, self._codec.decode(memoryview(held)[1 + len(head) :]))
         except msgspec.MsgspecError:
             return _MISS
 

@@ -10,7 +10,7 @@ class Figures(msgspec.Struct):
 
     Attributes:
         hits: Reads that the cache answered.
-        shared: Reads that joined another caller's read of the database.
+        shared: Of the hits, those that joined another caller's read of the database.
         misses: Reads that asked the database.
         fills: Values put into the cache.
         bypasses: Misses because the cache did not answer, or may not be trusted.

@@ -8,6 +8,9 @@ import msgspec
 
 from pgkeel import migrations
 from pgkeel.cli.answer import Answer, answers, current_project, talk
+from pgkeel.cli.lint import lint
+from pgkeel.cli.migrate_backfill import backfill
+from pgkeel.cli.migrate_schema import SCHEMA_COMMANDS
 from pgkeel.core import clock
 from pgkeel.core.errors import UsageError
 from pgkeel.core.project import Project
@@ -25,6 +28,10 @@ _DATA_LOSS = click.option("--allow-data-loss", is_flag=True, help="Revert althou
 @click.group()
 def migrate() -> None:
     """Create, apply, revert and inspect migrations."""
+
+
+for command in (backfill, lint, *SCHEMA_COMMANDS):
+    migrate.add_command(command)
 
 
 @migrate.command()

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-__all__ = ["PRIVATE", "write_whole"]
+__all__ = ["PRIVATE", "sync_folder", "write_whole"]
 
 PRIVATE = 0o600
 
@@ -25,10 +25,11 @@ def write_whole(path: Path, content: bytes, *, mode: int = PRIVATE) -> None:
         os.fchmod(file.fileno(), mode)
         os.fsync(file.fileno())
     fresh.replace(path)
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Make what appeared in a folder, or vanished from it, survive a crash of the machine."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

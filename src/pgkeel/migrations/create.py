@@ -21,13 +21,14 @@ COMMIT;
 """
 
 
-def new(source: Source, words: str, *, now: datetime) -> str:
-    """Make a file from the template and return its path; its version is later than every other's.
+def new(source: Source, words: str, *, now: datetime, text: str = TEMPLATE) -> str:
+    """Make a file and return its path; its version is later than every other's. It is there completely or not at all.
 
     Args:
         source: Whose folder; it is made where it is missing.
         words: What the migration does: `add phone` becomes `…_add_phone.sql`.
         now: The time it is named after.
+        text: What it holds.
 
     Raises:
         UsageError: The words hold no letter or digit, or the folder cannot be written.
@@ -38,8 +39,9 @@ def new(source: Source, words: str, *, now: datetime) -> str:
     path = source.folder / f"{_next_version(source, now)}_{name}.sql"
     try:
         source.folder.mkdir(parents=True, exist_ok=True)
-        with path.open("x", encoding="utf-8") as file:
-            file.write(TEMPLATE)
+        unfinished = path.with_name(f".{path.name}")
+        unfinished.write_text(text, encoding="utf-8")
+        unfinished.rename(path)
     except OSError as err:
         hint = "make the folder writable, or name another one in [migrations] directory"
         raise UsageError(f"{path} cannot be written: {err.strerror}", hint=hint) from err

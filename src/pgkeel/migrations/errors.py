@@ -2,6 +2,7 @@
 
 BadMigration        2  the file cannot be run; nothing was
 MigrationFailed     5  the server refused a statement of the file; its unit left nothing behind
+BackfillFailed      5  a batch was refused; those before it are kept
 EditedMigration     4  the file was changed after it was applied
 OutOfOrder          4  a pending file is older than the newest applied one
 NotOwned            4  a table is there that no migration made
@@ -18,6 +19,7 @@ MigrationBlocked    4  a statement did not get its table's lock (LockNotObtained
 from pgkeel.core.errors import KeelError, LockNotObtained, Refused, UsageError
 
 __all__ = [
+    "BackfillFailed",
     "BackfillMissing",
     "BadMigration",
     "DataLoss",
@@ -44,6 +46,12 @@ class MigrationFailed(KeelError):
     """The server refused a statement of the file; its unit left nothing behind."""
 
     code = "migration_failed"
+
+
+class BackfillFailed(KeelError):
+    """A batch was refused; those before it are kept."""
+
+    code = "backfill_failed"
 
 
 class EditedMigration(Refused):

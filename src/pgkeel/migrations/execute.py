@@ -21,7 +21,7 @@ from pgkeel.migrations.units import Unit, is_concurrent
 from pgkeel.migrations.wire import StatementRefused, send
 from pgkeel.postgres import Connection, Server, describe
 
-__all__ = ["Run", "carry_out", "opening", "step_of"]
+__all__ = ["Run", "carry_out", "opening", "scribe_of", "step_of"]
 
 
 class Run(msgspec.Struct, frozen=True):
@@ -56,7 +56,7 @@ def carry_out(run: Run, task: Task) -> Step:
         Unreachable: The connection was lost; the next run finds out what had been done.
     """
     started = clock.monotonic()
-    scribe = _scribe(run, task)
+    scribe = scribe_of(run, task)
     if task.first or task.attempt:
         run.report(f"{task.title}: going on after {task.first} of {len(task.units)} units")
     is_settled = _settle_attempt(run, task)
@@ -73,7 +73,8 @@ def carry_out(run: Run, task: Task) -> Step:
     return step_of(task, took)
 
 
-def _scribe(run: Run, task: Task) -> Scribe:
+def scribe_of(run: Run, task: Task) -> Scribe:
+    """Return who writes the ledger for a task."""
     facts = {
         "name": task.name,
         "checksum": task.checksum,

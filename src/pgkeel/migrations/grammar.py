@@ -4,6 +4,7 @@ r"""Read a migration file, and refuse what cannot be run before anything is.
     preamble  := blank lines, comments, directives
     marker    := a line comment at column 0: "--" ("Up" | "Down" | "Backfill") "Migration" {key=value}
     directive := "-- pgkeel: ignore RULE, … -- reason" | "-- pgkeel: irreversible -- reason" | "-- pgkeel: needs backfill VERSION"
+               | "-- pgkeel: replaces VERSION, …"
 
 The markers are those of the design's template; letter case does not matter. A Backfill holds one statement with `:lo` and `:hi`,
 or names code (`code=…`); it is run by `migrate backfill`, never by `up`.
@@ -100,6 +101,11 @@ class MigrationFile(msgspec.Struct, frozen=True):
     def needs(self) -> tuple[str, ...]:
         """The versions whose backfills must have finished before this one runs."""
         return tuple(directive.arguments[0] for directive in self.directives if directive.word == "needs backfill")
+
+    @property
+    def replaces(self) -> tuple[str, ...]:
+        """The versions that were squashed into this one, its own among them."""
+        return tuple(version for directive in self.directives if directive.word == "replaces" for version in directive.arguments)
 
 
 def normalise(text: str) -> str:

@@ -31,12 +31,15 @@ class Watcher:
     """A second session, opened when first needed, that sees what the executing one waits for.
 
     Use it with `with`; where no second session can be had (one connection allowed) it sees nothing.
+
+    Attributes:
+        pid: The server process of the executing session.
     """
 
     def __init__(self, connection: Connection) -> None:
         """Watch the session of a connection."""
         self._watched = connection
-        self._pid = connection.info.backend_pid
+        self.pid = connection.info.backend_pid
         self._connection: Connection | None = None
         self._is_blind = False
 
@@ -71,7 +74,7 @@ class Watcher:
         if connection is None:
             return []
         try:
-            return load(__name__, query).rows(connection, pid=self._pid)
+            return load(__name__, query).rows(connection, pid=self.pid)
         except psycopg.Error:
             self._is_blind, self._connection = True, None
             return []
@@ -131,7 +134,7 @@ def _backend(connection: Connection) -> int:
 
 
 @contextmanager
-def runner_lock(connection: Connection, options: Options, report: Report) -> Iterator[None]:
+def runner_lock(connection: Connection, options: Options, report: Report, *, key: int = LOCK_KEY) -> Iterator[None]:
     """Hold the lock that keeps runners apart, on the executing session, waiting for it by polling.
 
     Waiting inside `pg_advisory_lock` would hold a snapshot that another runner's CREATE INDEX CONCURRENTLY waits for: a deadlock.
@@ -139,19 +142,19 @@ def runner_lock(connection: Connection, options: Options, report: Report) -> Ite
     Raises:
         RunnerBusy: Another runner held it for the whole of `options.wait`.
     """
-    _acquire(connection, options, report)
+    _acquire(connection, options, report, key)
     try:
         yield
     finally:
         if connection.pgconn.status == pq.ConnStatus.OK:
-            load(__name__, "unlock").run(connection, key=LOCK_KEY)
+            load(__name__, "unlock").run(connection, key=key)
 
 
-def _acquire(connection: Connection, options: Options, report: Report) -> None:
+def _acquire(connection: Connection, options: Options, report: Report, key: int) -> None:
     give_up = clock.monotonic() + options.wait.total_seconds()
     delay, told = timedelta(milliseconds=20), ""
-    while not load(__name__, "try_lock").scalar(connection, key=LOCK_KEY):
-        holder = _holder(connection)
+    while not load(__name__, "try_lock").scalar(connection, key=key):
+        holder = _holder(connection, key)
         if holder and holder != told:
             report(f"waiting for another runner: {holder}")
             told = holder
@@ -162,8 +165,8 @@ def _acquire(connection: Connection, options: Options, report: Report) -> None:
         delay = min(delay * 1.5, timedelta(seconds=1))
 
 
-def _holder(connection: Connection) -> str:
-    row = load(__name__, "lock_holder").row(connection, key=LOCK_KEY)
+def _holder(connection: Connection, key: int) -> str:
+    row = load(__name__, "lock_holder").row(connection, key=key)
     if row is None:
         return ""
     since = f", since {row['since']:%Y-%m-%d %H:%M:%S} UTC" if row["since"] else ""

@@ -11,10 +11,11 @@ import psycopg
 
 from pgkeel import __version__
 from pgkeel.migrations.errors import MigrationFailed, NotOwned
+from pgkeel.migrations.grammar import MigrationFile
 from pgkeel.migrations.units import Unit
 from pgkeel.postgres import Connection, Query, describe, load
 
-__all__ = ["Entry", "Key", "Scribe", "entries", "exists", "prepare", "unfinished_backfills", "units_checksum"]
+__all__ = ["Entry", "Key", "Scribe", "entries", "exists", "facts_of", "prepare", "unfinished_backfills", "units_checksum"]
 
 Key = tuple[str, str]
 
@@ -66,6 +67,17 @@ def units_checksum(units: Iterable[Unit]) -> str:
     for unit in units:
         digest.update(unit.sql.encode() + b"\0")
     return digest.hexdigest()
+
+
+def facts_of(file: MigrationFile) -> dict[str, object]:
+    """Return what the ledger keeps of a file that is done without being run."""
+    return {
+        "name": file.name,
+        "checksum": file.checksum,
+        "units": len(file.up.units) or 1,
+        "down_sql": file.down.sql if file.down else None,
+        "irreversible": file.irreversible,
+    }
 
 
 def exists(connection: Connection) -> bool:

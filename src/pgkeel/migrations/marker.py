@@ -22,8 +22,10 @@ _FORMS = {
     "ignore": "-- pgkeel: ignore RULE[, RULE] -- reason",
     "irreversible": "-- pgkeel: irreversible -- reason",
     "needs backfill": "-- pgkeel: needs backfill 20240101120000",
+    "replaces": "-- pgkeel: replaces 20240101120000, 20240102120000",
 }
 _VERSION = re.compile(r"\d{14}")
+_PYTHON_NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", re.ASCII)
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_$]*(\.[A-Za-z_][A-Za-z0-9_$]*)?")
 
 
@@ -57,8 +59,8 @@ class Directive(msgspec.Struct, frozen=True):
     """A comment `-- pgkeel: …`.
 
     Attributes:
-        word: `ignore`, `irreversible` or `needs backfill`.
-        arguments: Rule codes, or the version of a backfill.
+        word: `ignore`, `irreversible`, `needs backfill` or `replaces`.
+        arguments: Rule codes, the version of a backfill, or the versions that the file replaces.
         reason: Why; never empty where the form asks for one.
         offset: Where it stands.
     """
@@ -117,6 +119,8 @@ def _require_complete(word: str, arguments: tuple[str, ...], reason: str) -> Non
         is_complete = bool(reason) and not arguments
     elif word == "ignore":
         is_complete = bool(reason) and bool(arguments)
+    elif word == "replaces":
+        is_complete = bool(arguments) and all(_VERSION.fullmatch(argument) for argument in arguments)
     else:
         is_complete = len(arguments) == 1 and _VERSION.fullmatch(arguments[0]) is not None
     if not is_complete:
@@ -163,7 +167,8 @@ def _unknown_option(key: str, known: Iterable[str]) -> MarkerError:
 
 
 _DURATION, _COUNT, _CHOICE, _NAME = "a duration with a unit", "a whole number of at least 1", "auto or none", "a name"
-_EXAMPLES = {_DURATION: "200ms", _COUNT: "1000", _CHOICE: "none", _NAME: "users"}
+_CODE = "module:function"
+_EXAMPLES = {_DURATION: "200ms", _COUNT: "1000", _CHOICE: "none", _NAME: "users", _CODE: "shop.phones:encrypt"}
 _UNIT_OPTIONS = {
     "lock_timeout": _DURATION,
     "statement_timeout": _DURATION,
@@ -171,7 +176,7 @@ _UNIT_OPTIONS = {
     "deadline": _DURATION,
     "transaction": _CHOICE,
 }
-_BACKFILL_OPTIONS = {"table": _NAME, "key": _NAME, "batch": _COUNT, "pause": _DURATION, "code": _NAME}
+_BACKFILL_OPTIONS = {"table": _NAME, "key": _NAME, "batch": _COUNT, "pause": _DURATION, "code": _CODE}
 
 
 def _fits(kind: str, value: str) -> bool:
@@ -181,7 +186,7 @@ def _fits(kind: str, value: str) -> bool:
         return value.isascii() and value.isdecimal() and int(value) >= 1
     if kind is _CHOICE:
         return value in {"auto", "none"}
-    return _IDENTIFIER.fullmatch(value) is not None
+    return (_PYTHON_NAME if kind is _CODE else _IDENTIFIER).fullmatch(value) is not None
 
 
 def _is_duration(value: str) -> bool:

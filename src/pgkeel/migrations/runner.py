@@ -9,7 +9,8 @@ from psycopg import pq
 from pgkeel.core.errors import NotFound
 from pgkeel.core.ids import new_id
 from pgkeel.migrations import ledger
-from pgkeel.migrations.execute import Run, carry_out, step_of
+from pgkeel.migrations.drift import remember
+from pgkeel.migrations.execute import Run, carry_out, scribe_of, step_of
 from pgkeel.migrations.guard import Watcher, runner_lock, session_role
 from pgkeel.migrations.loss import require_nothing_lost
 from pgkeel.migrations.message import as_role
@@ -17,6 +18,7 @@ from pgkeel.migrations.options import DEFAULTS, Options, Outcome, Report, silent
 from pgkeel.migrations.ownership import require_own_tables
 from pgkeel.migrations.plan import Files, Task, plan_down, plan_up
 from pgkeel.migrations.source import Source, read
+from pgkeel.migrations.squashed import adopt, seen
 from pgkeel.migrations.syntax import require_syntax
 from pgkeel.postgres import Connection, server_of
 
@@ -42,8 +44,8 @@ def up(connection: Connection, sources: Sequence[Source], options: Options = DEF
     if options.dry_run:
         return _planned(_plan_up(connection, files, options))
     with _running(connection, options, report) as run:
-        tasks = _plan_up(connection, files, options)
-        return Outcome(tuple(carry_out(run, task) for task in tasks))
+        adopt(connection, files)
+        return _carry_out(run, _plan_up(connection, files, options))
 
 
 def down(
@@ -61,12 +63,13 @@ def down(
     """
     files = _read(sources)
     if options.dry_run:
-        return _planned(plan_down(files, ledger.entries(connection), options, count))
+        return _planned(plan_down(files, seen(files, ledger.entries(connection)), options, count))
     with _running(connection, options, report) as run:
+        adopt(connection, files)
         tasks = plan_down(files, ledger.entries(connection), options, count)
         if tasks and not options.allow_data_loss:
             require_nothing_lost(run, tasks)
-        return Outcome(tuple(carry_out(run, task) for task in tasks))
+        return _carry_out(run, tasks)
 
 
 def redo(connection: Connection, sources: Sequence[Source], options: Options = DEFAULTS, report: Report = silent) -> Outcome:
@@ -77,7 +80,7 @@ def redo(connection: Connection, sources: Sequence[Source], options: Options = D
         Refused, MigrationFailed, Unreachable: As for `down` and `up`.
     """
     files = _read(sources)
-    newest = next(iter(plan_down(files, ledger.entries(connection), Options(), 1)), None)
+    newest = next(iter(plan_down(files, seen(files, ledger.entries(connection)), Options(), 1)), None)
     if newest is None:
         raise NotFound("no migration is applied", hint="`pgkeel migrate up` applies what is pending")
     if newest.version not in {file.version for file in files[newest.source]}:
@@ -90,12 +93,19 @@ def redo(connection: Connection, sources: Sequence[Source], options: Options = D
     return Outcome((*reverted.steps, *applied.steps), options.dry_run)
 
 
+def _carry_out(run: Run, tasks: Sequence[Task]) -> Outcome:
+    steps = tuple(carry_out(run, task) for task in tasks)
+    if tasks:
+        remember(scribe_of(run, tasks[-1]), run.options.search_path, len(tasks[-1].units))
+    return Outcome(steps)
+
+
 def _read(sources: Sequence[Source]) -> Files:
     return {source.name: read(source) for source in sources}
 
 
 def _plan_up(connection: Connection, files: Files, options: Options) -> tuple[Task, ...]:
-    known = ledger.entries(connection)
+    known = seen(files, ledger.entries(connection))
     tasks = plan_up(files, known, ledger.unfinished_backfills(connection), options)
     require_syntax(connection, tasks)
     if options.adopt_nothing:

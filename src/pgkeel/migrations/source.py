@@ -7,7 +7,7 @@ import msgspec
 from pgkeel.migrations.errors import BadMigration
 from pgkeel.migrations.grammar import MigrationFile, parse, parse_name
 
-__all__ = ["PGKEEL", "Source", "read"]
+__all__ = ["PGKEEL", "Source", "read", "shown", "text_of"]
 
 
 class Source(msgspec.Struct, frozen=True):
@@ -39,7 +39,7 @@ def read(source: Source) -> tuple[MigrationFile, ...]:
         if version in files:
             hint = f"give one of them a later version; the other is {files[version].file_name}"
             raise BadMigration(f"{path.name}: the version {version} stands twice in {source.name}", hint=hint)
-        files[version] = parse(_text_of(path), _shown(path))
+        files[version] = parse(text_of(path), shown(path))
     return tuple(files[version] for version in sorted(files))
 
 
@@ -53,15 +53,21 @@ def _paths(folder: Path) -> list[Path]:
         raise BadMigration(f"the folder {folder} cannot be read: {err.strerror}", hint=hint) from err
 
 
-def _shown(path: Path) -> str:
+def shown(path: Path) -> str:
+    """Return a path as errors and reports show it: from the current folder on, where it is below."""
     here = Path.cwd()
     return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
-def _text_of(path: Path) -> str:
+def text_of(path: Path) -> str:
+    """Return the text of an SQL file.
+
+    Raises:
+        BadMigration: It cannot be read, or is not UTF-8.
+    """
     try:
         return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as err:
-        raise BadMigration(f"{path.name}: byte {err.start} is not UTF-8", hint="save the file as UTF-8") from err
+        raise BadMigration(f"{shown(path)}: byte {err.start} is not UTF-8", hint="save the file as UTF-8") from err
     except OSError as err:
-        raise BadMigration(f"{path.name} cannot be read: {err.strerror}", hint="make it readable") from err
+        raise BadMigration(f"{shown(path)} cannot be read: {err.strerror}", hint="make it readable") from err

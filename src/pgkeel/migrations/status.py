@@ -9,6 +9,7 @@ from pgkeel.migrations import ledger
 from pgkeel.migrations.grammar import MigrationFile
 from pgkeel.migrations.ledger import Entry
 from pgkeel.migrations.source import Source, read
+from pgkeel.migrations.squashed import seen
 from pgkeel.postgres import Connection
 
 __all__ = ["State", "Status", "pending", "status"]
@@ -59,10 +60,11 @@ def status(connection: Connection, sources: Sequence[Source]) -> Status:
     Raises:
         BadMigration: A file cannot be read or run.
     """
-    known = ledger.entries(connection)
+    migrations = {source.name: read(source) for source in sources}
+    known = seen(migrations, ledger.entries(connection))
     found: list[State] = []
     for source in sources:
-        files = {file.version: file for file in read(source)}
+        files = {file.version: file for file in migrations[source.name]}
         entries = {version: entry for (name, version), entry in known.items() if name == source.name}
         found += (_state(source.name, files.get(version), entries.get(version)) for version in sorted({*files, *entries}))
     return Status(tuple(found))

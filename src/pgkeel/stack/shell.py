@@ -16,7 +16,7 @@ from pgkeel.local import choose_account, find_runtime, runtime_folder
 from pgkeel.security.names import RoleWord
 from pgkeel.stack.connection import login_url
 
-__all__ = ["environment_of", "run_psql"]
+__all__ = ["ProgramFailed", "environment_of", "output_of", "run_psql"]
 
 # libpq keyword → environment variable, for those that our addresses use (PostgreSQL manual, 32.15)
 _VARIABLES = {
@@ -40,6 +40,12 @@ _VARIABLES = {
 _FOREIGN = {"PGHOSTADDR", "PGSERVICE", "PGSERVICEFILE", *_VARIABLES.values()}
 
 
+class ProgramFailed(KeelError):
+    """A program of PostgreSQL said no."""
+
+    code = "program_failed"
+
+
 def environment_of(url: Url) -> dict[str, str]:
     """Return libpq's environment variables for an address; those that libpq has none for are left out."""
     return {_VARIABLES[name]: value for name, value in url.keywords().items() if name in _VARIABLES}
@@ -51,21 +57,50 @@ def run_psql(project: Project, role: RoleWord, arguments: Sequence[str]) -> int:
     Raises:
         NotFound: Neither the embedded runtime nor PATH has a psql.
     """
+    with _variables(project, role) as variables:
+        return _wait(subprocess.Popen([_program(project, "psql"), *arguments], env=variables))
+
+
+def output_of(project: Project, role: RoleWord, program: str, arguments: Sequence[str], *, major: str | None = None) -> str:
+    """Run a client program to its end and return what it printed.
+
+    Args:
+        project: Whose database it connects to.
+        role: As whom.
+        program: For example `pg_dump`.
+        arguments: Its arguments.
+        major: Of the program; the project's own when not given.
+
+    Raises:
+        NotFound: Neither the embedded runtime nor PATH has it.
+        ProgramFailed: It said no.
+    """
+    with _variables(project, role) as variables:
+        argv = [str(_program(project, program, major)), *arguments]
+        done = subprocess.run(argv, env=variables, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    if done.returncode:
+        lines = done.stderr.strip().splitlines() or [f"{program} ended with {done.returncode}"]
+        raise ProgramFailed(lines[0], hint="; ".join(lines[1:3]))
+    return done.stdout
+
+
+@contextmanager
+def _variables(project: Project, role: RoleWord) -> Iterator[dict[str, str]]:
     url = login_url(project, role)
     inherited = {name: value for name, value in os.environ.items() if name not in _FOREIGN}  # noqa: TID251 - psql is the user's
     with _password_file(url) as extra:
-        variables = {**inherited, **environment_of(url.without_password()), **extra}
-        return _wait(subprocess.Popen([_program(project), *arguments], env=variables))
+        yield {**inherited, **environment_of(url.without_password()), **extra}
 
 
-def _program(project: Project) -> Path:
+def _program(project: Project, name: str, major: str | None = None) -> Path:
+    config = project.config.local
     try:
-        config = project.config.local
-        return find_runtime(config.postgres, account=choose_account(config.run_as), folder=runtime_folder()).program("psql")
+        runtime = find_runtime(major or config.postgres, account=choose_account(config.run_as), folder=runtime_folder())
+        return runtime.program(name)
     except KeelError as err:
-        found = shutil.which("psql")
+        found = shutil.which(name)
         if found is None:
-            raise NotFound("there is no psql", hint='pip install "pgkeel[local]"') from err
+            raise NotFound(f"there is no {name}", hint='pip install "pgkeel[local]"') from err
         return Path(found)
 
 

@@ -59,7 +59,7 @@ def test_a_code_that_cannot_stand_in_an_ignore_list_is_refused(code: str) -> Non
 
 
 def test_every_rule_has_an_address() -> None:
-    assert INDEX.url.endswith("/docs/rules/IDX002.md")
+    assert INDEX.url.endswith("/docs/rules.md#idx002-unindexed_foreign_key")
 
 
 def test_two_rules_of_one_code_or_one_name_are_refused() -> None:

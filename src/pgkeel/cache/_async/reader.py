@@ -53,6 +53,7 @@ class Reader:
         self.names = names
         self.figures = Figures()
         self.mark = mark
+        self.is_trusted = True
         self._lease_for = lease
         self._flights: dict[bytes, Flight[Any]] = {}
         client.on_connect(self._greet)
@@ -63,11 +64,14 @@ class Reader:
         The cache being away is never an error here. `load` must read the primary, outside of any transaction.
         """
         figures = self.figures
+        lease = None
         try:
-            found, lease = await self._ask(place)
+            found = place.judge(await self.client.call("MGET", *place.keys))
+            if not found.is_hit or not self.is_trusted:
+                found, lease = await self._miss(place, found)
         except AWAY:
             figures.bypasses += 1
-            found, lease = Found(is_hit=False), None
+            found = Found(is_hit=False)
         if found.is_hit:
             figures.hits += 1
             return found.value  # type: ignore[no-any-return]
@@ -86,20 +90,21 @@ class Reader:
 
     async def _greet(self, link: Link, server: Server) -> None:
         """See whether the server was started anew, before anything is read from it."""
-        if not server.keeps_marks:
+        self.is_trusted = server.keeps_marks
+        if not self.is_trusted:
             hint = "set maxmemory-policy to volatile-lru or noeviction"
             _log.warning("cache.not_trusted", server=str(self.client.url), policy=server.policy, hint=hint)
         reply = await link.call(("EVAL", script("epoch").text, 1, self.names.epoch, server.run, self.mark, fresh(), 0))
         if not isinstance(reply, bytes):
             raise CommandRefused("the cache refused to begin an epoch", hint="the user needs EVAL, GET, SET and TIME")
 
-    async def _ask(self, place: Place[Any]) -> tuple[Found, Lease | None]:
-        found = place.judge(await self.client.call("MGET", *place.keys))
-        if self.client.server is not None and not self.client.server.keeps_marks:
+    async def _miss(self, place: Place[Any], found: Found) -> tuple[Found, Lease | None]:
+        """Return what another reader finds meanwhile, or the right to fill, or neither."""
+        if not self.is_trusted:
             self.figures.bypasses += 1
             return Found(is_hit=False), None
         lease = None
-        if not found.is_hit and not found.lease:
+        if not found.lease:
             found, lease = await self._lease(place)
         if found.lease:
             found = await self._wait(place, found)
@@ -117,7 +122,7 @@ class Reader:
             except TimeoutError:
                 return found
             self.figures.shared += 1
-            return Found(is_hit=True, value=value)
+            return Found(is_hit=True, value=place.copied(value))
         for pause in _PAUSES:
             await nap(pause)
             found = place.judge(await self.client.call("MGET", *place.keys))

@@ -124,7 +124,7 @@ async def open_link(url: CacheUrl, patience: float) -> Link:
                 _, link = await loop.create_unix_connection(lambda: Link(url, patience), url.socket)
             else:
                 _, link = await loop.create_connection(lambda: Link(url, patience), url.host, url.port, ssl=context)
-    except OSError as err:
+    except (OSError, UnicodeError) as err:
         failure = away(url, err)
     else:
         return link

@@ -167,7 +167,7 @@ def open_link(url: CacheUrl, patience: float) -> Link:
     cover = _Tls(url) if url.is_tls else _Plain()
     try:
         door = _open_door(url, patience, cover)
-    except OSError as err:
+    except (OSError, UnicodeError) as err:
         failure = away(url, err)
     else:
         return Link(url, door, cover)

@@ -54,6 +54,7 @@ class Reader:
         self.names = names
         self.figures = Figures()
         self.mark = mark
+        self.is_trusted = True
         self._lease_for = lease
         self._flights: dict[bytes, Flight[Any]] = {}
         client.on_connect(self._greet)
@@ -64,11 +65,14 @@ class Reader:
         The cache being away is never an error here. `load` must read the primary, outside of any transaction.
         """
         figures = self.figures
+        lease = None
         try:
-            found, lease = self._ask(place)
+            found = place.judge(self.client.call("MGET", *place.keys))
+            if not found.is_hit or not self.is_trusted:
+                found, lease = self._miss(place, found)
         except AWAY:
             figures.bypasses += 1
-            found, lease = Found(is_hit=False), None
+            found = Found(is_hit=False)
         if found.is_hit:
             figures.hits += 1
             return found.value  # type: ignore[no-any-return]
@@ -87,20 +91,21 @@ class Reader:
 
     def _greet(self, link: Link, server: Server) -> None:
         """See whether the server was started anew, before anything is read from it."""
-        if not server.keeps_marks:
+        self.is_trusted = server.keeps_marks
+        if not self.is_trusted:
             hint = "set maxmemory-policy to volatile-lru or noeviction"
             _log.warning("cache.not_trusted", server=str(self.client.url), policy=server.policy, hint=hint)
         reply = link.call(("EVAL", script("epoch").text, 1, self.names.epoch, server.run, self.mark, fresh(), 0))
         if not isinstance(reply, bytes):
             raise CommandRefused("the cache refused to begin an epoch", hint="the user needs EVAL, GET, SET and TIME")
 
-    def _ask(self, place: Place[Any]) -> tuple[Found, Lease | None]:
-        found = place.judge(self.client.call("MGET", *place.keys))
-        if self.client.server is not None and not self.client.server.keeps_marks:
+    def _miss(self, place: Place[Any], found: Found) -> tuple[Found, Lease | None]:
+        """Return what another reader finds meanwhile, or the right to fill, or neither."""
+        if not self.is_trusted:
             self.figures.bypasses += 1
             return Found(is_hit=False), None
         lease = None
-        if not found.is_hit and not found.lease:
+        if not found.lease:
             found, lease = self._lease(place)
         if found.lease:
             found = self._wait(place, found)
@@ -118,7 +123,7 @@ class Reader:
             except TimeoutError:
                 return found
             self.figures.shared += 1
-            return Found(is_hit=True, value=value)
+            return Found(is_hit=True, value=place.copied(value))
         for pause in _PAUSES:
             nap(pause)
             found = place.judge(self.client.call("MGET", *place.keys))

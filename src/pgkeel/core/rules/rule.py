@@ -12,7 +12,7 @@ from pgkeel.core.errors import NotFound
 __all__ = ["Finding", "Place", "Registry", "Rule", "Severity"]
 
 CODE = re.compile(r"[A-Z]{3,4}\d{3}")
-_DOCUMENTATION = "https://github.com/pgkeel/pgkeel/blob/main/docs/rules"
+_DOCUMENTATION = "https://github.com/pgkeel/pgkeel/blob/main/docs/rules.md"
 
 
 class Severity(enum.IntEnum):
@@ -65,8 +65,8 @@ class Rule(msgspec.Struct, frozen=True):
 
     @property
     def url(self) -> str:
-        """The address of the rule's page."""
-        return f"{_DOCUMENTATION}/{self.code}.md"
+        """The address of what the documentation says about the rule."""
+        return f"{_DOCUMENTATION}#{self.code.lower()}-{self.name}"
 
 
 class Place(msgspec.Struct, frozen=True):

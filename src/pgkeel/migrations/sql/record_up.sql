@@ -8,7 +8,7 @@ INSERT INTO pgkeel.migrations AS kept
      applied_at, duration, tool_version)
 VALUES
     (%(source)s, %(version)s, %(name)s, %(checksum)s, %(done_checksum)s, 'up', %(status)s, %(unit)s, %(units)s, %(attempt)s,
-     %(down_sql)s, %(irreversible)s, CASE WHEN %(status)s = 'applied' THEN clock_timestamp() END,
+     %(down_sql)s, %(irreversible)s, CASE WHEN %(status)s IN ('applied', 'baseline') THEN clock_timestamp() END,
      coalesce(%(took)s::interval, clock_timestamp() - now()), %(tool_version)s)
 ON CONFLICT (source, version) DO UPDATE
 SET name = excluded.name, checksum = excluded.checksum, done_checksum = excluded.done_checksum, direction = 'up',

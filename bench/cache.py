@@ -1,0 +1,159 @@
+"""The cache against redis-py and our own database reads, and what it costs a write; in CPU seconds of client and servers."""
+
+import asyncio
+import itertools
+import os
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import msgspec
+import psycopg
+import redis
+import redis.asyncio
+import sqlalchemy
+
+from bench.harness import Entry, Sample, Scale, Target, at_least, paired, ratio
+from pgkeel.access import Database
+from pgkeel.cache import Cache
+from pgkeel.cache.keeper import flush
+from pgkeel.core.cache_url import CacheUrl
+from pgkeel.core.secret import Secret
+from pgkeel.core.url import Url
+from pgkeel.local import choose_account, find_runtime
+from pgkeel.schema.models import Base, Post, User
+from pgkeel.schema.rows import PostRow
+from pgkeel.testing.servers import scratch_cluster, scratch_valkey
+
+_WAYS = 16
+_TICK = os.sysconf("SC_CLK_TCK")
+_REDIS = f"redis-py {redis.__version__} async GET + msgspec"
+Work = Callable[[], Awaitable[object]]
+Cpu = Callable[[], float]
+
+
+def entries(scale: Scale) -> Iterator[Entry]:
+    """Measure on servers of our own, over their sockets, with fsync."""
+    account = choose_account()
+    runtime = find_runtime("17", account=account)
+    with (
+        scratch_cluster(runtime=runtime, account=account, settings={"fsync": "on", "full_page_writes": "on"}) as cluster,
+        scratch_valkey(account=account) as valkey,
+        asyncio.Runner() as runner,
+    ):
+        cluster.create_database("bench")
+        url = cluster.superuser_url("bench")
+        engine = sqlalchemy.create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(url.reveal()))
+        Base.metadata.create_all(engine)
+        engine.dispose()
+        address = msgspec.structs.replace(valkey.url(), socket=str(valkey.socket / "valkey.sock"))
+        cpu = _cpu_of(valkey.pid or 0, cluster.pid or 0)
+        yield from runner.run(_Bench(url, address, cpu, runner, scale).prepare()).entries()
+
+
+class _Bench:
+    """One database, one cache and the peers."""
+
+    def __init__(self, url: Url, address: CacheUrl, cpu: Cpu, runner: asyncio.Runner, scale: Scale) -> None:
+        self._address, self._cpu, self._runner, self._scale = address, cpu, runner, scale
+        self._database = Database(url)
+        self._place = url
+        self._cache = Cache(address, secret=Secret.generate())
+        self._redis = redis.asyncio.Redis.from_url(address.reveal())
+
+    async def prepare(self) -> "_Bench":
+        """Fill the table and both caches."""
+        await self._database.open()
+        author = await self._database.repository(User).insert(email="bench@example.org", password_hash="!")
+        rows = [{"user_id": author, "title": f"post {n}", "content": "word " * 60, "metadata": {"n": n}} for n in range(200)]
+        self._posts = self._database.repository(Post)
+        self._keys = await self._posts.insert_many_returning(rows)
+        await self._cache.open()
+        await asyncio.to_thread(flush, self._address, "pgkeel", 1)
+        self._rows = self._cache.rows("posts", PostRow, key=UUID, ttl="1h")
+        for key in self._keys:
+            await self._rows.get(key, self._posts.get)
+            await self._redis.set(str(key), msgspec.msgpack.encode(await self._posts.get(key)))
+        self._writers = [await asyncpg.connect(self._place.reveal()) for _ in range(_WAYS)]
+        return self
+
+    def entries(self) -> Iterator[Entry]:
+        """Yield every figure."""
+        reads, writes = self._scale.pick(4_000, 20_000), self._scale.pick(320, 1_600)
+        decode, ring = msgspec.msgpack.Decoder(PostRow).decode, itertools.cycle(self._keys)
+
+        async def cached() -> object:
+            return await self._rows.get(next(ring), self._posts.get)
+
+        async def peer() -> object:
+            raw: Any = await self._redis.get(str(next(ring)))
+            return decode(raw)
+
+        async def stored() -> object:
+            return await self._posts.get(next(ring))
+
+        ours = self._sample(cached, reads)
+        yield self._ratio("read.redis", "cached row, 16-way", ours, self._sample(peer, reads), _REDIS, at_least(8))
+        yield self._ratio("read.database", "cached row, 16-way", ours, self._sample(stored, reads), "our read by id", at_least(5))
+        for ways, target in ((_WAYS, at_least(0.85)), (1, at_least(0.75))):
+            announced, alone = (self._writing(writes, ways, is_announced=announced) for announced in (True, False))
+            yield self._ratio(f"write.{ways}", f"announced write, {ways} at once", announced, alone, "the write alone", target)
+
+    def _ratio(self, name: str, sentence: str, ours: Sample, peer: Sample, against: str, target: Target) -> Entry:
+        pairs = paired(ours, peer, self._scale.runs)
+        return ratio(f"cache.{name}.unix", sentence, pairs, better="higher", against=against, target=target)
+
+    def _sample(self, work: Work, count: int) -> Sample:
+        async def some() -> None:
+            for _ in range(count // _WAYS):
+                await work()
+
+        return self._timed(lambda: asyncio.gather(*[some() for _ in range(_WAYS)]))
+
+    def _writing(self, count: int, ways: int, *, is_announced: bool) -> Sample:
+        async def some(connection: "asyncpg.Connection[Any]", keys: list[UUID]) -> None:
+            for _, key in zip(range(count // ways), itertools.cycle(keys), strict=False):
+                await self._write(connection, key, is_announced=is_announced)
+
+        share = len(self._keys) // ways
+        return self._timed(
+            lambda: asyncio.gather(*[some(self._writers[n], self._keys[n * share : (n + 1) * share]) for n in range(ways)])
+        )
+
+    async def _write(self, connection: "asyncpg.Connection[Any]", key: UUID, *, is_announced: bool) -> None:
+        await connection.execute("BEGIN")
+        await connection.execute("UPDATE posts SET title = title || '.' WHERE id = $1 AND length(title) < 200", key)
+        if is_announced:
+            async with self._cache.change(self._rows.row(key)):
+                await connection.execute("COMMIT")
+        else:
+            await connection.execute("COMMIT")
+
+    def _timed(self, work: Callable[[], Awaitable[object]]) -> Sample:
+        async def run() -> None:
+            await work()
+
+        def sample() -> float:
+            before = self._cpu()
+            self._runner.run(run())
+            return self._cpu() - before
+
+        return sample
+
+
+def _cpu_of(valkey: int, postmaster: int) -> Cpu:
+    """Return what reads the CPU seconds of this process, of Valkey, and of PostgreSQL's processes."""
+
+    def read() -> float:
+        children = Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text(encoding="ascii").split()
+        return time.process_time() + sum(_spent(pid) for pid in [str(valkey), str(postmaster), *children])
+
+    return read
+
+
+def _spent(pid: str) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _TICK

@@ -1,0 +1,29 @@
+"""Carry on with the backfills that wait, wherever they stopped; those that somebody paused are left alone."""
+
+from datetime import timedelta
+
+from pgkeel.agent.context import Context
+from pgkeel.agent.jobs.job import Job, Result
+from pgkeel.migrations import Options, backfill
+from pgkeel.migrations.backfill import BackfillState
+
+__all__ = ["JOB"]
+
+_AT_ONCE = Options(wait=timedelta())
+
+
+def carry_on(context: Context) -> Result:
+    """Run them; the ledger keeps each batch from being done twice, so a run that is cut costs nothing."""
+    with context.connect() as connection:
+        waiting = [state for state in backfill.states(connection) if state.status not in {"finished", "paused"}]
+        found: tuple[BackfillState, ...] = ()
+        if waiting:
+            with context.connect("monitor") as monitor:
+                found = backfill.run(connection, options=_AT_ONCE, monitor=monitor)
+        with connection.transaction():
+            context.finish(connection)
+    left = sum(state.status != "finished" for state in found)
+    return {"run": len(waiting), "left": left}
+
+
+JOB = Job(name="backfills", schedule="*/5 * * * *", role="owner", deadline=timedelta(hours=12), needs_leader=True, run=carry_on)

@@ -1,0 +1,105 @@
+"""A repository in an S3-compatible bucket: every put is conditional, and credentials come from the usual AWS_* variables."""
+
+import contextlib
+from collections.abc import Iterator
+from datetime import timedelta
+
+import obstore
+from obstore.exceptions import AlreadyExistsError, BaseError, GenericError, PermissionDeniedError, UnauthenticatedError
+from obstore.store import S3Store
+
+from pgkeel.backup.errors import RepositoryFailed, RepositoryUnreachable
+from pgkeel.backup.keys import require_key
+from pgkeel.core.repository import Stored
+
+__all__ = ["Bucket"]
+
+_PATIENCE = timedelta(minutes=2)
+
+
+class Bucket:
+    """Objects below a prefix of a bucket."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        bucket: str,
+        prefix: str = "",
+        endpoint: str | None = None,
+        region: str | None = None,
+        patience: timedelta = _PATIENCE,
+    ) -> None:
+        """Take the address; nothing is asked of the network yet.
+
+        Args:
+            name: What the configuration calls it.
+            bucket: It exists.
+            prefix: Where in the bucket.
+            endpoint: Address of a server that is not Amazon's; `http://` is taken at its word.
+            region: Region of the bucket.
+            patience: How long one request is retried after errors and throttling.
+        """
+        self.name = name
+        given = {"endpoint": endpoint, "region": region}
+        self._store = S3Store(
+            bucket,
+            prefix=prefix or None,
+            client_options={"allow_http": bool(endpoint and endpoint.startswith("http://"))},
+            retry_config={"max_retries": 10 if patience else 0, "retry_timeout": patience},
+            **{key: value for key, value in given.items() if value is not None},  # type: ignore[arg-type]
+        )
+
+    def put(self, key: str, content: bytes) -> bool:
+        """Store an object whole and durably; return False, and change nothing, when the key is taken.
+
+        Raises:
+            RepositoryUnreachable: Nobody answers, or the credentials are refused.
+            RepositoryFailed: The server said no.
+        """
+        require_key(key)
+        with self._explained(key):
+            try:
+                obstore.put(self._store, key, content, mode="create", use_multipart=False)
+            except AlreadyExistsError:
+                return False
+        return True
+
+    def get(self, key: str) -> bytes | None:
+        """Return an object as it lies there now, or None when there is none."""
+        require_key(key)
+        with self._explained(key):
+            try:
+                return bytes(obstore.get(self._store, key).bytes())
+            except FileNotFoundError:
+                return None
+
+    def list(self, prefix: str = "") -> Iterator[Stored]:
+        """Yield the objects below a prefix of whole parts, in the order of their keys."""
+        with self._explained(prefix):
+            found = [one for batch in obstore.list(self._store, prefix or None) for one in batch]
+        yield from (Stored(one["path"], one["size"], one["last_modified"]) for one in sorted(found, key=lambda one: one["path"]))
+
+    def delete(self, key: str) -> None:
+        """Remove an object; one that is gone already is fine."""
+        require_key(key)
+        with self._explained(key), contextlib.suppress(FileNotFoundError):
+            obstore.delete(self._store, key)
+
+    @contextlib.contextmanager
+    def _explained(self, key: str) -> Iterator[None]:
+        where = f"repository {self.name}: {key or 'listing'}"
+        try:
+            yield
+        except (PermissionDeniedError, UnauthenticatedError) as err:
+            raise RepositoryUnreachable(
+                f"{where}: the credentials are refused", hint="renew AWS_ACCESS_KEY_ID and its secret"
+            ) from err
+        except GenericError as err:  # no answer, or errors until the patience ended
+            raise RepositoryUnreachable(f"{where}: {_first_line(err)}", hint="check the endpoint and the credentials") from err
+        except (BaseError, FileNotFoundError) as err:
+            raise RepositoryFailed(f"{where}: {_first_line(err)}", hint="check that the bucket exists") from err
+
+
+def _first_line(err: Exception) -> str:
+    return (str(err).strip().splitlines() or [type(err).__name__])[0]

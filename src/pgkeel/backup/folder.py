@@ -1,0 +1,113 @@
+"""A repository in a folder: an object appears whole, synced, and only where nothing lay before."""
+
+import contextlib
+import os
+import stat
+import tempfile
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pgkeel.backup.errors import RepositoryFailed
+from pgkeel.backup.keys import require_key
+from pgkeel.core.files import sync_folder
+from pgkeel.core.repository import Stored
+
+__all__ = ["Folder"]
+
+_ARRIVING = ".arriving-"
+
+
+class Folder:
+    """Objects as files below one folder that only its owner can enter."""
+
+    def __init__(self, name: str, root: Path) -> None:
+        """Take the folder; the first `put` makes it."""
+        self.name = name
+        self.root = root
+
+    def put(self, key: str, content: bytes) -> bool:
+        """Store an object whole and durably; return False, and change nothing, when the key is taken.
+
+        Raises:
+            RepositoryFailed: The disk is full or the folder cannot be written; nothing of the object is left.
+        """
+        with self._explained(key):
+            target = self._path(key)
+            self._make(target.parent)
+            return _arrive(target, content)
+
+    def get(self, key: str) -> bytes | None:
+        """Return an object as it lies there now, or None when there is none."""
+        with self._explained(key):
+            try:
+                return self._path(key).read_bytes()
+            except FileNotFoundError:
+                return None
+
+    def list(self, prefix: str = "") -> Iterator[Stored]:
+        """Yield the objects below a prefix of whole parts, in the order of their keys; what is arriving is left out."""
+        with self._explained(prefix):
+            start = self._path(prefix) if prefix else self.root
+            found = [entry for entry in start.rglob("*") if entry.is_file() and not entry.name.startswith(_ARRIVING)]
+        stored = (self._stored(path) for path in found)
+        yield from sorted((one for one in stored if one is not None), key=lambda one: one.key)
+
+    def delete(self, key: str) -> None:
+        """Remove an object and the folders that it leaves empty; one that is gone already is fine."""
+        with self._explained(key):
+            target = self._path(key)
+            target.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # the first folder that holds something else, or is gone, ends it
+                for folder in target.relative_to(self.root).parents[:-1]:
+                    (self.root / folder).rmdir()
+
+    def sweep(self) -> int:
+        """Delete what killed writers left half-written and return how many; nobody else may be writing."""
+        with self._explained("what is arriving"):
+            left = list(self.root.rglob(f"{_ARRIVING}*"))
+            for path in left:
+                path.unlink(missing_ok=True)
+        return len(left)
+
+    def _path(self, key: str) -> Path:
+        require_key(key)
+        return self.root / key
+
+    def _stored(self, path: Path) -> Stored | None:
+        try:
+            found = path.stat()
+        except FileNotFoundError:  # deleted meanwhile
+            return None
+        return Stored(path.relative_to(self.root).as_posix(), found.st_size, datetime.fromtimestamp(found.st_mtime, UTC))
+
+    def _make(self, folder: Path) -> None:
+        missing = [one for one in (folder, *folder.parents) if not one.exists()]
+        for one in reversed(missing):
+            one.mkdir(mode=stat.S_IRWXU, exist_ok=True)
+            sync_folder(one.parent)
+
+    @contextlib.contextmanager
+    def _explained(self, key: str) -> Iterator[None]:
+        try:
+            yield
+        except OSError as err:
+            message = f"repository {self.name}: {key} in {self.root}: {err.strerror}"
+            raise RepositoryFailed(message, hint="free space, or correct the folder's permissions") from err
+
+
+def _arrive(target: Path, content: bytes) -> bool:
+    """Write under another name, sync, and link: a link never replaces what is there."""
+    descriptor, name = tempfile.mkstemp(prefix=_ARRIVING, dir=target.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(name, target)
+    except FileExistsError:
+        return False
+    finally:
+        Path(name).unlink(missing_ok=True)
+    sync_folder(target.parent)
+    return True

@@ -1,0 +1,268 @@
+"""Objects as they travel: zstd inside age, cut into parts; the hash of every part is known in clear.
+
+A part is small enough for one conditional put and for memory, so a repository never holds half an object under its name.
+"""
+
+import hashlib
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager
+from types import TracebackType
+from typing import IO, cast
+
+import msgspec
+import pyrage  # type: ignore[import-untyped]
+from backports.zstd import ZstdFile
+
+from pgkeel.backup.errors import Damaged, KeyTaken, WrongKey
+from pgkeel.core.repository import Repository
+from pgkeel.core.secret import Secret
+
+__all__ = ["PART", "Part", "fault_of", "fetch", "new_identity", "recipient_of", "recipients_from", "seal", "store", "unseal"]
+
+PART = 32 * 2**20
+_LEVEL = 1
+
+
+class Part(msgspec.Struct, frozen=True):
+    """One stored piece of a sealed object.
+
+    Attributes:
+        key: Where it lies in the repository.
+        bytes: Its size there.
+        sha256: Of the stored bytes, so that no key is needed to check them.
+    """
+
+    key: str
+    bytes: int
+    sha256: str
+
+
+def new_identity() -> Secret:
+    """Return a new age identity: what opens objects."""
+    return Secret(str(pyrage.x25519.Identity.generate()))
+
+
+def recipient_of(identity: Secret) -> str:
+    """Return the recipient (`age1…`) whose objects the identity opens.
+
+    Raises:
+        WrongKey: It is no age identity.
+    """
+    return str(_identity(identity).to_public())
+
+
+def recipients_from(texts: Sequence[str]) -> list[pyrage.x25519.Recipient]:
+    """Return the age recipients.
+
+    Raises:
+        WrongKey: There is none, or one is not an age public key.
+    """
+    if not texts:
+        raise WrongKey("there is no recipient to encrypt for", hint="set backup.recipients to one or more age1… keys")
+    try:
+        return [pyrage.x25519.Recipient.from_str(text) for text in texts]
+    except pyrage.RecipientError as err:
+        raise WrongKey(f"a recipient is not an age public key: {err}", hint="it begins with age1") from err
+
+
+def seal(
+    write: Callable[[IO[bytes]], None],
+    *,
+    key: str,
+    repositories: Sequence[Repository],
+    recipients: Sequence[str],
+    part: int = PART,
+) -> tuple[Part, ...]:
+    """Store what `write` writes, compressed and encrypted, in every repository and return its parts.
+
+    Args:
+        write: Gets a file and writes the clear content into it, in a thread of its own.
+        key: Each part is `KEY.NNNNN`.
+        repositories: All get the same bytes.
+        recipients: Any one of their identities opens it.
+        part: Bytes a part.
+
+    Raises:
+        KeyTaken: Something else lies under one of the keys.
+        WrongKey: A recipient is wrong; nothing was written.
+    """
+    readers = recipients_from(recipients)
+    cutter = _Cutter(key, repositories, part)
+    with _Pipe(lambda sink: _compress(write, sink)) as source, _own_errors(cutter):
+        pyrage.encrypt_io(source, cutter, readers)
+    return cutter.finish()
+
+
+def unseal(repository: Repository, parts: Iterable[Part], *, identity: Secret, read: Callable[[IO[bytes]], None]) -> None:
+    """Check, decrypt and expand an object into a file that `read` reads.
+
+    Raises:
+        Damaged: A part is missing or is not what was stored; what `read` got until then is not to be used.
+        WrongKey: The identity does not open it.
+    """
+    source = _Joined(repository, parts)
+    opener = _identity(identity)
+
+    def decrypt(sink: IO[bytes]) -> None:
+        try:
+            with _own_errors(source):
+                pyrage.decrypt_io(source, sink, [opener])
+        except pyrage.DecryptError as err:
+            raise WrongKey("this identity does not open the object", hint="set backup.identity to the right one") from err
+
+    with _Pipe(decrypt) as clear, ZstdFile(clear, "r") as expanded:
+        read(cast("IO[bytes]", expanded))
+
+
+def _identity(identity: Secret) -> pyrage.x25519.Identity:
+    try:
+        return pyrage.x25519.Identity.from_str(identity.reveal().strip())
+    except pyrage.IdentityError:
+        raise WrongKey("this is no age identity", hint="it begins with AGE-SECRET-KEY-1") from None
+
+
+def _compress(write: Callable[[IO[bytes]], None], sink: IO[bytes]) -> None:
+    with ZstdFile(sink, "w", level=_LEVEL) as compressed:
+        write(cast("IO[bytes]", compressed))
+
+
+class _End:
+    """A file that pyrage reads or writes: what goes wrong in it is kept, because pyrage only passes the text on."""
+
+    failure: Exception | None = None
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as err:
+            self.failure = err
+            raise
+
+
+@contextmanager
+def _own_errors(end: _End) -> Iterator[None]:
+    try:
+        yield
+    except Exception as err:
+        if end.failure is not None:
+            raise end.failure from err
+        raise
+
+
+class _Cutter(_End):
+    """A file that stores what is written to it, part by part."""
+
+    def __init__(self, key: str, repositories: Sequence[Repository], part: int) -> None:
+        self._key = key
+        self._repositories = repositories
+        self._part = part
+        self._held = bytearray()
+        self._parts: list[Part] = []
+
+    def write(self, content: bytes) -> int:
+        self._held += content
+        with self.kept():
+            while len(self._held) >= self._part:
+                self._store(bytes(self._held[: self._part]))
+                del self._held[: self._part]
+        return len(content)
+
+    def flush(self) -> None:
+        """Nothing is stored before a part is whole."""
+
+    def finish(self) -> tuple[Part, ...]:
+        if self._held or not self._parts:
+            self._store(bytes(self._held))
+        return tuple(self._parts)
+
+    def _store(self, content: bytes) -> None:
+        key = f"{self._key}.{len(self._parts):05}"
+        for repository in self._repositories:
+            store(repository, key, content)
+        self._parts.append(Part(key, len(content), hashlib.sha256(content).hexdigest()))
+
+
+def store(repository: Repository, key: str, content: bytes) -> None:
+    """Put an object; the same one may be there already, because the answer to an earlier attempt was lost.
+
+    Raises:
+        KeyTaken: Something else lies there.
+    """
+    if not repository.put(key, content) and repository.get(key) != content:
+        raise KeyTaken(
+            f"repository {repository.name}: another object lies under {key}", hint="`pgkeel backup verify` shows which"
+        )
+
+
+def fetch(repository: Repository, part: Part) -> bytes:
+    """Return a part, proved to be what was stored.
+
+    Raises:
+        Damaged: It is missing, has another size or another hash.
+    """
+    content = repository.get(part.key)
+    reason = fault_of(part, content)
+    if content is None or reason:
+        where = f"repository {repository.name}: {part.key}"
+        raise Damaged(f"{where}: {reason}", hint="take it from another repository", data={"object": part.key, "reason": reason})
+    return content
+
+
+def fault_of(part: Part, content: bytes | None) -> str:
+    """Return what is wrong with a part as it lies there, or ""."""
+    if content is None:
+        return "missing"
+    if len(content) != part.bytes:
+        return f"has {len(content)} bytes instead of {part.bytes}"
+    return "" if hashlib.sha256(content).hexdigest() == part.sha256 else "its SHA-256 is another"
+
+
+class _Joined(_End):
+    """A file over the parts of an object, each checked before a byte of it is given on."""
+
+    def __init__(self, repository: Repository, parts: Iterable[Part]) -> None:
+        self._contents: Iterator[bytes] = (fetch(repository, part) for part in parts)
+        self._held = memoryview(b"")
+
+    def read(self, size: int = -1) -> bytes:
+        if not self._held:
+            with self.kept():
+                self._held = memoryview(next(self._contents, b""))
+        wanted = len(self._held) if size < 0 else size
+        given, self._held = self._held[:wanted], self._held[wanted:]
+        return bytes(given)
+
+
+class _Pipe:
+    """The reading end of a pipe into which a thread writes; leaving the block waits for it and raises what it raised."""
+
+    def __init__(self, write: Callable[[IO[bytes]], None]) -> None:
+        self._write = write
+        self._outcome: Future[None] = Future()
+
+    def __enter__(self) -> IO[bytes]:
+        reading, writing = os.pipe()
+        self._source = os.fdopen(reading, "rb")
+        self._thread = threading.Thread(target=self._run, args=(writing,), name="pgkeel backup pipe", daemon=True)
+        self._thread.start()
+        return self._source
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._source.close()
+        self._thread.join()
+        failure = self._outcome.exception()
+        if failure is not None and not isinstance(failure, BrokenPipeError):
+            raise failure from error
+
+    def _run(self, writing: int) -> None:
+        try:
+            with os.fdopen(writing, "wb") as sink:
+                self._write(sink)
+        except Exception as err:  # noqa: BLE001 - raised again where the block ends
+            self._outcome.set_exception(err)
+        else:
+            self._outcome.set_result(None)

@@ -1,0 +1,48 @@
+"""What a place that keeps backups can do: whole objects, put once, never overwritten."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Protocol
+
+import msgspec
+
+__all__ = ["Repository", "Stored"]
+
+
+class Stored(msgspec.Struct, frozen=True):
+    """An object that lies in a repository.
+
+    Attributes:
+        key: Its name, parts joined by `/`.
+        bytes: Its size.
+        modified: When it arrived, by the repository's clock.
+    """
+
+    key: str
+    bytes: int
+    modified: datetime
+
+
+class Repository(Protocol):
+    """A folder or a bucket; `name` is what the configuration calls it."""
+
+    @property
+    def name(self) -> str:
+        """What the configuration calls it."""
+        ...
+
+    def put(self, key: str, content: bytes) -> bool:
+        """Store an object whole and durably; return False, and change nothing, when the key is taken."""
+        ...
+
+    def get(self, key: str) -> bytes | None:
+        """Return an object as it lies there now, or None when there is none."""
+        ...
+
+    def list(self, prefix: str = "") -> Iterator[Stored]:
+        """Yield the objects whose keys begin with whole parts `prefix`, in the order of their keys."""
+        ...
+
+    def delete(self, key: str) -> None:
+        """Remove an object; one that is gone already is fine."""
+        ...

@@ -1,0 +1,3 @@
+VACUUM FULL users;
+ALTER TABLE events SET UNLOGGED;
+CLUSTER posts USING posts_pkey;

@@ -1,0 +1,2 @@
+ALTER TABLE users ADD COLUMN number bigint GENERATED ALWAYS AS IDENTITY;
+ALTER TABLE posts ADD COLUMN number bigserial;

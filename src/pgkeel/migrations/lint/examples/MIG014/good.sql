@@ -1,0 +1,6 @@
+BEGIN;
+ALTER TABLE users ADD CONSTRAINT users_age_possible CHECK (age >= 0) NOT VALID;
+COMMIT;
+BEGIN;
+ALTER TABLE users VALIDATE CONSTRAINT users_age_possible;
+COMMIT;

@@ -1,0 +1,6 @@
+BEGIN;
+ALTER TABLE posts ADD CONSTRAINT posts_user_id_fkey FOREIGN KEY (user_id) REFERENCES users (id) NOT VALID;
+COMMIT;
+BEGIN;
+ALTER TABLE posts VALIDATE CONSTRAINT posts_user_id_fkey;
+COMMIT;

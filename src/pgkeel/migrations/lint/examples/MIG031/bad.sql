@@ -1,0 +1,2 @@
+DROP TABLE IF EXISTS sessions;
+CREATE TABLE sessions (id uuid PRIMARY KEY);

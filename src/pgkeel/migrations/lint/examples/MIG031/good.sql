@@ -1,0 +1,1 @@
+CREATE TABLE login_sessions (id uuid PRIMARY KEY);

@@ -1,0 +1,2 @@
+DROP VIEW active_users;
+DROP FUNCTION full_name(text, text);

@@ -1,0 +1,4 @@
+BEGIN;
+ALTER TABLE users SET SCHEMA crm;
+CREATE VIEW users AS SELECT * FROM crm.users;
+COMMIT;

@@ -1,0 +1,2 @@
+UPDATE users SET plan = 'free';
+DELETE FROM sessions;

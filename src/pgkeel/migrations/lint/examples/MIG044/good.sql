@@ -1,0 +1,4 @@
+BEGIN;
+CREATE TABLE invoices (id uuid PRIMARY KEY);
+CREATE TRIGGER invoices_audit AFTER UPDATE ON invoices FOR EACH ROW EXECUTE FUNCTION audit();
+COMMIT;

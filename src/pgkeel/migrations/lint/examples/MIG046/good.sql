@@ -1,0 +1,4 @@
+BEGIN;
+CREATE POLICY own_rows ON invoices USING (tenant = current_setting('app.tenant'));
+ALTER TABLE invoices ENABLE ROW LEVEL SECURITY;
+COMMIT;

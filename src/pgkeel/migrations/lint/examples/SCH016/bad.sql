@@ -1,0 +1,1 @@
+CREATE INDEX CONCURRENTLY users_by_country_and_city_and_street_and_number_and_last_name_idx ON users (city);

@@ -1,0 +1,1 @@
+ALTER ROLE reporting SET work_mem = '64MB';

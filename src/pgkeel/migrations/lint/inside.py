@@ -1,0 +1,89 @@
+"""Take a statement apart: the commands of an ALTER TABLE, and the SQL inside a DO block, which runs like any other."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from pgkeel.migrations.lint.parser import Node, ParseError, parse, parse_body
+from pgkeel.migrations.lint.step import Step
+from pgkeel.migrations.lint.tree import constant, option, relation_name, unwrap, walk
+
+__all__ = ["DYNAMIC", "steps_of"]
+
+DYNAMIC = "DynamicSql"  # a step for text that is put together at run time
+
+
+def steps_of(step: Step) -> Iterator[Step]:
+    """Yield a statement's actions: itself, or what it consists of."""
+    if step.kind == "AlterTableStmt":
+        yield from _commands(step)
+    elif step.kind == "DoStmt":
+        yield from _body(step)
+    else:
+        yield msgspec.structs.replace(step, table=relation_name(step.node.get("relation")))
+
+
+def _commands(step: Step) -> Iterator[Step]:
+    table, target = relation_name(step.node.get("relation")), step.node.get("objtype", "")
+    for _, command in map(unwrap, step.node.get("cmds", ())):
+        yield msgspec.structs.replace(step, kind=command["subtype"], node=command, table=table, target=target)
+
+
+def _body(step: Step) -> Iterator[Step]:
+    language = option(step.node.get("args", ()), "language")
+    if language is not None and language["arg"]["String"].get("sval") != "plpgsql":
+        yield msgspec.structs.replace(step, kind=DYNAMIC)
+        return
+    try:
+        functions = parse_body(step.text)
+    except ParseError:
+        yield msgspec.structs.replace(step, kind=DYNAMIC)
+        return
+    for sql in _queries(functions):
+        yield from _inner(step, sql)
+
+
+def _queries(functions: list[Node]) -> Iterator[str | None]:
+    """Yield the statements of a body; None for one whose text is only known at run time."""
+    for kind, body in _statements(functions):
+        if kind == "PLpgSQL_stmt_execsql":
+            yield body["sqlstmt"]["PLpgSQL_expr"]["query"]
+        elif kind == "PLpgSQL_stmt_perform":
+            yield body["expr"]["PLpgSQL_expr"]["query"]
+        elif kind in {"PLpgSQL_stmt_dynexecute", "PLpgSQL_stmt_dynfors"}:
+            yield _constant_text(body["query"]["PLpgSQL_expr"]["query"])
+
+
+def _statements(tree: Any) -> Iterator[tuple[str, Node]]:  # noqa: ANN401 - a piece of JSON
+    return ((kind, body) for kind, body in walk(tree) if kind.startswith("PLpgSQL_stmt_"))
+
+
+def _constant_text(expression: str) -> str | None:
+    try:
+        _, select = parse(f"SELECT {expression}")[0]
+    except (ParseError, IndexError):
+        return None
+    value = _folded(select["targetList"][0]["ResTarget"]["val"])
+    return value if isinstance(value, str) else None
+
+
+def _folded(node: Node) -> object:
+    """Return a constant, or constants put together with ||."""
+    kind, body = unwrap(node)
+    if kind == "A_Expr" and body["name"][0]["String"]["sval"] == "||" and "lexpr" in body:
+        left, right = _folded(body["lexpr"]), _folded(body["rexpr"])
+        return left + right if isinstance(left, str) and isinstance(right, str) else None
+    return constant(node)
+
+
+def _inner(step: Step, sql: str | None) -> Iterator[Step]:
+    if sql is None:
+        yield msgspec.structs.replace(step, kind=DYNAMIC)
+        return
+    try:
+        parsed = parse(sql)
+    except ParseError:  # PL/pgSQL's own, such as an assignment
+        return
+    for kind, node in parsed:
+        yield from steps_of(msgspec.structs.replace(step, kind=kind, node=node, text=sql if kind == "DoStmt" else step.text))

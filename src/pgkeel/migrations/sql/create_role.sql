@@ -1,0 +1,2 @@
+-- utility: a role that can only be named
+CREATE ROLE {role} NOLOGIN

@@ -1,0 +1,2 @@
+-- utility: act as a role
+SET ROLE {role}

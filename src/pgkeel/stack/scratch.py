@@ -1,0 +1,68 @@
+"""Where a scratch database is made: beside the project's own, or, where its login may not, on a server of its own."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from pgkeel.core.project import Project
+from pgkeel.core.secret import Secret
+from pgkeel.core.url import Url
+from pgkeel.local import Cluster, choose_account, find_runtime, runtime_folder
+from pgkeel.migrations.scratch import Scratch, scratch_on
+from pgkeel.postgres import Connection, load, server_of
+from pgkeel.stack.connection import connect, login_url
+
+__all__ = ["scratch_of"]
+
+_QUICK = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
+
+
+def scratch_of(project: Project) -> Scratch:
+    """Return what gives empty databases for a project: same major, gone after use."""
+
+    @contextmanager
+    def scratch() -> Iterator[Url]:
+        server = _own_server(project)
+        if server is not None:
+            with scratch_on(server) as url:
+                yield url
+            return
+        with _cluster(project) as cluster, scratch_on(cluster.superuser_url()) as url:
+            yield url
+
+    return scratch
+
+
+def _own_server(project: Project) -> Url | None:
+    if not project.is_external:
+        return login_url(project, "superuser")
+    with closing(connect(project, application="pgkeel scratch")) as connection:
+        return login_url(project, reveal=True) if _may_make_databases(connection) else None
+
+
+def _may_make_databases(connection: Connection) -> bool:
+    return bool(load(__name__, "may_make_scratch").scalar(connection))
+
+
+@contextmanager
+def _cluster(project: Project) -> Iterator[Cluster]:
+    account = choose_account(project.config.local.run_as)
+    with closing(connect(project, application="pgkeel scratch")) as connection:
+        major = str(server_of(connection).major)
+    runtime = find_runtime(major, account=account, folder=runtime_folder())
+    with tempfile.TemporaryDirectory(prefix="pgkeel-scratch-") as folder:
+        Path(folder).chmod(0o711)
+        cluster = Cluster.create(
+            Path(folder) / "postgres",
+            runtime=runtime,
+            account=account,
+            superuser_password=Secret.generate(),
+            name="scratch",
+            settings=_QUICK,
+        )
+        try:
+            cluster.start()
+            yield cluster
+        finally:
+            cluster.destroy()

@@ -1,0 +1,121 @@
+import resource
+import stat
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from pgkeel.backup import Bucket, Folder, RepositoryFailed, RepositoryUnreachable
+from pgkeel.core.errors import UsageError
+from pgkeel.core.repository import Repository
+
+
+def test_an_object_comes_back_as_it_was_put(repository: Repository) -> None:
+    assert repository.put("1/a/x.00000", b"content")
+
+    assert repository.get("1/a/x.00000") == b"content"
+    assert [(one.key, one.bytes) for one in repository.list()] == [("1/a/x.00000", 7)]
+
+
+def test_a_key_that_is_taken_is_never_overwritten(repository: Repository) -> None:
+    repository.put("1/x", b"first")
+
+    assert not repository.put("1/x", b"second")
+    assert repository.get("1/x") == b"first"
+
+
+def test_of_many_writers_of_one_key_exactly_one_wins(repository: Repository) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        outcomes = list(pool.map(lambda n: repository.put("1/x", b"%d" % n), range(8)))
+
+    assert outcomes.count(True) == 1
+    assert repository.get("1/x") == b"%d" % outcomes.index(True)
+
+
+def test_what_is_not_there_is_none_and_can_be_deleted(repository: Repository) -> None:
+    repository.delete("1/x")
+
+    assert repository.get("1/x") is None
+    assert list(repository.list()) == []
+
+
+def test_a_listing_takes_whole_parts_in_order(repository: Repository) -> None:
+    for key in ("12/b", "1/b", "1/a", "1/c/d"):
+        repository.put(key, b"")
+
+    assert [one.key for one in repository.list("1")] == ["1/a", "1/b", "1/c/d"]
+
+
+def test_a_deleted_object_is_gone_and_its_neighbour_is_not(repository: Repository) -> None:
+    repository.put("1/a/x", b"")
+    repository.put("1/b/x", b"")
+
+    repository.delete("1/a/x")
+
+    assert [one.key for one in repository.list()] == ["1/b/x"]
+
+
+@pytest.mark.parametrize("key", ["", "/etc/passwd", "../x", "a/../x", "a//x", ".arriving-x", "a/", "a b", "a\nb"])
+def test_a_key_cannot_leave_the_repository(repository: Repository, key: str) -> None:
+    with pytest.raises(UsageError):
+        repository.put(key, b"x")
+
+
+def test_only_the_owner_can_enter_the_folder_or_read_an_object(folder: Folder) -> None:
+    folder.put("1/x", b"")
+
+    assert stat.S_IMODE(folder.root.stat().st_mode) == 0o700
+    assert stat.S_IMODE((folder.root / "1/x").stat().st_mode) == 0o600
+
+
+def test_a_full_disk_leaves_nothing_of_the_object(folder: Folder) -> None:
+    code = """if True:
+        import sys; from pathlib import Path
+        from pgkeel.backup import Folder, RepositoryFailed
+        try: Folder("local", Path(sys.argv[1])).put("1/x", b"x" * 200_000)
+        except RepositoryFailed as err: print(err.message)
+    """
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+
+    said = subprocess.run([sys.executable, "-c", code, folder.root], capture_output=True, text=True, check=True, preexec_fn=limit)
+
+    assert "repository local: 1/x" in said.stdout
+    assert [path for path in folder.root.rglob("*") if path.is_file()] == []
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+
+    with pytest.raises(RepositoryFailed, match="repository local"):
+        Folder("local", tmp_path / "file" / "repository").put("1/x", b"")
+
+
+def test_what_a_killed_writer_left_is_no_object_and_is_swept(folder: Folder) -> None:
+    folder.put("1/x", b"")
+    (folder.root / "1/.arriving-abc").write_bytes(b"half")
+
+    assert [one.key for one in folder.list()] == ["1/x"]
+    assert folder.sweep() == 1
+    assert [path.name for path in (folder.root / "1").iterdir()] == ["x"]
+
+
+def test_a_server_that_does_not_answer_is_unreachable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hidden")
+    nobody = Bucket("geo", bucket="b", endpoint="http://127.0.0.1:1", patience=timedelta())
+
+    with pytest.raises(RepositoryUnreachable, match="repository geo") as refusal:
+        nobody.put("1/x", b"")
+    assert "hidden" not in refusal.value.message
+
+
+def test_a_bucket_that_does_not_exist_is_named(s3_bucket: Bucket, s3_endpoint: str) -> None:
+    lost = Bucket("geo", bucket="nowhere", endpoint=s3_endpoint, region="us-east-1")
+
+    with pytest.raises(RepositoryFailed, match="repository geo"):
+        lost.put("1/x", b"")
