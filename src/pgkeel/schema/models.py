@@ -7,19 +7,19 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, DateTime, ForeignKey, Index, String, Text, UniqueConstraint, func, text
+from sqlalchemy import CheckConstraint, DateTime, ForeignKey, Index, String, Table, Text, UniqueConstraint, func, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
-from pgkeel.schema.ddl import after_create, before_drop
+from pgkeel.schema.ddl import Trigger, after_create, before_drop, bring_triggers
 from pgkeel.schema.mixins import Identified, SoftDeleted, TimeOrdered, Timestamped, Versioned
 from pgkeel.schema.naming import new_metadata
 from pgkeel.schema.types import TYPES, CreatedAt, Money, Status
 
 if TYPE_CHECKING:
-    from pgkeel.schema.rows import CommentRow, EventRow, PostRow, RoleRow, SessionRow, UserRoleRow, UserRow
+    from pgkeel.schema.rows import CommentRow, EventRow, PostRow, RoleRow, SessionRow, UserRoleRow, UserRow, UserTokenRow
 
-__all__ = ["Base", "Comment", "Event", "Post", "Role", "Session", "User", "UserRole"]
+__all__ = ["Base", "Comment", "Event", "Post", "Role", "Session", "User", "UserRole", "UserToken"]
 
 UserStatus = Literal["active", "inactive", "pending", "suspended", "deleted"]
 PostStatus = Literal["draft", "published", "archived", "deleted"]
@@ -129,6 +129,26 @@ class Session(Base, Identified):
     user: Mapped[User] = relationship(back_populates="sessions", lazy="raise_on_sql")
 
 
+class UserToken(Base):
+    """A token sent by mail, good once; a newer one for the same purpose takes its place."""
+
+    __tablename__ = "user_tokens"
+    __table_args__ = (
+        UniqueConstraint("token", name="idx_user_tokens_token"),
+        CheckConstraint("purpose IN ('reset', 'verify')", name="purpose"),
+        CheckConstraint("token ~ '^[0-9a-f]{64}$'", name="token"),
+        CheckConstraint("expires_at > created_at", name="expires_at"),
+    )
+    if TYPE_CHECKING:
+        __row__: ClassVar[type[UserTokenRow]]
+
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
+    purpose: Mapped[str] = mapped_column(String(20), primary_key=True)
+    token: Mapped[str] = mapped_column(String(64), info={"secret": True})
+    expires_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    created_at: Mapped[CreatedAt]
+
+
 class Post(Base, TimeOrdered, Timestamped, Versioned, SoftDeleted):
     """Something a user wrote; its comments are hidden and come back with it."""
 
@@ -206,3 +226,22 @@ after_create(Role.__table__, "first_roles")
 after_create(UserRole.__table__, "effective_roles")
 before_drop(UserRole.__table__, "DROP VIEW IF EXISTS user_effective_roles")
 after_create(Event.__table__, "first_partition", "default_partition")
+
+
+_REPLACED = (
+    "OLD.password_hash <> NEW.password_hash AND current_setting('pgkeel.rehashed', true) IS DISTINCT FROM NEW.password_hash"
+)
+_OUT = "OLD.status <> NEW.status AND NEW.status <> 'active'"
+_DISTRUSTED = "OLD.email <> NEW.email OR NEW.status IN ('suspended', 'deleted')"
+
+
+def _revocations(_: Table) -> tuple[Trigger, Trigger]:
+    """Return what ends a user's sessions and mailed tokens, whoever writes the row."""
+    sessions, tokens = ("sessions", "user_id", "id"), ("user_tokens", "user_id", "id")
+    return (
+        Trigger("end_sessions", "delete_children", sessions, f"({_REPLACED}) OR ({_OUT})", "AFTER"),
+        Trigger("end_tokens", "delete_children", tokens, f"({_REPLACED}) OR {_DISTRUSTED}", "AFTER"),
+    )
+
+
+bring_triggers(User.metadata.tables["users"], "revocations", _revocations)

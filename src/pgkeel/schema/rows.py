@@ -15,6 +15,7 @@ __all__ = [
     "SessionRow",
     "UserRoleRow",
     "UserRow",
+    "UserTokenRow",
 ]
 
 
@@ -104,3 +105,13 @@ class UserRow(Struct, frozen=True, gc=False):
     version: int
     deleted_at: datetime | None
     phone: str | None
+
+
+class UserTokenRow(Struct, frozen=True, gc=False):
+    """A row of `user_tokens`."""
+
+    user_id: UUID
+    purpose: str
+    token: str
+    expires_at: datetime
+    created_at: datetime

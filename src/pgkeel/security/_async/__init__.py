@@ -1,0 +1,1 @@
+"""The one source of both colours; `tools/unasync.py` writes `_sync` from it."""

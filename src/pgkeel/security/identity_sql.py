@@ -1,0 +1,39 @@
+"""The statements of the identity, and what runs them: each is one statement, so that it holds on any connection."""
+
+from pgkeel.postgres import load
+
+__all__ = [
+    "ACCOUNT",
+    "ACCOUNT_OF",
+    "BEGIN_SESSION",
+    "CHANGE_PASSWORD",
+    "END_SESSION",
+    "END_SESSIONS",
+    "FIND_SESSION",
+    "GRANT_ROLE",
+    "HAS_ROLE",
+    "REGISTER",
+    "REHASH",
+    "RESET_PASSWORD",
+    "REVOKE_ROLE",
+    "ROLES",
+    "SEND_TOKEN",
+    "VERIFY_EMAIL",
+]
+
+ACCOUNT = load(__name__, "identity_account")
+ACCOUNT_OF = load(__name__, "identity_account_of")
+BEGIN_SESSION = load(__name__, "identity_begin_session")
+CHANGE_PASSWORD = load(__name__, "identity_change_password")
+END_SESSION = load(__name__, "identity_end_session")
+END_SESSIONS = load(__name__, "identity_end_sessions")
+FIND_SESSION = load(__name__, "identity_find_session")
+GRANT_ROLE = load(__name__, "identity_grant_role")
+HAS_ROLE = load(__name__, "identity_has_role")
+REGISTER = load(__name__, "identity_register")
+REHASH = load(__name__, "identity_rehash")
+RESET_PASSWORD = load(__name__, "identity_reset_password")
+REVOKE_ROLE = load(__name__, "identity_revoke_role")
+ROLES = load(__name__, "identity_roles")
+SEND_TOKEN = load(__name__, "identity_send_token")
+VERIFY_EMAIL = load(__name__, "identity_verify_email")

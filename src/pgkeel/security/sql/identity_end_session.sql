@@ -1,0 +1,4 @@
+-- the session that ended
+DELETE FROM sessions
+WHERE token = %(token)s::text
+RETURNING id
