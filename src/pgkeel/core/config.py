@@ -199,10 +199,19 @@ def as_toml_values(config: Config) -> dict[str, Any]:
     flat = {}
     for path, _ in leaves():
         section, _, key = path.partition(".")
-        value = getattr(getattr(config, section), key)
-        flat[path] = format_duration(value) if isinstance(value, timedelta) else value
+        flat[path] = _as_toml(getattr(getattr(config, section), key))
     if config.database.url is not None:
         flat["database.url"] = redacted(config.database.url)
     if config.cache.url is not None:
         flat["cache.url"] = redacted(config.cache.url, CacheUrl.parse)
     return flat
+
+
+def _as_toml(value: Any) -> Any:  # noqa: ANN401 - any setting's value
+    match value:
+        case timedelta():
+            return format_duration(value)
+        case tuple():
+            return list(value)
+        case _:
+            return value
