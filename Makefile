@@ -1,7 +1,7 @@
 # The whole newcomer interface: `make up`, then `make test`. Nothing has to be installed first but a Python 3.11-3.13.
 #   PYTHON=/usr/bin/python3.12 names one, PYTEST="-k pool" selects tests, NAME=access FULL=1 selects and lengthens benchmarks.
 .DEFAULT_GOAL := help
-.PHONY: help up down test check bench test-all lock clean docs venv venv-all
+.PHONY: help up down test check bench test-all lock clean docs venv venv-all venv-bench
 VENV ?= .venv
 BIN := $(VENV)/bin
 PYTEST ?=
@@ -36,7 +36,7 @@ check: venv-all ## style, types, layers, documentation, lock file
 docs: venv-all ## write the generated pages of docs/
 	$(BIN)/python -m tools.docs
 
-bench: venv-all ## measure against the peers (NAME=access one file, FULL=1 long runs)
+bench: venv-bench ## measure against the peers (NAME=access one file, FULL=1 long runs)
 	$(BIN)/python -m bench $(if $(NAME),--name $(NAME)) $(if $(FULL),--full)
 
 test-all: ## the tests on every Python and every PostgreSQL major that is present
@@ -55,3 +55,6 @@ venv:
 
 venv-all:
 	@python=$$(sh tools/python.sh) && "$$python" tools/environment.py all $(VENV)
+
+venv-bench:
+	@python=$$(sh tools/python.sh) && "$$python" tools/environment.py bench $(VENV)

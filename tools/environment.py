@@ -1,8 +1,9 @@
 """Make a virtual environment from the hash-pinned requirements, once; nothing happens when it is already right.
 
 Standard library only: it runs before anything is installed. `environment.py run .venv` is enough for `pgkeel up`,
-`venv.py all .venv` adds what tests and checks need. A half-made environment, one of another Python or of another lock
-is made anew; two callers at once wait for each other (the installers inherit the lock, so that an orphan keeps it).
+`all` adds what tests and checks need, `bench` the peers that are measured
+against. A half-made environment, one of another Python or of another lock is made anew; two callers at once wait for each
+other (the installers inherit the lock, so that an orphan keeps it).
 """
 
 import contextlib
@@ -18,7 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-LEVELS = {"run": ("run", "all"), "all": ("all",)}  # what is asked for → what satisfies it
+LEVELS = {"run": ("run", "all", "bench"), "all": ("all", "bench"), "bench": ("bench",)}  # what is asked for → what satisfies it
 STAMP = "pgkeel-made.json"
 
 
