@@ -22,8 +22,8 @@ down: venv ## stop what `make up` started; the data stays
 
 test: venv-all ## the tests: all on PostgreSQL 17, those about the server on 15, 16 and 18 too
 	@$(BIN)/pgkeel local add 17 $(subst $(COMMA), ,$(MAJORS)) >/dev/null
-	$(BIN)/pytest -n 2 $(PYTEST)
-	$(BIN)/pytest -n 2 -m majors --majors $(MAJORS) $(PYTEST)
+	$(BIN)/pytest -n 2 $(if $(LONG),,-m "not long") $(PYTEST)
+	$(BIN)/pytest -n 2 -m "majors$(if $(LONG),, and not long)" --majors $(MAJORS) $(PYTEST)
 
 check: venv-all ## style, types, layers, documentation, lock file
 	$(BIN)/ruff format --check .
@@ -39,10 +39,10 @@ docs: venv-all ## write the generated pages of docs/
 bench: venv-bench ## measure against the peers (NAME=access one file, FULL=1 long runs)
 	$(BIN)/python -m bench $(if $(NAME),--name $(NAME)) $(if $(FULL),--full)
 
-test-all: ## the tests on every Python and every PostgreSQL major that is present
+test-all: ## the tests, the long ones too, on every Python and every PostgreSQL major that is present
 	@pythons=$$(sh tools/python.sh --all) && for python in $$pythons; do \
 	  minor=$${python##*python}; echo "== $$python"; \
-	  $(MAKE) --no-print-directory test PYTHON="$$python" VENV=.venv-"$$minor" || exit 1; done
+	  $(MAKE) --no-print-directory test LONG=1 PYTHON="$$python" VENV=.venv-"$$minor" || exit 1; done
 
 lock: ## write requirements/*.txt from pyproject.toml (needs uv and an index)
 	@PYTHON=$(BIN)/python sh tools/lock.sh
