@@ -14,9 +14,8 @@ from pgkeel.cli.migrate_schema import SCHEMA_COMMANDS
 from pgkeel.core import clock
 from pgkeel.core.errors import UsageError
 from pgkeel.core.project import Project
-from pgkeel.migrations import Options, Outcome, Source, Status
+from pgkeel.migrations import Options, Outcome, Source, Status, project_sources
 from pgkeel.stack.connection import connect
-from pgkeel.stack.sources import sources as sources_of
 
 __all__ = ["migrate"]
 
@@ -99,7 +98,7 @@ def status(name: str | None, *, check: bool) -> Answer:
 
 
 def _chosen(project: Project, name: str | None) -> Sequence[Source]:
-    known = sources_of(project)
+    known = project_sources(project)
     chosen = [source for source in known if name in {None, source.name}]
     if not chosen:
         raise UsageError(f"there is no source {name}", hint=f"the sources are {', '.join(source.name for source in known)}")

@@ -89,7 +89,7 @@ def _message(touched: Touched, known: Table) -> str:
     size = f"{Size(known.bytes or 0)}, {max(known.rows, 0):,} rows, {known.calls:,.1f} calls/s"
     whom = f"{touched.holds_off} of {touched.table} ({size})"
     if touched.weight == "queues":
-        return f"{whom} wait while the lock is waited for, not longer than lock_timeout a try"
+        return f"{whom} wait while the lock is waited for"
     does = "it is written anew" if touched.is_rewritten else "its rows are read" if touched.is_scanned else "others are worked on"
     about = format_duration(timedelta(seconds=max(1, round(touched.seconds))))
     return f"{whom} wait while {does}: about {about} at {_PACE}/s"
