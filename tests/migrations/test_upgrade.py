@@ -12,12 +12,12 @@ from pgkeel.migrations.errors import DataLoss
 from pgkeel.postgres import Connection, connect
 from tests.migrations.folders import Tables, Write
 
-TABLE = "-- Up Migration\nBEGIN;\nCREATE TABLE {name} (id int PRIMARY KEY);\nCOMMIT;\n{more}-- Down Migration\nDROP TABLE {name};\n"
+TABLE = (
+    "-- Up Migration\nBEGIN;\nCREATE TABLE {name} (id int PRIMARY KEY);\nCOMMIT;\n{more}-- Down Migration\nDROP TABLE {name};\n"
+)
 
 
-def test_a_service_brings_its_database_up_to_date_with_one_call(
-    empty_db: Url, app: Source, write: Write, tables: Tables
-) -> None:
+def test_a_service_brings_its_database_up_to_date_with_one_call(empty_db: Url, app: Source, write: Write, tables: Tables) -> None:
     write("20240101000000_a", TABLE.format(name="a", more=""))
 
     assert [state.name for state in outstanding(empty_db, [app])] == ["a"]

@@ -46,16 +46,17 @@ class Clone(msgspec.Struct, frozen=True):
     role: str
 
 
-def read_original(connection: Connection, run_pg_dump: Dumper) -> Original:
+def read_original(connection: Connection, run_pg_dump: Dumper, *, with_ledger: bool = True) -> Original:
     """Return what a copy needs; nothing is written and no lock stronger than a reader's is taken.
 
     Args:
         connection: To the database, as the role that runs migrations.
         run_pg_dump: Runs pg_dump on it with arguments, and returns what it printed.
+        with_ledger: Whether the copy knows which migrations are applied.
     """
     text = run_pg_dump(_NO_DATA)
     kept = [_portable(one) for one in split(text, 0, len(text)) if not one.starts_with(*_SESSION)]
-    has_ledger = ledger.exists(connection)
+    has_ledger = with_ledger and ledger.exists(connection)
     rows = load(__name__, "dumped_rows").rows(connection) if has_ledger else []
     backfills = load(__name__, "dumped_backfills").rows(connection) if has_ledger else []
     script = "\n".join(f"{one};" for one in (*kept, *(row["statement"] for row in (*rows, *backfills))))

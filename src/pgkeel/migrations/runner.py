@@ -22,7 +22,7 @@ from pgkeel.migrations.squashed import adopt, seen
 from pgkeel.migrations.syntax import require_syntax
 from pgkeel.postgres import Connection, server_of
 
-__all__ = ["down", "files_of", "redo", "tasks_for_up", "up"]
+__all__ = ["down", "files_of", "redo", "running", "tasks_for_up", "up"]
 
 
 def up(connection: Connection, sources: Sequence[Source], options: Options = DEFAULTS, report: Report = silent) -> Outcome:
@@ -43,7 +43,7 @@ def up(connection: Connection, sources: Sequence[Source], options: Options = DEF
     files = files_of(sources)
     if options.dry_run:
         return _planned(tasks_for_up(connection, files, options))
-    with _running(connection, options, report) as run:
+    with running(connection, options, report) as run:
         adopt(connection, files)
         return _carry_out(run, tasks_for_up(connection, files, options))
 
@@ -64,7 +64,7 @@ def down(
     files = files_of(sources)
     if options.dry_run:
         return _planned(plan_down(files, seen(files, ledger.entries(connection)), options, count))
-    with _running(connection, options, report) as run:
+    with running(connection, options, report) as run:
         adopt(connection, files)
         tasks = plan_down(files, ledger.entries(connection), options, count)
         if tasks and not options.allow_data_loss:
@@ -128,7 +128,8 @@ def _planned(tasks: Sequence[Task]) -> Outcome:
 
 
 @contextmanager
-def _running(connection: Connection, options: Options, report: Report) -> Iterator[Run]:
+def running(connection: Connection, options: Options, report: Report) -> Iterator[Run]:
+    """Hold the runner's lock and yield what the migrations of a run share; the session is given back as it was."""
     with Watcher(connection) as watcher:
         role = session_role(connection, watcher)
         with runner_lock(connection, options, report), _given_back(connection, role):

@@ -59,7 +59,7 @@ def _statement(statement: StatementPreview) -> Iterator[str]:
     for table in statement.tables:
         if table.mode:
             yield f"          {table.mode} on {_described(table)}"
-        if table.message:
+        if table.weight == "stops":
             yield f"        ! {table.message}"
     if not statement.is_complete or statement.note:
         yield f"          {statement.note or 'what it locks is not known'}"
@@ -71,7 +71,8 @@ def _described(table: Touched) -> str:
         return f"{table.table}, which is new"
     size = f" ({Size(table.bytes)}, {table.rows or 0:,} rows)" if table.bytes is not None else ""
     work = ", written anew" if table.is_rewritten else ", every row read" if table.is_scanned else ""
-    return f"{table.table}{size}{work}"
+    queue = f"; {table.holds_off} queue behind it" if table.weight == "queues" else ""
+    return f"{table.table}{size}{work}{queue}"
 
 
 def _backfill(migration: MigrationPreview, backfill: BackfillPreview) -> str:

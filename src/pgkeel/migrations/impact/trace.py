@@ -139,4 +139,5 @@ class _Tracer:
 
 
 def _runs_alone(statement: Statement) -> bool:
-    return cannot_run_in_transaction(statement) or statement.starts_with(*_WHOLE, *_COMMITTING)
+    is_beyond = bool(_BEYOND & set(statement.words[1:2]))
+    return is_beyond or cannot_run_in_transaction(statement) or statement.starts_with(*_WHOLE, *_COMMITTING)
