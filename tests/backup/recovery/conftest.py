@@ -94,12 +94,26 @@ def history(account: Account, runtime: Runtime) -> Iterator[History]:
     """A server of the module's own, backed up while it was empty."""
     with scratch_folder() as folder:
         cluster = Cluster.create(
-            folder / "main", runtime=runtime, account=account, superuser_password=Secret("x"), settings={**FAST, "wal_keep_size": "4GB"}
+            folder / "main",
+            runtime=runtime,
+            account=account,
+            superuser_password=Secret("x"),
+            settings={**FAST, "wal_keep_size": "4GB"},
         )
         with cluster:
             base = folder / "base"
             url = cluster.superuser_url()
-            options = ["--checkpoint=fast", "--wal-method=none", "-h", url.host, "-p", str(url.port), "-U", "postgres", "--no-sync"]
+            options = [
+                "--checkpoint=fast",
+                "--wal-method=none",
+                "-h",
+                url.host,
+                "-p",
+                str(url.port),
+                "-U",
+                "postgres",
+                "--no-sync",
+            ]
             (folder / "backups").mkdir()
             shutil.chown(folder / "backups", account.uid, account.gid)
             base = folder / "backups" / "base"

@@ -1,4 +1,5 @@
 import shutil
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from pgkeel.core.errors import KeelError
 from pgkeel.local import Account, Cluster
 from pgkeel.postgres import connect
 
-from .conftest import History, MakeSideServer
+from tests.backup.recovery.conftest import History, MakeSideServer
 
 SEGMENT = 16 * 2**20
 
@@ -63,7 +64,7 @@ class Side:
 
 
 @pytest.fixture
-def side(history: History, make_side: MakeSideServer, account: Account):  # type: ignore[no-untyped-def]
+def side(history: History, make_side: MakeSideServer, account: Account) -> Iterator[Side]:
     made = Side(history, make_side, account)
     yield made
     made.destroy()
@@ -142,7 +143,13 @@ def test_a_side_server_cannot_be_reached_and_waits_for_nobody(history: History, 
 
 
 def test_a_missing_segment_is_refused_where_postgresql_would_promote(history: History) -> None:
-    history.sql("CREATE TABLE m (n int)", "SELECT pg_switch_wal()", "INSERT INTO m VALUES (1)", "SELECT pg_switch_wal()", "INSERT INTO m VALUES (2)")
+    history.sql(
+        "CREATE TABLE m (n int)",
+        "SELECT pg_switch_wal()",
+        "INSERT INTO m VALUES (1)",
+        "SELECT pg_switch_wal()",
+        "INSERT INTO m VALUES (2)",
+    )
     cut, wal = find(history), history.wal()
     assert cut.kept is not None
     middle = wal.segments(SEGMENT)[-2]

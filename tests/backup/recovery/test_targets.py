@@ -9,7 +9,7 @@ from pgkeel.backup.recovery.search import TableFiles, cut_of
 from pgkeel.backup.recovery.wish import Statement, Wish, wish_from
 from pgkeel.core.errors import UsageError
 
-from .conftest import History
+from tests.backup.recovery.conftest import History
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 
@@ -38,7 +38,9 @@ def test_a_deletion_is_found_by_the_name_of_its_table(history: History) -> None:
 
     cut = find(history, wish_from(before="DELETE on a", now=NOW), files_of(history, "a"))
 
-    assert xid is not None and cut.left is not None and cut.left.xid == xid["xid"]
+    assert xid is not None
+    assert cut.left is not None
+    assert cut.left.xid == xid["xid"]
 
 
 def test_rows_deleted_in_a_savepoint_count_for_the_transaction_around_it(history: History) -> None:
@@ -50,7 +52,9 @@ def test_rows_deleted_in_a_savepoint_count_for_the_transaction_around_it(history
 
     cut = find(history, wish_from(before="DELETE on b", rows="= 7", now=NOW), files_of(history, "b"))
 
-    assert outer is not None and cut.left is not None and cut.left.xid == outer["xid"]
+    assert outer is not None
+    assert cut.left is not None
+    assert cut.left.xid == outer["xid"]
 
 
 def test_several_deletions_are_listed_with_their_rows_until_one_is_chosen(history: History) -> None:
@@ -66,8 +70,10 @@ def test_several_deletions_are_listed_with_their_rows_until_one_is_chosen(histor
     assert refused.value.exit_code == 4
     listed = refused.value.data["candidates"]
     assert [one["rows"] for one in listed] == [1, 59, 1]
-    assert large.left is not None and large.left.xid == listed[1]["xid"]
-    assert latest.left is not None and latest.left.xid == listed[2]["xid"]
+    assert large.left is not None
+    assert large.left.xid == listed[1]["xid"]
+    assert latest.left is not None
+    assert latest.left.xid == listed[2]["xid"]
 
 
 def test_truncating_and_dropping_are_told_apart(history: History) -> None:
@@ -81,7 +87,8 @@ def test_truncating_and_dropping_are_told_apart(history: History) -> None:
     truncated = find(history, wish_from(before="TRUNCATE on d", now=NOW), known)
     dropped = find(history, wish_from(before="DROP on d", now=NOW), known)
 
-    assert truncated.left is not None and dropped.left is not None and dropped.kept is not None
+    assert truncated.left is not None
+    assert dropped.left is not None and dropped.kept is not None
     assert dropped.kept == truncated.left
 
 
@@ -106,7 +113,8 @@ def test_what_the_server_says_about_a_place_is_a_target(history: History) -> Non
     by_place = find(history, wish_from(str(point), now=NOW))
 
     assert by_name == by_place
-    assert by_name.left is not None and by_name.left.lsn > parse_lsn(str(point)) - 1
+    assert by_name.left is not None
+    assert by_name.left.lsn > parse_lsn(str(point)) - 1
 
 
 def test_two_restore_points_of_one_name_are_refused(history: History) -> None:
