@@ -17,7 +17,6 @@ from pgkeel.core.clock import now
 from pgkeel.core.errors import KeelError
 from pgkeel.local import Account, Cluster
 from pgkeel.postgres import connect
-
 from tests.backup.recovery.conftest import History, MakeSideServer
 
 SEGMENT = 16 * 2**20

@@ -8,7 +8,6 @@ from pgkeel.backup.recovery.errors import AmbiguousTarget, TargetNotFound
 from pgkeel.backup.recovery.search import TableFiles, cut_of
 from pgkeel.backup.recovery.wish import Statement, Wish, wish_from
 from pgkeel.core.errors import UsageError
-
 from tests.backup.recovery.conftest import History
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
@@ -88,7 +87,8 @@ def test_truncating_and_dropping_are_told_apart(history: History) -> None:
     dropped = find(history, wish_from(before="DROP on d", now=NOW), known)
 
     assert truncated.left is not None
-    assert dropped.left is not None and dropped.kept is not None
+    assert dropped.left is not None
+    assert dropped.kept is not None
     assert dropped.kept == truncated.left
 
 
