@@ -1,4 +1,4 @@
-"""The table that the measurements of the data access share: posts of one author, and the statements a careful person would write."""
+"""The table that measurements of the data access share: posts of one author, and the statements a careful person would write."""
 
 from uuid import UUID
 
