@@ -120,7 +120,11 @@ class Runner:
 
     def failure(self, error: Exception, doing: str) -> KeelError:
         """Return our error for a driver's."""
-        return error_of(self.pool.driver.diagnose(error), doing)
+        diagnosis = self.pool.driver.diagnose(error)
+        failure = error_of(diagnosis, doing)
+        if diagnosis.line and isinstance(failure, AccessError):
+            failure.row = diagnosis.line - 1
+        return failure
 
     def _put_back(self, slot: Slot) -> None:
         if not slot.is_tainted or slot.connection.is_closed():
