@@ -119,7 +119,7 @@ def tasks_for_up(connection: Connection, files: Files, options: Options) -> tupl
     tasks = plan_up(files, known, ledger.unfinished_backfills(connection), options)
     require_syntax(connection, tasks)
     if options.adopt_nothing:
-        require_own_tables(connection, tasks, files, known)
+        require_own_tables(connection, tasks, files, known, options.search_path[0])
     return tasks
 
 
