@@ -9,14 +9,16 @@ from psycopg import pq
 from pgkeel.core.errors import NotFound
 from pgkeel.core.ids import new_id
 from pgkeel.migrations import ledger
+from pgkeel.migrations.backfill.state import finish_empty
 from pgkeel.migrations.drift import remember
+from pgkeel.migrations.errors import BackfillMissing
 from pgkeel.migrations.execute import Run, carry_out, scribe_of, step_of
 from pgkeel.migrations.guard import Watcher, runner_lock, session_role
 from pgkeel.migrations.loss import require_nothing_lost
 from pgkeel.migrations.message import as_role
-from pgkeel.migrations.options import DEFAULTS, Options, Outcome, Report, silent
+from pgkeel.migrations.options import DEFAULTS, Options, Outcome, Report, Step, silent
 from pgkeel.migrations.ownership import require_own_tables
-from pgkeel.migrations.plan import Files, Task, plan_down, plan_up
+from pgkeel.migrations.plan import Files, Task, plan_down, plan_up, require_backfills
 from pgkeel.migrations.source import Source, read
 from pgkeel.migrations.squashed import adopt, seen
 from pgkeel.migrations.syntax import require_syntax
@@ -36,7 +38,8 @@ def up(connection: Connection, sources: Sequence[Source], options: Options = DEF
 
     Raises:
         BadMigration: A file cannot be run; nothing was.
-        Refused: It would not be safe (see `migrations.errors`).
+        Refused: It would not be safe (see `migrations.errors`); nothing was run, except that a file which needs a backfill
+            of one before it stops there.
         MigrationFailed: The server refused a statement.
         Unreachable: The connection was lost.
     """
@@ -94,10 +97,33 @@ def redo(connection: Connection, sources: Sequence[Source], options: Options = D
 
 
 def _carry_out(run: Run, tasks: Sequence[Task]) -> Outcome:
-    steps = tuple(carry_out(run, task) for task in tasks)
-    if tasks:
-        remember(scribe_of(run, tasks[-1]), run.options.search_path, len(tasks[-1].units))
-    return Outcome(steps)
+    steps: list[Step] = []
+    for number, task in enumerate(tasks):
+        try:
+            _require_filled(run, task)
+        except BackfillMissing:
+            _remember(run, tasks[:number])
+            raise
+        steps.append(carry_out(run, task))
+    _remember(run, tasks)
+    return Outcome(tuple(steps))
+
+
+def _remember(run: Run, done: Sequence[Task]) -> None:
+    if done:
+        remember(scribe_of(run, done[-1]), run.options.search_path, len(done[-1].units))
+
+
+def _require_filled(run: Run, task: Task) -> None:
+    """Refuse a task that needs the backfill of a migration which this very run has applied; an empty table has nothing to fill.
+
+    Raises:
+        BackfillMissing: It has not finished; what was applied before stays.
+    """
+    for version in task.needs:
+        finish_empty(run.connection, task.source, version)
+    if task.needs:
+        require_backfills(task, ledger.unfinished_backfills(run.connection))
 
 
 def files_of(sources: Sequence[Source]) -> Files:
