@@ -26,7 +26,7 @@ class Task(msgspec.Struct, frozen=True):
         first: How many of its units are done already.
         attempt: The statement outside a transaction that an earlier run began and may have finished.
         backfills: What waits for `migrate backfill` afterwards.
-        needs: Versions whose backfills must have finished before it.
+        needs: The versions whose backfills must have finished before it runs.
     """
 
     source: str
@@ -162,7 +162,7 @@ def _up_task(source: str, file: MigrationFile) -> Task:
         stored,
         file.irreversible,
         backfills=file.backfills,
-        needs=tuple(file.needs),
+        needs=file.needs,
     )
 
 
@@ -211,12 +211,12 @@ def _edited(file: MigrationFile) -> EditedMigration:
 
 
 def require_backfills(task: Task, unfinished: frozenset[Key]) -> None:
-    """Refuse a migration whose backfills have not finished.
+    """Refuse a migration that needs a backfill which has not finished.
 
     Raises:
-        BackfillMissing: One has not.
+        BackfillMissing: And says which.
     """
     for version in task.needs:
         if (task.source, version) in unfinished:
-            hint = f"run `pgkeel migrate backfill run {version}` first, then go on with `pgkeel migrate up`"
+            hint = f"run `pgkeel migrate backfill run {version}` first"
             raise BackfillMissing(f"{task.where} needs the backfill of {version}, which has not finished", hint=hint)

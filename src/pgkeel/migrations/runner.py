@@ -9,9 +9,8 @@ from psycopg import pq
 from pgkeel.core.errors import NotFound
 from pgkeel.core.ids import new_id
 from pgkeel.migrations import ledger
-from pgkeel.migrations.backfill.state import finish_empty
+from pgkeel.migrations.backfill.empty import finish_empty
 from pgkeel.migrations.drift import remember
-from pgkeel.migrations.errors import BackfillMissing
 from pgkeel.migrations.execute import Run, carry_out, scribe_of, step_of
 from pgkeel.migrations.guard import Watcher, runner_lock, session_role
 from pgkeel.migrations.loss import require_nothing_lost
@@ -38,8 +37,7 @@ def up(connection: Connection, sources: Sequence[Source], options: Options = DEF
 
     Raises:
         BadMigration: A file cannot be run; nothing was.
-        Refused: It would not be safe (see `migrations.errors`); nothing was run, except that a file which needs a backfill
-            of one before it stops there.
+        Refused: It would not be safe (see `migrations.errors`).
         MigrationFailed: The server refused a statement.
         Unreachable: The connection was lost.
     """
@@ -48,6 +46,7 @@ def up(connection: Connection, sources: Sequence[Source], options: Options = DEF
         return _planned(tasks_for_up(connection, files, options))
     with running(connection, options, report) as run:
         adopt(connection, files)
+        finish_empty(connection)
         return _carry_out(run, tasks_for_up(connection, files, options))
 
 
@@ -97,33 +96,19 @@ def redo(connection: Connection, sources: Sequence[Source], options: Options = D
 
 
 def _carry_out(run: Run, tasks: Sequence[Task]) -> Outcome:
-    steps: list[Step] = []
-    for number, task in enumerate(tasks):
-        try:
-            _require_filled(run, task)
-        except BackfillMissing:
-            _remember(run, tasks[:number])
-            raise
-        steps.append(carry_out(run, task))
-    _remember(run, tasks)
-    return Outcome(tuple(steps))
+    steps = tuple(_carry_out_one(run, task) for task in tasks)
+    if tasks:
+        remember(scribe_of(run, tasks[-1]), run.options.search_path, len(tasks[-1].units))
+    return Outcome(steps)
 
 
-def _remember(run: Run, done: Sequence[Task]) -> None:
-    if done:
-        remember(scribe_of(run, done[-1]), run.options.search_path, len(done[-1].units))
-
-
-def _require_filled(run: Run, task: Task) -> None:
-    """Refuse a task that needs the backfill of a migration which this very run has applied; an empty table has nothing to fill.
-
-    Raises:
-        BackfillMissing: It has not finished; what was applied before stays.
-    """
-    for version in task.needs:
-        finish_empty(run.connection, task.source, version)
-    if task.needs:
+def _carry_out_one(run: Run, task: Task) -> Step:
+    if task.needs:  # of a file that this very run may have applied
         require_backfills(task, ledger.unfinished_backfills(run.connection))
+    step = carry_out(run, task)
+    if task.backfills:
+        finish_empty(run.connection)
+    return step
 
 
 def files_of(sources: Sequence[Source]) -> Files:

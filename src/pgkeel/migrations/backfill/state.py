@@ -10,7 +10,7 @@ from pgkeel.migrations.backfill.keys import bounds, distance, find_target, read_
 from pgkeel.migrations.source import tenant_of
 from pgkeel.postgres import Connection, load
 
-__all__ = ["BackfillState", "Forecast", "chosen", "finish_empty", "forecast", "pause", "states"]
+__all__ = ["BackfillState", "Forecast", "chosen", "forecast", "pause", "states"]
 
 
 class BackfillState(msgspec.Struct, frozen=True):
@@ -117,21 +117,6 @@ def _share(connection: Connection, state: BackfillState) -> float:
         return 1.0
     behind = distance(ends[0], read_key(target, state.last_key))
     return min(1.0, max(0.0, behind / distance(*ends)))
-
-
-def finish_empty(connection: Connection, source: str, version: str) -> None:
-    """Mark the backfills of a migration as finished whose tables hold no row."""
-    for state in states(connection):
-        if (state.source, state.version, state.status) == (source, version, "pending") and _is_empty(connection, state):
-            load(__name__, "finish").run(connection, **state.place)
-
-
-def _is_empty(connection: Connection, state: BackfillState) -> bool:
-    try:
-        target = find_target(connection, _whole_name(state), state.options.get("key"))
-    except KeelError:
-        return False
-    return bounds(connection, target) is None
 
 
 def _whole_name(state: BackfillState) -> str:
