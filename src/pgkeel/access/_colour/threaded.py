@@ -6,9 +6,10 @@ from typing import Generic, TypeVar
 
 from pgkeel.core.clock import monotonic
 
-__all__ = ["IS_ASYNC", "Bell", "Crew", "Lock", "Waiter", "current", "name_of", "now", "wait_for"]
+__all__ = ["IS_ASYNC", "Bell", "Crew", "Gatherer", "Lock", "Waiter", "current", "name_of", "now", "wait_for"]
 
 T = TypeVar("T")
+Key = tuple[object, ...]
 
 Lock = threading.Lock
 
@@ -102,6 +103,16 @@ class Crew:
         deadline = monotonic() + seconds
         for thread in list(self._threads):
             thread.join(max(0.0, deadline - monotonic()))
+
+
+class Gatherer(Generic[T]):
+    """Nothing to gather: each thread reads for itself."""
+
+    __slots__ = ()
+
+    def read(self, key: Key, one: Callable[[Key], T | None], many: object) -> T | None:  # noqa: ARG002 - the other colour's signature
+        """Return the row of a key."""
+        return one(key)
 
 
 def current() -> object:

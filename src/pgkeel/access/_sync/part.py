@@ -4,12 +4,13 @@
 A cache goes in front of `_by_key` and around `_write…`: each write says which keys of the model's table it touches.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy.engine import Dialect
 
 from pgkeel.access import select_statements
+from pgkeel.access._colour.threaded import Gatherer
 from pgkeel.access._sync.runner import Runner
 from pgkeel.access.batch import Batch
 from pgkeel.access.compiled import Compiled
@@ -31,7 +32,7 @@ Touched = Iterable[tuple[object, ...]] | None
 class Part(Generic[R_co]):
     """A model, the statements of its repository, and the runner that carries them out."""
 
-    __slots__ = ("_get", "_orders", "_runner", "_secret", "_shape", "_statements", "_with_deleted")
+    __slots__ = ("_gatherer", "_get", "_orders", "_runner", "_secret", "_shape", "_statements", "_with_deleted")
 
     def __init__(self, runner: Runner, statements: Statements[R_co], secret: Secret, *, with_deleted: bool = False) -> None:
         """Take part in a database; `Database.repository` makes these."""
@@ -41,18 +42,38 @@ class Part(Generic[R_co]):
         self._secret = secret
         self._with_deleted = with_deleted
         self._get: Compiled[R_co] | None = None
+        self._gatherer = statements.gatherer(Gatherer[Any], with_deleted) if runner.is_autocommit else None
         self._orders: dict[object, tuple[tuple[Order, ...], CursorCodec]] = {}
 
     @property
     def _dialect(self) -> Dialect:
         return self._runner.pool.driver.dialect
 
+    def _fetch(self, query: Compiled[R_co], values: Sequence[object]) -> list[R_co]:
+        """Return the rows of a statement: the one place that reads rows by anything but their key."""
+        return self._runner.all(query, values)
+
     def _by_key(self, key: tuple[object, ...]) -> R_co | None:
         """Return the row with this key: the one place that reads one row by its key."""
+        gatherer = self._gatherer
+        if gatherer is None or type(key[0]) is not self._shape.key_type:
+            return self._read_one(key)
+        return gatherer.read(key, self._read_one, self._read_many)
+
+    def _read_one(self, key: tuple[object, ...]) -> R_co | None:
         query = self._get
         if query is None:
             query = self._get = select_statements.get(self._statements, self._with_deleted)
         return self._runner.one(query, key)
+
+    def _read_many(self, keys: list[tuple[object, ...]]) -> Mapping[tuple[object, ...], R_co]:
+        query = select_statements.get_many(self._statements, self._with_deleted)
+        rows = self._fetch(query, ([key for (key,) in keys],))
+        return {self._shape.key_of(self._own_row(row)): row for row in rows}
+
+    def _own_row(self, row: Any) -> object:  # noqa: ANN401 - a row, with what was included
+        """Return the model's own row of an answer."""
+        return row
 
     def _write(self, query: Compiled[T], values: Sequence[object], touched: Touched) -> Any:  # noqa: ANN401, ARG002 - T or None; a cache reads `touched`
         """Run a statement that writes at most one row, and return what it returns."""
