@@ -31,7 +31,7 @@ Touched = Iterable[tuple[object, ...]] | None
 class Part(Generic[R_co]):
     """A model, the statements of its repository, and the runner that carries them out."""
 
-    __slots__ = ("_gatherer", "_get", "_orders", "_runner", "_secret", "_shape", "_statements", "_with_deleted")
+    __slots__ = ("_gatherer", "_get", "_key_type", "_orders", "_runner", "_secret", "_shape", "_statements", "_with_deleted")
 
     def __init__(self, runner: Runner, statements: Statements[R_co], secret: Secret, *, with_deleted: bool = False) -> None:
         """Take part in a database; `Database.repository` makes these."""
@@ -42,6 +42,7 @@ class Part(Generic[R_co]):
         self._with_deleted = with_deleted
         self._get: Compiled[R_co] | None = None
         self._gatherer = statements.gatherer(Gatherer[Any], with_deleted) if runner.is_autocommit else None
+        self._key_type = self._shape.key_type or object
         self._orders: dict[object, tuple[tuple[Order, ...], CursorCodec]] = {}
 
     @property
@@ -55,7 +56,7 @@ class Part(Generic[R_co]):
     async def _by_key(self, key: tuple[object, ...]) -> R_co | None:
         """Return the row with this key: the one place that reads one row by its key."""
         gatherer = self._gatherer
-        if gatherer is None or type(key[0]) is not self._shape.key_type:
+        if gatherer is None or not isinstance(key[0], self._key_type):
             return await self._read_one(key)
         return await gatherer.read(key, self._read_one, self._read_many)
 
