@@ -1,14 +1,15 @@
 """Rows with their relations: one statement, or one more for a relation with many rows; never one a row."""
 
 import asyncio
-from typing import Any, cast
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 
-from pgkeel.access import Database, InvalidValue
+from pgkeel.access import InvalidValue
 from pgkeel.access._async.included import Included
 from pgkeel.access._async.repository import Repository
+from pgkeel.access.counting import expect
 from pgkeel.core.errors import UsageError
 from pgkeel.core.url import Url
 from pgkeel.schema.models import Comment, Post, Role, User, UserRole
@@ -50,7 +51,8 @@ def test_included_rows_are_typed() -> None:
 async def test_one_related_row_comes_by_a_join_and_many_by_one_more_statement(db: Any) -> None:
     ada, bob, keys = await forum(db)
     both = db.repository(Post).include(Post.user).include(Post.comments)
-    found = await both.filter(Post.user_id == ada, order_by=Post.title)
+    with expect(queries=2):
+        found = await both.filter(Post.user_id == ada, order_by=Post.title)
     assert [(type(post), user.id, [comment.content for comment in comments]) for post, user, comments in found] == [
         (PostRow, ada, ["c0", "c1", "c2", "c3"]),
         (PostRow, ada, []),
@@ -106,39 +108,27 @@ async def test_what_is_no_relationship_of_the_model_is_refused(db: Any) -> None:
     assert await posts.filter(Post.user.has(User.status == "active")) == []
 
 
-async def counted(database: Database, work: Any) -> tuple[int, Any]:
-    """Return how many statements the server got for some work, and its result."""
-    sent: list[None] = []
-
-    def note(*_: object) -> None:
-        sent.append(None)
-
-    taken = database.pool.take
-
-    def take(doing: str) -> Any:
-        note()
-        return taken(doing)
-
-    cast("Any", database.pool).take = take
-    try:
-        result = await work
-    finally:
-        del cast("Any", database.pool).take
-    return len(sent), result
-
-
 @pytest.mark.parametrize("colour", ["asyncpg", "psycopg-async"], indirect=True)
 async def test_reads_by_id_at_the_same_time_become_one_statement(db: Any) -> None:
     _, _, keys = await forum(db)
     posts = db.repository(Post)
     wanted = [*keys, *keys, uuid4()]
-    sent, rows = await counted(db, asyncio.gather(*map(posts.get, wanted)))
+    with expect(queries=2):  # the first is on its way when the others come
+        rows = await asyncio.gather(*map(posts.get, wanted))
     assert [row and row.id for row in rows] == [*keys, *keys, None]
-    assert sent == 2
-    sent, rows = await counted(db, asyncio.gather(*map(posts.get, [uuid4() for _ in range(250)])))
-    assert rows == [None] * 250
-    assert sent == 4
-    assert await counted(db, posts.get(keys[0])) == (1, rows[0] or await posts.get(keys[0]))
+    with expect(queries=4):  # a hundred at once
+        assert await asyncio.gather(*map(posts.get, [uuid4() for _ in range(250)])) == [None] * 250
+    with expect(queries=1):
+        assert (await posts.get(keys[0])).id == keys[0]
+
+
+@pytest.mark.parametrize("colour", ["asyncpg"], indirect=True)
+async def test_inside_of_a_transaction_each_reads_for_itself(db: Any) -> None:
+    _, _, keys = await forum(db)
+    async with db.transaction() as tx:
+        await tx.repository(Post).update(keys[0], version=1, title="mine")
+        assert (await tx.repository(Post).get(keys[0])).title == "mine"
+        assert (await db.repository(Post).get(keys[0])).title == "t0"
 
 
 @pytest.mark.parametrize("colour", ["asyncpg"], indirect=True)

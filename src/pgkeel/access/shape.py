@@ -36,6 +36,7 @@ class Shape(msgspec.Struct, Generic[R], frozen=True):
         version: The column of the optimistic lock, or None.
         key_type: The Python type of a key of one column; None where there is no such type.
         key_of: Returns the key of a row.
+        dependents: Tables whose rows change with those of this one: by soft delete, or by foreign keys when a row is deleted.
         searches: Language → its full-text search and the name of the index.
     """
 
@@ -52,6 +53,7 @@ class Shape(msgspec.Struct, Generic[R], frozen=True):
     version: Column[Any] | None
     key_type: type | None
     key_of: Callable[[object], tuple[object, ...]]
+    dependents: tuple[str, ...]
     searches: Mapping[str, tuple[Search, str]]
 
     def column(self, name: str) -> Column[Any]:
@@ -113,8 +115,22 @@ def shape_of(model: HasRow[R]) -> Shape[R]:
         version=table.c.get("version"),
         key_type=_key_type(key),
         key_of=_key_reader([next(field.name for field in fields if field.column == column.name) for column in key]),
+        dependents=_dependents(table),
         searches=searches_of(kind, table),
     )
+
+
+def _dependents(table: Table) -> tuple[str, ...]:
+    """Return the tables that point to this one, near or far: soft delete and the actions of foreign keys follow them."""
+    found, waiting = {table.fullname: table}, [table]
+    while waiting:
+        parent = waiting.pop()
+        for child in table.metadata.tables.values():
+            carries = any(key.references(parent) for column in child.c for key in column.foreign_keys)
+            if carries and child.fullname not in found:
+                found[child.fullname] = child
+                waiting.append(child)
+    return tuple(name for name in found if name != table.fullname)
 
 
 def _key_type(key: Sequence[Column[Any]]) -> type | None:
