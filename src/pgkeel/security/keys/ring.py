@@ -1,0 +1,177 @@
+"""The keys of a database in memory, and the ciphers of its columns: AES-256-GCM bound to the row, HMAC-SHA256 to find.
+
+Each key of the ring is a secret from which every column's own keys are derived (HMAC-SHA256 as PRF), so the limit of 2^32 values
+under random nonces (NIST SP 800-38D) holds for a column, not for the database.
+"""
+
+import hmac
+import os
+import struct
+from collections.abc import Callable, Iterable
+from typing import Any
+from uuid import UUID
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from pgkeel.core.cipher import OVERHEAD, CannotOpen, UnknownKey, header_of
+from pgkeel.core.errors import ConfigError
+from pgkeel.security.keys.key import WrappedKey, context_of
+from pgkeel.security.keys.provider import KeyProvider, WrongProvider
+
+__all__ = ["Field", "KeyRing"]
+
+_BEFORE = b"pgkeel\x01"
+_READ_AGAIN = "the ring is loaded again from time to time; a destroyed key never comes back"
+
+
+class KeyRing:
+    """The keys of one database; `take` brings what its table holds."""
+
+    def __init__(self, provider: KeyProvider) -> None:
+        """Start without keys."""
+        self._provider = provider
+        self._fields: dict[tuple[str, str], Field] = {}
+        self._secrets: dict[int, bytes] = {}
+        self._states: dict[int, str] = {}
+
+    def take(self, keys: Iterable[WrappedKey]) -> None:
+        """Know these keys and no others; the columns' ciphers follow.
+
+        Raises:
+            WrongProvider: The provider did not wrap one of them.
+        """
+        living = [key for key in keys if key.wrapped is not None]
+        secrets = {key.id: self._secrets.get(key.id) or self._unwrapped(key) for key in living}
+        self._secrets, self._states = secrets, {key.id: key.state for key in living}
+        for field in self._fields.values():
+            field.refresh(self._secrets, self._states)
+
+    def field(self, table: str, column: str, /) -> "Field":
+        """Return the cipher of a column; the same object every time."""
+        known = self._fields.get((table, column))
+        if known is None:
+            known = self._fields[table, column] = Field(table, column)
+            known.refresh(self._secrets, self._states)
+        return known
+
+    @property
+    def active(self) -> int:
+        """The id of the key that seals.
+
+        Raises:
+            ConfigError: There is none.
+        """
+        return _active(self._states)
+
+    @property
+    def ids(self) -> frozenset[int]:
+        """The keys that it has."""
+        return frozenset(self._secrets)
+
+    def _unwrapped(self, key: WrappedKey) -> bytes:
+        if key.provider != self._provider.name:
+            hint = "set [security] key to the reference that was in force then"
+            raise WrongProvider(f"key {key.id} was wrapped by {key.provider}, this is {self._provider.name}", hint=hint)
+        return self._provider.unwrap(key.wrapped or b"", context_of(key.id))
+
+    def __repr__(self) -> str:
+        """Print which keys, not what they are."""
+        return f"KeyRing({sorted(self._secrets)})"
+
+
+class Field:
+    """The cipher of one column."""
+
+    __slots__ = ("_bound", "_header", "_indexes", "_name", "_opens", "_seal", "_writes")
+
+    def __init__(self, table: str, column: str) -> None:
+        """Start without keys."""
+        names = (table.encode(), column.encode())
+        self._name = f"{table}.{column}"
+        self._bound = _BEFORE + struct.pack(">HH", *map(len, names)) + b"".join(names)
+        self._opens: dict[bytes, Callable[..., bytes]] = {}
+        self._seal: Callable[..., bytes] | None = None
+        self._header = b""
+        self._indexes: list[bytes] = []
+        self._writes: tuple[bytes, bytes | None] = (b"", None)
+
+    def refresh(self, secrets: dict[int, bytes], states: dict[int, str]) -> None:
+        """Derive the column's keys from those of the ring."""
+        ciphers = {key: AESGCM(self._derived(b"data", secret)) for key, secret in secrets.items()}
+        self._opens = {header_of(key): cipher.decrypt for key, cipher in ciphers.items()}
+        if "active" not in states.values():
+            self._seal = None
+            return
+        active = _active(states)
+        indexes = {key: self._derived(b"index", secret) for key, secret in secrets.items() if states[key] != "pending"}
+        before = [key for key, state in states.items() if state == "previous"]
+        is_moving = len(indexes) > 1
+        self._indexes = list(indexes.values())
+        self._writes = (indexes[before[0] if before else active], indexes[active] if is_moving else None)
+        self._header, self._seal = header_of(active), ciphers[active].encrypt
+
+    def seal(self, row: object, clear: bytes, /) -> bytes:
+        """Return the value sealed for a row.
+
+        Raises:
+            ConfigError: No key is active.
+        """
+        header, nonce = self._header, os.urandom(12)
+        if self._seal is None:
+            raise _no_active_key()
+        return header + nonce + self._seal(nonce, clear, header + self._bound + _row(row))
+
+    def open(self, row: object, sealed: bytes, /) -> bytes:
+        """Return the clear value.
+
+        Raises:
+            CannotOpen: It was changed, or was not sealed for this row.
+            UnknownKey: The ring does not have its key.
+        """
+        header = sealed[:5]
+        try:
+            return self._opens[header](sealed[5:17], sealed[17:], header + self._bound + _row(row))
+        except (KeyError, InvalidTag, ValueError):
+            raise self._failure(sealed) from None
+
+    def written(self, value: bytes, /) -> tuple[bytes, bytes | None]:
+        """Return what the columns `…_bidx` and `…_bidx_next` hold of a row with this value.
+
+        Raises:
+            ConfigError: No key is active.
+        """
+        now, then = self._writes
+        if not now:
+            raise _no_active_key()
+        return hmac.digest(now, value, "sha256"), then and hmac.digest(then, value, "sha256")
+
+    def lookups(self, value: bytes, /) -> list[bytes]:
+        """Return every digest under which a row with this value may be found."""
+        return [hmac.digest(key, value, "sha256") for key in self._indexes]
+
+    def _derived(self, purpose: bytes, secret: bytes) -> bytes:
+        return hmac.digest(secret, purpose + b"\0" + self._bound, "sha256")
+
+    def _failure(self, sealed: bytes) -> CannotOpen | UnknownKey:
+        if len(sealed) >= OVERHEAD and sealed[:1] == b"\x01" and sealed[:5] not in self._opens:
+            return UnknownKey(f"a value of {self._name} names a key that is not in the key ring", hint=_READ_AGAIN)
+        return CannotOpen(f"a value of {self._name} does not open", hint="it was changed, or moved from another row or column")
+
+
+def _row(row: Any) -> bytes:  # noqa: ANN401 - any key
+    """Return a row's id as bytes: 16 of a UUID, else its text."""
+    if isinstance(row, UUID):
+        return row.bytes
+    return row if isinstance(row, bytes) else str(row).encode()
+
+
+def _active(states: dict[int, str]) -> int:
+    for key, state in states.items():
+        if state == "active":
+            return key
+    raise _no_active_key()
+
+
+def _no_active_key() -> ConfigError:
+    return ConfigError("the key ring has no active key", hint="`pgkeel security keys add` makes the first one")
