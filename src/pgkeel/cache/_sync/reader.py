@@ -121,7 +121,7 @@ class Reader:
         if not isinstance(reply, bytes):
             raise CommandRefused("the cache refused to begin an epoch", hint="the user needs EVAL, GET, SET and TIME")
 
-    def _miss(self, key: bytes, shelf: Shelf[Any], other: bytes) -> tuple[Any, Lease | None]:
+    def _miss(self, key: bytes, shelf: Shelf[T], other: bytes) -> tuple[T | None, Lease | None]:
         """Return what another reader finds meanwhile, or the right to fill, or neither.
 
         Args:
