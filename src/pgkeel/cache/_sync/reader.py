@@ -95,7 +95,7 @@ class Reader:
             self.figures.bypasses += 1
         if value is not MISS:
             self.figures.hits += 1
-            return value
+            return value  # type: ignore[no-any-return]
         self.figures.misses += 1
         if lease is None:
             return load(*given, **named)
@@ -121,7 +121,7 @@ class Reader:
         if not isinstance(reply, bytes):
             raise CommandRefused("the cache refused to begin an epoch", hint="the user needs EVAL, GET, SET and TIME")
 
-    def _miss(self, key: bytes, shelf: Shelf[T], other: bytes) -> tuple[T | None, Lease | None]:
+    def _miss(self, key: bytes, shelf: Shelf[Any], other: bytes) -> tuple[Any, Lease | None]:
         """Return what another reader finds meanwhile, or the right to fill, or neither.
 
         Args:
