@@ -78,7 +78,7 @@ class Reader:
             named: The same.
         """
         client = self.client
-        value: T | None = MISS
+        found: Any = MISS
         lease = None
         try:
             link = client.link
@@ -90,12 +90,12 @@ class Reader:
                 if value is not MISS:
                     self.figures.hits += 1
                     return value
-            value, lease = self._miss(key, shelf, lease_in(held, current))
+            found, lease = self._miss(key, shelf, lease_in(held, current))
         except AWAY:
             self.figures.bypasses += 1
-        if value is not MISS:
+        if found is not MISS:
             self.figures.hits += 1
-            return value  # type: ignore[no-any-return]
+            return found  # type: ignore[no-any-return]
         self.figures.misses += 1
         if lease is None:
             return load(*given, **named)
@@ -177,7 +177,7 @@ class Reader:
             self.begin_epoch()
         return taken, Lease(key, shelf, who, taken.versions, flight) if taken.versions else None
 
-    def _fill(self, lease: Lease, life: Life, load: Load[Any]) -> Any:  # noqa: ANN401 - the value's type
+    def _fill(self, lease: Lease, life: Life, load: Load[T | None]) -> T | None:
         is_read = False
         try:
             value = load()
