@@ -68,10 +68,12 @@ def carried_out(verb: str, work: Work, options: Options, fleet: Fleet, name: str
         with closing(connect(project, role="owner", application=application)) as connection:
             return work(connection, sources, options, talk)
 
+    allowed = [source for source in sources if source.name != "reference" or project.config.schema.reference]
+
     def act(member: Member) -> Answer:
-        chosen = member.sources(sources)
+        chosen = member.sources(allowed)
         if not chosen:
-            raise UsageError(f"in the schema {member.schema} the source app runs alone", hint="leave --source out, or say app")
+            raise UsageError(f"the source {name} does not run on {member.name}", hint="leave --source out, or say app")
         with closing(open_connection(member.url, application=application)) as connection:
             if writes and not options.dry_run:
                 make_schema(connection, member)
