@@ -302,6 +302,7 @@ def test_backfills_wait_in_the_ledger_and_hold_back_what_needs_them(connection: 
     write("20240101120000_create_users_table", USERS)
     write("20240102120000_add_phone", PHONE + backfill)
     up(connection, [app])
+    connection.execute("INSERT INTO users VALUES (1)")
     write("20240103120000_strict", f"-- pgkeel: needs backfill 20240102120000\n-- Up Migration\nSELECT 1;\n{DOWN}")
 
     with pytest.raises(BackfillMissing):

@@ -19,7 +19,7 @@ from tests.migrations.folders import Write
 ADD = "-- Up Migration{options}\nBEGIN;\nALTER TABLE users ADD COLUMN phone text;\nCOMMIT;\n-- Down Migration\nSELECT 1;\n"
 INDEX = "-- Up Migration\nCREATE {unique}INDEX CONCURRENTLY {exists}by_v ON users (v);\n"
 INDEX += "-- Down Migration\nDROP INDEX CONCURRENTLY by_v;\n"
-SHORT = Options(lock_timeout=timedelta(milliseconds=30), deadline=timedelta(milliseconds=300))
+SHORT = Options(lock_timeout=timedelta(milliseconds=100), deadline=timedelta(seconds=1))
 
 
 @pytest.fixture(autouse=True)
