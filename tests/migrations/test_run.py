@@ -300,9 +300,10 @@ def test_a_table_that_a_migration_drops_or_made_may_be_made_again(connection: Co
 def test_backfills_wait_in_the_ledger_and_hold_back_what_needs_them(connection: Connection, app: Source, write: Write) -> None:
     backfill = "-- Backfill Migration table=users key=id batch=500\nUPDATE users SET phone = '' WHERE id > :lo AND id <= :hi;\n"
     write("20240101120000_create_users_table", USERS)
-    write("20240102120000_add_phone", PHONE + backfill)
     up(connection, [app])
     connection.execute("INSERT INTO users VALUES (1)")
+    write("20240102120000_add_phone", PHONE + backfill)
+    up(connection, [app])
     write("20240103120000_strict", f"-- pgkeel: needs backfill 20240102120000\n-- Up Migration\nSELECT 1;\n{DOWN}")
 
     with pytest.raises(BackfillMissing):
