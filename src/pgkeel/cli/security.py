@@ -7,6 +7,7 @@ import msgspec
 
 from pgkeel.cli.answer import Answer, answers, current_project, talk
 from pgkeel.cli.security_exposure import at_rest_command, exposure, updates
+from pgkeel.cli.security_tls import tls
 from pgkeel.core.project import Project
 from pgkeel.postgres import Connection
 from pgkeel.security.roles import Applied, Declaration, Plan, plan_for
@@ -22,7 +23,7 @@ def security() -> None:
     """Roles and rights, ways in, updates, encryption."""
 
 
-for command in (exposure, updates, at_rest_command):
+for command in (tls, exposure, updates, at_rest_command):
     security.add_command(command)
 
 
