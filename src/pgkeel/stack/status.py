@@ -17,7 +17,6 @@ from pgkeel.stack.backup_health import backup_warnings, receives
 from pgkeel.stack.connection import login_url
 from pgkeel.stack.layout import Layout, layout_of
 from pgkeel.stack.memory import Memory, recall
-from pgkeel.stack.sources import sources
 from pgkeel.stack.valkey import remembered_valkey
 
 __all__ = ["AgentStatus", "MigrationsStatus", "PostgresStatus", "Status", "ValkeyStatus", "status"]
@@ -107,7 +106,7 @@ def _needs_agent(project: Project) -> bool:
 def _ask(project: Project) -> tuple[Server | None, MigrationsStatus]:
     try:
         with connect(login_url(project, "owner"), application="pgkeel status", timeout=_PATIENCE) as connection:
-            found = migrations.status(connection, sources(project))
+            found = migrations.status(connection, migrations.project_sources(project))
             return server_of(connection), MigrationsStatus(len(found.applied), len(found.pending))
     except (Unreachable, psycopg.OperationalError):
         return None, MigrationsStatus()
