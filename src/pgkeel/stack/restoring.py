@@ -124,6 +124,7 @@ def bring_back(scene: Scene, plan: Plan, directory: Path, report: Report) -> Non
 
 def open_side(scene: Scene, plan: Plan, directory: Path) -> Cluster:
     """Return the side server of a folder, told where to stop; it is not started."""
+    hide_settings(directory / "data")
     archive = {"restore_command": f'cp "{directory}/wal/%f" "%p"'}
     return side_cluster(scene, directory, {**limits_of(directory / "data", scene.tools), **plan.settings, **archive})
 
