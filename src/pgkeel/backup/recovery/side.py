@@ -1,6 +1,7 @@
 """A server beside the real one: nobody can reach it, it waits for nobody, archives nothing and follows nobody."""
 
 import contextlib
+import sys
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -31,6 +32,7 @@ _SAFE = {
     "summarize_wal": "off",
     "max_standby_archive_delay": "-1",
     "autovacuum": "off",
+    "recovery_init_sync_method": "syncfs" if sys.platform == "linux" else "fsync",
     "log_min_duration_statement": "-1",
 }
 _ONLY_FROM_17 = {"summarize_wal"}
