@@ -135,9 +135,11 @@ def undo(project: Project, *, report: Report) -> Journal:
         _stop_side(project, journal)
         if journal.undo is not None and journal.undo.is_dir():
             report("bringing the old server back")
-            if journal.directory.is_dir():
-                journal.directory.rename(journal.side)
-            journal.undo.rename(journal.directory)
+            left = journal.directory.with_name(f"undone-{journal.id}")
+            if journal.directory.is_dir() and not left.exists():
+                journal.directory.rename(left)
+            journal = replace(journal, side=left)
+            (journal.undo or left).rename(journal.directory)
         elif not journal.directory.is_dir() or journal.state == "done":
             raise NotRestorable("the server that was replaced is gone", hint="recover to a later point instead")
         journal = replace(journal, state="undone", finished_at=clock.now())
