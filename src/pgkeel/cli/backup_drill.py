@@ -20,9 +20,9 @@ _MARKS = {True: "✓", False: "✗", None: "-"}
 @click.option("--both-ways", is_flag=True, help="Restore the full backup with all of the WAL too; every row must be the same.")
 @click.option("--list", "history", is_flag=True, help="Show what earlier drills have shown, and restore nothing.")
 @click.option("--dry-run", is_flag=True, help="Say which backup would be restored.")
-@click.option("--yes", is_flag=True, help="Accepted as everywhere; a drill changes nothing and asks nothing.")
+@click.option("--yes", is_flag=True, expose_value=False, help="Accepted as everywhere; a drill changes nothing and asks nothing.")
 @answers
-def drill(name: str | None, source: str | None, *, both_ways: bool, history: bool, dry_run: bool, yes: bool) -> Answer:
+def drill(name: str | None, source: str | None, *, both_ways: bool, history: bool, dry_run: bool) -> Answer:
     """Restore a backup, the newest unless ID is given, into a scratch server; verify it, and measure how long it took.
 
     What was seen is kept in the repository. A backup counts as verified only after a good drill. Exits 1 when a check fails.

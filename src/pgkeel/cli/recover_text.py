@@ -80,7 +80,8 @@ def journal_text(journal: Journal) -> str:
     if journal.state == "open":
         return "\n".join([f"recovery {journal.id} is open", *lines, "Next: pgkeel recover resume"])
     if journal.state == "undone":
-        return f"recovery {journal.id} is undone; what it brought is kept in {journal.side}: delete it when nobody needs it"
+        kept = f"; what it brought is kept in {journal.side}: delete it when nobody needs it" if journal.side.is_dir() else ""
+        return f"recovery {journal.id} is undone{kept}"
     kept = f"the old server is kept in {journal.undo}: delete it when nobody needs it" if journal.undo else ""
     took = f"recovered to {journal.plan.target.lsn} in {_took(journal.rto_seconds)}, leaving out {_loss(journal.plan.lost)}"
     return "\n".join([took, *lines, kept, "Next: pgkeel status · pgkeel backup full · pgkeel recover undo"])

@@ -120,7 +120,7 @@ def resume(project: Project, *, report: Report, accept_checks: bool = False) -> 
 
 
 def undo(project: Project, *, report: Report) -> Journal:
-    """Bring the server back that the last recovery replaced, and keep the recovered one beside it.
+    """Bring the server back that the last recovery replaced, and keep the recovered one beside it; a half-done one is deleted.
 
     Raises:
         NotFound: There was no recovery, or it is undone already.
@@ -133,20 +133,26 @@ def undo(project: Project, *, report: Report) -> Journal:
             raise NotFound("there is no recovery to undo", hint="`pgkeel recover status` shows the last one")
         _stop(layout, report)
         _stop_side(project, journal)
-        if journal.undo is not None and journal.undo.is_dir():
-            report("bringing the old server back")
-            left = journal.directory.with_name(f"undone-{journal.id}")
-            if journal.directory.is_dir() and not left.exists():
-                journal.directory.rename(left)
-            journal = replace(journal, side=left)
-            (journal.undo or left).rename(journal.directory)
-        elif not journal.directory.is_dir() or journal.state == "done":
-            raise NotRestorable("the server that was replaced is gone", hint="recover to a later point instead")
-        journal = replace(journal, state="undone", finished_at=clock.now())
+        journal = replace(_swap_back(journal, report), state="undone", finished_at=clock.now())
         write_journal(journal_file(layout), journal)
-        ensure_postgres(project, layout, report)
-        ensure_agent(project, layout, report)
+        if journal.directory.is_dir():
+            ensure_postgres(project, layout, report)
+            ensure_agent(project, layout, report)
         return journal
+
+
+def _swap_back(journal: Journal, report: Report) -> Journal:
+    """Put the old server's folder back where it was; done again after a kill between the renames."""
+    left = journal.directory.with_name(f"undone-{journal.id}")
+    if journal.undo is not None and journal.undo.is_dir():
+        report("bringing the old server back")
+        if journal.directory.is_dir() and not left.exists():
+            journal.directory.rename(left)
+        journal.undo.rename(journal.directory)
+    elif not left.is_dir() and journal.state == "done":
+        raise NotRestorable("the server that was replaced is gone", hint="recover to a later point instead")
+    shutil.rmtree(journal.side, ignore_errors=True)
+    return replace(journal, side=left)
 
 
 def last_recovery(project: Project) -> Journal | None:
