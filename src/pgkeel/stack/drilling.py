@@ -13,7 +13,6 @@ from pgkeel.backup.lease import reading
 from pgkeel.backup.lsn import parse_lsn
 from pgkeel.backup.marks import mark_verified
 from pgkeel.backup.recovery.checks import Check, check_offline, check_online
-from pgkeel.backup.recovery.cut import after_all
 from pgkeel.backup.recovery.drills import Drill, differing, drills_of, fingerprints, store_drill
 from pgkeel.backup.recovery.errors import NotRestorable
 from pgkeel.backup.recovery.gather import gather
@@ -134,11 +133,11 @@ def _other_way(scene: Scene, plan: Plan, rows: dict[str, tuple[int, str]], repor
 
 def _missing(whole: Scene, plan: Plan, place: Path) -> float | None:
     """Return how many seconds of commits only the server itself has."""
-    if plan.target.time is None or not whole.archive.folders[1].is_dir():
+    if not whole.archive.folders[1].is_dir():
         return None
     with TemporaryDirectory(dir=place) as folder:
         start = parse_lsn(plan.target.lsn)
         gather(whole.archive, plan.target.timeline, start, None, Path(folder) / "wal")
-        cut = after_all(tuple(Wal(Path(folder) / "wal", plan.target.timeline, start).commits(whole.tools)), plan.target.timeline)
-    newest = cut.time or plan.target.time
-    return max(0.0, (newest - plan.target.time) / timedelta(seconds=1))
+        times = [one.time for one in Wal(Path(folder) / "wal", plan.target.timeline, start).commits(whole.tools)]
+    known = plan.target.time or min(times, default=None)
+    return max((at - known) / timedelta(seconds=1) for at in times) if known and times else 0.0
