@@ -13,6 +13,7 @@ from pgkeel.cli.answer import Answer, answers, current_project, talk
 from pgkeel.core.errors import KeelError
 from pgkeel.core.project import Project
 from pgkeel.stack.layout import layout_of
+from pgkeel.stack.recovery_guard import require_no_recovery
 
 __all__ = ["agent"]
 
@@ -26,6 +27,7 @@ def agent() -> None:
 def run() -> None:
     """Run jobs and services in the foreground until SIGTERM; a worker that dies is started again."""
     project = current_project()
+    require_no_recovery(layout_of(project))
     state = layout_of(project).agent
     _refuse_wrong_schedules(project)
     raise SystemExit(supervise(lambda: _work(project, state), state))

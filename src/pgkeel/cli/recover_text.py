@@ -84,7 +84,7 @@ def journal_text(journal: Journal) -> str:
         return f"recovery {journal.id} is undone{kept}"
     kept = f"the old server is kept in {journal.undo}: delete it when nobody needs it" if journal.undo else ""
     took = f"recovered to {journal.plan.target.lsn} in {_took(journal.rto_seconds)}, leaving out {_loss(journal.plan.lost)}"
-    return "\n".join([took, *lines, kept, "Next: pgkeel status · pgkeel backup full · pgkeel recover undo"])
+    return "\n".join([took, *lines, kept, "Next: pgkeel status · pgkeel recover undo"])
 
 
 def rows_data(plan: Plan, done: RowsBack, file: Path | None) -> dict[str, Any]:

@@ -20,11 +20,12 @@ from pgkeel.backup.recovery.resolve import Plan
 from pgkeel.backup.recovery.side import promote, show_settings
 from pgkeel.backup.recovery.wish import Wish
 from pgkeel.core import clock
-from pgkeel.core.errors import KeelError, NotFound, Refused
+from pgkeel.core.errors import ConfigError, KeelError, NotFound, Refused, UsageError
 from pgkeel.core.project import Project
-from pgkeel.local import Cluster
+from pgkeel.local import Cluster, find_runtime
 from pgkeel.local.folders import make_folder
 from pgkeel.stack.background import ensure_agent, stop_agent
+from pgkeel.stack.backups import take
 from pgkeel.stack.folders import explained
 from pgkeel.stack.layout import Layout, layout_of
 from pgkeel.stack.lock import exclusive
@@ -70,10 +71,15 @@ def recover(
         NotRestorable: No backup leads there.
         VerificationFailed: What was restored is not sound; the old server is still there, and so is the journal.
     """
+    if project.is_external:
+        raise UsageError(
+            "pgkeel does not run this server", hint="`pgkeel recover --into DIR` brings the recovered one up beside it"
+        )
     layout = layout_of(project)
     with explained(layout.state), exclusive(layout, report):
         require_no_recovery(layout)
         scene = scene_of(project, source=source, system=system)
+        _require_major(scene)
         _sweep(scene)
         name = clock.now().strftime("%Y%m%dT%H%M%SZ")
         side = make_folder(scene.server / f"recovery-{name}")
@@ -138,6 +144,7 @@ def undo(project: Project, *, report: Report) -> Journal:
         if journal.directory.is_dir():
             ensure_postgres(project, layout, report)
             ensure_agent(project, layout, report)
+            _back_up(project, report)
         return journal
 
 
@@ -165,7 +172,16 @@ def _work(scene: Scene, journal: Journal, report: Report, *, accept_checks: bool
     acts = [partial(act, scene, report) for act in (_stop_application, _restore, _apply, verify, _resume)]
     journal = work_off(journal_file(scene.layout), journal, acts, report)
     ensure_agent(scene.project, scene.layout, report)
+    _back_up(scene.project, report)
     return journal
+
+
+def _back_up(project: Project, report: Report) -> None:
+    """Take the full backup without which no later point can be reached; where it fails, the agent takes it when it can."""
+    try:
+        report(f"taken {take(project, 'full').id}")
+    except KeelError as err:
+        report(f"! no full backup yet: {err.message}; `pgkeel backup full` takes one")
 
 
 def _stop_application(scene: Scene, report: Report, journal: Journal) -> Journal:
@@ -268,6 +284,15 @@ def _stop_side(project: Project, journal: Journal) -> None:
     if Cluster.exists(journal.side):
         scene = scene_of(project, source=journal.source, system=journal.system)
         side_cluster(scene, journal.side, {}).stop()
+
+
+def _require_major(scene: Scene) -> None:
+    wanted = find_runtime(scene.project.config.local.postgres, account=scene.account)
+    if wanted.major != scene.runtime.major:
+        raise ConfigError(
+            f"the backups are of PostgreSQL {scene.runtime.major}, but local.postgres is {wanted.major}",
+            hint=f'set local.postgres = "{scene.runtime.major}"',
+        )
 
 
 def _sweep(scene: Scene) -> None:

@@ -1,14 +1,18 @@
 """Everything that a restore of this project needs, introduced to each other; nothing here touches the server that runs."""
 
+import os
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
+from socket import gethostname
 
 import msgspec
 
 from pgkeel.backup import Record, Tools, fetch_backup, fetch_relations, open_repository, read_catalogue, read_index, relations_of
+from pgkeel.backup.lease import reading
 from pgkeel.backup.lsn import parse_lsn
 from pgkeel.backup.recovery.chain import Link, combine, give_away, prepare, require_room
 from pgkeel.backup.recovery.errors import NotRestorable
@@ -112,7 +116,8 @@ def bring_back(scene: Scene, plan: Plan, directory: Path, report: Report) -> Non
     require_room(directory, plan.bytes * len(plan.chain) + plan.wal_bytes)
     links = [Link(name, partial(_fetch, scene, records[name])) for name in plan.chain]
     data = directory / "data"
-    combine(links, directory / "links", data, scene.tools, report)
+    with _kept_from_pruning(scene, plan.chain):
+        combine(links, directory / "links", data, scene.tools, report)
     prepare(data, scene.runtime.major)
     hide_settings(data)
     for segment in (data / "pg_wal").glob("[0-9A-F]" * 24):
@@ -205,6 +210,16 @@ def _system_of(data: Path, account: Account) -> str | None:
     except (OSError, KeelError):
         return None
     return next((line.removeprefix(_CONTROL).strip() for line in lines if line.startswith(_CONTROL)), None)
+
+
+@contextmanager
+def _kept_from_pruning(scene: Scene, chain: Sequence[str]) -> Iterator[None]:
+    """Say in the repository what is being read; one that cannot be written to is read without."""
+    with ExitStack() as leases:
+        for repository in scene.archive.repositories:
+            with suppress(KeelError):
+                leases.enter_context(reading(repository, scene.system, holder=f"{gethostname()}:{os.getpid()}", backups=chain))
+        yield
 
 
 def _fetch(scene: Scene, record: Record, place: Path) -> None:
