@@ -174,7 +174,7 @@ def beside_(*, end: bool, dry_run: bool, yes: bool, **point: Any) -> Answer:  # 
 @answers
 def status_() -> Answer:
     """Show the last recovery, step by step; exit 1 while it is open."""
-    from pgkeel.stack.recovering import last_recovery  # noqa: PLC0415 - needs the extra [backup]
+    from pgkeel.stack.recovery_undo import last_recovery  # noqa: PLC0415 - needs the extra [backup]
 
     found = last_recovery(current_project())
     if found is None:
@@ -188,7 +188,8 @@ def status_() -> Answer:
 @answers
 def resume_(*, accept_checks: bool, dry_run: bool, yes: bool) -> Answer:
     """Finish a recovery that was killed or that a check stopped."""
-    from pgkeel.stack.recovering import last_recovery, resume  # noqa: PLC0415 - needs the extra [backup]
+    from pgkeel.stack.recovering import resume  # noqa: PLC0415 - needs the extra [backup]
+    from pgkeel.stack.recovery_undo import last_recovery  # noqa: PLC0415 - as above
 
     project = current_project()
     found = last_recovery(project)
@@ -205,7 +206,7 @@ def resume_(*, accept_checks: bool, dry_run: bool, yes: bool) -> Answer:
 @answers
 def undo_(*, dry_run: bool, yes: bool) -> Answer:
     """Bring the server back that the last recovery replaced; the recovered one is kept beside it."""
-    from pgkeel.stack.recovering import last_recovery, undo  # noqa: PLC0415 - needs the extra [backup]
+    from pgkeel.stack.recovery_undo import last_recovery, undo  # noqa: PLC0415 - needs the extra [backup]
 
     project = current_project()
     found = last_recovery(project)

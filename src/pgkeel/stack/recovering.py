@@ -14,8 +14,8 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from pgkeel.backup.recovery.checks import check_offline, check_online
-from pgkeel.backup.recovery.errors import NotRestorable, VerificationFailed
-from pgkeel.backup.recovery.journal import Journal, read_journal, work_off, write_journal
+from pgkeel.backup.recovery.errors import VerificationFailed
+from pgkeel.backup.recovery.journal import Journal, work_off, write_journal
 from pgkeel.backup.recovery.resolve import Plan
 from pgkeel.backup.recovery.side import promote, show_settings
 from pgkeel.backup.recovery.wish import Wish
@@ -24,20 +24,20 @@ from pgkeel.core.errors import ConfigError, KeelError, NotFound, Refused, UsageE
 from pgkeel.core.project import Project
 from pgkeel.local import Cluster, find_runtime
 from pgkeel.local.folders import make_folder
-from pgkeel.stack.background import ensure_agent, stop_agent
-from pgkeel.stack.backups import take
+from pgkeel.stack.background import ensure_agent
 from pgkeel.stack.folders import explained
-from pgkeel.stack.layout import Layout, layout_of
+from pgkeel.stack.layout import layout_of
 from pgkeel.stack.lock import exclusive
 from pgkeel.stack.memory import recall
-from pgkeel.stack.postgres import ensure_postgres, remembered_cluster
+from pgkeel.stack.postgres import ensure_postgres
 from pgkeel.stack.readmission import readmit
 from pgkeel.stack.recovery_checks import assertions_of, schema_check
 from pgkeel.stack.recovery_guard import journal_file, open_recovery, require_no_recovery
+from pgkeel.stack.recovery_undo import back_up, last_recovery, stop_server
 from pgkeel.stack.restoring import Scene, bring_back, open_side, plan_of, replay, scene_of, side_cluster
 from pgkeel.stack.valkey import ensure_valkey
 
-__all__ = ["last_recovery", "recover", "resume", "undo"]
+__all__ = ["recover", "resume"]
 
 Report = Callable[[str], None]
 Agree = Callable[[Plan], bool]
@@ -72,9 +72,7 @@ def recover(
         VerificationFailed: What was restored is not sound; the old server is still there, and so is the journal.
     """
     if project.is_external:
-        raise UsageError(
-            "pgkeel does not run this server", hint="`pgkeel recover --into DIR` brings the recovered one up beside it"
-        )
+        raise UsageError("pgkeel does not run this server", hint="`pgkeel recover --into DIR` brings it up beside the real one")
     layout = layout_of(project)
     with explained(layout.state), exclusive(layout, report):
         require_no_recovery(layout)
@@ -125,68 +123,18 @@ def resume(project: Project, *, report: Report, accept_checks: bool = False) -> 
         )
 
 
-def undo(project: Project, *, report: Report) -> Journal:
-    """Bring the server back that the last recovery replaced, and keep the recovered one beside it; a half-done one is deleted.
-
-    Raises:
-        NotFound: There was no recovery, or it is undone already.
-        NotRestorable: The old server is gone.
-    """
-    layout = layout_of(project)
-    with explained(layout.state), exclusive(layout, report):
-        journal = last_recovery(project)
-        if journal is None or journal.state == "undone":
-            raise NotFound("there is no recovery to undo", hint="`pgkeel recover status` shows the last one")
-        _stop(layout, report)
-        _stop_side(project, journal)
-        journal = replace(_swap_back(journal, report), state="undone", finished_at=clock.now())
-        write_journal(journal_file(layout), journal)
-        if journal.directory.is_dir():
-            ensure_postgres(project, layout, report)
-            ensure_agent(project, layout, report)
-            _back_up(project, report)
-        return journal
-
-
-def _swap_back(journal: Journal, report: Report) -> Journal:
-    """Put the old server's folder back where it was; done again after a kill between the renames."""
-    left = journal.directory.with_name(f"undone-{journal.id}")
-    if journal.undo is not None and journal.undo.is_dir():
-        report("bringing the old server back")
-        if journal.directory.is_dir() and not left.exists():
-            journal.directory.rename(left)
-        journal.undo.rename(journal.directory)
-    elif not left.is_dir() and journal.state == "done":
-        raise NotRestorable("the server that was replaced is gone", hint="recover to a later point instead")
-    shutil.rmtree(journal.side, ignore_errors=True)
-    return replace(journal, side=left)
-
-
-def last_recovery(project: Project) -> Journal | None:
-    """Return the last recovery of a project, open or not; None when there was none."""
-    return read_journal(journal_file(layout_of(project)))
-
-
 def _work(scene: Scene, journal: Journal, report: Report, *, accept_checks: bool = False) -> Journal:
     verify = partial(_verify, accept=accept_checks)
     acts = [partial(act, scene, report) for act in (_stop_application, _restore, _apply, verify, _resume)]
     journal = work_off(journal_file(scene.layout), journal, acts, report)
     ensure_agent(scene.project, scene.layout, report)
-    _back_up(scene.project, report)
+    back_up(scene.project, report)
     return journal
-
-
-def _back_up(project: Project, report: Report) -> None:
-    """Take the full backup without which no later point can be reached; where it fails, the agent takes it when it can."""
-    try:
-        report(f"taken {take(project, 'full').id}")
-    except KeelError as err:
-        report(f"! no full backup yet: {err.message}; `pgkeel backup full` takes one")
 
 
 def _stop_application(scene: Scene, report: Report, journal: Journal) -> Journal:
     """Step 1: nobody is connected afterwards, and nobody can connect; what was committed last is in the plan."""
-    _stop(scene.layout, report)
+    stop_server(scene.layout, report)
     if journal.wish != Wish(timeline=journal.wish.timeline):
         return journal
     shutil.rmtree(journal.side / "wal", ignore_errors=True)
@@ -266,24 +214,9 @@ def _swap(journal: Journal) -> None:
     journal.side.rename(journal.directory)
 
 
-def _stop(layout: Layout, report: Report) -> None:
-    stop_agent(layout, report)
-    memory = recall(layout)
-    cluster = remembered_cluster(layout, memory) if memory else None
-    if cluster is not None and cluster.is_running:
-        report("stopping PostgreSQL")
-        cluster.stop()
-
-
 def _kill_side(scene: Scene, journal: Journal) -> None:
     if Cluster.exists(journal.side):
         side_cluster(scene, journal.side, {}).kill()
-
-
-def _stop_side(project: Project, journal: Journal) -> None:
-    if Cluster.exists(journal.side):
-        scene = scene_of(project, source=journal.source, system=journal.system)
-        side_cluster(scene, journal.side, {}).stop()
 
 
 def _require_major(scene: Scene) -> None:
