@@ -32,7 +32,7 @@ from pgkeel.stack.memory import recall
 from pgkeel.stack.postgres import ensure_postgres
 from pgkeel.stack.readmission import readmit
 from pgkeel.stack.recovery_checks import assertions_of, schema_check
-from pgkeel.stack.recovery_guard import journal_file, open_recovery, require_no_recovery
+from pgkeel.stack.recovery_guard import journal_file, require_no_recovery
 from pgkeel.stack.recovery_undo import back_up, last_recovery, stop_server
 from pgkeel.stack.restoring import Scene, bring_back, open_side, plan_of, replay, scene_of, side_cluster
 from pgkeel.stack.valkey import ensure_valkey
@@ -115,8 +115,8 @@ def resume(project: Project, *, report: Report, accept_checks: bool = False) -> 
     """
     layout = layout_of(project)
     with explained(layout.state), exclusive(layout, report):
-        journal = open_recovery(layout)
-        if journal is None:
+        journal = last_recovery(project)
+        if journal is None or journal.state != "open":
             raise NotFound("no recovery is open", hint="`pgkeel recover status` shows the last one")
         return _work(
             scene_of(project, source=journal.source, system=journal.system), journal, report, accept_checks=accept_checks
