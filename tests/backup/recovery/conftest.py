@@ -11,11 +11,12 @@ import pytest
 from pgkeel.backup.lsn import parse_lsn
 from pgkeel.backup.recovery.chain import Link, combine, give_away, prepare
 from pgkeel.backup.recovery.cut import Cut
+from pgkeel.backup.recovery.search import TableFiles
 from pgkeel.backup.recovery.side import AUTO, apply_wal, hide_settings, limits_of
 from pgkeel.backup.recovery.wal import Wal
 from pgkeel.backup.tools import Tools
 from pgkeel.core.secret import Secret
-from pgkeel.local import Account, Cluster, Runtime
+from pgkeel.local import Account, Cluster, find_runtime
 from pgkeel.local.launch import run
 from pgkeel.postgres import Connection, connect
 from pgkeel.testing.servers import FAST, scratch_folder
@@ -75,13 +76,13 @@ MakeSideServer = Callable[[Path, Mapping[str, str]], Cluster]
 
 
 @pytest.fixture(scope="session")
-def make_side(account: Account, runtime: Runtime) -> MakeSideServer:
+def make_side(account: Account, major: str) -> MakeSideServer:
     """Opens a restored data directory as a server that nobody reaches."""
 
     def make(directory: Path, settings: Mapping[str, str]) -> Cluster:
         return Cluster.open(
             directory,
-            runtime=runtime,
+            runtime=find_runtime(major, account=account),
             account=account,
             superuser_password=Secret.generate(),
             name="side",
@@ -94,8 +95,9 @@ def make_side(account: Account, runtime: Runtime) -> MakeSideServer:
 
 
 @pytest.fixture(scope="module")
-def history(account: Account, runtime: Runtime) -> Iterator[History]:
+def history(account: Account, major: str) -> Iterator[History]:
     """A server of the module's own, backed up while it was empty."""
+    runtime = find_runtime(major, account=account)
     with scratch_folder() as folder:
         cluster = Cluster.create(
             folder / "main",
@@ -174,3 +176,14 @@ def side(history: History, make_side: MakeSideServer, account: Account) -> Itera
     made = Side(history, make_side, account)
     yield made
     made.destroy()
+
+
+def files_of(history: History, table: str) -> TableFiles:
+    with history.connect() as connection:
+        row = connection.execute(
+            b"SELECT '1663/' || d.oid || '/' || pg_relation_filenode(%(t)s) AS file, d.oid || '/' || %(t)s::regclass::oid AS oid"
+            b" FROM pg_database AS d WHERE d.datname = current_database()",
+            {"t": table},
+        ).fetchone()
+    assert row is not None
+    return TableFiles(frozenset({row["file"]}), frozenset({row["oid"]}))

@@ -4,11 +4,11 @@ import random
 
 import pytest
 
-from pgkeel.backup.recovery.search import TableFiles, cut_of
+from pgkeel.backup.recovery.search import cut_of
 from pgkeel.backup.recovery.wish import wish_from
 from pgkeel.core.clock import now
 from pgkeel.postgres import Connection
-from tests.backup.recovery.conftest import History, Side
+from tests.backup.recovery.conftest import History, Side, files_of
 
 
 class Writer:
@@ -77,15 +77,8 @@ def apply(truth: dict[int, str], changes: list[tuple[int, str | None]]) -> None:
 
 
 def recovered(history: History, side: Side, table: str, wanted: int) -> dict[int, str]:
-    with history.connect() as connection:
-        row = connection.execute(
-            b"SELECT '1663/' || oid || '/' || pg_relation_filenode(%(t)s) AS file FROM pg_database"
-            b" WHERE datname = current_database()",
-            {"t": table},
-        ).fetchone()
-    assert row is not None
     wish = wish_from(before=f"DELETE on {table}", rows=f"= {wanted}", now=now())
-    side.restore(cut_of(wish, history.wal(), history.tools, lambda _: TableFiles(frozenset({row["file"]}))))
+    side.restore(cut_of(wish, history.wal(), history.tools, lambda _: files_of(history, table)))
     pairs = side.values(f"SELECT ARRAY[n::text, word] FROM {table}")
     return {int(n): word for n, word in pairs}  # type: ignore[misc, has-type]
 
