@@ -3,32 +3,21 @@
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from pgkeel.backup.recovery.resolve import Plan
-from pgkeel.backup.recovery.wish import Wish, time_from, wish_from
-from pgkeel.backup.rows.shape import Table
 from pgkeel.cli.answer import Answer, answers, confirm, current_project, talk
-from pgkeel.cli.recover_text import (
-    beside_data,
-    into_data,
-    into_text,
-    journal_data,
-    journal_text,
-    plan_data,
-    plan_text,
-    rows_data,
-    rows_text,
-    write_script,
-)
 from pgkeel.core.clock import now
 from pgkeel.core.errors import Refused
 
+if TYPE_CHECKING:
+    from pgkeel.backup.recovery.resolve import Plan
+    from pgkeel.backup.recovery.wish import Wish
+
 __all__ = ["recover"]
 
-Agree = Callable[[Plan], bool]
+Agree = Callable[["Plan"], bool]
 
 _POINT = 'ISO 8601 (no offset: UTC), "10 minutes ago", a restore point, or an LSN.'
 _STATEMENT = '"DELETE|UPDATE|TRUNCATE|DROP on [SCHEMA.]TABLE"'
@@ -70,7 +59,8 @@ def _with(options: tuple[Callable[[Any], Any], ...]) -> Callable[[Any], Any]:
 @_with(_WHOLE)
 @answers
 def _everything(*, keep_sessions: bool, system: str | None, into: Path | None, dry_run: bool, yes: bool, **point: Any) -> Answer:  # noqa: ANN401
-    from pgkeel.stack.recover_into import recover_into  # noqa: PLC0415 - needs the extra [backup]
+    from pgkeel.cli import recover_text as words  # noqa: PLC0415 - needs the extra [backup]; `--help` does not
+    from pgkeel.stack.recover_into import recover_into  # noqa: PLC0415 - as above
     from pgkeel.stack.recovering import recover as carry_out  # noqa: PLC0415 - as above
 
     project = current_project()
@@ -80,9 +70,9 @@ def _everything(*, keep_sessions: bool, system: str | None, into: Path | None, d
     def work(agree: Agree) -> Answer:
         if into is not None:
             made = recover_into(project, wish, into, agree=agree, system=system, **given)
-            return Answer(into_data(made), into_text(made))
+            return Answer(words.into_data(made), words.into_text(made))
         done = carry_out(project, wish, agree=agree, keep_sessions=keep_sessions, system=system, **given)
-        return Answer(journal_data(done), journal_text(done))
+        return Answer(words.journal_data(done), words.journal_text(done))
 
     return _planned(work, "Stop the application and recover to this point?", dry_run=dry_run, yes=yes)
 
@@ -119,14 +109,16 @@ def rows_(*, table: str, where: str, changed: bool, file: Path | None, dry_run: 
     A copy of the database as it was is compared with the one that runs. Missing parents come first, then the rows, then what
     the cascade took and the references that it emptied: verbatim, in one transaction. What lives again is not touched.
     """
-    from pgkeel.stack.beside import recover_rows  # noqa: PLC0415 - needs the extra [backup]
+    from pgkeel.backup.rows.shape import Table  # noqa: PLC0415 - needs the extra [backup]
+    from pgkeel.cli import recover_text as words  # noqa: PLC0415 - as above
+    from pgkeel.stack.beside import recover_rows  # noqa: PLC0415 - as above
 
     project = current_project()
     wish, since, source = _wish(**point)
     is_free = dry_run or file is not None
 
-    def agree(plan: Plan) -> bool:
-        talk(plan_text(plan))
+    def agree(plan: "Plan") -> bool:
+        talk(words.plan_text(plan))
         return is_free or confirm(f"Put the rows of {table} back?", yes=yes)
 
     plan, done = recover_rows(
@@ -143,8 +135,8 @@ def rows_(*, table: str, where: str, changed: bool, file: Path | None, dry_run: 
         since=since,
     )
     if file is not None:
-        write_script(file, done)
-    return Answer(rows_data(plan, done, file), rows_text(done, file, dry_run=dry_run), 1 if done.conflicts else 0)
+        words.write_script(file, done)
+    return Answer(words.rows_data(plan, done, file), words.rows_text(done, file, dry_run=dry_run), 1 if done.conflicts else 0)
 
 
 @recover.command("beside")
@@ -155,7 +147,8 @@ def rows_(*, table: str, where: str, changed: bool, file: Path | None, dry_run: 
 @answers
 def beside_(*, end: bool, dry_run: bool, yes: bool, **point: Any) -> Answer:  # noqa: ANN401 - click's options
     """Start a read-only copy of the database as it was, for looking; it stays until --end."""
-    from pgkeel.stack.beside import end_beside, open_beside  # noqa: PLC0415 - needs the extra [backup]
+    from pgkeel.cli import recover_text as words  # noqa: PLC0415 - needs the extra [backup]
+    from pgkeel.stack.beside import end_beside, open_beside  # noqa: PLC0415 - as above
 
     project = current_project()
     if end:
@@ -165,7 +158,7 @@ def beside_(*, end: bool, dry_run: bool, yes: bool, **point: Any) -> Answer:  # 
 
     def work(agree: Agree) -> Answer:
         made = open_beside(project, wish, report=talk, agree=agree, source=source, since=since)
-        return Answer(beside_data(made), f"psql {made.url.reveal()!r}\nNext: pgkeel recover beside --end")
+        return Answer(words.beside_data(made), f"psql {made.url.reveal()!r}\nNext: pgkeel recover beside --end")
 
     return _planned(work, "Start a copy as of this point?", dry_run=dry_run, yes=yes)
 
@@ -174,12 +167,13 @@ def beside_(*, end: bool, dry_run: bool, yes: bool, **point: Any) -> Answer:  # 
 @answers
 def status_() -> Answer:
     """Show the last recovery, step by step; exit 1 while it is open."""
-    from pgkeel.stack.recovery_undo import last_recovery  # noqa: PLC0415 - needs the extra [backup]
+    from pgkeel.cli import recover_text as words  # noqa: PLC0415 - needs the extra [backup]
+    from pgkeel.stack.recovery_undo import last_recovery  # noqa: PLC0415 - as above
 
     found = last_recovery(current_project())
     if found is None:
         return Answer(None, "There was no recovery.")
-    return Answer(journal_data(found), journal_text(found), 1 if found.state == "open" else 0)
+    return Answer(words.journal_data(found), words.journal_text(found), 1 if found.state == "open" else 0)
 
 
 @recover.command("resume")
@@ -188,17 +182,18 @@ def status_() -> Answer:
 @answers
 def resume_(*, accept_checks: bool, dry_run: bool, yes: bool) -> Answer:
     """Finish a recovery that was killed or that a check stopped."""
-    from pgkeel.stack.recovering import resume  # noqa: PLC0415 - needs the extra [backup]
+    from pgkeel.cli import recover_text as words  # noqa: PLC0415 - needs the extra [backup]
+    from pgkeel.stack.recovering import resume  # noqa: PLC0415 - as above
     from pgkeel.stack.recovery_undo import last_recovery  # noqa: PLC0415 - as above
 
     project = current_project()
     found = last_recovery(project)
     if dry_run and found is not None:
-        return Answer(journal_data(found), journal_text(found))
+        return Answer(words.journal_data(found), words.journal_text(found))
     if found is not None and found.state == "open" and not confirm(f"Go on with recovery {found.id}?", yes=yes):
         raise Refused("nothing was changed", hint="add --yes")
     done = resume(project, report=talk, accept_checks=accept_checks)
-    return Answer(journal_data(done), journal_text(done))
+    return Answer(words.journal_data(done), words.journal_text(done))
 
 
 @recover.command("undo")
@@ -206,33 +201,36 @@ def resume_(*, accept_checks: bool, dry_run: bool, yes: bool) -> Answer:
 @answers
 def undo_(*, dry_run: bool, yes: bool) -> Answer:
     """Bring the server back that the last recovery replaced; the recovered one is kept beside it."""
-    from pgkeel.stack.recovery_undo import last_recovery, undo  # noqa: PLC0415 - needs the extra [backup]
+    from pgkeel.cli import recover_text as words  # noqa: PLC0415 - needs the extra [backup]
+    from pgkeel.stack.recovery_undo import last_recovery, undo  # noqa: PLC0415 - as above
 
     project = current_project()
     found = last_recovery(project)
     if dry_run and found is not None:
-        return Answer(journal_data(found), f"would bring back {found.undo}")
+        return Answer(words.journal_data(found), f"would bring back {found.undo}")
     if found is not None and not confirm(f"Leave what recovery {found.id} brought, and go back to {found.undo}?", yes=yes):
         raise Refused("nothing was changed", hint="add --yes")
     done = undo(project, report=talk)
-    return Answer(journal_data(done), journal_text(done))
+    return Answer(words.journal_data(done), words.journal_text(done))
 
 
 def _planned(work: Callable[[Agree], Answer], question: str, *, dry_run: bool, yes: bool) -> Answer:
     """Do the work if a person agrees to its plan; with a dry run the plan is the answer."""
+    from pgkeel.cli import recover_text as words  # noqa: PLC0415 - needs the extra [backup]
+
     seen: list[Plan] = []
 
-    def agree(plan: Plan) -> bool:
+    def agree(plan: "Plan") -> bool:
         seen.append(plan)
         if not dry_run:
-            talk(plan_text(plan))
+            talk(words.plan_text(plan))
         return not dry_run and confirm(question, yes=yes)
 
     try:
         return work(agree)
     except Refused:
         if dry_run and seen:
-            return Answer(plan_data(seen[0]), plan_text(seen[0]))
+            return Answer(words.plan_data(seen[0]), words.plan_text(seen[0]))
         raise
 
 
@@ -246,7 +244,9 @@ def _wish(
     since: str | None,
     timeline: int | None,
     source: str | None,
-) -> tuple[Wish, datetime | None, str | None]:
+) -> tuple["Wish", datetime | None, str | None]:
+    from pgkeel.backup.recovery.wish import time_from, wish_from  # noqa: PLC0415 - needs the extra [backup]
+
     at = now()
     wish = wish_from(to, before_xid=before_xid, before=before, latest=latest, rows=rows, timeline=timeline, now=at)
     return wish, time_from(since, at) if since else None, source

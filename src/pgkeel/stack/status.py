@@ -7,14 +7,16 @@ import psycopg
 
 from pgkeel import migrations
 from pgkeel.agent import status as agent_status
+from pgkeel.core.clock import now
+from pgkeel.core.config import ZERO
 from pgkeel.core.errors import Unreachable
 from pgkeel.core.project import Project
 from pgkeel.postgres import Server, connect, server_of
 from pgkeel.postgres.server import NEWEST_MINORS
+from pgkeel.stack.backup_health import backup_warnings, receives
 from pgkeel.stack.connection import login_url
 from pgkeel.stack.layout import Layout, layout_of
 from pgkeel.stack.memory import Memory, recall
-from pgkeel.stack.sources import sources
 from pgkeel.stack.valkey import remembered_valkey
 
 __all__ = ["AgentStatus", "MigrationsStatus", "PostgresStatus", "Status", "ValkeyStatus", "status"]
@@ -89,8 +91,9 @@ def status(project: Project) -> Status:
         agent=AgentStatus(running=working.running, leader=working.leader),
         migrations=applied,
         account=memory.account.name if memory else None,
-        warnings=(*(memory.warnings if memory else ()), *_outdated(server)),
+        warnings=(*(memory.warnings if memory else ()), *_outdated(server), *backup_warnings(working, now())),
         is_healthy=server is not None
+        and (receives(working) or project.config.backup.rpo != ZERO)
         and (working.running or not _needs_agent(project))
         and (valkey.running or project.is_external or not project.config.local.valkey),
     )
@@ -103,7 +106,7 @@ def _needs_agent(project: Project) -> bool:
 def _ask(project: Project) -> tuple[Server | None, MigrationsStatus]:
     try:
         with connect(login_url(project, "owner"), application="pgkeel status", timeout=_PATIENCE) as connection:
-            found = migrations.status(connection, sources(project))
+            found = migrations.status(connection, migrations.project_sources(project))
             return server_of(connection), MigrationsStatus(len(found.applied), len(found.pending))
     except (Unreachable, psycopg.OperationalError):
         return None, MigrationsStatus()

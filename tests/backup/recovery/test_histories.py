@@ -30,7 +30,7 @@ class Writer:
         self._put(key, word)
         self.changes.append((key, word))
         if dice.random() < 0.3:
-            self.connection.execute(f"DELETE FROM {self.table} WHERE n = %s", [key])  # type: ignore[arg-type]
+            self.connection.execute(f"DELETE FROM {self.table} WHERE n = %s", [key])
             self.changes.append((key, None))
 
     def end(self, dice: random.Random) -> list[tuple[int, str | None]]:
@@ -44,7 +44,7 @@ class Writer:
 
     def _put(self, key: int, word: str) -> None:
         statement = f"INSERT INTO {self.table} VALUES (%s, %s) ON CONFLICT (n) DO UPDATE SET word = EXCLUDED.word"
-        self.connection.execute(statement, [key, word])  # type: ignore[arg-type]
+        self.connection.execute(statement, [key, word])
 
 
 def play(history: History, seed: int) -> tuple[str, dict[int, str]]:
