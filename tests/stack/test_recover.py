@@ -120,21 +120,15 @@ def test_recovery_survives_a_kill_at_each_of_its_steps(database: Database) -> No
 
 def recover_through_kills(database: Database, steps: tuple[int, ...]) -> None:
     home = database.home
-    database.sql(
-        "INSERT INTO sessions (user_id, token, expires_at) SELECT id, md5(random()::text) || md5('x'), 'infinity' FROM users"
-    )
+    token = "md5(random()::text) || md5('x')"
+    database.sql(f"INSERT INTO sessions (user_id, token, expires_at) SELECT id, {token}, 'infinity' FROM users")
     before, contents = database.counts(), database.contents()
     database.sql("DELETE FROM comments")
     database.sql("INSERT INTO posts (user_id, title, content) SELECT id, 'lost future', 'words' FROM users LIMIT 1")
 
-    for number in steps:
-        is_first = number == steps[0]
-        kill_in(
-            home,
-            number,
-            *(("recover", "--before", "DELETE on comments", "--latest") if is_first else ("recover", "resume")),
-            "--yes",
-        )
+    kill_in(home, steps[0], "recover", "--before", "DELETE on comments", "--latest", "--yes")
+    for number in steps[1:]:
+        kill_in(home, number, "recover", "resume", "--yes")
     assert home.error("up")[:2] == (4, "recovery_open")
     assert home.error("backup", "full")[:2] == (4, "recovery_open")
     assert home.run("recover", "status").returncode == 1
