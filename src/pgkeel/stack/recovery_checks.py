@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping
 
 from pgkeel.backup.recovery.checks import Check
 from pgkeel.core.project import Project
+from pgkeel.migrations import project_sources
 from pgkeel.migrations.verify import verify
 from pgkeel.postgres import Connection
-from pgkeel.stack.sources import sources
 
 __all__ = ["assertions_of", "schema_check"]
 
@@ -22,7 +22,7 @@ def schema_check(project: Project) -> Callable[[Connection], Check]:
     """Return what compares a database with the schema that the last migration run left: its fingerprint is in the ledger."""
 
     def check(connection: Connection) -> Check:
-        verdict = verify(connection, sources(project))
+        verdict = verify(connection, project_sources(project))
         if verdict.expected_from == "nothing":
             return Check("schema", None, "not evaluated: no migration run has noted a fingerprint")
         drift = [f"{one.object}: {one.message}" for one in verdict.violations if one.code == "drift"]
