@@ -84,7 +84,7 @@ def test_deleted_posts_come_back_with_their_comments_while_newer_writes_stay(dat
 
 
 def test_looking_at_the_past_changes_nothing(database: Database) -> None:
-    database.sql("SELECT pg_create_restore_point('look'); UPDATE users SET username = username || '!'")
+    database.sql("SELECT pg_create_restore_point('look'); UPDATE users SET username = username || '_x'")
     made = database.home.data("recover", "beside", "--at", "look", "--yes")
     try:
         assert database.home.data("recover", "status") is None
@@ -92,7 +92,7 @@ def test_looking_at_the_past_changes_nothing(database: Database) -> None:
         from pgkeel.postgres import connect
 
         with connect(Url.parse(made["url"])) as past:
-            row = past.execute("SELECT count(*) AS n, pg_is_in_recovery() AS r FROM users WHERE username LIKE '%!'").fetchone()
+            row = past.execute("SELECT count(*) AS n, pg_is_in_recovery() AS r FROM users WHERE username LIKE '%\_x'").fetchone()
         assert row == {"n": 0, "r": True}
     finally:
         assert database.home.data("recover", "beside", "--end") == {"ended": True}

@@ -1,5 +1,7 @@
 """A copy of the database as it was, beside the one that runs: to look at, to take rows from, to try a backup."""
 
+import fcntl
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -56,7 +58,9 @@ def scratch_restore(
         Refused: `agree` said no.
         NotRestorable: No backup leads there.
     """
+    _sweep(scene)
     directory = make_folder(scene.server / name)
+    owner = _own(directory)
     try:
         plan = plan_of(scene, wish, directory / "wal", since=since)
         _require_consent(plan, agree)
@@ -64,6 +68,7 @@ def scratch_restore(
         yield plan, replay(scene, plan, directory, report)
     finally:
         _remove(scene, directory)
+        os.close(owner)
 
 
 def recover_rows(
@@ -149,6 +154,24 @@ def end_beside(project: Project) -> bool:
 def _require_consent(plan: Plan, agree: Agree) -> None:
     if not agree(plan):
         raise Refused("nothing was changed", hint="add --yes")
+
+
+def _own(directory: Path) -> int:
+    """Hold a folder as long as this process lives; the kernel lets go however it dies."""
+    descriptor = os.open(directory / "owner", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    return descriptor
+
+
+def _sweep(scene: Scene) -> None:
+    """Remove the copies of runs that were killed; their servers may still be at work."""
+    for left in (folder for pattern in ("rows-*", "drill-*") for folder in scene.server.glob(pattern)):
+        try:
+            descriptor = _own(left)
+        except BlockingIOError:
+            continue
+        _remove(scene, left)
+        os.close(descriptor)
 
 
 def _remove(scene: Scene, directory: Path) -> None:

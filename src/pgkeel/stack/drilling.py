@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 
 import msgspec
 
+from pgkeel.agent.reach import Cancelled
 from pgkeel.backup.lsn import parse_lsn
 from pgkeel.backup.marks import mark_verified
 from pgkeel.backup.recovery.checks import Check, check_offline, check_online
@@ -108,6 +109,8 @@ def _try(scene: Scene, whole: Scene, backup: str, report: Report, *, both_ways: 
             rpo = _missing(whole, plan, server.data.parent)
         if both_ways:
             checks = (*checks, _other_way(scene, plan, rows, report))
+    except Cancelled:
+        raise
     except KeelError as err:
         checks = (Check("restore", False, err.message),)
         return msgspec.structs.replace(blank, finished_at=clock.now(), checks=checks)

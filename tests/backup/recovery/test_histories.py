@@ -83,7 +83,7 @@ def recovered(history: History, side: Side, table: str, wanted: int) -> dict[int
     return {int(n): word for n, word in pairs}  # type: ignore[misc, has-type]
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1])
 def test_everything_committed_before_the_bad_deletion_is_kept_and_nothing_later(history: History, side: Side, seed: int) -> None:
     table, before = play(history, seed)
     assert recovered(history, side, table, len(before)) == before
@@ -91,7 +91,7 @@ def test_everything_committed_before_the_bad_deletion_is_kept_and_nothing_later(
 
 @pytest.mark.long
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("seed", range(3, 23))
+@pytest.mark.parametrize("seed", range(2, 22))
 def test_the_same_in_twenty_more_histories(history: History, side: Side, seed: int) -> None:
     table, before = play(history, seed)
     assert recovered(history, side, table, len(before)) == before
