@@ -101,6 +101,13 @@ class Server:
         except Stop:
             return
 
+    def has_all(self, spool: Spool) -> bool:
+        """Return whether everything that is committed now has been received."""
+        with self.connect() as connection:
+            row = connection.execute("SELECT * FROM pg_walfile_name_offset(pg_current_wal_lsn())").fetchone()
+        assert row is not None
+        return any(one.name == row["file_name"] and len(one.filled()) >= row["file_offset"] - 8 for one in spool.open_segments())
+
     def switch(self) -> None:
         """Write something and close the segment."""
         with self.connect() as connection:

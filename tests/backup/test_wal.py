@@ -48,7 +48,7 @@ def received(server: Server, spool: Spool, segments: int) -> None:
     for _ in range(segments):
         server.switch()
     server.run("INSERT INTO rows VALUES (1)")
-    server.receive(spool, lambda: len(spool.closed()) >= segments and any(one.filled() for one in spool.open_segments()))
+    server.receive(spool, lambda: len(spool.closed()) >= segments and server.has_all(spool))
 
 
 def test_closed_segments_are_archived_with_what_they_hold_and_come_back_bit_by_bit(
@@ -86,8 +86,7 @@ def test_the_filled_prefix_of_the_open_segment_is_shipped_in_pieces_and_goes_whe
     assert archiver.ship() > 0
     assert archiver.ship() == 0
     server.run("INSERT INTO rows VALUES (2)")
-    before = len(spool.open_segments()[0].filled())
-    server.receive(spool, lambda: len(spool.open_segments()[0].filled()) > before)
+    server.receive(spool, lambda: server.has_all(spool))
     assert server.archiver(spool, folder, recipients).ship() > 0  # another process goes on where the first one stopped
 
     (span,) = read_index(folder, spool.folder.name).spans
@@ -180,7 +179,7 @@ def test_a_receiver_that_is_killed_goes_on_without_a_gap(
     for _ in range(2):
         server.switch()
     server.run("INSERT INTO rows VALUES (3)")
-    server.receive(spool, lambda: len(spool.closed()) >= 2)
+    server.receive(spool, lambda: server.has_all(spool))
     server.archiver(spool, folder, recipients).run()
 
     index = read_index(folder, spool.folder.name)

@@ -27,7 +27,8 @@ def connect(project: Project, role: RoleWord = "owner", *, application: str = "p
     Raises:
         Unreachable: The stack was never started, or the server does not answer.
     """
-    connection = open_connection(login_url(project, role), application=application)
+    url = login_url(project, role)
+    connection = open_connection(url if project.is_external else _bound(url), application=application)
     if project.config.backup.rpo == ZERO and role in _OURS and not _is_received(project, connection):
         load(__name__, "commit_locally").run(connection)
     return connection
@@ -53,6 +54,17 @@ def login_url(project: Project, role: RoleWord = "owner", *, reveal: bool = Fals
 def _is_received(project: Project, connection: Connection) -> bool:
     """Return whether the WAL receiver runs; where it does not, our own statements must not wait, or nothing could start it."""
     return bool(load(__name__, "slot_is_active").scalar(connection, slot=project.config.backup.slot))
+
+
+def _bound(url: Url) -> Url:
+    """Return an address of the embedded server with channel binding, which a man in the middle cannot pass on.
+
+    Addresses that are printed go without: asyncpg has none and refuses them.
+    """
+    if url.host.startswith("/"):
+        return url
+    options = {**url.options, "channel_binding": "require"}
+    return Url(user=url.user, host=url.host, port=url.port, database=url.database, password=url.password, options=options)
 
 
 def _embedded_url(layout: Layout, memory: Memory, role: RoleWord) -> Url:
