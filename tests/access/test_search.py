@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from pgkeel.access import StatementFailed
+from pgkeel.access import StatementFailed, select_statements
 from pgkeel.access._drivers.asyncpg_driver import AsyncpgDriver
 from pgkeel.access.shape import shape_of
 from pgkeel.access.statements import Statements
@@ -41,7 +41,9 @@ async def test_a_model_without_the_index_has_no_search(db: Any) -> None:
 
 @pytest.mark.majors
 def test_the_search_uses_the_designs_index(url: Url) -> None:
-    query, values = Statements(shape_of(Post), AsyncpgDriver(url).dialect).search("quantum", 10, [], with_deleted=False)
+    query, values = select_statements.search(
+        Statements(shape_of(Post), AsyncpgDriver(url).dialect), "quantum", 10, [], with_deleted=False
+    )
     with connect(url) as connection:
         connection.execute("SET enable_seqscan = off")
         connection.execute(f"PREPARE search AS {query.sql}")

@@ -1,0 +1,88 @@
+# Generated from pgkeel/access/_async/part.py by tools/unasync.py; do not edit.
+"""What every part of a repository rests on: one way to read a row by its key, and one way to write.
+
+A cache goes in front of `_by_key` and around `_write…`: each write says which keys of the model's table it touches.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Generic, TypeVar
+
+from pgkeel.access import select_statements
+from pgkeel.access._sync.runner import Runner
+from pgkeel.access.batch import Batch
+from pgkeel.access.compiled import Compiled
+from pgkeel.access.cursor import CursorCodec
+from pgkeel.access.errors import Constraint, NotFound
+from pgkeel.access.ordering import Order, OrderBy, order_of
+from pgkeel.access.statements import Statements
+from pgkeel.core.errors import UsageError
+from pgkeel.core.secret import Secret
+
+__all__ = ["Part", "Touched"]
+
+R_co = TypeVar("R_co", covariant=True)
+T = TypeVar("T")
+Touched = Iterable[tuple[object, ...]] | None
+"""The keys that a write touches; None when they are not known before it: then any row of the table may change."""
+
+
+class Part(Generic[R_co]):
+    """A model, the statements of its repository, and the runner that carries them out."""
+
+    __slots__ = ("_get", "_orders", "_runner", "_secret", "_shape", "_statements", "_with_deleted")
+
+    def __init__(self, runner: Runner, statements: Statements[R_co], secret: Secret, *, with_deleted: bool = False) -> None:
+        """Take part in a database; `Database.repository` makes these."""
+        self._runner = runner
+        self._statements = statements
+        self._shape = statements.shape
+        self._secret = secret
+        self._with_deleted = with_deleted
+        self._get: Compiled[R_co] | None = None
+        self._orders: dict[object, tuple[tuple[Order, ...], CursorCodec]] = {}
+
+    def _by_key(self, key: tuple[object, ...]) -> R_co | None:
+        """Return the row with this key: the one place that reads one row by its key."""
+        query = self._get
+        if query is None:
+            query = self._get = select_statements.get(self._statements, self._with_deleted)
+        return self._runner.one(query, key)
+
+    def _write(self, query: Compiled[T], values: Sequence[object], touched: Touched) -> Any:  # noqa: ANN401, ARG002 - T or None; a cache reads `touched`
+        """Run a statement that writes at most one row, and return what it returns."""
+        try:
+            return self._runner.one(query, values)
+        except Constraint as err:
+            raise self._named(err) from None
+
+    def _write_all(self, query: Compiled[T], values: Sequence[object], touched: Touched) -> list[T]:  # noqa: ARG002 - a cache reads it
+        """Run a statement that writes rows, and return what it returns."""
+        try:
+            return self._runner.all(query, values)
+        except Constraint as err:
+            raise self._named(err) from None
+
+    def _copy(self, batch: Batch, doing: str) -> int:
+        """Write new rows by COPY; it touches no row that is there."""
+        try:
+            return self._runner.copy(batch.table, batch.columns, batch.types, batch.records(), doing)
+        except Constraint as err:
+            raise self._named(err) from None
+
+    def _named(self, error: Constraint) -> Constraint:
+        error.columns = error.columns or self._shape.columns_of(error.constraint)
+        return error
+
+    def _ordering(self, order_by: OrderBy | Sequence[OrderBy]) -> tuple[tuple[Order, ...], CursorCodec]:
+        orders = order_of(self._shape, order_by)
+        known = self._orders.get(orders)
+        if known is None:
+            known = self._orders[orders] = (orders, CursorCodec(self._shape, orders, self._secret))
+        return known
+
+    def _require_soft_delete(self) -> None:
+        if self._shape.deleted_at is None:
+            raise UsageError(f"{self._shape.name} has no soft delete", hint="give it the SoftDeleted mixin, or use delete(…)")
+
+    def _missing(self) -> NotFound:
+        return NotFound(f"there is no {self._shape.name} with this key", hint="with_deleted() shows soft-deleted rows, too")

@@ -1,0 +1,58 @@
+# Generated from pgkeel/access/_async/reads.py by tools/unasync.py; do not edit.
+"""Rows by key and by condition."""
+
+from collections.abc import Iterable, Sequence
+from typing import TypeVar
+
+from pgkeel.access import select_statements
+from pgkeel.access._sync.part import Part
+from pgkeel.access.arguments import Condition, conditions_of, key_of, limit_of, single_key
+from pgkeel.access.ordering import OrderBy
+
+__all__ = ["Reads"]
+
+R_co = TypeVar("R_co", covariant=True)
+
+
+class Reads(Part[R_co]):
+    """Rows by key and by condition."""
+
+    __slots__ = ()
+
+    def get(self, key: object, /) -> R_co | None:
+        """Return the row with this id, or None. A composite key is a tuple."""
+        return self._by_key(key_of(self._shape, key))
+
+    def get_one(self, key: object, /) -> R_co:
+        """Return the row with this id.
+
+        Raises:
+            NotFound: There is none, or it is soft-deleted.
+        """
+        row = self.get(key)
+        if row is None:
+            raise self._missing()
+        return row
+
+    def get_many(self, keys: Iterable[object], /) -> list[R_co]:
+        """Return the rows with these ids in one statement, in no particular order; ids without a row are left out."""
+        single_key(self._shape)
+        return self._runner.all(select_statements.get_many(self._statements, self._with_deleted), (list(keys),))
+
+    def filter(self, *conditions: Condition, order_by: OrderBy | Sequence[OrderBy] = (), limit: int | None = None) -> list[R_co]:
+        """Return the rows that meet all conditions (`Post.status == "draft"`), ordered, the primary key last."""
+        orders, _ = self._ordering(order_by)
+        query, values = select_statements.filtered(
+            self._statements, orders, limit_of(limit), conditions_of(conditions), self._with_deleted
+        )
+        return self._runner.all(query, values)
+
+    def first(self, *conditions: Condition, order_by: OrderBy | Sequence[OrderBy] = ()) -> R_co | None:
+        """Return the first row that meets all conditions, or None."""
+        rows = self.filter(*conditions, order_by=order_by, limit=1)
+        return rows[0] if rows else None
+
+    def count(self, *conditions: Condition) -> int:
+        """Return how many rows meet all conditions, counted exactly."""
+        query, values = select_statements.count(self._statements, conditions_of(conditions), self._with_deleted)
+        return self._runner.one(query, values) or 0
