@@ -1,6 +1,6 @@
 """Many rows on their way into a table: the columns of the first row, values as the driver writes them."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any
 
@@ -8,6 +8,8 @@ import msgspec
 from sqlalchemy import Column
 from sqlalchemy.engine import Dialect
 
+from pgkeel.access.arguments import fields_of_row
+from pgkeel.access.sealing import sealed_rows
 from pgkeel.access.shape import Shape
 from pgkeel.core.errors import UsageError
 
@@ -46,7 +48,7 @@ class Batch(msgspec.Struct, frozen=True):
         return [list(column) for column in zip(*rows, strict=True)]
 
     def _values(self, row: object) -> list[object]:
-        fields = _fields(row)
+        fields = fields_of_row(row)
         if len(fields) != len(self.names):
             raise UsageError("the rows of a batch have different fields", hint="give every row the fields of the first")
         try:
@@ -61,11 +63,11 @@ def batch_of(shape: Shape[Any], rows: Iterable[object], dialect: Dialect) -> Bat
     Raises:
         UsageError: A field is not a column of the model.
     """
-    waiting = iter(rows)
+    waiting = iter(sealed_rows(shape, rows, dialect))
     first = next(waiting, None)
     if first is None:
         return None
-    names = tuple(_fields(first))
+    names = tuple(fields_of_row(first))
     columns = [shape.column(name) for name in names]
     table = shape.table
     return Batch(
@@ -76,14 +78,6 @@ def batch_of(shape: Shape[Any], rows: Iterable[object], dialect: Dialect) -> Bat
         _rows=chain((first,), waiting),
         _processors=tuple(column.type.dialect_impl(dialect).bind_processor(dialect) for column in columns),
     )
-
-
-def _fields(row: object) -> Mapping[str, object]:
-    if isinstance(row, Mapping):
-        return row
-    if isinstance(row, msgspec.Struct):
-        return {name: getattr(row, name) for name in row.__struct_fields__}
-    raise UsageError(f"a row is a mapping or a struct, not a {type(row).__name__}", hint="insert_many([{'title': …}, …])")
 
 
 def _type_name(column: Column[Any], dialect: Dialect) -> str:

@@ -34,7 +34,7 @@ class Statements(Generic[R]):
     def __init__(self, shape: Shape[R], dialect: Dialect) -> None:
         """Start with none."""
         self.shape = shape
-        self._dialect = dialect
+        self.dialect = dialect
         self._known: dict[Any, Any] = {}
 
     def compiled(
@@ -92,7 +92,7 @@ class Statements(Generic[R]):
             names,
             columns=self.shape.columns if columns is None else columns,
             into=into or self.shape.row,
-            dialect=self._dialect,
+            dialect=self.dialect,
             doing=f"{self.shape.name}.{verb}",
         )
 

@@ -14,6 +14,7 @@ from sqlalchemy.pool.base import _ConnectionRecord
 from pgkeel.access._async.pool import Pool, Slot
 from pgkeel.access._colour.asynchronous import IS_ASYNC, wait_for
 from pgkeel.access.handwritten import taints
+from pgkeel.schema.sealed_type import share_keys
 
 __all__ = ["AsyncEngine", "AsyncSession", "engine_on"]
 
@@ -77,6 +78,7 @@ def engine_on(pool: Pool) -> AsyncEngine:
     """Return an engine that uses the pool's connections and writes no bound value into its errors."""
     lender = _Lender(pool)
     engine = create_async_engine(f"postgresql+{pool.driver.name}://", pool=lender, hide_parameters=True)
+    share_keys(pool.driver.dialect, engine.dialect)
     event.listen(getattr(engine, "sync_engine", engine), "before_cursor_execute", _watch)
     event.listen(lender, "reset", _clean)
     return engine

@@ -18,12 +18,14 @@ from pgkeel.access.errors import Conflict, StatementFailed
 from pgkeel.access.handwritten import arranged
 from pgkeel.access.shape import shape_of
 from pgkeel.access.statements import Statements
+from pgkeel.core.cipher import Cipher
 from pgkeel.core.config import PoolConfig
 from pgkeel.core.errors import KeelError
 from pgkeel.core.secret import Secret
 from pgkeel.core.url import Url
 from pgkeel.postgres import Query
 from pgkeel.schema import HasRow
+from pgkeel.schema.sealed_type import bind_keys
 
 __all__ = ["Database"]
 
@@ -44,6 +46,7 @@ class Database:
         pool: PoolConfig | None = None,
         driver: str = DEFAULT,
         cursor_key: Secret | None = None,
+        keys: Cipher | None = None,
     ) -> None:
         """Say where and how; nothing connects yet.
 
@@ -52,11 +55,13 @@ class Database:
             pool: The design's numbers: 2 connections at least, 10 at most, 30 s unused, 2 s of waiting.
             driver: The driver's name.
             cursor_key: Signs page cursors. Without one, cursors are good for this handle only; give all processes the same.
+            keys: The key ring that seals and opens encrypted columns: `pgkeel.security.keys.follow(url, provider)`.
 
         Raises:
             ConfigError: The driver cannot do what the address asks for.
         """
         self._driver = driver_for(driver, Url.parse(url) if isinstance(url, str) else url)
+        bind_keys(self._driver.dialect, keys)
         self.pool = Pool(self._driver, pool or PoolConfig())
         self._runner = Runner(self.pool)
         self._secret = cursor_key or Secret.generate()

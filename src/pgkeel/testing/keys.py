@@ -1,0 +1,23 @@
+"""Key rings for tests: real keys that lie nowhere but in memory."""
+
+import base64
+import os
+
+from pgkeel.core.secret import Secret
+from pgkeel.security.keys import KeyRing, LocalProvider, WrappedKey
+from pgkeel.security.keys.key import context_of
+
+__all__ = ["provider_for_tests", "ring_for_tests"]
+
+
+def provider_for_tests() -> LocalProvider:
+    """Return a provider with a key of its own."""
+    return LocalProvider(Secret(base64.urlsafe_b64encode(os.urandom(32)).decode()))
+
+
+def ring_for_tests() -> KeyRing:
+    """Return a ring with one active key."""
+    provider = provider_for_tests()
+    ring = KeyRing(provider)
+    ring.take([WrappedKey(1, "active", provider.name, provider.wrap(os.urandom(32), context_of(1)))])
+    return ring
