@@ -6,6 +6,7 @@ import click
 import msgspec
 
 from pgkeel.cli.answer import Answer, answers, current_project, talk
+from pgkeel.cli.security_keys import find, keys
 from pgkeel.core.project import Project
 from pgkeel.postgres import Connection
 from pgkeel.security.roles import Applied, Declaration, Plan, plan_for
@@ -18,7 +19,11 @@ __all__ = ["security"]
 
 @click.group()
 def security() -> None:
-    """Roles and rights."""
+    """Roles, rights, and the keys of encrypted columns."""
+
+
+for command in (find, keys):
+    security.add_command(command)
 
 
 @security.group()

@@ -115,12 +115,17 @@ class SecurityConfig(_Section, frozen=True):
     Attributes:
         schemas: The team's schemas: in them our roles get what is declared and lose the rest (`security roles apply`).
         rw: Privileges of `pgkeel_rw` on single tables, where not `SELECT, INSERT, UPDATE, DELETE`: `{"roles" = "SELECT"}`.
+        key: Reference to the key that wraps the keys of encrypted columns: `env:NAME` or `file:PATH`; null means: a file of the
+            embedded stack.
+        key_refresh: How often every process reads the keys again; a new key seals only after so long.
         ro: Privileges of `pgkeel_ro` on single tables, where not `SELECT`: `{"users" = "SELECT (id)", "sessions" = ""}`.
     """
 
     schemas: tuple[str, ...] = ("public",)
     rw: dict[str, str] = {}
     ro: dict[str, str] = {}
+    key: str | None = None
+    key_refresh: timedelta = timedelta(seconds=30)
 
 
 class AgentConfig(_Section, frozen=True):

@@ -1,6 +1,6 @@
 """The type of an encrypted column, what it may be compared with, and what a row holds in it and beside it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, cast
 from uuid import UUID
 
@@ -14,6 +14,7 @@ from pgkeel.core.cipher import Cipher, FieldCipher, Sealed
 from pgkeel.core.errors import ConfigError, UsageError
 from pgkeel.core.ids import new_id, random_id
 from pgkeel.core.normal_form import normal_form
+from pgkeel.schema.field import EncryptedField
 
 __all__ = [
     "INDEX_OF",
@@ -24,6 +25,7 @@ __all__ = [
     "bind_keys",
     "cipher_of",
     "encrypted_columns",
+    "encrypted_fields",
     "is_blind_index",
     "new_key",
     "row_key",
@@ -140,6 +142,18 @@ def cipher_of(dialect: Dialect, table: str, column: str) -> FieldCipher:
 def encrypted_columns(table: Table) -> tuple[Column[Any], ...]:
     """Return the encrypted columns of a table."""
     return tuple(column for column in table.c if isinstance(column.type, EncryptedType))
+
+
+def encrypted_fields(tables: Iterable[Table]) -> tuple[EncryptedField, ...]:
+    """Return the encrypted columns of tables, by name."""
+    found = [(table, column) for table in tables for column in encrypted_columns(table)]
+    fields = [
+        EncryptedField(
+            tuple(table.fullname.split(".")), str(column.name), str(row_key(table).name), cast("EncryptedType", column.type).index
+        )
+        for table, column in found
+    ]
+    return tuple(sorted(fields, key=lambda field: field.name))
 
 
 def is_blind_index(column: ColumnElement[Any]) -> bool:
