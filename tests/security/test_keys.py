@@ -57,7 +57,7 @@ def rows_under(connection: Connection, key: int, column: str = "email") -> int:
 
 
 def test_a_key_goes_its_way_and_no_step_comes_early(connection: Connection, provider: KeyProvider, ring: KeyRing) -> None:
-    rows = fill(connection, ring, 20)
+    fill(connection, ring, 20)
     minute = timedelta(minutes=1)
     added = ring_of_keys.add(connection, provider)
     assert (added.id, added.state) == (2, "pending")
