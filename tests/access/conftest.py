@@ -26,6 +26,7 @@ from pgkeel.schema.models import Base
 
 _numbers = itertools.count()
 _templates: dict[str, str] = {}
+_shared: set[str] = set()
 
 
 @pytest.fixture
@@ -53,6 +54,25 @@ def url(superuser: Url, template: str, worker_id: str) -> Iterator[Url]:
     yield superuser.with_database(name)
     with connect(superuser) as connection:
         connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(identifier(name)))
+
+
+@pytest.fixture
+def shared_url(superuser: Url, template: str) -> Url:
+    """One database for many tests, emptied before each: for those that leave nothing behind but rows.
+
+    A module takes it with a fixture `url` of its own.
+    """
+    name = f"{template}_shared"
+    if name not in _shared:
+        with connect(superuser) as connection:
+            statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+            connection.execute(statement.format(identifier(name), identifier(template)))
+        _shared.add(name)
+    place = superuser.with_database(name)
+    with connect(place) as connection:
+        connection.execute("TRUNCATE users, posts, comments, events, sessions, user_tokens, user_roles")
+        connection.execute("DELETE FROM roles WHERE name NOT IN ('user', 'admin')")
+    return place
 
 
 class Threaded:

@@ -173,6 +173,37 @@ async def test_many_rows_are_sealed_on_their_way(db: Any, raw: Connection) -> No
     assert await people.insert_many(rows) == 52
 
 
+@ONE
+async def test_an_upsert_by_an_encrypted_value_changes_the_row_that_has_it(db: Any, raw: Connection) -> None:
+    people = db.repository(Person)
+    ada = await people.insert(email="ada@example.org", note="old", city="London")
+    done = await people.upsert_many(
+        [
+            {"email": "ADA@example.org", "note": "new", "city": "Paris"},
+            {"email": "bob@example.org", "note": "b", "city": "x"},
+            {"email": "Bob@example.org", "note": "later", "city": "y"},
+        ],
+        on="email",
+    )
+    assert [(each.id == ada, each.inserted) for each in done] == [(True, False), (False, True), (False, True)]
+    rows = {row.email: (row.note, row.city) for row in await people.filter()}
+    assert rows == {"ADA@example.org": ("new", "Paris"), "Bob@example.org": ("later", "y")}
+    assert await people.upsert_many([{"email": "ada@example.org", "note": "no", "city": "Rome"}], on="email", update=["city"])
+    assert [(row.note, row.city) for row in await people.filter(Person.email == "ada@example.org")] == [("new", "Rome")]
+    for wrong in ("note", ("email", "city")):
+        with pytest.raises(UsageError):
+            await people.upsert_many([{"email": "a@example.org", "note": "n", "city": "c"}], on=wrong)
+
+
+@ONE
+async def test_rows_are_changed_by_their_ids_and_stay_bound_to_them(db: Any) -> None:
+    people = db.repository(Person)
+    ids = await people.insert_many_returning([{"email": f"{n}@example.org"} for n in range(3)])
+    await people.update_many([{"id": key, "note": f"note {n}", "phone": str(n)} for n, key in enumerate(ids)])
+    assert [(await people.get_one(key)).note for key in ids] == ["note 0", "note 1", "note 2"]
+    assert [row.id for row in await people.filter(Person.phone == "2")] == [ids[2]]
+
+
 async def test_a_unit_of_work_reads_and_writes_clear_text(db: Any, raw: Connection) -> None:
     async with db.transaction() as work:
         person = Person(email="ada@example.org", note="one")

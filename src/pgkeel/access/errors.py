@@ -48,9 +48,14 @@ __all__ = [
 
 
 class AccessError(errors.KeelError):
-    """A statement could not be carried out."""
+    """A statement could not be carried out.
+
+    Attributes:
+        row: Of many rows that were written, the one that was refused, from 0; None when it is not known.
+    """
 
     code: ClassVar[str] = "access"
+    row: int | None = None
 
 
 class NotFound(AccessError):

@@ -13,7 +13,8 @@ from sqlalchemy.engine import Dialect
 
 from pgkeel.access._drivers._async.port import Record
 from pgkeel.access._drivers.asyncpg_address import connect_arguments
-from pgkeel.access._drivers.diagnosis import Diagnosis
+from pgkeel.access._drivers.diagnosis import Diagnosis, copied_line
+from pgkeel.access._drivers.feed import Feed
 from pgkeel.core.errors import Unreachable
 from pgkeel.core.url import Url
 
@@ -61,7 +62,9 @@ class AsyncpgConnection:
     ) -> int:
         """Write rows by binary COPY; asyncpg asks the server for the types."""
         schema = table[0] if len(table) > 1 else None
-        done = await self.raw.copy_records_to_table(table[-1], records=rows, columns=list(columns), schema_name=schema)
+        feed = Feed(rows)
+        with feed.refusing(asyncpg.DataError, (asyncpg.InterfaceError,)):
+            done = await self.raw.copy_records_to_table(table[-1], records=feed, columns=list(columns), schema_name=schema)
         count = _COUNT.search(done)
         return int(count[1]) if count else 0
 
@@ -149,6 +152,7 @@ def _from_server(error: asyncpg.PostgresError) -> Diagnosis:
         column=getattr(said, "column_name", "") or "",
         is_lost=isinstance(error, _LOST),
         kind=type(error).__name__,
+        line=copied_line(getattr(said, "context", None)),
     )
 
 

@@ -3,13 +3,16 @@
 The server's message text is repeated only for codes whose messages name objects, never for those that repeat values.
 """
 
+import re
+
 import msgspec
 
 from pgkeel.access import errors
 from pgkeel.core.errors import KeelError
 
-__all__ = ["Diagnosis", "error_of"]
+__all__ = ["Diagnosis", "copied_line", "error_of"]
 
+_LINE = re.compile(r"COPY .+?, \D*?(\d+)")
 _NAMES_ONLY = ("0A", "25", "28", "3D", "3F", "40", "42", "53", "54", "55", "57")
 _CONSTRAINTS: dict[str, tuple[type[errors.Constraint], str]] = {
     "23502": (errors.CheckFailed, "may not be NULL"),
@@ -41,6 +44,7 @@ class Diagnosis(msgspec.Struct, frozen=True):
         is_lost: Whether the connection ended.
         is_value: Whether the driver refused a value.
         kind: The driver's class of error, for messages.
+        line: The row of a COPY at which it happened, from 1; 0 when it is not known.
     """
 
     sqlstate: str = ""
@@ -51,6 +55,13 @@ class Diagnosis(msgspec.Struct, frozen=True):
     is_lost: bool = False
     is_value: bool = False
     kind: str = ""
+    line: int = 0
+
+
+def copied_line(context: str | None) -> int:
+    """Return the row that the server's context of a failed COPY names ("COPY posts, line 3, …" in its language), else 0."""
+    found = _LINE.match(context or "")
+    return int(found[1]) if found else 0
 
 
 def error_of(diagnosis: Diagnosis, doing: str) -> KeelError:

@@ -10,7 +10,7 @@ from psycopg.types.json import Jsonb
 from sqlalchemy.dialects.postgresql import psycopg as dialect_module
 from sqlalchemy.engine import Dialect
 
-from pgkeel.access._drivers.diagnosis import Diagnosis
+from pgkeel.access._drivers.diagnosis import Diagnosis, copied_line
 from pgkeel.core.url import Url
 
 __all__ = [
@@ -74,6 +74,7 @@ def diagnose(error: Exception) -> Diagnosis:
         is_lost=is_lost,
         is_value=error.sqlstate is None and isinstance(error, (psycopg.DataError, psycopg.ProgrammingError)),
         kind=type(error).__name__,
+        line=copied_line(diag.context),
     )
 
 

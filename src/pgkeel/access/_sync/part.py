@@ -7,12 +7,14 @@ A cache goes in front of `_by_key` and around `_write…`: each write says which
 from collections.abc import Iterable, Sequence
 from typing import Any, Generic, TypeVar
 
+from sqlalchemy.engine import Dialect
+
 from pgkeel.access import select_statements
 from pgkeel.access._sync.runner import Runner
 from pgkeel.access.batch import Batch
 from pgkeel.access.compiled import Compiled
 from pgkeel.access.cursor import CursorCodec
-from pgkeel.access.errors import Constraint, NotFound
+from pgkeel.access.errors import Constraint, InvalidValue, NotFound
 from pgkeel.access.ordering import Order, OrderBy, order_of
 from pgkeel.access.statements import Statements
 from pgkeel.core.errors import UsageError
@@ -41,6 +43,10 @@ class Part(Generic[R_co]):
         self._get: Compiled[R_co] | None = None
         self._orders: dict[object, tuple[tuple[Order, ...], CursorCodec]] = {}
 
+    @property
+    def _dialect(self) -> Dialect:
+        return self._runner.pool.driver.dialect
+
     def _by_key(self, key: tuple[object, ...]) -> R_co | None:
         """Return the row with this key: the one place that reads one row by its key."""
         query = self._get
@@ -68,6 +74,9 @@ class Part(Generic[R_co]):
             return self._runner.copy(batch.table, batch.columns, batch.types, batch.records(), doing)
         except Constraint as err:
             raise self._named(err) from None
+        except InvalidValue as err:
+            err.row = batch.given - 1 if err.row is None else err.row  # the driver refused what it had read last
+            raise
 
     def _named(self, error: Constraint) -> Constraint:
         error.columns = error.columns or self._shape.columns_of(error.constraint)

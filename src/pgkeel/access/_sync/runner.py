@@ -7,6 +7,7 @@ from typing import TypeVar
 from pgkeel.access._drivers.diagnosis import error_of
 from pgkeel.access._sync.pool import Pool, Slot
 from pgkeel.access.compiled import Compiled
+from pgkeel.access.errors import AccessError
 from pgkeel.access.handwritten import reader, taints
 from pgkeel.core.errors import KeelError
 
@@ -16,9 +17,14 @@ T = TypeVar("T")
 
 
 class Runner:
-    """The hot path."""
+    """The hot path.
+
+    Attributes:
+        is_autocommit: Whether each statement is a transaction of its own.
+    """
 
     __slots__ = ("_errors", "pool")
+    is_autocommit = True
 
     def __init__(self, pool: Pool) -> None:
         """Run on this pool."""
@@ -91,7 +97,11 @@ class Runner:
 
     def failure(self, error: Exception, doing: str) -> KeelError:
         """Return our error for a driver's."""
-        return error_of(self.pool.driver.diagnose(error), doing)
+        diagnosis = self.pool.driver.diagnose(error)
+        failure = error_of(diagnosis, doing)
+        if diagnosis.line and isinstance(failure, AccessError):
+            failure.row = diagnosis.line - 1
+        return failure
 
     def _put_back(self, slot: Slot) -> None:
         if not slot.is_tainted or slot.connection.is_closed():

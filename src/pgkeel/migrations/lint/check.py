@@ -37,12 +37,16 @@ class Scene(msgspec.Struct, frozen=True):
         whole: What all of the set makes.
         history: What migrations before the set made.
         changes_schema: Existing tables that the transaction changes, before or after the step.
+        locked: Those that it has changed before the step, so that they are locked while the step runs.
+        is_beside_traffic: What follows the step works beside the traffic: CONCURRENTLY, VALIDATE, VACUUM.
     """
 
     before: Facts
     whole: Facts
     history: Facts
     changes_schema: frozenset[str] = frozenset()
+    locked: frozenset[str] = frozenset()
+    is_beside_traffic: bool = False
 
     def is_new(self, name: str) -> bool:
         """Return whether something was made by the set, so that nobody uses it yet."""

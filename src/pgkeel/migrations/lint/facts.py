@@ -34,6 +34,8 @@ class Facts(msgspec.Struct):
         views: Views, by `(unit, name)`.
         added: Columns that the set added, as `(table, column)`.
         domains: Domains with a constraint.
+        remade: Functions, triggers and policies, by `(unit, name)`.
+        enum_values: Values that were added to an enum that is in use, and the unit that did it.
     """
 
     created: set[str] = msgspec.field(default_factory=set)
@@ -51,6 +53,8 @@ class Facts(msgspec.Struct):
     views: set[tuple[int, str]] = msgspec.field(default_factory=set)
     added: set[tuple[str, str]] = msgspec.field(default_factory=set)
     domains: set[str] = msgspec.field(default_factory=set)
+    remade: set[tuple[int, str]] = msgspec.field(default_factory=set)
+    enum_values: dict[str, int] = msgspec.field(default_factory=dict)
 
     def as_history(self) -> "Facts":
         """Return the same schema with nothing in it new: what an older migration left behind."""
@@ -191,5 +195,20 @@ def _note_change(facts: Facts, step: Step) -> None:
             facts.types.setdefault(step.table, {})[name] = type_text(step.node["def"]["ColumnDef"].get("typeName"))
         case "RenameStmt" if step.node["renameType"] == "OBJECT_TABLE" and step.table in facts.created:
             facts.created.add(step.node["newname"])
+    _note_remade(facts, step)
+
+
+def _note_remade(facts: Facts, step: Step) -> None:
+    node = step.node
+    match step.kind:
         case "CreatePolicyStmt":
-            facts.policies.add(relation_name(step.node.get("table")))
+            facts.policies.add(relation_name(node.get("table")))
+            facts.remade.add((step.unit, f"{relation_name(node.get('table'))}.{node['policy_name']}"))
+        case "CreateFunctionStmt":
+            facts.remade.add((step.unit, ".".join(strings(node["funcname"])).removeprefix("public.")))
+        case "CreateTrigStmt":
+            facts.remade.add((step.unit, f"{step.table}.{node['trigname']}"))
+        case "CreateTableAsStmt":
+            facts.remade.add((step.unit, _made(step)))
+        case "AlterEnumStmt" if "oldVal" not in node and ".".join(strings(node["typeName"])) not in facts.created:
+            facts.enum_values[node["newVal"]] = step.unit

@@ -12,6 +12,7 @@ from pgkeel.migrations.lint.tree import constant, option, relation_name, unwrap,
 __all__ = ["DYNAMIC", "steps_of"]
 
 DYNAMIC = "DynamicSql"  # a step for text that is put together at run time
+_WRITES = {"InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt"}
 
 
 def steps_of(step: Step) -> Iterator[Step]:
@@ -21,7 +22,16 @@ def steps_of(step: Step) -> Iterator[Step]:
     elif step.kind == "DoStmt":
         yield from _body(step)
     else:
+        yield from _written_beside(step)
         yield msgspec.structs.replace(step, table=relation_name(step.node.get("relation")))
+
+
+def _written_beside(step: Step) -> Iterator[Step]:
+    """Yield what a WITH writes: it runs whole, whatever the statement around it reads of it."""
+    for _, entry in map(unwrap, step.node.get("withClause", {}).get("ctes", ())):
+        kind, node = unwrap(entry["ctequery"])
+        if kind in _WRITES:
+            yield from steps_of(msgspec.structs.replace(step, kind=kind, node=node))
 
 
 def _commands(step: Step) -> Iterator[Step]:

@@ -47,21 +47,34 @@ def _judge_set(scripts: Sequence[Script], history: Facts) -> Iterator[Found]:
     for step in steps:
         whole.observe(step)
     changed = _changed(steps, whole)
-    for step in steps:
-        scene = Scene(before, whole, history, changed.get(step.unit, frozenset()))
+    locked: defaultdict[int, set[str]] = defaultdict(set)
+    for step, following in zip(steps, [*steps[1:], None], strict=False):
+        others = changed.get(step.unit, frozenset())
+        scene = Scene(before, whole, history, others, frozenset(locked[step.unit]), _is_beside_traffic(following))
         for check in CHECKS.values():
             yield from (_finding(check, hit, step) for hit in check.hits(step, scene))
         before.observe(step)
+        locked[step.unit] |= {step.table} & others if _is_change(step) else set()
 
 
 def _changed(steps: Iterable[Step], whole: Facts) -> Mapping[int, frozenset[str]]:
     """Return, by unit, the tables that were there before and are locked by a change of their schema."""
     found: defaultdict[int, set[str]] = defaultdict(set)
     for step in steps:
-        is_change = (step.kind.startswith("AT_") and step.kind not in _QUIET) or step.kind in _CHANGES
-        if is_change and step.table and step.table not in whole.created:
+        if _is_change(step) and step.table and step.table not in whole.created:
             found[step.unit].add(step.table)
     return {unit: frozenset(tables) for unit, tables in found.items()}
+
+
+def _is_change(step: Step) -> bool:
+    return (step.kind.startswith("AT_") and step.kind not in _QUIET) or step.kind in _CHANGES
+
+
+def _is_beside_traffic(step: Step | None) -> bool:
+    if step is None:
+        return False
+    words = step.text.upper().split()
+    return step.kind in {"AT_ValidateConstraint", "VacuumStmt"} or "CONCURRENTLY" in words or "(CONCURRENTLY)" in words
 
 
 def _finding(check: Check, hit: Hit, step: Step) -> Found:

@@ -2,8 +2,41 @@
 
 from pgkeel.core.rules import Registry
 from pgkeel.migrations.lint.check import CHECKS
-from pgkeel.migrations.lint.rules import columns, constraints, drops, indexes, partitions, rows, security, tables, types
+from pgkeel.migrations.lint.rules import (
+    calls,
+    columns,
+    constraints,
+    drops,
+    extensions,
+    indexes,
+    partitions,
+    replication,
+    rows,
+    security,
+    sequences,
+    settings,
+    tables,
+    transactions,
+    types,
+)
 
-__all__ = ["REGISTRY", "columns", "constraints", "drops", "indexes", "partitions", "rows", "security", "tables", "types"]
+__all__ = [
+    "REGISTRY",
+    "calls",
+    "columns",
+    "constraints",
+    "drops",
+    "extensions",
+    "indexes",
+    "partitions",
+    "replication",
+    "rows",
+    "security",
+    "sequences",
+    "settings",
+    "tables",
+    "transactions",
+    "types",
+]
 
 REGISTRY = Registry(check.rule for _, check in sorted(CHECKS.items()))

@@ -111,13 +111,15 @@ def primary_key_on_nullable(step: Step, scene: Scene) -> Iterator[Hit]:
     "MIG019",
     Severity.WARNING,
     "AT_ValidateConstraint",
-    problem="NOT VALID and VALIDATE in one transaction keep the lock of the first for as long as the second reads the table.",
+    problem="VALIDATE reads the table; in the transaction that added the constraint, or changed the table otherwise, the lock of "
+    "that is kept for as long.",
     fix="End the transaction between them: BEGIN … COMMIT around each, or two migrations.",
 )
 def validated_in_same_transaction(step: Step, scene: Scene) -> Iterator[Hit]:
-    """Find constraints that are validated where they were added."""
+    """Find constraints that are validated while their table is locked."""
     name = step.node["name"]
-    if scene.is_new(step.table) or scene.before.unproven.get((step.table, name)) != step.unit:
+    is_added_here = scene.before.unproven.get((step.table, name)) == step.unit
+    if scene.is_new(step.table) or not (is_added_here or step.table in scene.locked):
         return
     if step.transaction is not Transaction.NONE:
         severity = None if step.transaction is Transaction.EXPLICIT else Severity.INFO
@@ -128,9 +130,8 @@ def validated_in_same_transaction(step: Step, scene: Scene) -> Iterator[Hit]:
     "MIG055",
     Severity.WARNING,
     "AT_DropConstraint",
-    problem="Without its primary key a table loses what foreign keys, replication and upserts stand on; CASCADE drops "
-    "foreign keys of "
-    "other tables with it.",
+    problem="Without its primary or unique key a table loses what foreign keys, replication and upserts stand on; CASCADE "
+    "drops foreign keys of other tables with it.",
     fix="Make the new key first (CREATE UNIQUE INDEX CONCURRENTLY), drop the foreign keys by name, then exchange the keys.",
 )
 def drop_key(step: Step, scene: Scene) -> Iterator[Hit]:
@@ -142,3 +143,20 @@ def drop_key(step: Step, scene: Scene) -> Iterator[Hit]:
         yield Hit(name, "CASCADE drops the foreign keys of other tables that use it")
     elif name.endswith("_pkey") and step.table not in scene.whole.primary_keys:
         yield Hit(name, f"{step.table} is left without its primary key")
+    elif name.endswith("_key") and not scene.whole.indexes.get(step.table):
+        yield Hit(name, f"duplicates get into {step.table}, and upserts that name its columns fail")
+
+
+@rule(
+    "MIG068",
+    Severity.WARNING,
+    "AT_AlterConstraint",
+    problem="NOT ENFORCED lets in rows that break the constraint; ENFORCED again reads every row behind locks on both tables.",
+    fix="Leave it enforced; correct the rows that are in the way.",
+)
+def enforcement_changed(step: Step, scene: Scene) -> Iterator[Hit]:
+    """Find constraints that begin or cease to be enforced."""
+    change = step.node["def"]["ATAlterConstraint"]
+    if change.get("alterEnforceability") and not scene.is_new(step.table):
+        what = "every row is checked" if change.get("is_enforced") else "nothing is checked any more"
+        yield Hit(change["conname"], what, table=step.table if change.get("is_enforced") else "")

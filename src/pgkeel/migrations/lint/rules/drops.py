@@ -26,7 +26,21 @@ _USED = {
     "OBJECT_OPERATOR": "operator",
     "OBJECT_POLICY": "policy",
     "OBJECT_TRIGGER": "trigger",
+    "OBJECT_EVENT_TRIGGER": "event trigger",
+    "OBJECT_RULE": "rule",
+    "OBJECT_PUBLICATION": "publication",
+    "OBJECT_CAST": "cast",
+    "OBJECT_COLLATION": "collation",
+    "OBJECT_FOREIGN_SERVER": "server",
+    "OBJECT_FDW": "foreign-data wrapper",
+    "OBJECT_LANGUAGE": "language",
+    "OBJECT_OPCLASS": "operator class",
+    "OBJECT_OPFAMILY": "operator family",
+    "OBJECT_TSCONFIGURATION": "text search configuration",
+    "OBJECT_TSDICTIONARY": "text search dictionary",
+    "OBJECT_ACCESS_METHOD": "access method",
 }
+_QUIET_RENAMES = {"view", "materialised view", "policy", "trigger", "event trigger", "rule", "cast", "publication"}
 
 
 @rule(
@@ -89,12 +103,13 @@ def drop_container(step: Step, scene: Scene) -> Iterator[Hit]:
 )
 def drop_used_object(step: Step, scene: Scene) -> Iterator[Hit]:
     """Find views, types, functions and the like that go without being made again in the same transaction."""
+    remade = scene.whole.views | scene.whole.remade
     what = _USED.get(step.node.get("removeType", "OBJECT_ROLE"))
     if what is None:
         return
     roles = (body.get("rolename", "") for _, body in map(unwrap, step.node.get("roles", ())))
     for name in roles if step.kind == "DropRoleStmt" else names_of(step.node["objects"]):
-        if not scene.is_new(name) and (step.unit, name) not in scene.whole.views:
+        if not scene.is_new(name) and (step.unit, name) not in remade:
             yield Hit(name, f"programs that run may still use the {what}")
 
 
@@ -160,7 +175,7 @@ def rename_used_object(step: Step, scene: Scene) -> Iterator[Hit]:
             yield Hit(f"{name}.{step.node['oldVal']}", f"programs that run do not know {step.node.get('newVal')}")
         return
     what = _USED.get(step.node["renameType"])
-    if what is not None and what not in {"view", "materialised view", "policy", "trigger"}:
+    if what is not None and what not in _QUIET_RENAMES:
         named = [step.table] if step.table else list(names_of([step.node["object"]])) if "object" in step.node else []
         name = named[0] if named else step.node.get("subname", what)
         if not scene.is_new(name):
@@ -177,7 +192,7 @@ def rename_used_object(step: Step, scene: Scene) -> Iterator[Hit]:
 def move_to_schema(step: Step, scene: Scene) -> Iterator[Hit]:
     """Find objects that move to another schema."""
     name = relation_name(step.node.get("relation")) or next(names_of([step.node["object"]]), "") if step.node else ""
-    if step.node["objectType"] != "OBJECT_EXTENSION" and not scene.is_new(name) and (step.unit, name) not in scene.whole.views:
+    if not scene.is_new(name) and (step.unit, name) not in scene.whole.views:
         yield Hit(name, f"it is in {step.node['newschema']} from then on")
 
 

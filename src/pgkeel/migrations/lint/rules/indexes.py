@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from pgkeel.core.rules import Severity
 from pgkeel.migrations.lint.check import Hit, Scene, rule
 from pgkeel.migrations.lint.facts import constraints_of
-from pgkeel.migrations.lint.step import Step, Transaction
-from pgkeel.migrations.lint.tree import names_of, option, relation_name, strings
+from pgkeel.migrations.lint.rules.transactions import is_concurrent
+from pgkeel.migrations.lint.step import Step
+from pgkeel.migrations.lint.tree import names_of, relation_name, strings
 
 __all__: list[str] = []
 
@@ -27,28 +28,6 @@ def index_without_concurrently(step: Step, scene: Scene) -> Iterator[Hit]:
     else:
         fix = step.text.replace("INDEX", "INDEX CONCURRENTLY", 1).replace("index", "index CONCURRENTLY", 1) + ";"
     yield Hit(step.node.get("idxname") or step.table, f"writes to {step.table} wait until the index is built", fix, step.table)
-
-
-@rule(
-    "MIG002",
-    Severity.ERROR,
-    "IndexStmt",
-    "DropStmt",
-    "ReindexStmt",
-    "AT_DetachPartition",
-    problem="PostgreSQL refuses CONCURRENTLY inside a transaction; the migration fails when it runs.",
-    fix="Move the statement out of BEGIN … COMMIT.",
-)
-def concurrently_in_transaction(step: Step, _: Scene) -> Iterator[Hit]:
-    """Find CONCURRENTLY between BEGIN and COMMIT."""
-    if step.transaction is Transaction.EXPLICIT and _is_concurrent(step):
-        yield Hit(step.node.get("idxname") or step.table or "CONCURRENTLY", "CONCURRENTLY cannot run between BEGIN and COMMIT")
-
-
-def _is_concurrent(step: Step) -> bool:
-    if step.kind == "AT_DetachPartition":
-        return bool(step.node["def"]["PartitionCmd"].get("concurrent"))
-    return bool(step.node.get("concurrent")) or option(step.node.get("params", ()), "concurrently") is not None
 
 
 @rule(
@@ -78,7 +57,7 @@ def drop_index_without_concurrently(step: Step, scene: Scene) -> Iterator[Hit]:
 def reindex_without_concurrently(step: Step, scene: Scene) -> Iterator[Hit]:
     """Find rebuilds of indexes in the way of queries."""
     relation = relation_name(step.node.get("relation"))
-    if not _is_concurrent(step) and not scene.is_new(relation):
+    if not is_concurrent(step) and not scene.is_new(relation):
         name = relation or step.node.get("name", "the database")
         yield Hit(name, "queries wait until it is rebuilt", table=scene.history.index_tables.get(relation, relation))
 

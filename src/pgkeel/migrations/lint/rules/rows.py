@@ -13,6 +13,21 @@ from pgkeel.migrations.lint.tree import constant, relation_name, unwrap, walk
 __all__: list[str] = []
 
 _WRITES = ("UpdateStmt", "DeleteStmt")
+_STATES = {
+    "active",
+    "deleted",
+    "disabled",
+    "enabled",
+    "flag",
+    "kind",
+    "level",
+    "plan",
+    "role",
+    "state",
+    "status",
+    "type",
+    "verified",
+}
 
 
 @rule(
@@ -62,6 +77,7 @@ def _as_backfill(step: Step) -> str:
     *_WRITES,
     "InsertStmt",
     "MergeStmt",
+    "RefreshMatViewStmt",
     problem="The locks of the schema change are kept for as long as the rows are written.",
     fix="Change the schema in one migration; fill the rows in a `-- Backfill Migration` section, or in a migration of its own.",
 )
@@ -79,19 +95,24 @@ def _is_many(step: Step) -> bool:
     if step.kind == "InsertStmt":
         select = step.node.get("selectStmt", {}).get("SelectStmt", {})
         return bool(select.get("fromClause"))
-    return step.kind == "MergeStmt" or not _is_bounded(step.node.get("whereClause"), only_equal=True)
+    return step.kind in {"MergeStmt", "RefreshMatViewStmt"} or not _is_bounded(step.node.get("whereClause"), only_equal=True)
 
 
 @rule(
     "MIG042",
     Severity.WARNING,
     *_WRITES,
-    problem="A fill of all the rows that lack a value is one long transaction: writers of the same rows wait, replicas "
-    "fall behind.",
+    "InsertStmt",
+    "MergeStmt",
+    problem="A fill of all the rows that lack a value, or a copy of a whole table, is one long transaction: writers of the same "
+    "rows wait, replicas fall behind.",
     fix="Write it as a `-- Backfill Migration` section: batches between :lo and :hi, throttled and resumable.",
 )
 def backfill_in_one_transaction(step: Step, scene: Scene) -> Iterator[Hit]:
-    """Find fills that choose their rows by nothing but a NULL."""
+    """Find fills that choose their rows by nothing that bounds them, and copies of whole tables."""
+    if step.kind in {"InsertStmt", "MergeStmt"}:
+        yield from _copies(step, scene)
+        return
     where = step.node.get("whereClause")
     if where is None or _is_always(where) or scene.is_new(step.table):
         return
@@ -99,30 +120,47 @@ def backfill_in_one_transaction(step: Step, scene: Scene) -> Iterator[Hit]:
         yield Hit(step.table, "nothing bounds how many rows are written at once", table=step.table)
 
 
+def _copies(step: Step, scene: Scene) -> Iterator[Hit]:
+    select = step.node.get("selectStmt", {}).get("SelectStmt", {})
+    sources = [step.node["sourceRelation"]] if "sourceRelation" in step.node else select.get("fromClause", ())
+    tables = [relation_name(body) for kind, body in map(unwrap, sources) if kind == "RangeVar"]
+    is_few = any(select.get(word) for word in ("limitCount", "groupClause"))
+    is_all = not is_few and not _is_bounded(select.get("whereClause"), only_equal=False)
+    if is_all and tables and not scene.is_new(step.table) and not any(scene.is_new(table) for table in tables):
+        yield Hit(step.table, f"nothing bounds how many rows of {tables[0]} are taken at once", table=tables[0])
+
+
 def _is_bounded(where: Node | None, *, only_equal: bool) -> bool:
-    """Return whether a condition compares something, rather than only asking for NULL."""
+    """Return whether a condition leaves few rows: a key's value, both ends of a range, the rows of another query."""
     if where is None:
         return False
+    ends: dict[str, set[str]] = {}
     for kind, body in walk(where):
-        if kind in {"SubLink", "SelectStmt"} and not only_equal:
+        if kind in {"SubLink", "SelectStmt", "CurrentOfExpr"} and not only_equal:
             return True
-        if (
-            kind == "A_Expr"
-            and body.get("kind") in _bounding(only_equal=only_equal)
-            and _is_compared(body, only_equal=only_equal)
-        ):
+        if kind == "A_Expr" and _bounds(body, ends, only_equal=only_equal):
             return True
     return False
 
 
-def _bounding(*, only_equal: bool) -> set[str]:
-    return {"AEXPR_OP", "AEXPR_IN"} | (set() if only_equal else {"AEXPR_BETWEEN", "AEXPR_OP_ANY", "AEXPR_LIKE", "AEXPR_ILIKE"})
+def _bounds(body: Any, ends: dict[str, set[str]], *, only_equal: bool) -> bool:  # noqa: ANN401 - a tree
+    """Return whether a comparison bounds the rows, alone or with an earlier one, which is kept in `ends`."""
+    column, operator = _key(body.get("lexpr")), body["name"][0]["String"]["sval"]
+    if body.get("kind") in {"AEXPR_BETWEEN", "AEXPR_OP_ANY"}:
+        return not only_equal
+    if body.get("kind") not in {"AEXPR_OP", "AEXPR_IN"}:
+        return False
+    if operator == "=" and "ColumnRef" in body.get("rexpr", {}):
+        return False  # a join
+    if operator == "=":
+        return column.endswith("id") if only_equal else not _is_state(column)
+    ends.setdefault(column, set()).add(operator[:1])
+    return not only_equal and ends[column] >= {"<", ">"}
 
 
-def _is_compared(body: Any, *, only_equal: bool) -> bool:  # noqa: ANN401 - a tree
-    if not only_equal:
-        return True
-    return body["name"][0]["String"]["sval"] == "=" and _key(body.get("lexpr")).endswith("id")
+def _is_state(column: str) -> bool:
+    """Return whether a column's name promises that many rows share a value."""
+    return column in _STATES or column.startswith(("is_", "has_"))
 
 
 def _key(node: Node | None) -> str:

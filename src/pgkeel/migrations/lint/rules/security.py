@@ -10,6 +10,10 @@ from pgkeel.migrations.lint.tree import names_of, option, strings, unwrap
 __all__: list[str] = []
 
 _SECTION = "Security"
+_GUARDS = {
+    *("zero_damaged_pages", "fsync", "full_page_writes", "ignore_checksum_failure", "ignore_system_indexes"),
+    "allow_system_table_mods",
+}
 _ABOVE = {"postgres", "pg_execute_server_program", "pg_write_server_files", "pg_read_server_files"}
 
 
@@ -86,7 +90,7 @@ def mighty_role(step: Step, _: Scene) -> Iterator[Hit]:
         granted = {body.get("priv_name", "") for _, body in map(unwrap, step.node.get("granted_roles", ()))}
         yield from (Hit(name, "it is above the rules of the database") for name in sorted(granted & _ABOVE))
         return
-    for name in ("superuser", "bypassrls", "isreplication"):
+    for name in ("superuser", "bypassrls", "isreplication", "createrole"):
         found = option(step.node.get("options", ()), name)
         if found is not None and found.get("arg", {}).get("Boolean", {}).get("boolval"):
             yield Hit(_role(step), f"it gets {name.upper().removeprefix('IS')}")
@@ -102,15 +106,21 @@ def _role(step: Step) -> str:
     Severity.ERROR,
     "CreateRoleStmt",
     "AlterRoleStmt",
+    "CreateUserMappingStmt",
+    "AlterUserMappingStmt",
+    "CreateSubscriptionStmt",
+    "AlterSubscriptionStmt",
     section=_SECTION,
     problem="A password in a migration is in the repository, in the ledger and in the server's log.",
     fix="Make the role without a password; set it from a secret store.",
 )
 def password_in_migration(step: Step, _: Scene) -> Iterator[Hit]:
     """Find passwords in SQL."""
+    if "password" in step.node.get("conninfo", ""):
+        yield Hit(step.node["subname"], "the publisher's password can be read by everybody who reads the file")
     found = option(step.node.get("options", ()), "password")
     if found is not None and found.get("arg", {}).get("String", {}).get("sval"):
-        yield Hit(_role(step), "its password can be read by everybody who reads the file")
+        yield Hit(_role(step) or step.node.get("servername", ""), "its password can be read by everybody who reads the file")
 
 
 @rule(
@@ -145,12 +155,55 @@ def system_setting(step: Step, _: Scene) -> Iterator[Hit]:
     "SEC108",
     Severity.WARNING,
     "VariableSetStmt",
+    "AlterDatabaseSetStmt",
+    "AlterRoleSetStmt",
     section=_SECTION,
-    problem="These settings switch off triggers, foreign keys or row security for all that follows.",
+    problem="These settings switch off triggers, foreign keys, row security or the catalog's own guard for all that follows.",
     fix="Leave them alone; let the data pass the checks.",
 )
 def checks_off(step: Step, _: Scene) -> Iterator[Hit]:
     """Find sessions that take off their seat belt."""
-    name, value = step.node.get("name", "").lower(), str(step.node.get("args", "")).lower()
-    if (name == "session_replication_role" and "origin" not in value and value) or name in {"zero_damaged_pages", "fsync"}:
+    setting = step.node.get("setstmt", step.node)
+    name, value = setting.get("name", "").lower(), str(setting.get("args", "")).lower()
+    if (name == "session_replication_role" and "origin" not in value and value) or (name in _GUARDS and value):
         yield Hit(name, "what keeps the rows whole is off")
+
+
+@rule(
+    "SEC110",
+    Severity.WARNING,
+    "GrantStmt",
+    "GrantRoleStmt",
+    section=_SECTION,
+    problem="Who may pass a right on decides who has it, not the migrations.",
+    fix="Grant without GRANT OPTION and ADMIN OPTION, to each role that needs it.",
+)
+def right_passed_on(step: Step, _: Scene) -> Iterator[Hit]:
+    """Find rights that their holder may give to others."""
+    admin = option(step.node.get("opt", ()), "admin")
+    is_admin = admin is not None and bool(admin.get("arg", {}).get("Boolean", {}).get("boolval"))
+    if step.node.get("is_grant") and (step.node.get("grant_option") or is_admin):
+        yield Hit(_granted(step), "its holder may give it to anybody")
+
+
+@rule(
+    "MIG071",
+    Severity.WARNING,
+    "GrantStmt",
+    "GrantRoleStmt",
+    section=_SECTION,
+    problem="Programs that run as the role fail from that moment.",
+    fix="Deploy code that does without first; then take the right away, with an ignore that says so.",
+)
+def right_taken(step: Step, scene: Scene) -> Iterator[Hit]:
+    """Find rights that a named role loses on something that is in use."""
+    roles = [body for _, body in map(unwrap, step.node.get("grantees") or step.node.get("grantee_roles") or ())]
+    objects = list(names_of(step.node.get("objects", ())))
+    is_new = bool(objects) and all(scene.is_new(name) for name in objects)
+    if not step.node.get("is_grant") and not is_new and any(body.get("roletype") == "ROLESPEC_CSTRING" for body in roles):
+        yield Hit(_granted(step), f"{', '.join(body.get('rolename', '') for body in roles)} loses it")
+
+
+def _granted(step: Step) -> str:
+    names = list(names_of(step.node.get("objects", ())))
+    return ", ".join(names) or ", ".join(body.get("priv_name", "") for _, body in map(unwrap, step.node.get("granted_roles", ())))

@@ -7,7 +7,7 @@ from pgkeel.migrations.lint.check import Hit, Scene, rule
 from pgkeel.migrations.lint.facts import constraints_of, new_columns
 from pgkeel.migrations.lint.parser import Node
 from pgkeel.migrations.lint.step import Step
-from pgkeel.migrations.lint.tree import column_constraints, elements, has_type, type_name
+from pgkeel.migrations.lint.tree import column_constraints, elements, has_type, relation_name, type_name
 
 __all__: list[str] = []
 
@@ -138,17 +138,28 @@ def _is_identity(column: Node) -> bool:
     "SCH015",
     Severity.WARNING,
     "CreateStmt",
+    "CreateTableAsStmt",
     section=_SECTION,
     problem="Without a primary key no row can be named: logical replication refuses updates, duplicates cannot be removed.",
     fix="Give the table a primary key.",
 )
 def no_primary_key(step: Step, scene: Scene) -> Iterator[Hit]:
     """Find tables that never get a primary key."""
+    if step.kind == "CreateTableAsStmt":
+        yield from _copied_without_key(step, scene)
+        return
     is_derived = "inhRelations" in step.node or "ofTypename" in step.node
     is_copy = any(like.get("options", 0) & 0b1000000 for like in elements(step.node, "TableLikeClause"))
     is_temporary = step.node["relation"].get("relpersistence") == "t"
     if step.table not in scene.whole.primary_keys and not (is_derived or is_copy or is_temporary):
         yield Hit(step.table, "no row of it can be named")
+
+
+def _copied_without_key(step: Step, scene: Scene) -> Iterator[Hit]:
+    into = step.node["into"]["rel"]
+    is_table = step.node.get("objtype") == "OBJECT_TABLE" and into.get("relpersistence") != "t"
+    if is_table and relation_name(into) not in scene.whole.primary_keys:
+        yield Hit(relation_name(into), "no row of it can be named", severity=Severity.INFO)
 
 
 @rule(

@@ -1,0 +1,2 @@
+DROP INDEX CONCURRENTLY users_name_idx;
+DROP INDEX CONCURRENTLY users_city_idx;

@@ -1,0 +1,1 @@
+ALTER PUBLICATION sales DROP TABLE orders;

@@ -1,0 +1,2 @@
+CREATE PUBLICATION sales FOR TABLE orders;
+ALTER PUBLICATION sales ADD TABLE customers;

@@ -1,0 +1,2 @@
+REVOKE ALL ON users FROM PUBLIC;
+GRANT SELECT ON users TO app;
