@@ -27,7 +27,7 @@ def opened(repository: Repository, parts: tuple[Part, ...], identity: Secret) ->
     def read(source: IO[bytes]) -> None:
         got.append(source.read())
 
-    unseal(repository, parts, identity=identity, read=read)
+    unseal([repository], parts, identity=identity, read=read)
     return b"".join(got)
 
 

@@ -3,8 +3,10 @@
 import msgspec
 
 from pgkeel.backup.errors import Damaged
+from pgkeel.backup.places import is_apart
 from pgkeel.backup.records import RECORD, Record, read_record
 from pgkeel.backup.sealing import fault_of
+from pgkeel.backup.wal_index import Piece, Segment, read_index
 from pgkeel.core.repository import Repository
 
 __all__ = ["Catalogue", "Fault", "Verdict", "read_catalogue", "verify"]
@@ -59,15 +61,24 @@ def read_catalogue(repository: Repository) -> Catalogue:
             records.append(read_record(repository, key))
         except Damaged as err:
             faults.append(Fault(key, err.data["reason"]))
-    named = {part.key for record in records for part in record.parts} | {f"{record.folder}/{RECORD}" for record in records}
-    unfinished = [key for key in keys if key not in named and key not in {fault.object for fault in faults}]
+    named = {part.key for record in records for part in record.objects} | {f"{record.folder}/{RECORD}" for record in records}
+    named |= {fault.object for fault in faults}
+    unfinished = [key for key in keys if key not in named and not is_apart(key)]
     return Catalogue(tuple(sorted(records, key=lambda one: (one.finished_at, one.id))), tuple(faults), tuple(unfinished))
 
 
 def verify(repository: Repository) -> Verdict:
-    """Read every object of every finished backup, bit by bit, without a server and without a key."""
+    """Read every object of every finished backup and of the WAL, bit by bit, without a server and without a key."""
     catalogue = read_catalogue(repository)
-    parts = [part for record in catalogue.records for part in record.parts]
+    indexes = [read_index(repository, system) for system in _systems(repository)]
+    rows: list[Segment | Piece] = [row for index in indexes for row in index.segments]
+    rows += [piece for index in indexes for piece in index.pieces]
+    parts = [part for record in catalogue.records for part in record.objects] + [part for row in rows for part in row.parts]
     found = [Fault(part.key, reason) for part in parts if (reason := fault_of(part, repository.get(part.key)))]
-    checked = len(catalogue.records) + len(catalogue.faults) + len(parts)
+    found += [Fault(key, "its row cannot be trusted") for index in indexes for key in index.damaged]
+    checked = len(catalogue.records) + len(catalogue.faults) + len(parts) + len(rows)
     return Verdict(checked, (*catalogue.faults, *found), catalogue.unfinished)
+
+
+def _systems(repository: Repository) -> list[str]:
+    return sorted({stored.key.partition("/")[0] for stored in repository.list()})

@@ -3,20 +3,20 @@
 The record is stored last, so a backup that was killed has none; it carries a hash of itself, so a flipped bit is found.
 """
 
-import hashlib
 from datetime import datetime
 from typing import Literal
 
 import msgspec
 
-from pgkeel.backup.errors import Damaged
-from pgkeel.backup.sealing import Part, store
+from pgkeel.backup.envelope import damaged, read_fact, store_fact
+from pgkeel.backup.places import RECORD
+from pgkeel.backup.sealing import Part
 from pgkeel.core.repository import Repository
 
-__all__ = ["RECORD", "Record", "read_record", "write_record"]
+__all__ = ["RECORD", "Kind", "Record", "read_record", "write_record"]
 
-RECORD = "backup.json"
 _FORMAT = 1
+Kind = Literal["full", "incremental", "wal"]
 
 
 class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -24,8 +24,8 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     Attributes:
         id: Its name; sorts by time.
-        kind: What it is.
-        parent: Id of the backup that it builds on, or None.
+        kind: What it is: all of the data, the blocks that changed since `parent`, or a restore point in the WAL after `parent`.
+        parent: Id of the backup that it builds on, always a full one, or None.
         system_identifier: Which cluster it is of.
         server_version: For example 17.11.
         timeline: The timeline of its end.
@@ -33,12 +33,18 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         end_lsn: Where it is consistent.
         started_at: UTC.
         finished_at: UTC.
-        parts: The pieces of its object, in their order.
+        parts: The pieces of its object `base`, in their order: a tar of the data directory; none for a WAL slice.
+        manifest: The pieces of `backup_manifest`, zstd, in clear.
+        relations: The pieces of the sealed list of tables and their files.
+        keys: The pieces of the sealed key ring; none where there are no keys.
+        size: Bytes of the tar before compression.
+        checksums: Whether the cluster has data checksums.
+        restore_point: Name of the restore point at `end_lsn` of a WAL slice, or None.
         format: Of this record and of the objects.
     """
 
     id: str
-    kind: Literal["full", "incremental", "wal"]
+    kind: Kind
     parent: str | None
     system_identifier: str
     server_version: str
@@ -48,6 +54,12 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     started_at: datetime
     finished_at: datetime
     parts: tuple[Part, ...]
+    manifest: tuple[Part, ...] = ()
+    relations: tuple[Part, ...] = ()
+    keys: tuple[Part, ...] = ()
+    size: int = 0
+    checksums: bool = True
+    restore_point: str | None = None
     format: int = _FORMAT
 
     @property
@@ -56,14 +68,14 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return f"{self.system_identifier}/{self.id}"
 
     @property
+    def objects(self) -> tuple[Part, ...]:
+        """Everything that belongs to it but the record."""
+        return (*self.parts, *self.manifest, *self.relations, *self.keys)
+
+    @property
     def bytes(self) -> int:
         """Stored size of its objects."""
-        return sum(part.bytes for part in self.parts)
-
-
-class _Envelope(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    sha256: str
-    record: msgspec.Raw
+        return sum(part.bytes for part in self.objects)
 
 
 def write_record(repository: Repository, record: Record) -> None:
@@ -72,9 +84,7 @@ def write_record(repository: Repository, record: Record) -> None:
     Raises:
         KeyTaken: Another record lies there.
     """
-    content = msgspec.json.encode(record)
-    envelope = _Envelope(hashlib.sha256(content).hexdigest(), msgspec.Raw(content))
-    store(repository, f"{record.folder}/{RECORD}", msgspec.json.encode(envelope))
+    store_fact(repository, f"{record.folder}/{RECORD}", record)
 
 
 def read_record(repository: Repository, key: str) -> Record:
@@ -83,24 +93,7 @@ def read_record(repository: Repository, key: str) -> Record:
     Raises:
         Damaged: It is missing or is not what was stored.
     """
-    content = repository.get(key)
-    if content is None:
-        raise _damaged(repository, key, "missing")
-    try:
-        envelope = msgspec.json.decode(content, type=_Envelope)
-        record = msgspec.json.decode(envelope.record, type=Record)
-    except (msgspec.DecodeError, UnicodeDecodeError) as err:
-        raise _damaged(repository, key, "is no record") from err
-    if hashlib.sha256(bytes(envelope.record)).hexdigest() != envelope.sha256:
-        raise _damaged(repository, key, "its SHA-256 is another")
+    record = read_fact(repository, key, Record)
     if f"{record.folder}/{RECORD}" != key:
-        raise _damaged(repository, key, f"is the record of {record.folder}")
+        raise damaged(repository, key, f"is the record of {record.folder}")
     return record
-
-
-def _damaged(repository: Repository, key: str, reason: str) -> Damaged:
-    return Damaged(
-        f"repository {repository.name}: {key}: {reason}",
-        hint="take it from another repository",
-        data={"object": key, "reason": reason},
-    )

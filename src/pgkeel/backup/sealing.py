@@ -17,6 +17,7 @@ import pyrage  # type: ignore[import-untyped]
 from backports.zstd import ZstdFile
 
 from pgkeel.backup.errors import Damaged, KeyTaken, WrongKey
+from pgkeel.core.errors import KeelError, UsageError
 from pgkeel.core.repository import Repository
 from pgkeel.core.secret import Secret
 
@@ -96,14 +97,22 @@ def seal(
     return cutter.finish()
 
 
-def unseal(repository: Repository, parts: Iterable[Part], *, identity: Secret, read: Callable[[IO[bytes]], None]) -> None:
+def unseal(
+    repositories: Sequence[Repository], parts: Iterable[Part], *, identity: Secret, read: Callable[[IO[bytes]], None]
+) -> None:
     """Check, decrypt and expand an object into a file that `read` reads.
 
+    Args:
+        repositories: Each part is taken from the first one that has it whole.
+        parts: In their order.
+        identity: What opens it.
+        read: Gets a file of the clear content.
+
     Raises:
-        Damaged: A part is missing or is not what was stored; what `read` got until then is not to be used.
+        Damaged: A part is whole in no repository; what `read` got until then is not to be used.
         WrongKey: The identity does not open it.
     """
-    source = _Joined(repository, parts)
+    source = _Joined(repositories, parts)
     opener = _identity(identity)
 
     def decrypt(sink: IO[bytes]) -> None:
@@ -198,18 +207,30 @@ def store(repository: Repository, key: str, content: bytes) -> None:
         )
 
 
-def fetch(repository: Repository, part: Part) -> bytes:
-    """Return a part, proved to be what was stored.
+def fetch(repositories: Sequence[Repository], part: Part) -> bytes:
+    """Return a part, proved to be what was stored, from the first repository that has it so.
 
     Raises:
-        Damaged: It is missing, has another size or another hash.
+        Damaged: It is missing, has another size or another hash, in every repository.
+        RepositoryUnreachable: No other repository has it, and this one does not answer.
     """
-    content = repository.get(part.key)
-    reason = fault_of(part, content)
-    if content is None or reason:
-        where = f"repository {repository.name}: {part.key}"
-        raise Damaged(f"{where}: {reason}", hint="take it from another repository", data={"object": part.key, "reason": reason})
-    return content
+    refusals: list[KeelError] = []
+    for repository in repositories:
+        try:
+            content = repository.get(part.key)
+        except KeelError as err:
+            refusals.append(err)
+            continue
+        reason = fault_of(part, content)
+        if content is not None and not reason:
+            return content
+        refusals.append(_damaged(repository, part, reason))
+    raise refusals[0] if refusals else UsageError("there is no repository to read from", hint="set backup.repositories")
+
+
+def _damaged(repository: Repository, part: Part, reason: str) -> Damaged:
+    where = f"repository {repository.name}: {part.key}"
+    return Damaged(f"{where}: {reason}", hint="take it from another repository", data={"object": part.key, "reason": reason})
 
 
 def fault_of(part: Part, content: bytes | None) -> str:
@@ -224,8 +245,8 @@ def fault_of(part: Part, content: bytes | None) -> str:
 class _Joined(_End):
     """A file over the parts of an object, each checked before a byte of it is given on."""
 
-    def __init__(self, repository: Repository, parts: Iterable[Part]) -> None:
-        self._contents: Iterator[bytes] = (fetch(repository, part) for part in parts)
+    def __init__(self, repositories: Sequence[Repository], parts: Iterable[Part]) -> None:
+        self._contents: Iterator[bytes] = (fetch(repositories, part) for part in parts)
         self._held = memoryview(b"")
 
     def read(self, size: int = -1) -> bytes:

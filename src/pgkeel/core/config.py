@@ -161,6 +161,43 @@ class CacheConfig(_Section, frozen=True):
     mark: timedelta = timedelta(seconds=10)
 
 
+class BackupConfig(_Section, frozen=True):
+    """Backups: where they lie, who can open them, and what is promised.
+
+    Attributes:
+        directory: Where the received WAL waits, and on the embedded stack the repository `local` and the identity, relative to
+            the project; `reset` keeps it.
+        repositories: Name → a folder (relative to the project) or `s3://BUCKET/PREFIX?endpoint=URL&region=NAME`. The first is
+            written to, the others get copies. Empty means: one folder in `directory`, on the embedded stack only.
+        recipients: age recipients (`age1…`), any one of whose identities opens a backup; two are recommended. Empty means: of
+            the identity that `up` made.
+        identity: Reference to the age identity that opens backups: `file:PATH` or `env:NAME`; null means the one that `up` made.
+        window: How far back a point in time can be restored; older backups are pruned.
+        minimum: How many full backups are kept at least, however old.
+        rto: How long a recovery may take; a full backup is taken early when replaying WAL would take longer.
+        rpo: How much may be lost: a duration, within which WAL leaves the machine, or "zero": a commit waits for the receiver.
+        slot: Name of the replication slot.
+        slot_limit: How much WAL the server keeps for a receiver that is away (`max_slot_wal_keep_size`); then there is a gap.
+        tools: A `bin` folder with PostgreSQL's client programs; null means the newest that are installed.
+        escrow_keys: Whether each full backup carries the keys of encrypted fields, for the same recipients.
+        receive: Whether the agent receives WAL and takes backups; null means: on the embedded stack only.
+    """
+
+    directory: str = ".pgkeel-backup"
+    repositories: dict[str, str] = {}
+    recipients: tuple[str, ...] = ()
+    identity: str | None = None
+    window: timedelta = timedelta(days=14)
+    minimum: int = 2
+    rto: timedelta = timedelta(minutes=30)
+    rpo: str = "15s"
+    slot: str = "pgkeel_backup"
+    slot_limit: str = "10GiB"
+    tools: str | None = None
+    escrow_keys: bool = True
+    receive: bool | None = None
+
+
 class Config(_Section, frozen=True):
     """The whole of `pgkeel.toml`."""
 
@@ -174,6 +211,7 @@ class Config(_Section, frozen=True):
     agent: AgentConfig = AgentConfig()
     checks: ChecksConfig = ChecksConfig()
     cache: CacheConfig = CacheConfig()
+    backup: BackupConfig = BackupConfig()
 
 
 def leaves() -> Iterator[tuple[str, Any]]:

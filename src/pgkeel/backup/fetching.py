@@ -1,0 +1,144 @@
+"""Bring what a repository holds back as files: a backup as a directory, a WAL segment as the server wrote it."""
+
+import hashlib
+import os
+import tarfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO
+
+import msgspec
+
+from pgkeel.backup.clear import fetch_clear
+from pgkeel.backup.errors import Damaged
+from pgkeel.backup.records import Record
+from pgkeel.backup.relations import Relations
+from pgkeel.backup.sealing import Part, unseal
+from pgkeel.backup.wal_index import Piece, Segment
+from pgkeel.core.errors import Refused
+from pgkeel.core.files import sync_folder
+from pgkeel.core.repository import Repository
+from pgkeel.core.secret import Secret
+
+__all__ = ["NotEmpty", "fetch_backup", "fetch_manifest", "fetch_open_segment", "fetch_relations", "fetch_sealed", "fetch_segment"]
+
+_BUFFER = 2**20
+
+
+class NotEmpty(Refused):
+    """The destination exists and is not empty; nothing is ever restored over data."""
+
+    code = "not_empty"
+
+
+def fetch_backup(record: Record, repositories: Sequence[Repository], identity: Secret, destination: Path) -> None:
+    """Unpack a backup's tar into a directory: a data directory with its own WAL and `backup_manifest` in it.
+
+    Of an incremental backup it is what `pg_combinebackup` takes as an input. Files belong to the caller; nothing is synced.
+
+    Args:
+        record: Which backup.
+        repositories: Each part is taken from the first one that has it whole.
+        identity: What opens it.
+        destination: Missing or empty; its parent exists.
+
+    Raises:
+        NotEmpty: There is something in the destination.
+        Damaged: A part is whole in no repository; what lies in the destination then is not to be used.
+        WrongKey: The identity does not open it.
+    """
+    destination.mkdir(mode=0o700, exist_ok=True)
+    if any(destination.iterdir()):
+        raise NotEmpty(f"{destination} is not empty", hint="name a new directory")
+
+    def unpack(source: IO[bytes]) -> None:
+        with tarfile.open(fileobj=source, mode="r|", bufsize=_BUFFER) as archive:
+            archive.extractall(destination, filter="tar")
+
+    unseal(repositories, record.parts, identity=identity, read=unpack)
+
+
+def fetch_manifest(record: Record, repositories: Sequence[Repository]) -> bytes:
+    """Return a backup's `backup_manifest`; no key is needed.
+
+    Raises:
+        Damaged: It is whole in no repository.
+    """
+    return fetch_clear(repositories, record.manifest)
+
+
+def fetch_relations(record: Record, repositories: Sequence[Repository], identity: Secret) -> Relations:
+    """Return which file was which table when a backup was taken.
+
+    Raises:
+        Damaged: It is whole in no repository.
+        WrongKey: The identity does not open it.
+    """
+    return msgspec.json.decode(fetch_sealed(record.relations, repositories, identity), type=Relations)
+
+
+def fetch_sealed(parts: Sequence[Part], repositories: Sequence[Repository], identity: Secret) -> bytes:
+    """Return the clear content of a sealed object that is small enough for memory.
+
+    Raises:
+        Damaged: It is whole in no repository.
+        WrongKey: The identity does not open it.
+    """
+    got: list[bytes] = []
+    unseal(repositories, parts, identity=identity, read=lambda source: got.append(source.read()))
+    return b"".join(got)
+
+
+def fetch_segment(segment: Segment, repositories: Sequence[Repository], identity: Secret, destination: Path) -> None:
+    """Write a closed segment under its name, proved by its hash; it appears whole or not at all.
+
+    Args:
+        segment: Its row of the index.
+        repositories: Each part is taken from the first one that has it whole.
+        identity: What opens it.
+        destination: The file to write; one that exists is replaced.
+
+    Raises:
+        Damaged: It is whole in no repository.
+        WrongKey: The identity does not open it.
+    """
+    content = fetch_sealed(segment.parts, repositories, identity)
+    _require(content, segment.sha256, segment.name)
+    _write(destination, content)
+
+
+def fetch_open_segment(pieces: Sequence[Piece], repositories: Sequence[Repository], identity: Secret, destination: Path) -> int:
+    """Write what was shipped of a segment that was open, filled up with zeros as the server does, and return the bytes in it.
+
+    Args:
+        pieces: Of one segment, from offset 0 on and without a hole: those of a `Span`.
+        repositories: Each part is taken from the first one that has it whole.
+        identity: What opens it.
+        destination: The file to write; one that exists is replaced.
+
+    Raises:
+        Damaged: A piece is whole in no repository.
+        WrongKey: The identity does not open it.
+    """
+    content = b""
+    for piece in pieces:
+        got = fetch_sealed(piece.parts, repositories, identity)
+        _require(got, piece.sha256, f"{piece.segment} from {piece.start}")
+        content += got
+    _write(destination, content.ljust(pieces[0].segment_bytes, b"\0"))
+    return len(content)
+
+
+def _require(content: bytes, sha256: str, name: str) -> None:
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise Damaged(f"WAL segment {name}: its content has another SHA-256", data={"object": name, "reason": "another content"})
+
+
+def _write(destination: Path, content: bytes) -> None:
+    fresh = destination.with_name(f".{destination.name}.new")
+    with fresh.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(destination)
+    sync_folder(destination.parent)

@@ -1,0 +1,54 @@
+"""Which file is which table: TRUNCATE and rewrites change it, so each backup keeps what was true then."""
+
+from datetime import datetime
+
+import msgspec
+
+from pgkeel.postgres import Connection, load
+
+__all__ = ["Relation", "Relations", "relations_of"]
+
+
+class Relation(msgspec.Struct, frozen=True):
+    """A table, index, TOAST table or materialized view and its file.
+
+    Attributes:
+        tablespace: Oid of its tablespace; the database's own one is written out, not 0.
+        database: Oid of its database.
+        file: Number of its file (relfilenode).
+        schema: Its schema.
+        name: Its name.
+        kind: `r`, `t`, `i`, `m`, `S` as in `pg_class.relkind`.
+        table: For a TOAST table the `SCHEMA.NAME` of its table, else None.
+    """
+
+    tablespace: int
+    database: int
+    file: int
+    schema: str
+    name: str
+    kind: str
+    table: str | None = None
+
+
+class Relations(msgspec.Struct, frozen=True):
+    """All of one database at one time.
+
+    Attributes:
+        database: Its name.
+        at: When they were read, by the server's clock.
+        lsn: Where the WAL was then.
+        relations: By schema and name.
+    """
+
+    database: str
+    at: datetime
+    lsn: str
+    relations: tuple[Relation, ...]
+
+
+def relations_of(connection: Connection) -> Relations:
+    """Return which file is which table in the connected database now."""
+    place = load(__name__, "place_now").row(connection) or {}
+    rows = load(__name__, "relations").rows(connection)
+    return msgspec.convert({**place, "relations": rows}, Relations)
