@@ -6,6 +6,7 @@ import click
 import msgspec
 
 from pgkeel.cli.answer import Answer, answers, current_project, talk
+from pgkeel.cli.security_encrypt import decrypt, encrypt
 from pgkeel.cli.security_keys import find, keys
 from pgkeel.core.project import Project
 from pgkeel.postgres import Connection
@@ -22,7 +23,7 @@ def security() -> None:
     """Roles, rights, and the keys of encrypted columns."""
 
 
-for command in (find, keys):
+for command in (decrypt, encrypt, find, keys):
     security.add_command(command)
 
 
