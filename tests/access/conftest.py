@@ -86,7 +86,11 @@ class Threaded:
         if name in {"repository", "with_deleted"}:
             return lambda *given: Threaded(found(*given))
         if name == "transaction":
-            return lambda: _transaction(found)
+            return lambda **options: _transaction(found, options)
+        if name == "run":
+            return lambda work, **options: _awaitable(found)(_driven(work), **options)
+        if name == "expect":
+            return found
         return _awaitable(found) if inspect.ismethod(found) else found
 
 
@@ -98,9 +102,27 @@ def _awaitable(method: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @asynccontextmanager
-async def _transaction(begin: Callable[[], Any]) -> AsyncIterator[Any]:
-    with begin() as session:
+async def _transaction(begin: Callable[..., Any], options: dict[str, Any]) -> AsyncIterator[Any]:
+    with begin(**options) as session:
         yield session
+
+
+def _driven(work: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a coroutine function as a plain one: with the sync form, nothing that it awaits ever suspends it."""
+
+    def call(*given: Any) -> Any:
+        try:
+            work(*given).send(None)
+        except StopIteration as end:
+            return end.value
+        raise AssertionError("the work waited for something")
+
+    return call
+
+
+async def done(result: Any) -> Any:
+    """Return the result of a call of either form."""
+    return await result if inspect.isawaitable(result) else result
 
 
 COLOURS = ("asyncpg", "psycopg-async", "psycopg-sync")

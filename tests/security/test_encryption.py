@@ -304,8 +304,7 @@ class Life:
         """Write both forms; once the switch is done, the one that is left. What an application does that knows both."""
         both, one = (
             (
-                "INSERT INTO people (id, email, email_sealed, email_bidx)"
-                " VALUES (%(id)s, %(clear)s::varchar, %(sealed)s, %(now)s)",
+                "INSERT INTO people (id, email, email_sealed, email_bidx) VALUES (%(id)s, %(clear)s::text, %(sealed)s, %(now)s)",
                 "INSERT INTO people (id, email, email_bidx) VALUES (%(id)s, %(sealed)s, %(now)s)",
             )
             if is_new

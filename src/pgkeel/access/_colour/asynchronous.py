@@ -8,7 +8,7 @@ from sqlalchemy.util import await_only as wait_for
 
 from pgkeel.core.clock import monotonic
 
-__all__ = ["IS_ASYNC", "Bell", "Crew", "Lock", "Waiter", "current", "name_of", "now", "wait_for"]
+__all__ = ["IS_ASYNC", "Bell", "Crew", "Lock", "Waiter", "current", "name_of", "now", "pause", "wait_for"]
 
 T = TypeVar("T")
 
@@ -121,4 +121,5 @@ def name_of(who: object) -> str:
 
 
 now = monotonic
+pause = asyncio.sleep
 IS_ASYNC = True

@@ -2,11 +2,12 @@
 
 import threading
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Generic, TypeVar
 
-from pgkeel.core.clock import monotonic
+from pgkeel.core.clock import monotonic, sleep
 
-__all__ = ["IS_ASYNC", "Bell", "Crew", "Lock", "Waiter", "current", "name_of", "now", "wait_for"]
+__all__ = ["IS_ASYNC", "Bell", "Crew", "Lock", "Waiter", "current", "name_of", "now", "pause", "wait_for"]
 
 T = TypeVar("T")
 
@@ -117,6 +118,11 @@ def name_of(who: object) -> str:
 def wait_for(result: T) -> T:
     """Return the result: a call has waited already."""
     return result
+
+
+def pause(seconds: float) -> None:
+    """Wait that long."""
+    sleep(timedelta(seconds=seconds))
 
 
 now = monotonic

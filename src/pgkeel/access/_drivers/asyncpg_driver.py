@@ -43,10 +43,9 @@ class AsyncpgConnection:
         return self.raw.fetch(sql, *values)
 
     async def fetch_named(self, sql: str, values: Sequence[object]) -> tuple[tuple[str, ...], Sequence[Record]]:
-        """Return column names and all rows."""
-        statement = await self.raw.prepare(sql)
-        names = tuple(attribute.name for attribute in statement.get_attributes())
-        return names, await statement.fetch(*values)
+        """Return column names and all rows; of a result without rows no names are known."""
+        records = await self.raw.fetch(sql, *values)
+        return tuple(records[0].keys()) if records else (), records
 
     async def execute(self, sql: str, values: Sequence[object] = ()) -> int:
         """Run it and return how many rows it touched."""
@@ -94,6 +93,11 @@ class AsyncpgConnection:
             kind: Any = dialect_module.AsyncAdapt_asyncpg_connection
             self._adapted = kind(dialect.loaded_dbapi, self.raw)
         return self._adapted
+
+    async def begin(self) -> None:
+        """Send BEGIN, as SQLAlchemy's adapter does before its first statement."""
+        if self._adapted._transaction is None:  # noqa: SLF001 - the adapter begins by itself and offers no other way
+            await self._adapted._start_transaction()  # noqa: SLF001 - as above
 
     def end_session(self) -> None:
         """Nothing to do: asyncpg is in autocommit whenever no transaction runs."""
@@ -150,6 +154,7 @@ def _from_server(error: asyncpg.PostgresError) -> Diagnosis:
         constraint=getattr(said, "constraint_name", "") or "",
         table=getattr(said, "table_name", "") or "",
         column=getattr(said, "column_name", "") or "",
+        routine=getattr(said, "server_source_function", "") or "",
         is_lost=isinstance(error, _LOST),
         kind=type(error).__name__,
         line=copied_line(getattr(said, "context", None)),

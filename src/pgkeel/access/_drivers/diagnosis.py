@@ -41,6 +41,7 @@ class Diagnosis(msgspec.Struct, frozen=True):
         constraint: Constraint name, or "".
         table: Table name, or "".
         column: Column name, or "".
+        routine: The function of the server's source that raised it: where a code has many meanings, and a text many languages.
         is_lost: Whether the connection ended.
         is_value: Whether the driver refused a value.
         kind: The driver's class of error, for messages.
@@ -52,6 +53,7 @@ class Diagnosis(msgspec.Struct, frozen=True):
     constraint: str = ""
     table: str = ""
     column: str = ""
+    routine: str = ""
     is_lost: bool = False
     is_value: bool = False
     kind: str = ""
@@ -73,6 +75,8 @@ def error_of(diagnosis: Diagnosis, doing: str) -> KeelError:
         return _constraint_error(diagnosis, doing)
     if diagnosis.is_value or state[:2] == "22" or state in {"42804", "42846"}:
         return _value_error(diagnosis, doing)
+    if state == "0A000" and diagnosis.routine == "RevalidateCachedQuery":
+        return errors.SchemaChanged(f"{doing}: a migration changed a table meanwhile", hint="run it again", sqlstate=state)
     kind = _STATEMENTS.get(state, errors.StatementFailed)
     said = diagnosis.message if state[:2] in _NAMES_ONLY else ""
     return kind(f"{doing}: {said or diagnosis.kind} ({state or 'driver'})", sqlstate=state)

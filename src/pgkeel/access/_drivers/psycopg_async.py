@@ -107,6 +107,9 @@ class PsycopgAsyncConnection:
         self._adapted.autocommit = False
         return self._adapted
 
+    async def begin(self) -> None:
+        """Nothing to do: psycopg sends BEGIN with the first statement."""
+
     def end_session(self) -> None:
         """Return to autocommit."""
         if not self.raw.closed:

@@ -71,6 +71,7 @@ def diagnose(error: Exception) -> Diagnosis:
         constraint=diag.constraint_name or "",
         table=diag.table_name or "",
         column=diag.column_name or "",
+        routine=diag.source_function or "",
         is_lost=is_lost,
         is_value=error.sqlstate is None and isinstance(error, (psycopg.DataError, psycopg.ProgrammingError)),
         kind=type(error).__name__,

@@ -100,6 +100,9 @@ class PsycopgConnection:
         self.raw.autocommit = False
         return self.raw
 
+    def begin(self) -> None:
+        """Nothing to do: psycopg sends BEGIN with the first statement."""
+
     def end_session(self) -> None:
         """Return to autocommit."""
         if not self.raw.closed:
