@@ -1,6 +1,6 @@
 """One database handle: the pool and the three doors on it."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager
 from datetime import timedelta
 from functools import wraps
@@ -23,6 +23,8 @@ from pgkeel.access.counting import Scope, expect
 from pgkeel.access.errors import RetryNeeded
 from pgkeel.access.handwritten import arranged
 from pgkeel.access.retry import delay, name_of_work
+from pgkeel.access.sealing import sealed_fields
+from pgkeel.access.shape import shape_of
 from pgkeel.core.cipher import Cipher
 from pgkeel.core.config import PoolConfig
 from pgkeel.core.errors import KeelError
@@ -106,6 +108,10 @@ class Database:
         if known is None:
             known = self._known[model] = self._repositories.on(self._runner, model)
         return cast("Repository[R]", known)
+
+    def sealed(self, model: HasRow[R], fields: Mapping[str, object], /) -> Mapping[str, Any]:
+        """Return the fields of a row as your own statement writes them: encrypted ones sealed, with its id and its digests."""
+        return sealed_fields(shape_of(model), fields, self._driver.dialect)
 
     @asynccontextmanager
     async def transaction(

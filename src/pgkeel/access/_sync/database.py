@@ -1,7 +1,7 @@
 # Generated from pgkeel/access/_async/database.py by tools/unasync.py; do not edit.
 """One database handle: the pool and the three doors on it."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
 from functools import wraps
@@ -24,6 +24,8 @@ from pgkeel.access.counting import Scope, expect
 from pgkeel.access.errors import RetryNeeded
 from pgkeel.access.handwritten import arranged
 from pgkeel.access.retry import delay, name_of_work
+from pgkeel.access.sealing import sealed_fields
+from pgkeel.access.shape import shape_of
 from pgkeel.core.cipher import Cipher
 from pgkeel.core.config import PoolConfig
 from pgkeel.core.errors import KeelError
@@ -107,6 +109,10 @@ class Database:
         if known is None:
             known = self._known[model] = self._repositories.on(self._runner, model)
         return cast("Repository[R]", known)
+
+    def sealed(self, model: HasRow[R], fields: Mapping[str, object], /) -> Mapping[str, Any]:
+        """Return the fields of a row as your own statement writes them: encrypted ones sealed, with its id and its digests."""
+        return sealed_fields(shape_of(model), fields, self._driver.dialect)
 
     @contextmanager
     def transaction(
