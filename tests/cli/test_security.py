@@ -75,3 +75,20 @@ def test_disks_and_swap_get_an_answer(running: Home) -> None:
 
     assert set(data) == {"data_directory", "swap"}
     assert done.returncode == int(any(one["answer"] not in {"yes", "attested"} for one in data.values()))
+
+
+def test_keys_are_added_shown_and_not_activated_too_early(running: Home) -> None:
+    assert [running.data("security", "keys", "add")["key"] for _ in range(2)] == [
+        {"id": 1, "state": "active"},
+        {"id": 2, "state": "pending"},
+    ]
+    assert running.error("security", "keys", "activate", "2")[:2] == (4, "too_early")
+    shown = running.data("security", "keys", "status")["keys"]
+    assert [(key["id"], key["state"], key["rows"]) for key in shown] == [(1, "active", 0), (2, "pending", 0)]
+    assert (running.state / "secrets/fields.key").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_column_is_encrypted_by_three_files(running: Home) -> None:
+    planned = running.data("security", "encrypt", "users.username", "--index", "exact", "--dry-run")["migrations"]
+    assert [each["name"] for each in planned] == ["encrypt users username", "switch users username", "drop old users username"]
+    assert running.error("security", "find", "users.nothing")[:2] == (2, "not_found")

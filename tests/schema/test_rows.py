@@ -14,6 +14,7 @@ from sqlalchemy import MetaData, String, Uuid
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from pgkeel.schema import row_class
+from pgkeel.schema.encrypted import Encrypted
 from pgkeel.schema.models import Base, Post, User
 from pgkeel.schema.row_fields import fields_of
 from pgkeel.schema.row_writer import plan_rows, rows_text
@@ -49,6 +50,27 @@ class Odd(OwnBase):
     words: Mapped[
         Literal["a rather long word", "another long word", "a third long word", "a fourth long word", "the fifth long word"]
     ] = mapped_column(String)
+
+
+class SealedBase(DeclarativeBase):
+    metadata = MetaData()
+
+
+class Letter(SealedBase):
+    __tablename__ = "letters"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    sender: Mapped[str] = Encrypted(index="email")
+    body: Mapped[str | None] = Encrypted()
+
+
+def test_a_sealed_field_is_written_with_a_property_that_opens_it(tmp_path: Path) -> None:
+    text = rows_text(SealedBase)
+    assert "    sender_sealed: Sealed\n    body_sealed: Sealed | None\n" in text
+    assert "bidx" not in text
+    assert "        return self.sender_sealed.reveal(self.id)\n" in text
+    assert "        return None if self.body_sealed is None else self.body_sealed.reveal(self.id)\n" in text
+    assert "from pgkeel.core.cipher import Sealed\n" in text
 
 
 def test_the_rows_beside_the_reference_models_are_current() -> None:
@@ -108,7 +130,7 @@ def test_the_written_module_can_be_imported_with_awkward_names(monkeypatch: pyte
     assert (row.amount, row.colour) == (Decimal("1.5"), Colour.RED)
 
 
-@pytest.mark.parametrize("base", [Base, OwnBase])
+@pytest.mark.parametrize("base", [Base, OwnBase, SealedBase])
 def test_the_formatter_has_nothing_to_say(base: type[DeclarativeBase], tmp_path: Path) -> None:
     for width in ("88", "100", "130"):
         file = tmp_path / "rows.py"

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement
 from pgkeel.access.shape import Shape
 from pgkeel.core.errors import UsageError
 
-__all__ = ["Condition", "Keyed", "Row", "conditions_of", "key_of", "limit_of", "single_key"]
+__all__ = ["Condition", "Keyed", "Row", "conditions_of", "fields_of_row", "key_of", "limit_of", "single_key"]
 
 K_co = TypeVar("K_co", covariant=True)
 Condition = ColumnElement[bool] | bool
@@ -47,6 +47,19 @@ def limit_of(limit: Any) -> Any:  # noqa: ANN401 - int gives int, None gives Non
     if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 1):
         raise UsageError("a limit is a whole number of at least 1", hint="limit=50")
     return limit
+
+
+def fields_of_row(row: object) -> Mapping[str, object]:
+    """Return the fields of a row that is to be written.
+
+    Raises:
+        UsageError: It is neither a mapping nor a struct.
+    """
+    if isinstance(row, Mapping):
+        return row
+    if isinstance(row, msgspec.Struct):
+        return {name: getattr(row, name) for name in row.__struct_fields__}
+    raise UsageError(f"a row is a mapping or a struct, not a {type(row).__name__}", hint="insert_many([{'title': …}, …])")
 
 
 def key_of(shape: Shape[Any], key: object) -> tuple[object, ...]:

@@ -9,6 +9,7 @@ import msgspec
 from sqlalchemy import Column
 from sqlalchemy.engine import Dialect
 
+from pgkeel.access.sealing import sealed_rows
 from pgkeel.access.shape import Shape
 from pgkeel.core.errors import UsageError
 
@@ -98,7 +99,7 @@ def batch_of(shape: Shape[Any], rows: Iterable[object], dialect: Dialect) -> Bat
     Raises:
         UsageError: A field is not a column of the model.
     """
-    waiting = iter(rows)
+    waiting = iter(sealed_rows(shape, rows, dialect))
     first = next(waiting, None)
     if first is None:
         return None

@@ -11,6 +11,7 @@ from sqlalchemy.sql.elements import UnaryExpression
 
 from pgkeel.access.shape import Shape
 from pgkeel.core.errors import UsageError
+from pgkeel.schema.sealed_type import NotSearchable
 
 __all__ = ["Order", "OrderBy", "after", "order_of", "reverse"]
 
@@ -39,6 +40,12 @@ class Order(msgspec.Struct, frozen=True):
     nulls_first: bool
 
 
+def _require_orderable(shape: Shape[Any], orders: Sequence[Order]) -> None:
+    sealed = {str(column.name) for column in shape.encrypted} & {order.column for order in orders}
+    if sealed:
+        raise NotSearchable(f"{shape.name}.{min(sealed)} is encrypted: it has no order", hint="order by another column")
+
+
 def order_of(shape: Shape[Any], items: OrderBy | Sequence[OrderBy]) -> tuple[Order, ...]:
     """Return the ordering that a caller asked for, with the primary key behind it so that it is total.
 
@@ -52,6 +59,7 @@ def order_of(shape: Shape[Any], items: OrderBy | Sequence[OrderBy]) -> tuple[Ord
     rest = [Order(str(column.name), direction, direction) for column in shape.primary if column.name not in named]
     if len(named) != len(asked):
         raise UsageError(f"a column stands twice in the ordering of {shape.name}", hint="name each column once")
+    _require_orderable(shape, asked)
     return (*asked, *rest)
 
 

@@ -13,6 +13,7 @@ from pgkeel.core.errors import UsageError
 from pgkeel.schema import HasRow
 from pgkeel.schema.mixins import deleted_status
 from pgkeel.schema.row_fields import fields_of, row_class
+from pgkeel.schema.sealed_type import encrypted_columns
 from pgkeel.schema.search import Search, searches_of
 
 __all__ = ["Shape", "shape_of", "suggestion"]
@@ -30,6 +31,7 @@ class Shape(msgspec.Struct, Generic[R], frozen=True):
         row: The struct of a row.
         columns: The columns of the struct, in its order.
         names: Every name by which a caller may call a column: of the row, of the table, of the model.
+        encrypted: The columns whose values are sealed.
         key: What `get` takes: `id` where there is one, else the primary key.
         primary: The primary key, which ends every ordering.
         deleted_at: The column of a soft delete, or None.
@@ -47,6 +49,7 @@ class Shape(msgspec.Struct, Generic[R], frozen=True):
     row: type[R]
     columns: tuple[Column[Any], ...]
     names: Mapping[str, Column[Any]]
+    encrypted: tuple[Column[Any], ...]
     key: tuple[Column[Any], ...]
     primary: tuple[Column[Any], ...]
     deleted_at: Column[Any] | None
@@ -109,6 +112,7 @@ def shape_of(model: HasRow[R]) -> Shape[R]:
         row=row_class(kind),
         columns=tuple(table.c[field.column] for field in fields),
         names=names,
+        encrypted=encrypted_columns(table),
         key=key,
         primary=primary,
         deleted_at=table.c.get("deleted_at"),

@@ -10,6 +10,7 @@ DataLoss            4  a Down would lose rows
 Irreversible        4  there is no Down
 HalfApplied         4  an Up stopped between two units and must be finished first
 BackfillMissing     4  the file needs a backfill that has not finished
+NotReady            4  a migration found rows that its backfill has not reached
 TransactionPooler   4  the connection goes through a pooler that takes sessions apart
 ReadOnlyServer      4  the server is a standby or read-only
 RunnerBusy          4  another runner holds the lock (LockNotObtained)
@@ -29,6 +30,7 @@ __all__ = [
     "MigrationBlocked",
     "MigrationFailed",
     "NotOwned",
+    "NotReady",
     "OutOfOrder",
     "ReadOnlyServer",
     "RunnerBusy",
@@ -52,6 +54,12 @@ class BackfillFailed(KeelError):
     """A batch was refused; those before it are kept."""
 
     code = "backfill_failed"
+
+
+class NotReady(Refused):
+    """A migration found rows that are not ready for it; its unit left nothing behind."""
+
+    code = "not_ready"
 
 
 class EditedMigration(Refused):

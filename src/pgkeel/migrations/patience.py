@@ -8,7 +8,7 @@ from psycopg import pq
 from pgkeel.core import clock
 from pgkeel.core.errors import KeelError, Unreachable
 from pgkeel.core.units import parse_duration
-from pgkeel.migrations.errors import MigrationBlocked, MigrationFailed, ReadOnlyServer
+from pgkeel.migrations.errors import MigrationBlocked, MigrationFailed, NotReady, ReadOnlyServer
 from pgkeel.migrations.guard import jittered
 from pgkeel.migrations.message import Message
 from pgkeel.migrations.options import Options
@@ -53,6 +53,10 @@ class Patience:
         clock.sleep(min(jittered(self._delay), left))
         self._delay = min(self._delay * 2, _LONGEST_DELAY)
         self._left -= 1
+
+
+NOT_READY = "KL001"
+"""The SQLSTATE with which a migration says itself that rows are not ready for it."""
 
 
 def try_once(connection: Connection, task: Task, message: Message, waiting: Waiting) -> KeelError | None:
@@ -104,6 +108,8 @@ def failure_of(task: Task, message: Message, err: StatementRefused, waiting: Wai
     if state in _WORTH_ANOTHER_TRY:
         hint = "end that session or wait for it; [migrations] lock_timeout and deadline say how long to try"
         return MigrationBlocked(f"{text}{waiting.blame}", hint=hint, data={**facts, "blockers": waiting.pids})
+    if state == NOT_READY:
+        return NotReady(text, hint=err.cause.diag.message_hint or "run its backfill, and this again", data=facts)
     if state == "25006":
         return ReadOnlyServer(text, hint="point pgkeel at the primary", data=facts)
     return MigrationFailed(text, hint=_HINTS.get(state) or err.cause.diag.message_hint or HINT, data=facts)

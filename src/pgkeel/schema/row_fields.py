@@ -9,14 +9,16 @@ import keyword
 import re
 import sys
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, partial
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints, overload
 
 import msgspec
 import sqlalchemy
 from sqlalchemy.orm import Mapped, Mapper
 
+from pgkeel.core.cipher import Sealed
 from pgkeel.schema.contract import HasRow
+from pgkeel.schema.sealed_type import EncryptedType, is_blind_index, row_key
 
 __all__ = ["RowField", "fields_of", "row_class", "row_name"]
 
@@ -30,11 +32,15 @@ class RowField(msgspec.Struct, frozen=True):
         name: The field's name: the column's, with an underscore behind where Python reserves the word.
         column: The column's name in the database.
         kind: Its Python type, `None` included where the column may be NULL.
+        opens: The property that gives its clear text, where it is sealed; else "".
+        key: The field whose value opens it.
     """
 
     name: str
     column: str
     kind: Any
+    opens: str = ""
+    key: str = ""
 
 
 def row_name(model: type) -> str:
@@ -67,7 +73,13 @@ def _struct(model: type) -> Any:  # noqa: ANN401 - a class found by name or made
     if written is not None and written.__struct_fields__ == tuple(field.name for field in fields):
         return written
     made = [(field.name, field.kind) for field in fields]
-    return msgspec.defstruct(row_name(model), made, frozen=True, gc=False, module=model.__module__)
+    opened = {field.opens: property(partial(_opened, field.name, field.key)) for field in fields if field.opens}
+    return msgspec.defstruct(row_name(model), made, frozen=True, gc=False, module=model.__module__, namespace=opened)
+
+
+def _opened(name: str, key: str, row: Any) -> str | None:  # noqa: ANN401 - a row
+    sealed: Sealed | None = getattr(row, name)
+    return None if sealed is None else sealed.reveal(getattr(row, key))
 
 
 def fields_of(model: type) -> Iterator[RowField]:
@@ -75,9 +87,14 @@ def fields_of(model: type) -> Iterator[RowField]:
     mapper: Mapper[Any] = sqlalchemy.inspect(model)
     attributes: dict[Any, str] = {attribute.columns[0]: attribute.key for attribute in mapper.column_attrs}
     for column in mapper.local_table.c:
-        if column in attributes:
-            kind = _annotated(model, attributes[column])
-            yield RowField(_field_name(column.name), str(column.name), _from_column(column) if kind is None else kind)
+        if column not in attributes or is_blind_index(column):
+            continue
+        name, kind = _field_name(column.name), _annotated(model, attributes[column])
+        if isinstance(column.type, EncryptedType):
+            sealed: Any = Union[Sealed, None] if column.nullable else Sealed  # noqa: UP007 - the operands are values
+            yield RowField(f"{name}_sealed", str(column.name), sealed, name, _field_name(row_key(column.table).name))
+        else:
+            yield RowField(name, str(column.name), _from_column(column) if kind is None else kind)
 
 
 def _field_name(column: str) -> str:

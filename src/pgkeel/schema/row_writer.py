@@ -77,7 +77,19 @@ def rows_text(base: type[DeclarativeBase], module: str | None = None) -> str:
 
 def _class_text(model: Any, fields: Iterable[RowField], names: Names) -> str:  # noqa: ANN401 - a mapped class
     lines = [f"class {row_name(model)}(Struct, frozen=True, gc=False):", f'    """A row of `{model.__table__.fullname}`."""', ""]
-    return "\n".join([*lines, *(_field_text(field, names) for field in fields)]) + "\n"
+    known = list(fields)
+    opened = [_property_text(field) for field in known if field.opens]
+    return "\n".join([*lines, *(_field_text(field, names) for field in known), *opened]) + "\n"
+
+
+def _property_text(field: RowField) -> str:
+    """Return the lines of the property that gives the clear text of a sealed field."""
+    value = f"self.{field.name}.reveal(self.{field.key})"
+    kind = "str"
+    if len(_options(field.kind)) > 1:
+        value, kind = f"None if self.{field.name} is None else {value}", "str | None"
+    head = f"\n    @property\n    def {field.opens}(self) -> {kind}:\n"
+    return f'{head}        """The clear text of `{field.column}`."""\n        return {value}'
 
 
 def _field_text(field: RowField, names: Names) -> str:

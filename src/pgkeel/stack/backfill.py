@@ -1,25 +1,45 @@
-"""Run a project's backfills as the owner of its tables; code that they name is found in the project's folder."""
+"""Run a project's backfills as the owner of its tables; code that they name is found in the project's folder, or has the keys."""
 
 import sys
+from functools import cache
 
 from pgkeel.core.project import Project
 from pgkeel.migrations import Options, backfill
 from pgkeel.migrations.backfill import BackfillState, Change
 from pgkeel.migrations.options import Report
+from pgkeel.postgres import Connection
+from pgkeel.security.encryption import change_of, is_ours
 from pgkeel.stack.connection import connect
+from pgkeel.stack.keys import ensure_keys
 
-__all__ = ["run_backfills"]
+__all__ = ["run_backfills", "seal_rest"]
 
 
 def run_backfills(project: Project, version: str | None, report: Report) -> tuple[BackfillState, ...]:
     """Run the backfills of a version, or all, and return where they stand; see `migrations.backfill.run`."""
-
-    def resolve(name: str) -> Change:
-        if str(project.root) not in sys.path:
-            sys.path.insert(0, str(project.root))
-        return backfill.imported(name)
-
     options = Options.of(project.config.migrations)
     name = "pgkeel migrate backfill"
     with connect(project, "owner", application=name) as connection, connect(project, "monitor", application=name) as monitor:
+
+        def resolve(code: str) -> Change:
+            return _change(project, connection, code)
+
         return backfill.run(connection, version, resolve=resolve, options=options, report=report, monitor=monitor)
+
+
+def seal_rest(project: Project, report: Report) -> None:
+    """Run the backfills that need keys and wait, so that nobody has to know of them."""
+    with connect(project, "owner", application="pgkeel up") as connection:
+        states = backfill.states(connection)
+    waiting = [state for state in states if is_ours(state.options.get("code", "")) and state.status in {"pending", "running"}]
+    for state in waiting:
+        run_backfills(project, state.version, report)
+
+
+def _change(project: Project, connection: Connection, code: str) -> Change:
+    """Return the function that a Backfill section names, with the keys where it seals or opens."""
+    if is_ours(code):
+        return change_of(code, cache(lambda: ensure_keys(project, connection)))
+    if str(project.root) not in sys.path:
+        sys.path.insert(0, str(project.root))
+    return backfill.imported(code)

@@ -4,7 +4,7 @@
 ├── pgkeel-state        marker: `reset` removes only folders that have it
 ├── lock                held by `up`, `down` and `reset`
 ├── stack.json          ports, account, server folder
-├── secrets/            0700: password files, the authority's key
+├── secrets/            0700: password files, the authority's key, the key of encrypted columns
 ├── agent/              the agent's own state
 └── server/             or /var/lib/pgkeel/HASH, where the account cannot traverse the project
     ├── pgkeel-state
@@ -74,6 +74,11 @@ class Layout(msgspec.Struct, frozen=True):
     def server_elsewhere(self) -> Path:
         """The servers' folder where it cannot: one a project, named by the project's path."""
         return _ELSEWHERE / hashlib.sha256(str(self.state).encode()).hexdigest()[:16]
+
+    @property
+    def field_key(self) -> Path:
+        """The key that wraps the keys of encrypted columns; a backup of the database alone opens none of them."""
+        return self.secrets / "fields.key"
 
     def password_file(self, role: str) -> Path:
         """Return the libpq password file of `owner`, `app`, `readonly`, `monitor`, `superuser`, or of `valkey`."""

@@ -1,6 +1,6 @@
 """One database handle: the pool and the three doors on it."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager
 from datetime import timedelta
 from functools import wraps
@@ -23,6 +23,9 @@ from pgkeel.access.counting import Scope, expect
 from pgkeel.access.errors import RetryNeeded
 from pgkeel.access.handwritten import arranged
 from pgkeel.access.retry import delay, name_of_work
+from pgkeel.access.sealing import sealed_fields
+from pgkeel.access.shape import shape_of
+from pgkeel.core.cipher import Cipher
 from pgkeel.core.config import PoolConfig
 from pgkeel.core.errors import KeelError
 from pgkeel.core.log import get_logger
@@ -30,6 +33,7 @@ from pgkeel.core.secret import Secret
 from pgkeel.core.url import Url
 from pgkeel.postgres import Query
 from pgkeel.schema import HasRow
+from pgkeel.schema.sealed_type import bind_keys
 
 __all__ = ["Database"]
 
@@ -52,6 +56,7 @@ class Database:
         pool: PoolConfig | None = None,
         driver: str = DEFAULT,
         cursor_key: Secret | None = None,
+        keys: Cipher | None = None,
         hooks: Sequence[Hook] = (),
     ) -> None:
         """Say where and how; nothing connects yet.
@@ -61,12 +66,14 @@ class Database:
             pool: The design's numbers: 2 connections at least, 10 at most, 30 s unused, 2 s of waiting.
             driver: The driver's name.
             cursor_key: Signs page cursors. Without one, cursors are good for this handle only; give all processes the same.
+            keys: The key ring that seals and opens encrypted columns: `pgkeel.security.keys.follow(url, provider)`.
             hooks: Who is told of what is written, before and after it is committed.
 
         Raises:
             ConfigError: The driver cannot do what the address asks for.
         """
         self._driver = driver_for(driver, Url.parse(url) if isinstance(url, str) else url)
+        bind_keys(self._driver.dialect, keys)
         self.pool = Pool(self._driver, pool or PoolConfig())
         self._failures: tuple[type[Exception], ...] = (StaleDataError, DBAPIError, *self._driver.errors)
         self._runner = Runner(self.pool, hooks)
@@ -101,6 +108,10 @@ class Database:
         if known is None:
             known = self._known[model] = self._repositories.on(self._runner, model)
         return cast("Repository[R]", known)
+
+    def sealed(self, model: HasRow[R], fields: Mapping[str, object], /) -> Mapping[str, Any]:
+        """Return the fields of a row as your own statement writes them: encrypted ones sealed, with its id and its digests."""
+        return sealed_fields(shape_of(model), fields, self._driver.dialect)
 
     @asynccontextmanager
     async def transaction(

@@ -15,6 +15,7 @@ from pgkeel.access._async.pool import Pool, Slot
 from pgkeel.access._colour.asynchronous import IS_ASYNC, wait_for
 from pgkeel.access.counting import counted
 from pgkeel.access.handwritten import taints
+from pgkeel.schema.sealed_type import share_keys
 
 __all__ = ["AsyncEngine", "AsyncSession", "engine_on"]
 
@@ -78,6 +79,7 @@ def engine_on(pool: Pool) -> AsyncEngine:
     """Return an engine that uses the pool's connections and writes no bound value into its errors."""
     lender = _Lender(pool)
     engine = create_async_engine(f"postgresql+{pool.driver.name}://", pool=lender, hide_parameters=True)
+    share_keys(pool.driver.dialect, engine.dialect)
     if pool.driver.name == "asyncpg":
         lender.dispatch.connect.clear()  # its codecs for JSON are on our connections already; to set them drops all statements
     event.listen(getattr(engine, "sync_engine", engine), "before_cursor_execute", _watch)

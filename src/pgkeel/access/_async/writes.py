@@ -7,6 +7,7 @@ from pgkeel.access._async.part import Part
 from pgkeel.access.arguments import Keyed, key_of
 from pgkeel.access.compiled import Compiled
 from pgkeel.access.errors import Conflict
+from pgkeel.access.sealing import sealed_fields
 from pgkeel.core.errors import UsageError
 
 __all__ = ["Writes"]
@@ -28,14 +29,16 @@ class Writes(Part[R_co]):
             ForeignKeyMissing: A row that is pointed to does not exist.
             CheckFailed: A value breaks a rule of the table.
         """
-        query = write_statements.insert(self._statements, tuple(fields), key_only=True)
-        key: K = await self._write(query, tuple(fields.values()), ())
+        given = sealed_fields(self._shape, fields, self._statements.dialect)
+        query = write_statements.insert(self._statements, tuple(given), key_only=True)
+        key: K = await self._write(query, tuple(given.values()), ())
         return key
 
     async def insert_row(self, **fields: object) -> R_co:
         """Insert a row and return it as the server completed it; raises what `insert` raises."""
-        query = write_statements.insert(self._statements, tuple(fields), key_only=False)
-        row: R_co = await self._write(query, tuple(fields.values()), ())
+        given = sealed_fields(self._shape, fields, self._statements.dialect)
+        query = write_statements.insert(self._statements, tuple(given), key_only=False)
+        row: R_co = await self._write(query, tuple(given.values()), ())
         return row
 
     async def update(self, key: object, /, *, version: int | None, **fields: object) -> R_co:
@@ -54,10 +57,11 @@ class Writes(Part[R_co]):
             raise UsageError(
                 f"nothing to change, or {self._shape.name} has no version", hint="pass fields; version=None without one"
             )
-        names, lock = tuple(fields), (() if version is None else (version,))
-        query = write_statements.update(self._statements, names, versioned=version is not None, with_deleted=self._with_deleted)
         place = key_of(self._shape, key)
-        row: R_co | None = await self._write(query, (*place, *fields.values(), *lock), (place,), spreads="status" in fields)
+        given = sealed_fields(self._shape, fields, self._statements.dialect, row=place[0])
+        names, lock = tuple(given), (() if version is None else (version,))
+        query = write_statements.update(self._statements, names, versioned=version is not None, with_deleted=self._with_deleted)
+        row: R_co | None = await self._write(query, (*place, *given.values(), *lock), (place,), spreads="status" in fields)
         if row is not None:
             return row
         theirs = None if version is None else await self._by_key(place)

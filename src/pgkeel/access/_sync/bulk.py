@@ -2,15 +2,18 @@
 """Writes of many rows at once: COPY, or one statement over arrays, whatever their number."""
 
 from collections.abc import Iterable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from pgkeel.access import bulk_statements
+from sqlalchemy import Column
+
+from pgkeel.access import bulk_statements, select_statements
 from pgkeel.access._sync.loader import Loader
 from pgkeel.access._sync.part import Part
-from pgkeel.access.arguments import Keyed, Row, single_key
+from pgkeel.access.arguments import Keyed, Row, fields_of_row, single_key
 from pgkeel.access.batch import arrays_of, batch_of, last_of
 from pgkeel.access.compiled import Compiled
 from pgkeel.access.outcome import Inserted, Upserted
+from pgkeel.access.sealing import sealed_place, with_digests, with_keys
 from pgkeel.core.errors import UsageError
 
 __all__ = ["Bulk"]
@@ -72,13 +75,18 @@ class Bulk(Part[R_co]):
 
         Args:
             rows: What shall be there.
-            on: Columns of a primary key or unique constraint, which decide whether a row is there.
+            on: Columns of a primary key or unique constraint, which decide whether a row is there. An encrypted one with a blind
+                index stands alone; a row that somebody else adds with the same value meanwhile is `AlreadyExists`: run it again.
             update: Fields that change where it is; all others than `on` when nothing is said.
         """
+        place = (on,) if isinstance(on, str) else tuple(on)
+        sealed = sealed_place(self._shape, place)
+        if sealed is not None:
+            rows, place = self._with_keys(list(rows), place[0], sealed), (str(self._shape.key[0].name),)
+        update = None if update is None else with_digests(self._shape, update)
         batch = batch_of(self._shape, rows, self._dialect)
         if batch is None:
             return []
-        place = (on,) if isinstance(on, str) else tuple(on)
         _require(batch.names, (*place, *(update or ())))
         changed = tuple(name for name in batch.names if name not in place) if update is None else tuple(update)
         query = bulk_statements.upsert_many(self._statements, batch.names, place, changed)
@@ -126,6 +134,13 @@ class Bulk(Part[R_co]):
         """Show hidden rows again, as `restore` does; returns the ids of those that were hidden."""
         self._require_soft_delete()
         return self._by_keys(bulk_statements.restore_many(self._statements), keys)
+
+    def _with_keys(self, rows: list[Row], name: str, column: Column[Any]) -> list[Row]:
+        """Return rows with the ids of those that are there: a sealed value is bound to its row."""
+        given = [fields_of_row(row) for row in rows]
+        condition = column.in_([fields[name] for fields in given])
+        query, values = select_statements.filtered(self._statements, (), None, [condition], True)
+        return with_keys(self._shape, given, name, column, self._runner.all(query, values))
 
     def _by_keys(self, query: Compiled[K], keys: Iterable[K]) -> list[K]:
         single_key(self._shape)

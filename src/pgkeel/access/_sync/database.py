@@ -1,7 +1,7 @@
 # Generated from pgkeel/access/_async/database.py by tools/unasync.py; do not edit.
 """One database handle: the pool and the three doors on it."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
 from functools import wraps
@@ -24,6 +24,9 @@ from pgkeel.access.counting import Scope, expect
 from pgkeel.access.errors import RetryNeeded
 from pgkeel.access.handwritten import arranged
 from pgkeel.access.retry import delay, name_of_work
+from pgkeel.access.sealing import sealed_fields
+from pgkeel.access.shape import shape_of
+from pgkeel.core.cipher import Cipher
 from pgkeel.core.config import PoolConfig
 from pgkeel.core.errors import KeelError
 from pgkeel.core.log import get_logger
@@ -31,6 +34,7 @@ from pgkeel.core.secret import Secret
 from pgkeel.core.url import Url
 from pgkeel.postgres import Query
 from pgkeel.schema import HasRow
+from pgkeel.schema.sealed_type import bind_keys
 
 __all__ = ["Database"]
 
@@ -53,6 +57,7 @@ class Database:
         pool: PoolConfig | None = None,
         driver: str = DEFAULT,
         cursor_key: Secret | None = None,
+        keys: Cipher | None = None,
         hooks: Sequence[Hook] = (),
     ) -> None:
         """Say where and how; nothing connects yet.
@@ -62,12 +67,14 @@ class Database:
             pool: The design's numbers: 2 connections at least, 10 at most, 30 s unused, 2 s of waiting.
             driver: The driver's name.
             cursor_key: Signs page cursors. Without one, cursors are good for this handle only; give all processes the same.
+            keys: The key ring that seals and opens encrypted columns: `pgkeel.security.keys.follow(url, provider)`.
             hooks: Who is told of what is written, before and after it is committed.
 
         Raises:
             ConfigError: The driver cannot do what the address asks for.
         """
         self._driver = driver_for(driver, Url.parse(url) if isinstance(url, str) else url)
+        bind_keys(self._driver.dialect, keys)
         self.pool = Pool(self._driver, pool or PoolConfig())
         self._failures: tuple[type[Exception], ...] = (StaleDataError, DBAPIError, *self._driver.errors)
         self._runner = Runner(self.pool, hooks)
@@ -102,6 +109,10 @@ class Database:
         if known is None:
             known = self._known[model] = self._repositories.on(self._runner, model)
         return cast("Repository[R]", known)
+
+    def sealed(self, model: HasRow[R], fields: Mapping[str, object], /) -> Mapping[str, Any]:
+        """Return the fields of a row as your own statement writes them: encrypted ones sealed, with its id and its digests."""
+        return sealed_fields(shape_of(model), fields, self._driver.dialect)
 
     @contextmanager
     def transaction(

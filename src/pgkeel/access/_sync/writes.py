@@ -8,6 +8,7 @@ from pgkeel.access._sync.part import Part
 from pgkeel.access.arguments import Keyed, key_of
 from pgkeel.access.compiled import Compiled
 from pgkeel.access.errors import Conflict
+from pgkeel.access.sealing import sealed_fields
 from pgkeel.core.errors import UsageError
 
 __all__ = ["Writes"]
@@ -29,14 +30,16 @@ class Writes(Part[R_co]):
             ForeignKeyMissing: A row that is pointed to does not exist.
             CheckFailed: A value breaks a rule of the table.
         """
-        query = write_statements.insert(self._statements, tuple(fields), key_only=True)
-        key: K = self._write(query, tuple(fields.values()), ())
+        given = sealed_fields(self._shape, fields, self._statements.dialect)
+        query = write_statements.insert(self._statements, tuple(given), key_only=True)
+        key: K = self._write(query, tuple(given.values()), ())
         return key
 
     def insert_row(self, **fields: object) -> R_co:
         """Insert a row and return it as the server completed it; raises what `insert` raises."""
-        query = write_statements.insert(self._statements, tuple(fields), key_only=False)
-        row: R_co = self._write(query, tuple(fields.values()), ())
+        given = sealed_fields(self._shape, fields, self._statements.dialect)
+        query = write_statements.insert(self._statements, tuple(given), key_only=False)
+        row: R_co = self._write(query, tuple(given.values()), ())
         return row
 
     def update(self, key: object, /, *, version: int | None, **fields: object) -> R_co:
@@ -55,10 +58,11 @@ class Writes(Part[R_co]):
             raise UsageError(
                 f"nothing to change, or {self._shape.name} has no version", hint="pass fields; version=None without one"
             )
-        names, lock = tuple(fields), (() if version is None else (version,))
-        query = write_statements.update(self._statements, names, versioned=version is not None, with_deleted=self._with_deleted)
         place = key_of(self._shape, key)
-        row: R_co | None = self._write(query, (*place, *fields.values(), *lock), (place,), spreads="status" in fields)
+        given = sealed_fields(self._shape, fields, self._statements.dialect, row=place[0])
+        names, lock = tuple(given), (() if version is None else (version,))
+        query = write_statements.update(self._statements, names, versioned=version is not None, with_deleted=self._with_deleted)
+        row: R_co | None = self._write(query, (*place, *given.values(), *lock), (place,), spreads="status" in fields)
         if row is not None:
             return row
         theirs = None if version is None else self._by_key(place)

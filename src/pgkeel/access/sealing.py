@@ -1,0 +1,99 @@
+"""Seal what a caller writes into encrypted columns, before the statement is chosen."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, cast
+
+from sqlalchemy import Column
+from sqlalchemy.engine import Dialect
+
+from pgkeel.access.arguments import fields_of_row
+from pgkeel.access.shape import Shape
+from pgkeel.core.errors import UsageError
+from pgkeel.core.normal_form import normal_form
+from pgkeel.schema.sealed_type import EncryptedType, new_key, row_key, sealed_values
+
+__all__ = ["sealed_fields", "sealed_place", "sealed_rows", "with_digests", "with_keys"]
+
+
+def sealed_fields(shape: Shape[Any], fields: Mapping[str, object], dialect: Dialect, *, row: object = None) -> Mapping[str, Any]:
+    """Return fields with those of encrypted columns sealed, and with what stands beside them; a new row gets its id.
+
+    Args:
+        shape: The model's.
+        fields: As the caller names them.
+        dialect: Carries the keys.
+        row: The row's id; None for a new row.
+
+    Raises:
+        ConfigError: The handle has no keys.
+        UsageError: The value is no text, or the new row's id cannot be made here.
+    """
+    named = {str(shape.column(name).name): name for name in fields} if shape.encrypted else {}
+    sealed = [column for column in shape.encrypted if column.name in named]
+    if not sealed:
+        return fields
+    found: dict[str, Any] = dict(fields)
+    key = str(row_key(shape.table).name)
+    if row is None:
+        row = found.get(named.get(key, key))
+    if row is None:
+        row = found[key] = new_key(shape.table)
+    for column in sealed:
+        value = found.pop(named[column.name])
+        found |= sealed_values(column, value, row, dialect)
+    return found
+
+
+def sealed_rows(shape: Shape[Any], rows: Iterable[object], dialect: Dialect) -> Iterable[object]:
+    """Return rows, each as `sealed_fields` gives it."""
+    if not shape.encrypted:
+        return rows
+    return (sealed_fields(shape, fields_of_row(row), dialect) for row in rows)
+
+
+def sealed_place(shape: Shape[Any], names: Sequence[str]) -> Column[Any] | None:
+    """Return the encrypted column that decides whether a row is there; None where none does.
+
+    Raises:
+        UsageError: It has no blind index, or does not stand alone.
+    """
+    chosen = [column for column in shape.encrypted if column.name in {shape.column(name).name for name in names}]
+    if not chosen:
+        return None
+    if len(names) > 1 or cast("EncryptedType", chosen[0].type).index is None:
+        raise UsageError(f"{shape.name}.{chosen[0].name} is encrypted: it decides alone, and by a blind index", hint='on="id"')
+    return chosen[0]
+
+
+def with_digests(shape: Shape[Any], names: Iterable[str]) -> tuple[str, ...]:
+    """Return names of columns, and with each encrypted one those that stand beside it."""
+    found: list[str] = []
+    for name in names:
+        column = shape.column(name)
+        is_found = isinstance(column.type, EncryptedType) and column.type.index is not None
+        found += [column.name, f"{column.name}_bidx", f"{column.name}_bidx_next"] if is_found else [name]
+    return tuple(found)
+
+
+def with_keys(
+    shape: Shape[Any], given: Iterable[Mapping[str, object]], name: str, column: Column[Any], there: Iterable[Any]
+) -> list[Any]:
+    """Return fields with the id of the row that has the same value in an encrypted column; a new value gets one.
+
+    Args:
+        shape: The model's.
+        given: The fields of each row.
+        name: As which the caller names the column.
+        column: The encrypted column.
+        there: Rows of the table.
+    """
+    form = str(cast("EncryptedType", column.type).index)
+    key, field = str(row_key(shape.table).name), str(column.name)
+    ids = {normal_form(form, getattr(row, field)): getattr(row, key) for row in there}
+    found = []
+    for fields in given:
+        value = normal_form(form, str(fields[name]))
+        if value not in ids:
+            ids[value] = fields.get(key) or new_key(shape.table)
+        found.append({**fields, key: ids[value]})
+    return found

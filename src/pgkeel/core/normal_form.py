@@ -1,0 +1,42 @@
+"""The form in which values are compared: what a search index is made of, so that it finds whoever writes it differently."""
+
+import re
+import unicodedata
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from pgkeel.core.errors import UsageError
+
+__all__ = ["NORMAL_FORMS", "normal_form"]
+
+_NO_DIGIT = re.compile(r"\D", re.ASCII)
+
+
+def _exact(text: str) -> str:
+    return text
+
+
+def _caseless(text: str) -> str:
+    return unicodedata.normalize("NFKC", text).strip().casefold()
+
+
+def _digits(text: str) -> str:
+    return _NO_DIGIT.sub("", unicodedata.normalize("NFKC", text))
+
+
+NORMAL_FORMS: Mapping[str, Callable[[str], str]] = MappingProxyType(
+    {"exact": _exact, "email": _caseless, "caseless": _caseless, "digits": _digits}
+)
+"""`exact`: letter by letter. `email`, `caseless`: Unicode NFKC, trimmed, without case. `digits`: only those."""
+
+
+def normal_form(name: str, text: str) -> bytes:
+    """Return a text in a normal form, as bytes.
+
+    Raises:
+        UsageError: There is no such form.
+    """
+    form = NORMAL_FORMS.get(name)
+    if form is None:
+        raise UsageError(f"there is no normal form {name!r}", hint=f"one of {', '.join(NORMAL_FORMS)}")
+    return form(text).encode()

@@ -1,0 +1,82 @@
+"""Seal or open the rows of a batch: what `code=encrypt.TABLE.COLUMN.KEY:FORM` in a Backfill section stands for."""
+
+from collections.abc import Callable
+from typing import Any
+
+from pgkeel.core.cipher import FieldCipher
+from pgkeel.core.errors import NotFound
+from pgkeel.core.normal_form import NORMAL_FORMS, normal_form
+from pgkeel.postgres import Connection, Query, identifier, load
+from pgkeel.schema.field import EncryptedField
+from pgkeel.security.keys import KeyRing
+
+__all__ = ["CODE", "change_of", "is_ours"]
+
+CODE = ("encrypt.", "decrypt.")
+Change = Callable[[Connection, Any, Any], int]
+
+
+def is_ours(code: str) -> bool:
+    """Return whether a backfill's `code=` asks for keys."""
+    return code.startswith(CODE)
+
+
+def change_of(code: str, ring: KeyRing | Callable[[], KeyRing]) -> Change:
+    """Return what seals, or opens, the rows of a batch.
+
+    Args:
+        code: As the Backfill section says it.
+        ring: The keys, or what gives them when a row needs them.
+
+    Raises:
+        NotFound: The code is not one that `security encrypt` writes.
+    """
+    path, _, form = code.partition(":")
+    verb, *names = path.split(".")
+    if len(names) not in {3, 4} or (form not in NORMAL_FORMS and form != "none"):
+        raise NotFound(f"the backfill's code {code[:80]} is not known", hint="`pgkeel security encrypt` writes it")
+    *table, column, key = names
+    field = EncryptedField(tuple(table), column, key, None if form == "none" else form)
+    act = _seal if verb == "encrypt" else _open
+    added = f"{column}_sealed" if verb == "encrypt" else f"{column}_clear"
+
+    def change(connection: Connection, lo: object, hi: object) -> int:
+        if not _has_column(connection, field, added):
+            return 0  # the switch is done: nothing was left
+        rows = _query("unsealed_rows", field, added).rows(connection, lo=lo, hi=hi)
+        if not rows:
+            return 0
+        load(__name__, "resealing").scalar(connection)
+        keys = ring if isinstance(ring, KeyRing) else ring()
+        return act(connection, field, keys.field(field.table_name, column), rows)
+
+    return change
+
+
+def _seal(connection: Connection, field: EncryptedField, cipher: FieldCipher, rows: list[dict[str, Any]]) -> int:
+    values: dict[str, object] = {
+        "keys": [row["key"] for row in rows],
+        "sealed": [cipher.seal(row["key"], row["clear"].encode()) for row in rows],
+    }
+    if field.index is not None:
+        digests = [cipher.written(normal_form(field.index, row["clear"])) for row in rows]
+        values |= {"digests": [now for now, _ in digests], "next_digests": [then for _, then in digests]}
+    query = _query("seal" if field.index is None else "seal_indexed", field, f"{field.column}_sealed")
+    return query.run(connection, **values)
+
+
+def _open(connection: Connection, field: EncryptedField, cipher: FieldCipher, rows: list[dict[str, Any]]) -> int:
+    clear = [cipher.open(row["key"], row["clear"]).decode() for row in rows]
+    query = _query("unseal", field, f"{field.column}_clear")
+    return query.run(connection, keys=[row["key"] for row in rows], clear=clear)
+
+
+def _has_column(connection: Connection, field: EncryptedField, column: str) -> bool:
+    table = ".".join(f'"{part}"' for part in field.table)
+    return bool(load(__name__, "has_column").scalar(connection, table=table, column=column))
+
+
+def _query(name: str, field: EncryptedField, sealed: str) -> Query:
+    names = {"key": field.key, "column": field.column, "sealed": sealed, "now": field.digest, "then": field.next_digest}
+    columns = {each: identifier(column) for each, column in names.items()}
+    return load(__name__, name).named(table=identifier(*field.table), **columns)

@@ -1,0 +1,16 @@
+-- one row: a constraint or an index that rests on a column
+SELECT constraint_.conname AS name, 'constraint' AS kind, pg_get_constraintdef(constraint_.oid) AS definition, constraint_.contype = 'u' AS is_unique
+FROM pg_constraint AS constraint_
+JOIN pg_attribute AS attribute ON attribute.attrelid = constraint_.conrelid AND attribute.attnum = ANY (constraint_.conkey)
+WHERE constraint_.conrelid = to_regclass(%(table)s::text)
+  AND constraint_.contype IN ('c', 'u', 'x')
+  AND attribute.attname = %(column)s
+UNION ALL
+SELECT class.relname, 'index', pg_get_indexdef(class.oid), index.indisunique
+FROM pg_index AS index
+JOIN pg_class AS class ON class.oid = index.indexrelid
+JOIN pg_attribute AS attribute ON attribute.attrelid = index.indrelid AND attribute.attnum = ANY (index.indkey)
+WHERE index.indrelid = to_regclass(%(table)s::text)
+  AND NOT EXISTS (SELECT FROM pg_constraint AS owner WHERE owner.conindid = index.indexrelid)
+  AND attribute.attname = %(column)s
+ORDER BY 2, 1

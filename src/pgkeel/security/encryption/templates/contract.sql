@@ -1,0 +1,9 @@
+-- Up Migration
+{prove}BEGIN;
+{require}ALTER TABLE {table} DROP COLUMN {clear};
+{drop_beside}COMMIT;
+
+-- Down Migration
+BEGIN;
+ALTER TABLE {table} ADD COLUMN {clear} {type};
+{add_beside}{unrequire}COMMIT;

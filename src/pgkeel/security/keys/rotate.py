@@ -1,0 +1,209 @@
+"""Seal every row anew by the active key, beside readers and writers: in batches, each one transaction, resumable anywhere.
+
+A row is exchanged only if it still holds what was read. Equal values stay refused throughout: while two keys are about, every row
+has both digests, and both columns are unique.
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+
+from pgkeel.core.cipher import FieldCipher, header_of
+from pgkeel.core.normal_form import normal_form
+from pgkeel.postgres import Connection, Query, identifier, load
+from pgkeel.schema.field import EncryptedField
+from pgkeel.security.keys.errors import KeyInUse, WrongState
+from pgkeel.security.keys.key import WrappedKey
+from pgkeel.security.keys.ring import KeyRing
+from pgkeel.security.keys.store import KeyHolder, keys_of, known, mark_destroyed, mark_retired, require_time, require_unused
+
+__all__ = ["Rotated", "destroy", "find", "retire", "rotate"]
+
+Fields = Sequence[EncryptedField]
+_BATCH = 500
+_ROUNDS = 10
+
+
+class Rotated(msgspec.Struct, frozen=True):
+    """What became of one column.
+
+    Attributes:
+        field: `table.column`.
+        rows: How many rows were changed.
+    """
+
+    field: str
+    rows: int
+
+
+def rotate(connection: Connection, ring: KeyRing, fields: Fields, *, batch: int = _BATCH) -> tuple[Rotated, ...]:
+    """Seal by the active key whatever another one sealed; killed at any instant, the next run goes on.
+
+    Args:
+        connection: In autocommit, as the owner of the tables.
+        ring: The keys.
+        fields: The encrypted columns.
+        batch: Rows of one transaction.
+    """
+    is_moving = any(key.state in {"previous", "retired"} for key in keys_of(connection))
+    return tuple(Rotated(field.name, _rotate(connection, ring, field, batch, is_moving=is_moving)) for field in fields)
+
+
+def _rotate(connection: Connection, ring: KeyRing, field: EncryptedField, batch: int, *, is_moving: bool) -> int:
+    is_indexed = field.index is not None and is_moving
+    query = _named("old_indexed_rows" if is_indexed else "old_rows", field)
+    cipher, header, done = ring.field(field.table_name, field.column), header_of(ring.active), 0
+    for _ in range(_ROUNDS):  # a row that was written while its batch was sealed is found in the next round
+        done += sum(_reseal(connection, cipher, field, rows) for rows in _batches(connection, query, batch, header=header))
+        if query.row(connection, header=header, last=None, is_first=True, batch=1) is None:
+            break
+    return done
+
+
+def _batches(connection: Connection, query: Query, batch: int, **values: object) -> Iterator[list[dict[str, Any]]]:
+    last: object = None
+    while rows := query.rows(connection, last=last, is_first=last is None, batch=batch, **values):
+        yield rows
+        last = rows[-1]["key"]
+
+
+def _reseal(connection: Connection, cipher: FieldCipher, field: EncryptedField, rows: list[dict[str, Any]]) -> int:
+    clear = [cipher.open(row["key"], row["sealed"]) for row in rows]
+    values: dict[str, object] = {
+        "keys": [row["key"] for row in rows],
+        "sealed": [row["sealed"] for row in rows],
+        "fresh": [cipher.seal(row["key"], text) for row, text in zip(rows, clear, strict=True)],
+    }
+    if field.index is not None:
+        digests = [cipher.written(normal_form(field.index, text.decode())) for text in clear]
+        values |= {"digests": [now for now, _ in digests], "next_digests": [then for _, then in digests]}
+    return _changed(connection, _named("reseal" if field.index is None else "reseal_indexed", field), **values)
+
+
+def retire(
+    connection: Connection,
+    ring: KeyRing,
+    key: int,
+    fields: Fields,
+    *,
+    refresh: timedelta,
+    batch: int = _BATCH,
+    dry_run: bool = False,
+) -> WrappedKey:
+    """Let a key only open from now on, and rows be found by the active key's digest.
+
+    Raises:
+        WrongState: It is the active one, or destroyed.
+        KeyInUse: Rows are not rotated yet.
+        TooEarly: Not every process has read that another key is active.
+    """
+    found = known(connection, key)
+    if found.state in {"active", "destroyed"}:
+        hint = "`pgkeel security keys add`, activate that one, and rotate" if found.state == "active" else "nothing is left of it"
+        raise WrongState(f"key {key} is {found.state}", hint=hint)
+    if found.state == "previous":
+        require_time(connection, ring.active, refresh)
+        _require_rotated(connection, ring, fields)
+    if dry_run:
+        return found
+    if found.state != "retired":
+        mark_retired(connection, key)
+    for field in _indexed(fields):
+        _repeat(connection, _named("move_digests", field), batch)
+    ring.take(keys_of(connection))
+    return known(connection, key)
+
+
+def destroy(
+    connection: Connection,
+    ring: KeyRing,
+    key: int,
+    fields: Fields,
+    *,
+    holders: Sequence[KeyHolder] = (),
+    refresh: timedelta,
+    batch: int = _BATCH,
+    dry_run: bool = False,
+) -> WrappedKey:
+    """Forget a retired key for ever: what it sealed will not be opened again by anybody.
+
+    Raises:
+        WrongState: It is not retired.
+        KeyInUse: A row, an audit partition or a kept backup needs it.
+        TooEarly: Not every process has read that it is retired.
+    """
+    found = known(connection, key)
+    if found.state not in {"retired", "destroyed"}:
+        raise WrongState(f"key {key} is {found.state}", hint=f"`pgkeel security keys retire {key}` comes first")
+    if found.state == "retired":
+        require_time(connection, key, refresh)
+        require_unused(connection, found, holders)
+        for field in _indexed(fields):
+            _require_moved(connection, ring, field, key, batch)
+    if dry_run:
+        return found
+    if found.state == "retired":
+        mark_destroyed(connection, key)
+        ring.take(keys_of(connection))
+    if not any(each.state in {"previous", "retired"} for each in keys_of(connection)):
+        for field in _indexed(fields):
+            _repeat(connection, _named("drop_digests", field), batch)
+    return known(connection, key)
+
+
+def find(connection: Connection, ring: KeyRing, field: EncryptedField, text: str) -> list[object]:
+    """Return the ids of the rows that hold a text.
+
+    Raises:
+        WrongState: The column has no blind index.
+    """
+    if field.index is None:
+        raise WrongState(f"{field.name} has no blind index", hint='declare Encrypted(index="exact"), and write a migration')
+    digests = ring.field(field.table_name, field.column).lookups(normal_form(field.index, text))
+    return [row["key"] for row in _named("find", field).rows(connection, digests=digests)]
+
+
+def _require_rotated(connection: Connection, ring: KeyRing, fields: Fields) -> None:
+    header = header_of(ring.active)
+    for field in fields:
+        query = _named("old_rows" if field.index is None else "old_indexed_rows", field)
+        if query.row(connection, header=header, last=None, is_first=True, batch=1) is not None:
+            hint = "run `pgkeel security keys rotate`, and this again"
+            raise KeyInUse(f"{field.name} has rows that the active key did not seal", hint=hint, data={"used_by": [field.name]})
+
+
+def _require_moved(connection: Connection, ring: KeyRing, field: EncryptedField, key: int, batch: int) -> None:
+    """Refuse while a row is found only by the digest of a key that is to go; every row is asked, for a digest has no name."""
+    cipher = ring.field(field.table_name, field.column)
+    for rows in _batches(connection, _named("every_row", field), batch):
+        for row in rows:
+            now, _ = cipher.written(normal_form(field.index or "", cipher.open(row["key"], row["sealed"]).decode()))
+            if now != row["digest"]:
+                hint = f"`pgkeel security keys retire {key}` moves them"
+                raise KeyInUse(
+                    f"{field.name} has rows with the digest of an older key", hint=hint, data={"used_by": [field.name]}
+                )
+
+
+def _repeat(connection: Connection, query: Query, batch: int) -> None:
+    while _changed(connection, query, batch=batch):
+        pass
+
+
+def _changed(connection: Connection, query: Query, **values: object) -> int:
+    with connection.transaction():
+        load(__name__, "resealing").scalar(connection)
+        return query.run(connection, **values)
+
+
+def _named(name: str, field: EncryptedField) -> Query:
+    columns = {"key": field.key, "column": field.column, "now": field.digest, "then": field.next_digest}
+    return load(__name__, name).named(
+        table=identifier(*field.table), **{each: identifier(column) for each, column in columns.items()}
+    )
+
+
+def _indexed(fields: Fields) -> list[EncryptedField]:
+    return [field for field in fields if field.index is not None]

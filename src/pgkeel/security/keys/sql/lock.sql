@@ -1,0 +1,2 @@
+-- utility: one change of the ring at a time; readers go on
+LOCK TABLE pgkeel.keys IN SHARE ROW EXCLUSIVE MODE

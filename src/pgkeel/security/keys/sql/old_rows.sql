@@ -1,0 +1,8 @@
+-- one row: the next row of a column that the active key did not seal
+SELECT {key} AS key, {column} AS sealed
+FROM {table}
+WHERE {column} IS NOT NULL
+  AND substring({column} FROM 1 FOR 5) <> %(header)s::bytea
+  AND ({key} > %(last)s OR %(is_first)s)
+ORDER BY {key}
+LIMIT %(batch)s

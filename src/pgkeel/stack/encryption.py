@@ -1,0 +1,67 @@
+"""Write the migrations that encrypt or decrypt a column into the team's folder."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from pgkeel import migrations
+from pgkeel.core import clock
+from pgkeel.core.project import Project
+from pgkeel.migrations import Source
+from pgkeel.security.encryption import MigrationText, plan_decryption, plan_encryption
+from pgkeel.security.encryption.column import find_column
+from pgkeel.security.encryption.remains import Remains, remains, scrub
+from pgkeel.stack.connection import connect
+from pgkeel.stack.keys import field_of
+
+__all__ = ["plan_decrypt", "plan_encrypt", "remains_of", "write_migrations"]
+
+_APPLICATION = "pgkeel security encrypt"
+
+
+def plan_encrypt(project: Project, name: str, *, index: str | None, unique: str | None) -> tuple[MigrationText, ...]:
+    """Return the migrations that make the clear column `table.column` an encrypted one; see `plan_encryption`.
+
+    Raises:
+        NotFound: There is no such column.
+        Refused: Its type or the table's key does not allow it.
+    """
+    with connect(project, "owner", application=_APPLICATION) as connection:
+        column = find_column(connection, name, sealed=False)
+    return plan_encryption(column, index=index, unique=unique)
+
+
+def plan_decrypt(project: Project, name: str, *, index: str | None, type_: str) -> tuple[MigrationText, ...]:
+    """Return the migrations that make the encrypted column `table.column` a clear one; see `plan_decryption`.
+
+    Raises:
+        NotFound: There is no such column.
+        Refused: It is not an encrypted one.
+    """
+    with connect(project, "owner", application=_APPLICATION) as connection:
+        column = find_column(connection, name, sealed=True)
+    return plan_decryption(column, index=index, type_=type_)
+
+
+def remains_of(project: Project, name: str, *, does_scrub: bool) -> tuple[Remains, ...]:
+    """Return where older clear values of an encrypted column still lie, after its table was written anew if that is asked for.
+
+    Raises:
+        NotFound: The models have no such encrypted column.
+        Refused: The old column is still there, or the table's lock was not obtained.
+    """
+    field = field_of(project, name)
+    if does_scrub:
+        with connect(project, "owner", application=_APPLICATION) as owner:
+            scrub(owner, field)
+    with connect(project, "superuser", application=_APPLICATION) as superuser:
+        return remains(superuser, field)
+
+
+def write_migrations(project: Project, planned: Sequence[MigrationText]) -> list[str]:
+    """Write planned migrations into the team's folder, one version after the other, and return their paths."""
+    source = Source("app", project.root / project.config.migrations.directory)
+    paths: list[str] = []
+    for each in planned:
+        version = Path(paths[0]).name.partition("_")[0] if paths else ""
+        paths.append(migrations.new(source, each.words, now=clock.now(), text=each.text.replace("{version}", version)))
+    return paths
