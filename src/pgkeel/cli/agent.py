@@ -3,6 +3,7 @@
 import signal
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import msgspec
@@ -13,6 +14,9 @@ from pgkeel.cli.answer import Answer, answers, current_project, talk
 from pgkeel.core.errors import KeelError
 from pgkeel.core.project import Project
 from pgkeel.stack.layout import layout_of
+
+if TYPE_CHECKING:
+    from pgkeel.agent.jobs import Job
 
 __all__ = ["agent"]
 
@@ -40,11 +44,17 @@ def status() -> Answer:
 
 
 def _refuse_wrong_schedules(project: Project) -> None:
-    from pgkeel.agent.jobs import ALL  # noqa: PLC0415 - needs the extra [agent]; `agent status` does not
-    from pgkeel.agent.schedule import read_schedules  # noqa: PLC0415 - as above
+    from pgkeel.agent.schedule import read_schedules  # noqa: PLC0415 - needs the extra [agent]; `agent status` does not
 
     settings = project.config.agent
-    read_schedules({job.name: job.schedule for job in ALL}, settings.schedules, settings.time_zone)
+    read_schedules({job.name: job.schedule for job in _jobs(project)}, settings.schedules, settings.time_zone)
+
+
+def _jobs(project: Project) -> "tuple[Job, ...]":
+    from pgkeel.agent.jobs import ALL  # noqa: PLC0415 - needs the extra [agent]; `agent status` does not
+    from pgkeel.stack.upkeep import upkeep_jobs  # noqa: PLC0415 - as above
+
+    return (*ALL, *upkeep_jobs(project))
 
 
 def _work(project: Project, state: Path) -> int:
@@ -54,7 +64,9 @@ def _work(project: Project, state: Path) -> int:
 
     open_log(state / "agent.log")
     try:
-        worker = Agent(lambda role: connect(project, role, application="pgkeel agent"), state, project.config.agent)
+        worker = Agent(
+            lambda role: connect(project, role, application="pgkeel agent"), state, project.config.agent, jobs=_jobs(project)
+        )
     except KeelError as err:
         talk(f"error: {err.message}")
         return err.exit_code
