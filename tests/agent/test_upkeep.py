@@ -4,34 +4,44 @@ from datetime import timedelta
 from pathlib import Path
 
 from pgkeel.access.purging import soft_deleted_models
+from pgkeel.access.sync import Database
 from pgkeel.agent.jobs import refresh_views
 from pgkeel.agent.jobs.purge_deleted import purge_job
 from pgkeel.agent.reach import Connector
 from pgkeel.core.config import AgentConfig, Config, RetentionConfig
 from pgkeel.core.project import Project
+from pgkeel.core.url import Url
 from pgkeel.postgres import Connection
 from pgkeel.schema.building import create_all
-from pgkeel.schema.models import Base
+from pgkeel.schema.models import Base, Post, User
 from pgkeel.stack.upkeep import upkeep_jobs
+from tests.access.people import user_fields
 from tests.agent.conftest import until, working
 from tests.agent.test_agent import seen
 
 
-def test_rows_that_were_hidden_long_enough_are_purged(connector: Connector, db: Connection, tmp_path: Path) -> None:
+def test_rows_that_were_hidden_long_enough_are_purged(
+    connector: Connector, agent_db: Url, db: Connection, tmp_path: Path
+) -> None:
     create_all(Base, db)
-    db.execute(
-        "INSERT INTO users (email, password_hash, deleted_at, status)"
-        " SELECT 'u' || n || '@example.org', '!', now() - n * interval '1 day', 'deleted' FROM generate_series(1, 5) n"
-    )
-    db.execute("INSERT INTO posts (user_id, title, content) SELECT id, 't', 'c' FROM users WHERE email = 'u5@example.org'")
+    with Database(agent_db) as database:
+        users = database.repository(User)
+        keys = [users.insert(**user_fields(f"u{day}")) for day in range(1, 6)]
+        database.repository(Post).insert(user_id=keys[4], title="t", content="c")
+        users.soft_delete_many(keys)
+    for day, key in enumerate(keys, start=1):
+        db.execute(
+            "UPDATE users SET deleted_at = now() - %(day)s * interval '1 day' WHERE id = %(key)s", {"day": day, "key": key}
+        )
     job = purge_job(lambda: soft_deleted_models(Base), timedelta(days=2, hours=12))
 
     with working(connector, tmp_path, [job]):
         until(lambda: seen(tmp_path, "purge_deleted").last_outcome == "ok")
 
     assert seen(tmp_path, "purge_deleted").last_result == {"comments": 0, "posts": 0, "users": 3}
-    left = db.execute("SELECT email FROM users ORDER BY deleted_at").fetchall()
-    assert [row["email"].partition("+")[0] for row in left] == ["deleted", "u2@example.org", "u1@example.org"]
+    left = db.execute("SELECT id, version FROM users ORDER BY deleted_at").fetchall()
+    assert [row["id"] for row in left] == [keys[4], keys[1], keys[0]]
+    assert left[0]["version"] > left[1]["version"]
 
 
 def test_nothing_is_purged_unless_the_project_says_when(tmp_path: Path) -> None:
