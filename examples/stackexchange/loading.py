@@ -7,14 +7,11 @@ from typing import Any, Protocol
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import Table, select
-from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.orm import Session
 
 from examples.stackexchange.dump import Row, find_file, read_rows
 from examples.stackexchange.mapping import Site, role_name
-from pgkeel.access.sync import Database
+from pgkeel.access import AccessError
+from pgkeel.access.sync import Database, Transaction
 from pgkeel.schema.models import Comment, Event, Post, Role, User, UserRole
 
 __all__ = ["Loaded", "Progress", "load_dump"]
@@ -62,15 +59,15 @@ def load_dump(database: Database, folder: Path, *, site: str = "", progress: Pro
         BrokenDump: A file is missing or broken, or a row breaks a constraint; nothing was loaded.
     """
     files = {name: find_file(folder, name) for name in FILES}
-    with database.transaction() as session:
-        return _Load(session, files, Site(site or folder.resolve().name), progress).run()
+    with database.transaction() as transaction:
+        return _Load(transaction, files, Site(site or folder.resolve().name), progress).run()
 
 
 class _Load:
-    """One load, in the transaction of its session."""
+    """One load, in one transaction."""
 
-    def __init__(self, session: Session, files: Mapping[str, Path], site: Site, progress: Progress) -> None:
-        self._session = session
+    def __init__(self, transaction: Transaction, files: Mapping[str, Path], site: Site, progress: Progress) -> None:
+        self._transaction = transaction
         self._files = files
         self._site = site
         self._progress = progress
@@ -105,7 +102,7 @@ class _Load:
 
     def _badges(self) -> int:
         """Roles, and who has them; returns how many were earned again."""
-        taken = {role.name: role.id for role in self._session.execute(select(Role.name, Role.id))}
+        taken = {role.name: role.id for role in self._transaction.repository(Role).filter()}
         earned: set[tuple[UUID, UUID]] = set()
         repeated = 0
         for batch in _batches(self._rows("Badges")):
@@ -127,27 +124,26 @@ class _Load:
                 known.add(identity)
                 yield row, self._site.role(badge, name)
 
-    def _insert(self, model: type[Any], rows: Iterable[tuple[Row, dict[str, Any]]]) -> None:
+    def _insert(self, model: Any, rows: Iterable[tuple[Row, dict[str, Any]]]) -> None:  # noqa: ANN401 - a mapped class
         for batch in _batches(rows):
-            self._inserted[model.__tablename__] += self._insert_batch(model.__table__, batch)
+            self._inserted[model.__tablename__] += self._insert_batch(model, batch)
 
-    def _insert_batch(self, table: Table, batch: list[tuple[Row, dict[str, Any]]]) -> int:
+    def _insert_batch(self, model: Any, batch: list[tuple[Row, dict[str, Any]]]) -> int:  # noqa: ANN401 - a mapped class
         """Return how many of the rows were not there yet; when one is refused, find it and name it."""
         try:
-            return self._insert_values(table, [values for _, values in batch])
-        except DBAPIError:
+            return self._insert_values(model, [values for _, values in batch])
+        except AccessError:
             for row, values in batch:
                 try:
-                    self._insert_values(table, [values])
-                except DBAPIError as err:
-                    raise row.broken(f"{table.name} refuses it: {_refusal(err)}") from err
+                    self._insert_values(model, [values])
+                except AccessError as err:
+                    raise row.broken(f"{model.__tablename__} refuses it: {_refusal(err)}") from err
             raise
 
-    def _insert_values(self, table: Table, values: list[dict[str, Any]]) -> int:
-        key = list(table.primary_key.columns)
-        statement = insert(table).on_conflict_do_nothing(index_elements=key).returning(*key)
-        with self._session.begin_nested():
-            return len(self._session.execute(statement, values).all())
+    def _insert_values(self, model: Any, values: list[dict[str, Any]]) -> int:  # noqa: ANN401 - a mapped class
+        key = [column.name for column in model.__table__.primary_key.columns]
+        with self._transaction.begin_nested():
+            return len(self._transaction.repository(model).upsert_many(values, on=key, update=()))
 
 
 def _batches(rows: Iterable[Any]) -> Iterator[list[Any]]:
@@ -163,8 +159,7 @@ def _is_first(grant: dict[str, Any], earned: set[tuple[UUID, UUID]]) -> bool:
     return is_first
 
 
-def _refusal(err: DBAPIError) -> str:
+def _refusal(err: AccessError) -> str:
     """Return which rule of the table was broken."""
-    diagnosis = getattr(err.orig, "diag", None)
-    constraint = getattr(diagnosis, "constraint_name", None)
-    return f"it breaks {constraint}" if constraint else str(getattr(diagnosis, "message_primary", err.orig))
+    constraint: str = getattr(err, "constraint", "")
+    return f"it breaks {constraint}" if constraint else err.message

@@ -144,3 +144,15 @@ async def test_many_rows_are_hidden_shown_and_deleted_by_their_ids(db: Any) -> N
     assert set(await posts.delete_many([*keys, uuid4()])) == set(keys)
     with pytest.raises(UsageError, match="soft delete"):
         await db.repository(Role).soft_delete_many([uuid4()])
+
+
+@pytest.mark.parametrize("write", ["insert_many", "insert_many_returning", "upsert_many", "update_many"])
+async def test_a_text_that_is_too_long_is_refused_and_never_cut_off(db: Any, write: str) -> None:
+    author, posts = await new_user(db), db.repository(Post)
+    key = await posts.insert(**post(author, "x" * 255))
+    with pytest.raises(InvalidValue):
+        await getattr(posts, write)([post(author, "x" * 256, id=key)])
+    assert (await posts.get(key)).version == 1
+    assert await posts.count(Post.title.in_(["x" * 256])) == 0
+    assert await posts.count(Post.title == "x" * 256) == 0
+    assert await posts.count(Post.title.in_(["x" * 255])) == 1

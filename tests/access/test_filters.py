@@ -65,6 +65,7 @@ async def some_posts(db: Any) -> UUID:
         ("created_at.lt=2020-01-01T00:00:00%2B02:00", set()),
     ],
 )
+@pytest.mark.parametrize("colour", ["asyncpg"], indirect=True)
 async def test_a_query_string_becomes_typed_conditions(db: Any, query: str, titles: set[str]) -> None:
     await some_posts(db)
     wanted = FILTERS.read(query)

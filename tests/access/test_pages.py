@@ -13,6 +13,7 @@ from pgkeel.access.page import Total
 from pgkeel.core.errors import UsageError
 from pgkeel.core.secret import Secret
 from pgkeel.schema.models import Comment, Post, User
+from tests.access.people import new_user
 
 pytestmark = pytest.mark.majors
 
@@ -30,7 +31,7 @@ ORDERS: dict[str, Any] = {
 
 
 async def fill(db: Any, count: int = 23) -> UUID:
-    author: UUID = await db.repository(User).insert(email="a@b.c", password_hash="!")
+    author = await new_user(db)
     order = random.Random(3)
     rows = []
     for number in range(count):

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import msgspec
 import pytest
@@ -12,15 +12,11 @@ from sqlalchemy import func
 from pgkeel.access import AlreadyExists, CheckFailed, Conflict, ForeignKeyMissing, InvalidValue, NotFound
 from pgkeel.core.errors import UsageError
 from pgkeel.core.ids import new_id
-from pgkeel.schema.models import Comment, Event, Post, Role, Session, User, UserRole
+from pgkeel.schema.models import Comment, Event, Post, Role, Session, UserRole
 from pgkeel.schema.rows import PostRow
+from tests.access.people import new_user
 
 pytestmark = pytest.mark.majors
-
-
-async def new_user(db: Any, name: str = "ada") -> UUID:
-    key: UUID = await db.repository(User).insert(email=f"{name}@example.org", password_hash="!")
-    return key
 
 
 async def test_an_inserted_row_is_read_back_as_its_struct(db: Any) -> None:

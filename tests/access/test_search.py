@@ -2,10 +2,11 @@
 
 import random
 import string
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import msgspec
 import pytest
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from pgkeel.access import StatementFailed, search_statements
 from pgkeel.access._drivers.asyncpg_driver import AsyncpgDriver
@@ -16,11 +17,15 @@ from pgkeel.core.errors import UsageError
 from pgkeel.core.strict import set_strict
 from pgkeel.core.url import Url
 from pgkeel.postgres import connect
+from pgkeel.schema.building import create_all
 from pgkeel.schema.models import Post, User
+from pgkeel.schema.naming import new_metadata
+from pgkeel.schema.search import Search
+from tests.access.people import new_user
 
 
 async def author_of(db: Any) -> Any:
-    return await db.repository(User).insert(email="a@b.c", password_hash="!")
+    return await new_user(db)
 
 
 @pytest.mark.majors
@@ -82,6 +87,40 @@ async def test_the_last_word_may_have_just_begun(db: Any) -> None:
 async def test_a_language_that_is_not_declared_is_refused(db: Any) -> None:
     with pytest.raises(UsageError, match="german"):
         await db.repository(Post).search("x", language="german")
+
+
+class OtherBase(DeclarativeBase):
+    metadata = new_metadata()
+
+
+class Article(OtherBase):
+    __tablename__ = "articles"
+    __search__ = (Search(("title", "body"), "english"), Search(("title", "body"), "german"))
+    if TYPE_CHECKING:
+        __row__: ClassVar[type[Any]]
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    title: Mapped[str]
+    body: Mapped[str | None]
+
+
+async def test_each_language_that_a_model_declares_has_its_own_index(db: Any, url: Url) -> None:
+    with connect(url) as connection:
+        create_all(OtherBase, connection)
+        lines = [row["indexdef"] for row in connection.execute("SELECT indexdef FROM pg_indexes WHERE tablename = 'articles'")]
+    assert {line.split()[2] for line in lines if "to_tsvector" in line} == {"idx_articles_search", "idx_articles_search_german"}
+    articles = db.repository(Article)
+    key = await articles.insert(id=1, title="Die Häuser am See", body=None)
+    assert await articles.search("haus") == []
+    assert [row.id for row in await articles.search("haus", language="german")] == [key]
+    (hit,) = await articles.search_hits("häuser", language="german")
+    assert "<mark>Häuser</mark>" in hit.headline
+
+
+def test_a_search_that_cannot_be_is_refused_where_it_is_declared() -> None:
+    for columns, language in (((), "english"), ("title", "english"), (("title",), "english'); DROP TABLE posts; --")):
+        with pytest.raises(UsageError):
+            Search(cast("Any", columns), language)
 
 
 async def test_a_search_without_its_index_is_refused_in_tests_and_only_warned_about_in_production(db: Any, url: Url) -> None:

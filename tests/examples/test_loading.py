@@ -135,7 +135,24 @@ def test_what_was_loaded_can_be_read(database: Database, dump: Path) -> None:
     assert len(found["newest"]) == len(found["older"]) == 5
     assert not {post["id"] for post in found["newest"]} & {post["id"] for post in found["older"]}
     assert found["found"]
+    assert "<mark>" in found["found"][0]["headline"]
     assert sum(found["votes"].values()) == 60
+    assert sum(found["months"].values()) == database.repository(Post).count()
+
+
+def test_every_page_says_how_many_statements_it_took_and_none_reads_row_by_row(database: Database, dump: Path) -> None:
+    load_dump(database, dump)
+    found = read_all(database, "qubit", size=10)
+    assert found["statements"] == {
+        "newest": 1,
+        "users": 1,
+        "older": 1,
+        "found": 1,
+        "votes": 1,
+        "months": 1,
+        "post": 2,
+        "author": 1,
+    }
 
 
 @pytest.mark.parametrize(("argument", "code", "expected"), [("sample", 0, '"users": 14'), ("nothing-here", 2, '"broken_dump"')])

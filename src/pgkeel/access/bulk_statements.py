@@ -8,6 +8,7 @@ from sqlalchemy import ARRAY, Boolean, ColumnElement, Table, bindparam, exists, 
 from sqlalchemy.dialects.postgresql import insert as insert_or
 from sqlalchemy.sql.elements import ClauseElement
 
+from pgkeel.access.arrays import array_of
 from pgkeel.access.compiled import Compiled
 from pgkeel.access.statements import Statements, scalar
 from pgkeel.access.write_statements import hidden_values
@@ -125,7 +126,7 @@ def _by_keys(statements: Statements[R], verb: str, write: Any) -> Compiled[Any]:
     key = statements.shape.key[0]
 
     def build() -> ClauseElement:
-        keys = bindparam("keys", type_=ARRAY(key.type))
+        keys = bindparam("keys", type_=array_of(key.type))
         written: ClauseElement = write(key == func.any(keys)).returning(key)
         return written
 
@@ -146,7 +147,7 @@ def _given(statements: Statements[R], names: Sequence[str]) -> Any:  # noqa: ANN
     if any(isinstance(column.type, ARRAY) for column in columns):
         raise UsageError("arrays inside of rows go in by COPY only", hint="use insert_many(…)")
     arrays: list[ColumnElement[Any]] = [
-        bindparam(f"values_{place}", type_=ARRAY(column.type)) for place, column in enumerate(columns)
+        bindparam(f"values_{place}", type_=array_of(column.type)) for place, column in enumerate(columns)
     ]
     unnested = func.unnest(*arrays).table_valued(*(column.name for column in columns), with_ordinality="position")
     return unnested.render_derived(name="given")

@@ -3,12 +3,14 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import ARRAY, BindParameter, ColumnElement, Float, Numeric, all_, any_, bindparam
+from sqlalchemy import BindParameter, ColumnElement, Float, Numeric, all_, any_, bindparam
 from sqlalchemy.engine import Dialect
 from sqlalchemy.sql import operators, visitors
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.elements import BinaryExpression, ClauseElement
 from sqlalchemy.types import TypeDecorator, TypeEngine
+
+from pgkeel.access.arrays import array_of
 
 __all__ = ["Compiled", "Expressions", "compile_statement"]
 
@@ -110,7 +112,7 @@ class Expressions:
                 return None
             if not isinstance(element.right, BindParameter):
                 return None
-            array = bindparam(None, element.right.effective_value, type_=ARRAY(element.left.type), unique=True)
+            array = bindparam(None, element.right.effective_value, type_=array_of(element.left.type), unique=True)
             replaced[element.right] = array
             return _ANY[element.operator](element.left, array)
 

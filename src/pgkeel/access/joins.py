@@ -5,11 +5,12 @@ from typing import Any, TypeVar, cast
 
 import msgspec
 import sqlalchemy
-from sqlalchemy import ARRAY, ColumnElement, FromClause, bindparam, func, select
+from sqlalchemy import ColumnElement, FromClause, bindparam, func, select
 from sqlalchemy.orm import RelationshipProperty, aliased
 from sqlalchemy.orm import join as orm_join
 from sqlalchemy.sql.util import ClauseAdapter
 
+from pgkeel.access.arrays import array_of
 from pgkeel.access.compiled import Compiled
 from pgkeel.access.shape import Shape, shape_of
 from pgkeel.access.statements import Statements
@@ -94,7 +95,7 @@ def related(statements: Statements[R], relation: Relation, *, with_deleted: bool
 
     def build() -> sqlalchemy.Select[Any]:
         joined = orm_join(statements.shape.model, target, relation.attribute.of_type(target))
-        chosen = select(*columns).select_from(joined).where(key == func.any(bindparam("keys", type_=ARRAY(key.type))))
+        chosen = select(*columns).select_from(joined).where(key == func.any(bindparam("keys", type_=array_of(key.type))))
         hidden = relation.shape.deleted_at
         if hidden is not None and not with_deleted:
             chosen = chosen.where(table.c[hidden.name].is_(None))

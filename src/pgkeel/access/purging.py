@@ -11,10 +11,12 @@ import sqlalchemy
 from sqlalchemy import ColumnElement, ForeignKeyConstraint, Select, Table, bindparam, exists, literal_column, or_, select
 from sqlalchemy.orm import DeclarativeBase
 
+from pgkeel.access._drivers.psycopg_common import new_dialect
 from pgkeel.access.compiled import Compiled
+from pgkeel.access.shape import shape_of
 from pgkeel.access.statements import Statements, scalar
 
-__all__ = ["PURGE_BATCH", "Purged", "bury", "delete_leaves", "soft_deleted_models"]
+__all__ = ["PURGE_BATCH", "Purged", "bury", "delete_leaves", "purge_statements", "soft_deleted_models"]
 
 R = TypeVar("R")
 PURGE_BATCH = 1_000
@@ -41,6 +43,13 @@ def soft_deleted_models(base: type[DeclarativeBase]) -> list[Any]:
     ]
     tables = {mapper.class_: mapper.local_table for mapper in found}
     return sorted(tables, key=lambda model: -place[str(getattr(tables[model], "fullname", ""))])
+
+
+def purge_statements(model: Any) -> list[Compiled[Any]]:  # noqa: ANN401 - a mapped class
+    """Return the statements of a purge for a raw cursor of psycopg, in their order; each takes `before` and `rows`."""
+    statements: Statements[Any] = Statements(shape_of(model), new_dialect())
+    tombstone = bury(statements)
+    return [delete_leaves(statements), *([] if tombstone is None else [tombstone])]
 
 
 def delete_leaves(statements: Statements[R]) -> Compiled[Any]:

@@ -3,9 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
-from sqlalchemy import ARRAY, ColumnElement, bindparam, func, literal_column, select
+from sqlalchemy import ColumnElement, bindparam, func, literal_column, select
 from sqlalchemy.sql.elements import ClauseElement, Label
 
+from pgkeel.access.arrays import array_of
 from pgkeel.access.compiled import Compiled
 from pgkeel.access.ordering import Order, after, clause
 from pgkeel.access.statements import Bound, Statements, record, scalar
@@ -28,7 +29,7 @@ def get(statements: Statements[R], with_deleted: bool) -> Compiled[R]:
 def get_many(statements: Statements[R], with_deleted: bool) -> Compiled[R]:
     """Rows by an array of keys."""
     key = statements.shape.key[0]
-    keys = bindparam("keys", type_=ARRAY(key.type))
+    keys = bindparam("keys", type_=array_of(key.type))
     return statements.compiled(
         ("get_many", with_deleted),
         lambda: statements.rows([key == func.any(keys), *statements.scope(with_deleted)]),

@@ -135,6 +135,16 @@ class SecurityConfig(_Section, frozen=True):
     at_rest: str | None = None
 
 
+class RetentionConfig(_Section, frozen=True):
+    """How long data is kept.
+
+    Attributes:
+        deleted: How long a soft-deleted row can be restored; then the agent purges it. null keeps it for ever.
+    """
+
+    deleted: timedelta | None = None
+
+
 class AgentConfig(_Section, frozen=True):
     """The agent that keeps the promises.
 
@@ -142,11 +152,13 @@ class AgentConfig(_Section, frozen=True):
         time_zone: IANA name of the zone in which schedules are read.
         schedules: Cron lines that replace a job's own, by job name.
         partitions_ahead: Months of `events` partitions made in advance.
+        refresh: Materialised views that are computed again every quarter of an hour, in this order.
     """
 
     time_zone: str = "UTC"
     schedules: dict[str, str] = {}
     partitions_ahead: int = 3
+    refresh: tuple[str, ...] = ()
 
 
 class ChecksConfig(_Section, frozen=True):
@@ -235,6 +247,7 @@ class Config(_Section, frozen=True):
     monitor: MonitorConfig = MonitorConfig()
     security: SecurityConfig = SecurityConfig()
     agent: AgentConfig = AgentConfig()
+    retention: RetentionConfig = RetentionConfig()
     checks: ChecksConfig = ChecksConfig()
     cache: CacheConfig = CacheConfig()
     backup: BackupConfig = BackupConfig()

@@ -11,13 +11,15 @@ __all__ = ["jobs_of", "services_of"]
 def jobs_of(project: Project) -> tuple[Job, ...]:
     """Return everything that the agent of a project does at set times."""
     from pgkeel.agent.jobs import ALL  # noqa: PLC0415 - needs the extra [agent]
+    from pgkeel.stack.upkeep import upkeep_jobs  # noqa: PLC0415 - as above
 
+    usual = (*ALL, *upkeep_jobs(project))
     if not is_protected(project):
-        return ALL
+        return usual
     from pgkeel.stack.backup_jobs import backup_jobs  # noqa: PLC0415 - needs the extra [backup]
     from pgkeel.stack.drill_jobs import drill_jobs  # noqa: PLC0415 - as above
 
-    return (*ALL, *backup_jobs(project), *drill_jobs(project))
+    return (*usual, *backup_jobs(project), *drill_jobs(project))
 
 
 def services_of(project: Project) -> tuple[Service, ...]:

@@ -1,0 +1,2 @@
+-- utility: compute a materialised view again; its readers wait
+REFRESH MATERIALIZED VIEW {view}

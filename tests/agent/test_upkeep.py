@@ -1,0 +1,70 @@
+"""What the agent does to a project's own data: soft-deleted rows go when their time is over, materialised views are refreshed."""
+
+from datetime import timedelta
+from pathlib import Path
+
+from pgkeel.access.purging import soft_deleted_models
+from pgkeel.access.sync import Database
+from pgkeel.agent.jobs import refresh_views
+from pgkeel.agent.jobs.purge_deleted import purge_job
+from pgkeel.agent.reach import Connector
+from pgkeel.core.config import AgentConfig, Config, RetentionConfig
+from pgkeel.core.project import Project
+from pgkeel.core.url import Url
+from pgkeel.postgres import Connection
+from pgkeel.schema.building import create_all
+from pgkeel.schema.models import Base, Post, User
+from pgkeel.stack.upkeep import upkeep_jobs
+from tests.access.people import user_fields
+from tests.agent.conftest import until, working
+from tests.agent.test_agent import seen
+
+
+def test_rows_that_were_hidden_long_enough_are_purged(
+    connector: Connector, agent_db: Url, db: Connection, tmp_path: Path
+) -> None:
+    create_all(Base, db)
+    with Database(agent_db) as database:
+        users = database.repository(User)
+        keys = [users.insert(**user_fields(f"u{day}")) for day in range(1, 6)]
+        database.repository(Post).insert(user_id=keys[4], title="t", content="c")
+        users.soft_delete_many(keys)
+    for day, key in enumerate(keys, start=1):
+        db.execute(
+            "UPDATE users SET deleted_at = now() - %(day)s * interval '1 day' WHERE id = %(key)s", {"day": day, "key": key}
+        )
+    job = purge_job(lambda: soft_deleted_models(Base), timedelta(days=2, hours=12))
+
+    with working(connector, tmp_path, [job]):
+        until(lambda: seen(tmp_path, "purge_deleted").last_outcome == "ok")
+
+    assert seen(tmp_path, "purge_deleted").last_result == {"comments": 0, "posts": 0, "users": 3}
+    left = db.execute("SELECT id, version FROM users ORDER BY deleted_at").fetchall()
+    assert [row["id"] for row in left] == [keys[4], keys[1], keys[0]]
+    assert left[0]["version"] > left[1]["version"]
+
+
+def test_nothing_is_purged_unless_the_project_says_when(tmp_path: Path) -> None:
+    def jobs(config: Config) -> list[str]:
+        return [job.name for job in upkeep_jobs(Project(root=tmp_path, config=config, origins={}))]
+
+    assert jobs(Config()) == []
+    assert jobs(Config(retention=RetentionConfig(deleted=timedelta(days=90)))) == ["purge_deleted"]
+
+
+def test_materialised_views_are_refreshed_and_a_missing_one_stops_nothing(
+    connector: Connector, db: Connection, tmp_path: Path
+) -> None:
+    db.execute("CREATE TABLE sales (day int)")
+    for name in ("plain", '"With index"'):
+        db.execute(f"CREATE MATERIALIZED VIEW {name} AS SELECT day, count(*) AS n FROM sales GROUP BY day".encode())
+    db.execute('CREATE UNIQUE INDEX by_day ON "With index" (day)')
+    db.execute("INSERT INTO sales VALUES (1)")
+    settings = AgentConfig(refresh=("plain", "nowhere", "sales", '"With index"'))
+
+    with working(connector, tmp_path, [refresh_views.JOB], settings=settings):
+        until(lambda: seen(tmp_path, "refresh_views").last_outcome == "ok")
+
+    outcome = {"plain": "alone", "nowhere": "missing", "sales": "missing", '"With index"': "concurrently"}
+    assert seen(tmp_path, "refresh_views").last_result == {"views": outcome}
+    assert [db.execute(f"SELECT n FROM {name}".encode()).fetchone() for name in ("plain", '"With index"')] == [{"n": 1}, {"n": 1}]
