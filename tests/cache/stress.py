@@ -18,6 +18,7 @@ import asyncpg
 import msgspec
 
 from pgkeel.cache import Cache, CommandRefused, tag
+from pgkeel.cache.touched import keys_of
 from pgkeel.core.errors import Unreachable
 from pgkeel.core.secret import Secret
 
@@ -152,7 +153,7 @@ class Process:
         n = await connection.fetchval("UPDATE race SET n = n + 1 WHERE id = $1 RETURNING n", key)
         change = self.cache.change(self.rows.row(key), tag("race", grp=key % GROUPS))
         if self.orders.weak:
-            change._is_marked = True  # as if: the release after COMMIT is all that happens
+            change._marked = keys_of(change._touched, self.cache._reader.names)  # as if: all that happens is after COMMIT
         else:
             await change.mark()
         await connection.execute("COMMIT")

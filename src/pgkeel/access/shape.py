@@ -11,6 +11,7 @@ from sqlalchemy.sql.elements import ClauseElement
 
 from pgkeel.core.errors import UsageError
 from pgkeel.schema import HasRow
+from pgkeel.schema.caching import CachedRows, caching_of
 from pgkeel.schema.mixins import deleted_status
 from pgkeel.schema.row_fields import fields_of, row_class
 
@@ -33,6 +34,7 @@ class Shape(msgspec.Struct, Generic[R], frozen=True):
         deleted_at: The column of a soft delete, or None.
         deleted_status: What `status` becomes with it, or None.
         version: The column of the optimistic lock, or None.
+        cache: How its rows are cached, or None.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Shape(msgspec.Struct, Generic[R], frozen=True):
     deleted_at: Column[Any] | None
     deleted_status: str | None
     version: Column[Any] | None
+    cache: CachedRows | None = None
 
     def column(self, name: str) -> Column[Any]:
         """Return the column that a caller named.
@@ -118,4 +121,5 @@ def shape_of(model: HasRow[R]) -> Shape[R]:
         deleted_at=table.c.get("deleted_at"),
         deleted_status=deleted_status(table),
         version=table.c.get("version"),
+        cache=caching_of(kind),
     )

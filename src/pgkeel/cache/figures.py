@@ -15,6 +15,7 @@ class Figures(msgspec.Struct):
         fills: Values put into the cache.
         bypasses: Misses because the cache did not answer, or may not be trusted.
         marks: Rows and tags on which a write was announced.
+        dirty: Writes that committed although the cache could not be told; each began an epoch.
     """
 
     hits: int = 0
@@ -23,3 +24,4 @@ class Figures(msgspec.Struct):
     fills: int = 0
     bypasses: int = 0
     marks: int = 0
+    dirty: int = 0

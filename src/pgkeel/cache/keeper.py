@@ -97,7 +97,7 @@ def flush(url: CacheUrl, namespace: str, mark: int) -> int:
     try:
         client.open()
         run = client.server.run if client.server else ""
-        client.run("epoch", [epoch_of(namespace)], run, mark, fresh(), 1)
+        client.run("epoch", [epoch_of(namespace)], run, mark, fresh(), 1, "")
         return sum(client.call("UNLINK", *batch) for batch in _keys(client, namespace) if batch)
     finally:
         client.close()

@@ -19,19 +19,21 @@ class Life(msgspec.Struct, frozen=True):
     Attributes:
         value: Milliseconds of a value.
         nothing: Milliseconds of the knowledge that there is none.
+        is_near: Whether the process keeps values in its own memory too.
     """
 
     value: int
     nothing: int
+    is_near: bool = False
 
     @classmethod
-    def of(cls, ttl: timedelta | str, nothing: timedelta | str) -> "Life":
+    def of(cls, ttl: timedelta | str, nothing: timedelta | str, *, is_near: bool = False) -> "Life":
         """Return it from durations, as `5m` or timedelta.
 
         Raises:
             ConfigError: One is not a duration of a millisecond or more.
         """
-        return cls(milliseconds(ttl), milliseconds(nothing))
+        return cls(milliseconds(ttl), milliseconds(nothing), is_near)
 
     def draw(self, *, is_nothing: bool) -> int:
         """Return how long this one lives, in milliseconds."""

@@ -93,4 +93,4 @@ class Writes(Part[R_co]):
 
     async def _found(self, query: Compiled[R_co], key: object) -> bool:
         place = key_of(self._shape, key)
-        return await self._write(query, place, (place,)) is not None
+        return await self._write(query, place, (place,), hides=True) is not None

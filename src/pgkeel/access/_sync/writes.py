@@ -94,4 +94,4 @@ class Writes(Part[R_co]):
 
     def _found(self, query: Compiled[R_co], key: object) -> bool:
         place = key_of(self._shape, key)
-        return self._write(query, place, (place,)) is not None
+        return self._write(query, place, (place,), hides=True) is not None
