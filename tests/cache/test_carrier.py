@@ -64,7 +64,7 @@ class Outside:
         return found.name if found else None
 
     def write(self, text: str, *values: Any) -> None:
-        self.connection.execute(text, list(values))  # type: ignore[arg-type]
+        self.connection.execute(text, list(values))
 
 
 async def test_a_watched_table_tells_of_writes_by_anybody(outside: Outside) -> None:

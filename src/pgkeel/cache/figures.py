@@ -10,6 +10,7 @@ class Figures(msgspec.Struct):
 
     Attributes:
         hits: Reads that the cache answered.
+        near: Reads that the memory of this process answered.
         shared: Of the hits, those that joined another caller's read of the database.
         misses: Reads that asked the database.
         fills: Values put into the cache.
@@ -19,6 +20,7 @@ class Figures(msgspec.Struct):
     """
 
     hits: int = 0
+    near: int = 0
     shared: int = 0
     misses: int = 0
     fills: int = 0

@@ -19,12 +19,12 @@ class Life(msgspec.Struct, frozen=True):
     Attributes:
         value: Milliseconds of a value.
         nothing: Milliseconds of the knowledge that there is none.
-        is_near: Whether the process keeps values in its own memory too.
+        near: Seconds for which the process keeps values in its own memory too; 0 is not at all.
     """
 
     value: int
     nothing: int
-    is_near: bool = False
+    near: float = 0.0
 
     @classmethod
     def of(cls, ttl: timedelta | str, nothing: timedelta | str, *, is_near: bool = False) -> "Life":
@@ -33,7 +33,8 @@ class Life(msgspec.Struct, frozen=True):
         Raises:
             ConfigError: One is not a duration of a millisecond or more.
         """
-        return cls(milliseconds(ttl), milliseconds(nothing), is_near)
+        longest = milliseconds(ttl)
+        return cls(longest, milliseconds(nothing), longest / 1000 if is_near else 0.0)
 
     def draw(self, *, is_nothing: bool) -> int:
         """Return how long this one lives, in milliseconds."""

@@ -83,16 +83,14 @@ class Reader:
             given: What `load` is called with.
             named: The same.
         """
-        client = self.client
         found: Any = MISS
         lease = None
         try:
-            link = client.link
-            if link is None or link.is_closed:
-                link = await client.connected()
-            if self.confirmed is not None and monotonic() >= self.confirmed.until:
-                await self.confirmed.confirm()
-            held, current = await link.look(key, shelf.shared)
+            link = self._ready() or await self._made_ready()
+            value: T | None = self._near(link, key, shelf) if life.near else MISS
+            if value is not MISS:
+                return value
+            held, current = await link.look(key, shelf.shared, life.near)
             if self.is_trusted:
                 value = shelf.judge(held, current)
                 if value is not MISS:
@@ -108,6 +106,26 @@ class Reader:
         if lease is None:
             return await load(*given, **named)
         return await self._fill(lease, life, lambda: load(*given, **named))
+
+    def _ready(self) -> Link | None:
+        """Return the connection where nothing is to be done before it is used."""
+        link = self.client.link
+        if link is None or link.is_closed or (self.confirmed is not None and monotonic() >= self.confirmed.until):
+            return None
+        return link
+
+    async def _made_ready(self) -> Link:
+        link = await self.client.connected()
+        if self.confirmed is not None:
+            await self.confirmed.confirm()
+        return link
+
+    def _near(self, link: Link, key: bytes, shelf: Shelf[T]) -> T | None:
+        kept = link.near(key) if self.is_trusted else None
+        value: T | None = MISS if kept is None else shelf.judge(*kept)
+        if value is not MISS:
+            self.figures.near += 1
+        return value
 
     async def begin_epoch(self, *, on_demand: bool = False) -> None:
         """Begin an epoch where there is none, or now: nothing that was cached before is served again.

@@ -52,10 +52,12 @@ class Change:
         try:
             reader.crowd.gather()
             reader.client.run("mark", [*rows, *tags], self._who, reader.mark, len(rows), fresh())
+            self._forget([*rows, *tags])
         except AWAY as err:
             if not reader.is_open or reader.confirmed is None:
                 raise
             reader.confirmed.ledger.dirty()
+            self._forget(None)
             reader.figures.dirty += 1
             _log.warning("cache.not_told", reason=err.message)
         reader.figures.marks += len(rows) + len(tags)
@@ -78,6 +80,12 @@ class Change:
             self._marked = None
         except KeelError as err:
             _log.warning("cache.marks_left", rows=len(rows), tags=len(tags), reason=err.message)
+
+    def _forget(self, keys: list[bytes] | None) -> None:
+        """Let this process keep nothing of what is written, so that it reads its own writes."""
+        link = self._reader.client.link
+        if link is not None:
+            link.forget(keys)
 
     def __enter__(self) -> Self:
         """Announce the write."""

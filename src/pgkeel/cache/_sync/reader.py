@@ -82,16 +82,14 @@ class Reader:
             given: What `load` is called with.
             named: The same.
         """
-        client = self.client
         found: Any = MISS
         lease = None
         try:
-            link = client.link
-            if link is None or link.is_closed:
-                link = client.connected()
-            if self.confirmed is not None and monotonic() >= self.confirmed.until:
-                self.confirmed.confirm()
-            held, current = link.look(key, shelf.shared)
+            link = self._ready() or self._made_ready()
+            value: T | None = self._near(link, key, shelf) if life.near else MISS
+            if value is not MISS:
+                return value
+            held, current = link.look(key, shelf.shared, life.near)
             if self.is_trusted:
                 value = shelf.judge(held, current)
                 if value is not MISS:
@@ -107,6 +105,26 @@ class Reader:
         if lease is None:
             return load(*given, **named)
         return self._fill(lease, life, lambda: load(*given, **named))
+
+    def _ready(self) -> Link | None:
+        """Return the connection where nothing is to be done before it is used."""
+        link = self.client.link
+        if link is None or link.is_closed or (self.confirmed is not None and monotonic() >= self.confirmed.until):
+            return None
+        return link
+
+    def _made_ready(self) -> Link:
+        link = self.client.connected()
+        if self.confirmed is not None:
+            self.confirmed.confirm()
+        return link
+
+    def _near(self, link: Link, key: bytes, shelf: Shelf[T]) -> T | None:
+        kept = link.near(key) if self.is_trusted else None
+        value: T | None = MISS if kept is None else shelf.judge(*kept)
+        if value is not MISS:
+            self.figures.near += 1
+        return value
 
     def begin_epoch(self, *, on_demand: bool = False) -> None:
         """Begin an epoch where there is none, or now: nothing that was cached before is served again.

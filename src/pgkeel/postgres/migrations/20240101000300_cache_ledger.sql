@@ -77,10 +77,10 @@ DECLARE
 BEGIN
     IF source IS NOT NULL THEN
         IF TG_OP = 'UPDATE' THEN
-            EXECUTE format('SELECT jsonb_agg(key) FROM (SELECT %1$s AS key FROM before_rows UNION SELECT %1$s FROM after_rows LIMIT %2$s) AS some',
+            EXECUTE format('SELECT jsonb_agg(key) FROM (SELECT %1$s AS key FROM before_rows UNION SELECT %1$s FROM after_rows LIMIT %2$s) AS noted',
                 TG_ARGV[1], most + 1) INTO found;
         ELSE
-            EXECUTE format('SELECT jsonb_agg(key) FROM (SELECT %s AS key FROM (%s) AS written LIMIT %s) AS some', TG_ARGV[1], source, most + 1)
+            EXECUTE format('SELECT jsonb_agg(key) FROM (SELECT %s AS key FROM (%s) AS written LIMIT %s) AS noted', TG_ARGV[1], source, most + 1)
                 INTO found;
         END IF;
         IF found IS NULL THEN
