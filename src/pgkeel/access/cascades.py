@@ -1,32 +1,18 @@
-"""Which tables a delete or a soft delete writes besides its own: what foreign keys and models say."""
-
-from collections.abc import Iterator
+"""Which tables a write may change besides its own: what foreign keys and soft deletes carry on."""
 
 from sqlalchemy import Table
 
-__all__ = ["cascade_of"]
-
-_WRITING = {"CASCADE", "SET NULL", "SET DEFAULT"}
+__all__ = ["dependents_of"]
 
 
-def cascade_of(table: Table) -> frozenset[str]:
-    """Return the names of the tables whose rows a delete from this one may change, through however many others.
-
-    A soft delete hides children where the model says so; a child that is hidden references its parent by the same foreign keys.
-    """
-    found: dict[str, None] = {}
-    waiting = [table]
+def dependents_of(table: Table) -> tuple[str, ...]:
+    """Return the tables that point to this one, near or far: soft delete and the actions of foreign keys follow them."""
+    found, waiting = {table.fullname: table}, [table]
     while waiting:
-        for child in _children(waiting.pop()):
-            if child.fullname not in found:
-                found[child.fullname] = None
+        parent = waiting.pop()
+        for child in table.metadata.tables.values():
+            carries = any(key.references(parent) for column in child.c for key in column.foreign_keys)
+            if carries and child.fullname not in found:
+                found[child.fullname] = child
                 waiting.append(child)
-    return frozenset(found)
-
-
-def _children(parent: Table) -> Iterator[Table]:
-    is_soft = "deleted_at" in parent.c
-    for other in parent.metadata.tables.values():
-        for constraint in other.foreign_key_constraints:
-            if constraint.referred_table is parent and (is_soft or (constraint.ondelete or "").upper() in _WRITING):
-                yield other
+    return tuple(name for name in found if name != table.fullname)

@@ -7,7 +7,7 @@ import sqlalchemy
 from sqlalchemy import Table
 from sqlalchemy.dialects import postgresql
 
-from pgkeel.access.cascades import cascade_of
+from pgkeel.access.cascades import dependents_of
 
 __all__ = ["Touched"]
 
@@ -61,7 +61,7 @@ class Touched:
 
     def cascade(self, table: Table) -> None:
         """Note what goes with deleted or hidden rows of a table: any row of those that reference it."""
-        for other in cascade_of(table):
+        for other in dependents_of(table):
             self.every_row(other)
 
     def gone(self, deleted: Iterable[object], changed: Iterable[object]) -> None:

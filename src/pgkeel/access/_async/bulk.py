@@ -49,10 +49,7 @@ class Bulk(Part[R_co]):
             UsageError: Inside of a unit of work.
         """
         batch = batch_of(self._shape, rows, self._dialect)
-        if batch is None:
-            return Inserted(0, ())
-        loader = Loader(self._runner, self._shape)
-        return await self._runner.announced(self._written((), hides=False), lambda: loader.load(batch))
+        return Inserted(0, ()) if batch is None else await Loader(self._runner, self._shape).load(batch)
 
     async def insert_many_returning(self: "Bulk[Keyed[K]]", rows: Iterable[Row]) -> list[K]:
         """Insert rows in one statement over arrays, all or none, and return their ids in the order of the rows."""
@@ -132,7 +129,7 @@ class Bulk(Part[R_co]):
     async def _by_keys(self, query: Compiled[K], keys: Iterable[K]) -> list[K]:
         single_key(self._shape)
         given = list(keys)
-        return await self._write_all(query, (given,), [(key,) for key in given], hides=True)
+        return await self._write_all(query, (given,), [(key,) for key in given], spreads=True)
 
 
 def _require(names: Sequence[str], wanted: Iterable[str]) -> None:

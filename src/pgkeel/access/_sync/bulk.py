@@ -50,10 +50,7 @@ class Bulk(Part[R_co]):
             UsageError: Inside of a unit of work.
         """
         batch = batch_of(self._shape, rows, self._dialect)
-        if batch is None:
-            return Inserted(0, ())
-        loader = Loader(self._runner, self._shape)
-        return self._runner.announced(self._written((), hides=False), lambda: loader.load(batch))
+        return Inserted(0, ()) if batch is None else Loader(self._runner, self._shape).load(batch)
 
     def insert_many_returning(self: "Bulk[Keyed[K]]", rows: Iterable[Row]) -> list[K]:
         """Insert rows in one statement over arrays, all or none, and return their ids in the order of the rows."""
@@ -133,7 +130,7 @@ class Bulk(Part[R_co]):
     def _by_keys(self, query: Compiled[K], keys: Iterable[K]) -> list[K]:
         single_key(self._shape)
         given = list(keys)
-        return self._write_all(query, (given,), [(key,) for key in given], hides=True)
+        return self._write_all(query, (given,), [(key,) for key in given], spreads=True)
 
 
 def _require(names: Sequence[str], wanted: Iterable[str]) -> None:
