@@ -1,4 +1,4 @@
-"""The agent's services of a project, introduced to the sections that they serve."""
+"""The service that carries over to the cache what the database knows, introduced to both."""
 
 from pgkeel.agent.services import Service
 from pgkeel.agent.services.carrier import Carrier, Invalidator
@@ -7,11 +7,11 @@ from pgkeel.core.project import Project
 from pgkeel.core.secret import Secret
 from pgkeel.stack.valkey import cache_secret, cache_url
 
-__all__ = ["services_of"]
+__all__ = ["carriers_of"]
 
 
-def services_of(project: Project) -> list[Service]:
-    """Return what runs without end beside the agent's jobs."""
+def carriers_of(project: Project) -> list[Service]:
+    """Return the service, or nothing where there is no cache."""
     secret = cache_secret(project)
     if secret is None or not _has_cache(project):
         return []
