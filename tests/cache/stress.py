@@ -233,7 +233,12 @@ class Process:
                 with suppress(asyncpg.PostgresError):
                     await connection.execute("ROLLBACK")
                 await asyncio.sleep(0.05)
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):  # transaction_timeout ends the connection
+            except (
+                asyncpg.PostgresError,
+                asyncpg.InterfaceError,
+                asyncpg.InternalClientError,
+                OSError,
+            ):  # transaction_timeout ends the connection
                 self.outcome.lost += 1
                 connection = await asyncpg.connect(self.orders.database)
             await asyncio.sleep(self.random.random() * 0.1)
