@@ -78,6 +78,11 @@ class Cache:
         self._epoch_check = epoch_check.total_seconds()
 
     @property
+    def names(self) -> Names:
+        """What names the keys of this namespace."""
+        return self._reader.names
+
+    @property
     def figures(self) -> Figures:
         """How well it works in this process."""
         return self._reader.figures
