@@ -25,8 +25,8 @@ class RedisServer:
     def __init__(self, folder: Path, *options: str) -> None:
         self._folder = folder
         self._options = options
-        with socket.create_server(("127.0.0.1", 0)) as door:
-            self.port = door.getsockname()[1]
+        with socket.create_server(("127.0.0.1", 0)) as door, socket.create_server(("127.0.0.1", 0)) as other:
+            self.port, self.tls_port = door.getsockname()[1], other.getsockname()[1]
         self._process: subprocess.Popen[bytes] | None = None
 
     def url(self) -> CacheUrl:
