@@ -91,6 +91,10 @@ class Names:
         """Return the name of the version that all tags of a table's column values share."""
         return self._namer(b"w")(str(table))
 
+    def things(self, kind: str, name: str) -> Namer:
+        """Return what names the keys of one recipe."""
+        return self._namer(b"x", (kind, name))
+
     def tag(self, wanted: Tag) -> bytes:
         """Return the name of a tag."""
         return self._tags((str(wanted.table), wanted.values))

@@ -6,7 +6,7 @@ import msgspec
 
 from pgkeel.cache.names import Names, Tag
 
-__all__ = ["EVERYTHING", "Touched", "keys_of", "keys_of_tags"]
+__all__ = ["EVERYTHING", "Touched", "keys_of", "keys_of_tags", "table_of"]
 
 _MOST_ROWS = 500
 
@@ -61,6 +61,11 @@ def keys_of_tags(wanted: Iterable[Tag | str], names: Names) -> list[bytes]:
         if known.values:
             keys[names.values(known.table)] = None
     return list(keys)
+
+
+def table_of(wanted: Tag | str) -> str:
+    """Return the table of a tag."""
+    return wanted if isinstance(wanted, str) else wanted.table
 
 
 def _tags_of(touched: Touched, names: Names) -> Iterator[bytes]:

@@ -15,13 +15,14 @@ from pgkeel.cache._sync.client import Client
 from pgkeel.cache._sync.ledger import Ledger
 from pgkeel.cache._sync.reader import Reader
 from pgkeel.cache._sync.rows import RowCache
-from pgkeel.cache.codec import Codec
+from pgkeel.cache.codec import Codec, SealedCodec
 from pgkeel.cache.entry import Shelf
 from pgkeel.cache.figures import Figures
 from pgkeel.cache.life import Life, milliseconds
 from pgkeel.cache.names import Namer, Names, Tag
-from pgkeel.cache.touched import Touched, keys_of_tags
+from pgkeel.cache.touched import Touched, keys_of_tags, table_of
 from pgkeel.core.cache_url import CacheUrl
+from pgkeel.core.cipher import Cipher
 from pgkeel.core.errors import Unreachable, UsageError
 from pgkeel.core.log import get_logger
 from pgkeel.core.secret import Secret
@@ -53,6 +54,8 @@ class Cache:
         patience: timedelta = timedelta(seconds=1),
         on_outage: OnOutage = "open",
         epoch_check: timedelta = timedelta(seconds=1),
+        cipher: Cipher | None = None,
+        sealed: Iterable[str] = (),
     ) -> None:
         """Say where; nothing connects yet.
 
@@ -66,6 +69,8 @@ class Cache:
             on_outage: What becomes of a write when the server does not answer. "closed": it fails. "open": it commits, and the
                 database begins another epoch. The latter needs the cache to be bound to a database, see `bind`.
             epoch_check: How long hits are served, when bound, without asking the database for its epoch.
+            cipher: Seals results of queries that depend on one of the `sealed` tables.
+            sealed: Tables with an encrypted column.
 
         Raises:
             ConfigError: The address is wrong or the secret too short.
@@ -74,8 +79,15 @@ class Cache:
         names = Names(namespace, secret)
         self._reader = Reader(self.client, names, mark=milliseconds(mark), lease=milliseconds(lease))
         self._reader.is_open = on_outage == "open"
+        self._cipher = None if cipher is None else cipher.field("pgkeel.cache", "value")
+        self._sealed = frozenset(sealed)
         self._namers: dict[str, Namer] = {}
         self._epoch_check = epoch_check.total_seconds()
+
+    @property
+    def names(self) -> Names:
+        """What names the keys of this namespace."""
+        return self._reader.names
 
     @property
     def figures(self) -> Figures:
@@ -149,12 +161,15 @@ class Cache:
         life = Life.of(ttl, ttl)
 
         def decorate(function: Call[T]) -> Call[T]:
-            codec, known = _codec_of(function), name or f"{function.__module__}.{function.__qualname__}"
+            kind, known = _kind_of(function), name or f"{function.__module__}.{function.__qualname__}"
+            clear: Codec[Any] = Codec(kind)
+            hidden = clear if self._cipher is None else SealedCodec(kind, self._cipher)
 
             @wraps(function)
             def call(*given: object, **named: object) -> Any:  # noqa: ANN401 - what the function returns
-                wanted = tags(*given, **named) if callable(tags) else tags
+                wanted = list(tags(*given, **named) if callable(tags) else tags)
                 names = self._reader.names
+                codec = hidden if any(table_of(one) in self._sealed for one in wanted) else clear
                 shelf = Shelf((names.epoch, names.everything, *keys_of_tags(wanted, names)), codec)
                 return self._reader.read(names.result(known, given, named), shelf, life, function, *given, **named)
 
@@ -183,8 +198,8 @@ class Cache:
         self._reader.begin_epoch(on_demand=True)
 
 
-def _codec_of(function: Callable[..., Any]) -> Codec[Any]:
+def _kind_of(function: Callable[..., Any]) -> Any:  # noqa: ANN401 - a type form
     returned = get_type_hints(function).get("return")
     if returned is None:
         raise UsageError(f"{function.__qualname__} does not say what it returns", hint="annotate its return type")
-    return Codec(returned)
+    return returned
