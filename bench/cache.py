@@ -18,12 +18,18 @@ import sqlalchemy
 
 from bench.harness import Entry, Sample, Scale, Target, at_least, paired, ratio
 from pgkeel.access import Database
+from pgkeel.access._async.runner import Runner
+from pgkeel.access.select_statements import get
+from pgkeel.access.shape import shape_of
+from pgkeel.access.statements import Statements
 from pgkeel.cache import Cache
 from pgkeel.cache.keeper import flush
 from pgkeel.core.cache_url import CacheUrl
 from pgkeel.core.secret import Secret
 from pgkeel.core.url import Url
 from pgkeel.local import choose_account, find_runtime
+from pgkeel.migrations import PGKEEL, up
+from pgkeel.postgres import connect
 from pgkeel.schema.models import Base, Post, User
 from pgkeel.schema.rows import PostRow
 from pgkeel.testing.servers import scratch_cluster, scratch_valkey
@@ -49,6 +55,8 @@ def entries(scale: Scale) -> Iterator[Entry]:
         engine = sqlalchemy.create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(url.reveal()))
         Base.metadata.create_all(engine)
         engine.dispose()
+        with connect(url) as connection:
+            up(connection, [PGKEEL])
         address = msgspec.structs.replace(valkey.url(), socket=str(valkey.socket / "valkey.sock"))
         cpu = _cpu_of(valkey.pid or 0, cluster.pid or 0)
         yield from runner.run(_Bench(url, address, cpu, runner, scale).prepare()).entries()
@@ -60,6 +68,8 @@ class _Bench:
     def __init__(self, url: Url, address: CacheUrl, cpu: Cpu, runner: asyncio.Runner, scale: Scale) -> None:
         self._address, self._cpu, self._runner, self._scale = address, cpu, runner, scale
         self._database = Database(url)
+        self._runner_of_reads = Runner(self._database.pool)
+        self._statements = Statements(shape_of(Post), self._database.pool.driver.dialect)
         self._place = url
         self._cache = Cache(address, secret=Secret.generate())
         self._redis = redis.asyncio.Redis.from_url(address.reveal())
@@ -74,6 +84,7 @@ class _Bench:
         await self._cache.open()
         await asyncio.to_thread(flush, self._address, "pgkeel", 1)
         self._rows = self._cache.rows("posts", PostRow, key=UUID, ttl="1h")
+        self._near = self._cache.rows("posts", PostRow, key=UUID, ttl="1h", near=True)
         for key in self._keys:
             await self._rows.get(key, self._posts.get)
             await self._redis.set(str(key), msgspec.msgpack.encode(await self._posts.get(key)))
@@ -95,12 +106,31 @@ class _Bench:
         async def stored() -> object:
             return await self._posts.get(next(ring))
 
+        query = get(self._statements, with_deleted=False)
+
+        async def raw() -> object:
+            return await self._runner_of_reads.one(query, (next(ring),))
+
+        async def near() -> object:
+            return await self._near.get(next(ring), self._posts.get)
+
         ours = self._sample(cached, reads)
         yield self._ratio("read.redis", "cached row, 16-way", ours, self._sample(peer, reads), _REDIS, at_least(8))
-        yield self._ratio("read.database", "cached row, 16-way", ours, self._sample(stored, reads), "our read by id", at_least(5))
+        alone = self._sample(raw, reads)
+        yield self._ratio("read.database", "cached row, 16-way", ours, alone, "our read by id, not coalesced", at_least(5))
+        yield self._ratio(
+            "read.coalesced", "cached row, 16-way", ours, self._sample(stored, reads), "our read by id", at_least(2)
+        )
+        one = self._one_by_one(near, reads), self._one_by_one(cached, reads)
+        yield self._ratio("read.near", "near row, one at a time", *one, "a cached read", at_least(20))
         for ways, target in ((_WAYS, at_least(0.85)), (1, at_least(0.75))):
             announced, alone = (self._writing(writes, ways, is_announced=announced) for announced in (True, False))
             yield self._ratio(f"write.{ways}", f"announced write, {ways} at once", announced, alone, "the write alone", target)
+
+        watched, free = (self._watched(writes, is_watched=is_watched) for is_watched in (True, False))
+        pairs = paired(watched, free, self._scale.runs)
+        sentence = "write of a watched table, 16 at once (throughput)"
+        yield ratio("cache.write.watched.unix", sentence, pairs, better="higher", against="unwatched", target=at_least(0.8))
 
     def _ratio(self, name: str, sentence: str, ours: Sample, peer: Sample, against: str, target: Target) -> Entry:
         pairs = paired(ours, peer, self._scale.runs)
@@ -113,15 +143,40 @@ class _Bench:
 
         return self._timed(lambda: asyncio.gather(*[some() for _ in range(_WAYS)]))
 
+    def _one_by_one(self, work: Work, count: int) -> Sample:
+        async def some() -> None:
+            for _ in range(count):
+                await work()
+
+        return self._timed(some)
+
+    def _watched(self, count: int, *, is_watched: bool) -> Sample:
+        """The wall seconds of writes from outside, with and without the trigger."""
+        work = self._work(count, _WAYS, is_announced=False)
+        verb = "watch" if is_watched else "unwatch"
+
+        async def switch() -> None:
+            await self._writers[0].execute(f"SELECT pgkeel.cache_{verb}('posts')")
+            await self._writers[0].execute("DELETE FROM pgkeel.cache_outbox WHERE relation <> ''")
+
+        def sample() -> float:
+            self._runner.run(switch())
+            start = time.perf_counter()
+            self._runner.run(_awaited(work))
+            return time.perf_counter() - start
+
+        return sample
+
     def _writing(self, count: int, ways: int, *, is_announced: bool) -> Sample:
+        return self._timed(self._work(count, ways, is_announced=is_announced))
+
+    def _work(self, count: int, ways: int, *, is_announced: bool) -> Work:
         async def some(connection: "asyncpg.Connection[Any]", keys: list[UUID]) -> None:
             for _, key in zip(range(count // ways), itertools.cycle(keys), strict=False):
                 await self._write(connection, key, is_announced=is_announced)
 
         share = len(self._keys) // ways
-        return self._timed(
-            lambda: asyncio.gather(*[some(self._writers[n], self._keys[n * share : (n + 1) * share]) for n in range(ways)])
-        )
+        return lambda: asyncio.gather(*[some(self._writers[n], self._keys[n * share : (n + 1) * share]) for n in range(ways)])
 
     async def _write(self, connection: "asyncpg.Connection[Any]", key: UUID, *, is_announced: bool) -> None:
         await connection.execute("BEGIN")
@@ -133,15 +188,16 @@ class _Bench:
             await connection.execute("COMMIT")
 
     def _timed(self, work: Callable[[], Awaitable[object]]) -> Sample:
-        async def run() -> None:
-            await work()
-
         def sample() -> float:
             before = self._cpu()
-            self._runner.run(run())
+            self._runner.run(_awaited(work))
             return self._cpu() - before
 
         return sample
+
+
+async def _awaited(work: Work) -> None:
+    await work()
 
 
 def _cpu_of(valkey: int, postmaster: int) -> Cpu:

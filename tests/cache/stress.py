@@ -9,6 +9,8 @@ import mmap
 import os
 import random
 import sys
+from collections import deque
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
@@ -18,6 +20,7 @@ import asyncpg
 import msgspec
 
 from pgkeel.cache import Cache, CommandRefused, tag
+from pgkeel.cache.entry import fresh
 from pgkeel.core.errors import Unreachable
 from pgkeel.core.secret import Secret
 
@@ -26,6 +29,7 @@ GROUPS = 2
 WRITERS = 32
 SECRET = "a secret of the race"
 SLOW = 0.004
+LAG = 1.2
 
 
 class Orders(msgspec.Struct):
@@ -37,7 +41,8 @@ class Orders(msgspec.Struct):
     readers: int
     writers: int
     mark: int
-    weak: bool = False
+    protocol: str = "ours"
+    is_open: bool = False
     deadly: bool = False
 
 
@@ -47,6 +52,7 @@ class Outcome(msgspec.Struct):
     stale: int = 0
     writes: int = 0
     lost: int = 0
+    dirty: int = 0
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -60,22 +66,105 @@ class Board:
     def __init__(self, file: Path) -> None:
         with file.open("r+b") as opened:
             self._numbers = memoryview(mmap.mmap(opened.fileno(), 0)).cast("q")
+        self._past: deque[tuple[float, list[int]]] = deque([(0.0, [0] * KEYS)])
+        self._lag = 0.0
 
     def newest(self, key: int) -> int:
-        return max(self._numbers[key::KEYS])
+        """What a read that begins now may not be older than."""
+        if not self._lag:
+            return max(self._numbers[key::KEYS])
+        before = monotonic() - self._lag
+        while len(self._past) > 1 and self._past[1][0] <= before:
+            self._past.popleft()
+        return self._past[0][1][key]
+
+    async def lag(self, seconds: float, end: float) -> None:
+        """Let reads be older by so much."""
+        self._lag = seconds
+        while monotonic() < end:
+            now = monotonic()
+            self._past.append((now, [max(self._numbers[key::KEYS]) for key in range(KEYS)]))
+            await asyncio.sleep(0.05)
 
     def acknowledge(self, writer: int, key: int, n: int) -> None:
         self._numbers[writer * KEYS + key] = n
 
 
-def open_cache(address: str, mark: int) -> Cache:
-    return Cache(
+class Ledger:
+    """The database's epoch, over a connection of its own."""
+
+    def __init__(self, database: str) -> None:
+        self._database = database
+        self._connection: asyncpg.Connection[asyncpg.Record] | None = None
+        self._turn = asyncio.Lock()
+
+    async def epoch(self) -> str:
+        return str(await self._ask("SELECT pgkeel.cache_epoch()"))
+
+    async def dirty(self) -> None:
+        await self._ask("SELECT pgkeel.cache_dirty()")
+
+    async def _ask(self, text: str) -> object:
+        async with self._turn:
+            if self._connection is None:
+                self._connection = await asyncpg.connect(self._database)
+            return await self._connection.fetchval(text)
+
+
+class Plain:
+    """The protocols of others, for rows: delete after COMMIT, and leases with marks but without anything else."""
+
+    def __init__(self, cache: Cache, *, has_marks: bool) -> None:
+        self.client = cache.client
+        self.has_marks = has_marks
+
+    async def get(self, key: int, load: Callable[[int], Awaitable[Row]]) -> Row:
+        name = b"{pgkeel}:plain%d" % key
+        token = b"L" + fresh()
+        try:
+            held = await self._find(name, token)
+            if held is not None and held[:1] == b"V":
+                return Row(key, int(held[1:]))
+        except (Unreachable, CommandRefused):
+            return await load(key)
+        row = await load(key)
+        with suppress(Unreachable, CommandRefused):
+            value = b"V%d" % row.n
+            if not self.has_marks:
+                await self.client.call("SET", name, value, "PX", 60_000)
+            elif held is None:
+                await self.client.set_if_equal(name, token, value, 60_000)
+        return row
+
+    async def _find(self, name: bytes, token: bytes) -> bytes | None:
+        if self.has_marks:
+            found: bytes | None = await self.client.call("SET", name, token, "NX", "GET", "PX", 1000)
+        else:
+            found = await self.client.call("GET", name)
+        return found
+
+    async def mark(self, key: int, who: bytes, mark: int) -> None:
+        if self.has_marks:
+            await self.client.call("SET", b"{pgkeel}:plain%d" % key, b"T" + who, "PX", mark)
+
+    async def release(self, key: int, who: bytes) -> None:
+        name = b"{pgkeel}:plain%d" % key
+        with suppress(Unreachable, CommandRefused):
+            await (self.client.delete_if_equal(name, b"T" + who) if self.has_marks else self.client.call("DEL", name))
+
+
+def open_cache(address: str, mark: int, ledger: Ledger | None = None) -> Cache:
+    cache = Cache(
         address,
         secret=Secret(SECRET),
+        on_outage="open" if ledger else "closed",
         mark=timedelta(milliseconds=mark),
         lease=timedelta(seconds=1),
         patience=timedelta(seconds=2),
     )
+    if ledger:
+        cache.bind(ledger)
+    return cache
 
 
 class Process:
@@ -83,16 +172,19 @@ class Process:
         self.orders = orders
         self.cache = cache
         self.rows = cache.rows("race", Row, key=int, ttl="1m")
+        self.plain = None if orders.protocol == "ours" else Plain(cache, has_marks=orders.protocol == "marks")
         self.board = Board(Path(orders.board))
         self.random = random.Random(orders.seed)
         self.end = monotonic() + orders.seconds
         self.outcome = Outcome()
 
     async def run(self) -> None:
+        if self.orders.is_open:
+            self.tasks = [asyncio.create_task(self.board.lag(LAG, self.end))]
         readers = [self.reader() for _ in range(self.orders.readers)]
         writers = [self.writer(self.orders.seed * 4 + number) for number in range(self.orders.writers)]
         await asyncio.gather(*readers, *writers)
-        self.outcome.hits = self.cache.figures.hits
+        self.outcome.hits, self.outcome.dirty = self.cache.figures.hits, self.cache.figures.dirty
 
     async def reader(self) -> None:
         connection = await asyncpg.connect(self.orders.database)
@@ -110,13 +202,13 @@ class Process:
 
         while monotonic() < self.end:
             key = self.random.randrange(KEYS)
-            if self.random.random() < 0.3:
+            if self.plain is None and self.random.random() < 0.3:
                 before = [self.board.newest(number) for number in range(KEYS)]
                 read = await group_rows(key % GROUPS)
                 is_stale = any(row.n < before[row.id] for row in read)
             else:
                 newest = self.board.newest(key)
-                row = await self.rows.get(key, load)
+                row = await (self.plain or self.rows).get(key, load)
                 is_stale = row is None or row.n < newest
             self.outcome.reads += 1
             self.outcome.stale += is_stale
@@ -141,7 +233,12 @@ class Process:
                 with suppress(asyncpg.PostgresError):
                     await connection.execute("ROLLBACK")
                 await asyncio.sleep(0.05)
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):  # transaction_timeout ends the connection
+            except (
+                asyncpg.PostgresError,
+                asyncpg.InterfaceError,
+                asyncpg.InternalClientError,
+                OSError,
+            ):  # transaction_timeout ends the connection
                 self.outcome.lost += 1
                 connection = await asyncpg.connect(self.orders.database)
             await asyncio.sleep(self.random.random() * 0.1)
@@ -151,22 +248,20 @@ class Process:
         await connection.execute(f"BEGIN; SET LOCAL transaction_timeout = {self.orders.mark * 2 // 3}")
         n = await connection.fetchval("UPDATE race SET n = n + 1 WHERE id = $1 RETURNING n", key)
         change = self.cache.change(self.rows.row(key), tag("race", grp=key % GROUPS))
-        if self.orders.weak:
-            change._is_marked = True  # as if: the release after COMMIT is all that happens
-        else:
-            await change.mark()
+        who = fresh()
+        await (self.plain.mark(key, who, self.orders.mark) if self.plain else change.mark())
         await connection.execute("COMMIT")
         chance = self.random.random()
         if chance < 0.1 and self.orders.deadly:
             self.board.acknowledge(number, key, n)
             os._exit(9)
         if chance > 0.02:
-            await change.release()
+            await (self.plain.release(key, who) if self.plain else change.release())
         self.board.acknowledge(number, key, n)
 
 
 async def main(orders: Orders) -> None:
-    async with open_cache(orders.cache, orders.mark) as cache:
+    async with open_cache(orders.cache, orders.mark, Ledger(orders.database) if orders.is_open else None) as cache:
         process = Process(orders, cache)
         await process.run()
     sys.stdout.write(msgspec.json.encode(process.outcome).decode())

@@ -41,7 +41,7 @@ def make_client(colour: str) -> Any:
 
 @pytest.fixture
 def client(make_client: Any, valkey_db: CacheUrl) -> Any:
-    return make_client(valkey_db)
+    return make_client(valkey_db, patience=10.0)
 
 
 async def test_any_bytes_and_ten_megabytes_come_back_as_they_went(client: Any) -> None:

@@ -6,8 +6,9 @@ import pytest
 
 from pgkeel.cache import tag
 from pgkeel.cache.sync import Cache
+from pgkeel.core.cipher import Sealed
 from pgkeel.core.errors import UsageError
-from tests.cache.conftest import SECRET, OpenCache
+from tests.cache.conftest import SECRET, OpenCache, trust
 
 
 class Posts:
@@ -131,3 +132,47 @@ async def test_an_argument_that_cannot_be_named_is_refused(cache: Any) -> None:
     posts = Posts(cache)
     with pytest.raises(UsageError, match="cache key"):
         await posts.of(object())
+
+
+class Rot:
+    """A cipher that shows in a test whether it was used."""
+
+    def field(self, table: str, column: str, /) -> "Rot":
+        assert (table, column) == ("pgkeel.cache", "value")
+        return self
+
+    def seal(self, row: object, clear: bytes, /) -> bytes:  # noqa: ARG002 - the Protocol
+        return bytes(255 - byte for byte in clear)
+
+    def open(self, row: object, sealed: bytes, /) -> bytes:
+        return self.seal(row, sealed)
+
+
+async def test_results_from_a_table_with_encrypted_columns_are_sealed_whole(open_cache: OpenCache) -> None:
+    cache = await open_cache(cipher=Rot(), sealed=["users"])
+    for table, is_sealed in (("users", True), ("posts", False)):
+        posts = Posts(cache, tags=[table])
+        posts.titles = ["a clear text"]
+        assert [await posts.of(1), await posts.of(1)] == [["a clear text"]] * 2
+        assert posts.asked == 1
+        held = [await cache.client.call("GET", key) for key in await cache.client.call("KEYS", "*")]
+        assert any(b"a clear text" in (raw or b"") for raw in held) != is_sealed
+        await cache.client.call("FLUSHDB")
+        await cache.client.close()
+        await cache.client.open()
+        await trust(cache)
+
+
+async def test_a_sealed_field_stays_sealed_in_the_cache(cache: Any) -> None:
+    class Person(msgspec.Struct, frozen=True):
+        id: int
+        email: Sealed
+
+    rows = cache.rows("people", Person, key=int)
+
+    async def load(key: int) -> Person:
+        return Person(key, Sealed(b"\x01sealed bytes"))
+
+    read = [await rows.get(1, load) for _ in range(2)]
+    assert read == [Person(1, Sealed(b"\x01sealed bytes"))] * 2
+    assert cache.figures.hits == 1

@@ -9,8 +9,10 @@ from sqlalchemy import Column, Table, UniqueConstraint
 from sqlalchemy.orm import Mapper
 
 import pgkeel.schema.lazy  # noqa: F401 - relationships of all models load by surprise no more
+from pgkeel.access.cascades import dependents_of
 from pgkeel.core.errors import UsageError
 from pgkeel.schema import HasRow
+from pgkeel.schema.caching import CachedRows, caching_of
 from pgkeel.schema.mixins import deleted_status
 from pgkeel.schema.row_fields import fields_of, row_class
 from pgkeel.schema.sealed_type import encrypted_columns
@@ -41,6 +43,7 @@ class Shape(msgspec.Struct, Generic[R], frozen=True):
         key_of: Returns the key of a row.
         dependents: Tables whose rows change with those of this one: by soft delete, or by foreign keys when a row is deleted.
         searches: Language → its full-text search and the name of the index.
+        cache: How its rows are cached, or None.
     """
 
     model: type
@@ -59,6 +62,7 @@ class Shape(msgspec.Struct, Generic[R], frozen=True):
     key_of: Callable[[object], tuple[object, ...]]
     dependents: tuple[str, ...]
     searches: Mapping[str, tuple[Search, str]]
+    cache: CachedRows | None = None
 
     def column(self, name: str) -> Column[Any]:
         """Return the column that a caller named.
@@ -120,22 +124,10 @@ def shape_of(model: HasRow[R]) -> Shape[R]:
         version=table.c.get("version"),
         key_type=_key_type(key),
         key_of=_key_reader([next(field.name for field in fields if field.column == column.name) for column in key]),
-        dependents=_dependents(table),
+        dependents=dependents_of(table),
         searches=searches_of(kind, table),
+        cache=caching_of(kind),
     )
-
-
-def _dependents(table: Table) -> tuple[str, ...]:
-    """Return the tables that point to this one, near or far: soft delete and the actions of foreign keys follow them."""
-    found, waiting = {table.fullname: table}, [table]
-    while waiting:
-        parent = waiting.pop()
-        for child in table.metadata.tables.values():
-            carries = any(key.references(parent) for column in child.c for key in column.foreign_keys)
-            if carries and child.fullname not in found:
-                found[child.fullname] = child
-                waiting.append(child)
-    return tuple(name for name in found if name != table.fullname)
 
 
 def _key_type(key: Sequence[Column[Any]]) -> type | None:

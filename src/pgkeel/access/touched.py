@@ -7,6 +7,8 @@ import sqlalchemy
 from sqlalchemy import Table
 from sqlalchemy.dialects import postgresql
 
+from pgkeel.access.cascades import dependents_of
+
 __all__ = ["Touched"]
 
 Key = tuple[object, ...]
@@ -57,6 +59,19 @@ class Touched:
         self.tables.add(table)
         self.whole.add(table)
 
+    def cascade(self, table: Table) -> None:
+        """Note what goes with deleted or hidden rows of a table: any row of those that reference it."""
+        for other in dependents_of(table):
+            self.every_row(other)
+
+    def gone(self, deleted: Iterable[object], changed: Iterable[object]) -> None:
+        """Note what goes with ORM instances that a flush deletes, hides or shows again."""
+        hidden = [one for one in changed if hasattr(one, "deleted_at") and _has_turned(one)]
+        for instance in (*deleted, *hidden):
+            mapper: Any = sqlalchemy.inspect(type(instance))
+            for table in mapper.tables:
+                self.cascade(table)
+
     def instances(self, written: Iterable[object]) -> None:
         """Note ORM instances that a flush has written, with all tables that their class maps."""
         for instance in written:
@@ -72,6 +87,8 @@ class Touched:
                 (self.every_row if is_upsert else self.table)(table.fullname)
             case sqlalchemy.Update(table=Table() as table) | sqlalchemy.Delete(table=Table() as table):
                 self.every_row(table.fullname)
+                if isinstance(statement, sqlalchemy.Delete) or "deleted_at" in table.c:
+                    self.cascade(table)
             case sqlalchemy.TextClause():
                 self.is_unknown = self.is_unknown or not reads_only(statement.text)
             case _:
@@ -82,6 +99,11 @@ class Touched:
         for table in tables or ():
             self.every_row(table)
         self.is_unknown = self.is_unknown or (tables is None and not reads_only(text))
+
+
+def _has_turned(instance: object) -> bool:
+    state: Any = sqlalchemy.inspect(instance)
+    return bool(state.attrs.deleted_at.history.has_changes())
 
 
 def reads_only(sql: str) -> bool:

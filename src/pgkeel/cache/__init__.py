@@ -7,7 +7,7 @@ from pgkeel.cache._async.cache import Cache
 from pgkeel.cache._async.change import Change
 from pgkeel.cache._async.client import Client
 from pgkeel.cache._async.rows import RowCache
-from pgkeel.cache.errors import CacheUnsuitable, CommandRefused, LoginRefused
+from pgkeel.cache.errors import CacheUnsuitable, CommandRefused, LockHeld, LoginRefused
 from pgkeel.cache.figures import Figures
 from pgkeel.cache.names import Tag, tag
 from pgkeel.cache.touched import Touched
@@ -19,6 +19,7 @@ __all__ = [
     "Client",
     "CommandRefused",
     "Figures",
+    "LockHeld",
     "LoginRefused",
     "RowCache",
     "Tag",

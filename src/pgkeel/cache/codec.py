@@ -5,9 +5,10 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
+from pgkeel.core.cipher import CannotOpen, FieldCipher, Sealed, UnknownKey
 from pgkeel.core.errors import UsageError
 
-__all__ = ["Codec"]
+__all__ = ["Codec", "SealedCodec"]
 
 T = TypeVar("T")
 _SHAPE = 16
@@ -25,19 +26,20 @@ class Codec(Generic[T]):
             UsageError: Values of this type do not survive a cache.
         """
         try:
-            description = msgspec.json.encode(msgspec.json.schema_components((kind,)), order="deterministic")
-        except TypeError as err:
+            components = msgspec.json.schema_components((kind,), schema_hook=_schema)
+            description = msgspec.json.encode(components, order="deterministic")
+        except (TypeError, NotImplementedError) as err:
             raise UsageError(f"{kind} cannot be cached: {err}", hint="use structs of plain types") from err
         self.shape = hashlib.sha256(repr(kind).encode() + description).hexdigest()[:_SHAPE].encode()
-        self._encode = msgspec.msgpack.Encoder().encode
-        self._decode = msgspec.msgpack.Decoder(kind).decode
+        self._encode = msgspec.msgpack.Encoder(enc_hook=_sealed).encode
+        self._decode = msgspec.msgpack.Decoder(kind, dec_hook=_unsealed).decode
 
     def encode(self, value: T) -> bytes | None:
         """Return the bytes, or None for a value that would not come back as it is (a NaN, a UUID inside JSON)."""
         try:
             encoded = self._encode(value)
             return encoded if self._decode(encoded) == value else None
-        except (TypeError, ValueError, OverflowError, RecursionError):
+        except (NotImplementedError, TypeError, ValueError, OverflowError, RecursionError):
             return None
 
     def decode(self, encoded: Any) -> T:  # noqa: ANN401 - bytes or a view of them
@@ -47,3 +49,53 @@ class Codec(Generic[T]):
             msgspec.DecodeError: These are other bytes.
         """
         return self._decode(encoded)
+
+
+class SealedCodec(Codec[T]):
+    """The same, each value sealed whole: what it was made of is encrypted in the database."""
+
+    __slots__ = ("_cipher",)
+
+    def __init__(self, kind: type[T], cipher: FieldCipher) -> None:
+        """Read the type; the cipher seals.
+
+        Raises:
+            UsageError: Values of this type do not survive a cache.
+        """
+        super().__init__(kind)
+        self._cipher = cipher
+
+    def encode(self, value: T) -> bytes | None:
+        """Return the sealed bytes, or None for a value that would not come back as it is."""
+        clear = super().encode(value)
+        return None if clear is None else self._cipher.seal(self.shape, clear)
+
+    def decode(self, encoded: Any) -> T:  # noqa: ANN401 - bytes or a view of them
+        """Return the value.
+
+        Raises:
+            msgspec.DecodeError: These are other bytes, or sealed by a key that is gone.
+        """
+        try:
+            return super().decode(self._cipher.open(self.shape, bytes(encoded)))
+        except (CannotOpen, UnknownKey) as err:
+            raise msgspec.DecodeError(err.message) from err
+
+
+def _schema(kind: type) -> dict[str, Any]:
+    if kind is not Sealed:
+        raise NotImplementedError
+    return {"type": "string", "format": "sealed"}
+
+
+def _sealed(value: Any) -> bytes:  # noqa: ANN401 - what msgspec does not know
+    """A sealed field stays sealed: what lies in the cache is what lies in the database."""
+    if not isinstance(value, Sealed):
+        raise NotImplementedError
+    return value.value
+
+
+def _unsealed(kind: type, value: Any) -> Any:  # noqa: ANN401 - what msgspec does not know
+    if kind is not Sealed or not isinstance(value, bytes):
+        raise NotImplementedError
+    return Sealed(value)

@@ -5,7 +5,9 @@ Whoever fills holds a lease, which every mark of a write replaces; so a read tha
 
     rows      V versions shape value | N versions shape (no such row) | L who versions | T marks of writes under way
     tags      G version marks
-    epoch     E id quarantine run
+    epoch     E id quarantine run|database
+
+That there is no row depends on the table's tag too: an INSERT does not always know its key before it commits.
 """
 
 import os
@@ -16,13 +18,12 @@ import msgspec
 
 from pgkeel.cache.codec import Codec
 
-__all__ = ["MARK", "MISS", "VERSION", "Shelf", "Taken", "epoch_ends", "fresh", "held_by", "joined", "lease_in"]
+__all__ = ["MARK", "MISS", "VERSION", "Shelf", "Taken", "epoch_ends", "fresh", "held_by", "joined"]
 
 T = TypeVar("T")
 VERSION = 16
 MARK = 29
 _VALUE, _NOTHING, _LEASE = b"V", b"N", b"L"
-_V, _N = b"VN"
 _EPOCH = 1 + VERSION
 _DEADLINE = 13
 
@@ -34,13 +35,15 @@ MISS: Any = object()
 class Shelf(Generic[T]):
     """Values of one type that depend on the same things, each under a key of its own."""
 
-    __slots__ = ("_codec", "shape", "shared")
+    __slots__ = ("_codec", "_length", "shape", "shared", "strict")
 
-    def __init__(self, shared: tuple[bytes, ...], codec: Codec[T]) -> None:
-        """Name in `shared` the keys of the epoch and of the tags."""
+    def __init__(self, shared: tuple[bytes, ...], codec: Codec[T], *, strict: int | None = None) -> None:
+        """Name in `shared` the keys of the epoch and of the tags; a value that is not None depends on the first `strict` only."""
         self._codec = codec
         self.shared = shared
         self.shape = codec.shape
+        self.strict = len(shared) if strict is None else strict
+        self._length = VERSION * self.strict
 
     def judge(self, held: bytes | None, current: bytes | None) -> T | None:
         """Return the value that lies there, or `MISS` where it may not be served.
@@ -51,16 +54,21 @@ class Shelf(Generic[T]):
         """
         if held is None or current is None:
             return MISS  # type: ignore[no-any-return]
-        head = current + self.shape
-        if held.startswith(head, 1):
-            if held[0] == _V:
-                try:
-                    return self._codec.decode(memoryview(held)[1 + len(head) :])
-                except msgspec.MsgspecError:
-                    return MISS  # type: ignore[no-any-return]
-            if held[0] == _N:
-                return None
+        head = b"V" + current[: self._length] + self.shape
+        if held.startswith(head):
+            try:
+                return self._codec.decode(memoryview(held)[len(head) :])
+            except msgspec.MsgspecError:
+                return MISS  # type: ignore[no-any-return]
+        if held.startswith(_NOTHING) and held.startswith(current + self.shape, 1):
+            return None
         return MISS  # type: ignore[no-any-return]
+
+    def lease_in(self, held: bytes | None, current: bytes | None) -> bytes:
+        """Return who holds a lease there under the versions that are valid now, or b""."""
+        if held is None or current is None or held[:1] != _LEASE:
+            return b""
+        return held[1:_EPOCH] if held.startswith(current[: self._length], _EPOCH) else b""
 
     def take(self, reply: bytes) -> "Taken[T]":
         """Return what the lease's script answered: a value or another's lease, or the versions to fill under."""
@@ -78,7 +86,7 @@ class Shelf(Generic[T]):
         if value is None:
             return _NOTHING + versions + self.shape
         encoded = self._codec.encode(value)
-        return None if encoded is None else _VALUE + versions + self.shape + encoded
+        return None if encoded is None else _VALUE + versions[: self._length] + self.shape + encoded
 
     def copied(self, value: T | None) -> T | None:
         """Return a value of its own for one more caller, who may change it."""
@@ -92,13 +100,6 @@ def joined(versions: Sequence[bytes | None]) -> bytes | None:
         return b"".join([raw[1:_EPOCH] for raw in versions])  # type: ignore[index]  # None raises
     except TypeError:
         return None
-
-
-def lease_in(held: bytes | None, current: bytes | None) -> bytes:
-    """Return who holds a lease there under the versions that are valid now, or b""."""
-    if held is None or held[:1] != _LEASE or held[_EPOCH:] != current:
-        return b""
-    return held[1:_EPOCH]
 
 
 class Taken(msgspec.Struct, Generic[T], frozen=True, gc=False):

@@ -2,7 +2,7 @@
 
 from pgkeel.core import errors
 
-__all__ = ["CacheUnsuitable", "CommandRefused", "LoginRefused"]
+__all__ = ["CacheUnsuitable", "CommandRefused", "LockHeld", "LoginRefused"]
 
 
 class LoginRefused(errors.ConfigError):
@@ -15,6 +15,12 @@ class CacheUnsuitable(errors.ConfigError):
     """The cache server is too old, or a replica."""
 
     code = "cache_unsuitable"
+
+
+class LockHeld(errors.Refused):
+    """Somebody else holds the lock."""
+
+    code = "cache_lock_held"
 
 
 class CommandRefused(errors.KeelError):

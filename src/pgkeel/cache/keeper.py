@@ -9,7 +9,7 @@ from pgkeel.cache.entry import epoch_ends, fresh
 from pgkeel.cache.names import epoch_of, pattern_of
 from pgkeel.core.cache_url import CacheUrl
 
-__all__ = ["Stats", "count", "flush", "stats"]
+__all__ = ["Kinds", "Stats", "count", "flush", "kinds", "stats"]
 
 _BATCH = 1000
 
@@ -84,6 +84,49 @@ def count(url: CacheUrl, namespace: str) -> int:
         client.close()
 
 
+class Kinds(msgspec.Struct):
+    """What lies in a namespace.
+
+    Attributes:
+        values: Rows and results.
+        missing: Knowledge that there is no row.
+        leases: Reads under way.
+        marks: Rows on which a write is under way, or was when its writer died.
+        tags: Versions of tables and tags.
+        other: Keys of recipes.
+        bytes: Length of all of them.
+    """
+
+    values: int = 0
+    missing: int = 0
+    leases: int = 0
+    marks: int = 0
+    tags: int = 0
+    other: int = 0
+    bytes: int = 0
+
+
+_KIND = {b"V": "values", b"N": "missing", b"L": "leases", b"T": "marks", b"G": "tags"}
+
+
+def kinds(url: CacheUrl, namespace: str) -> Kinds:
+    """Return what lies in a namespace, by kind; names are hashes and say nothing.
+
+    Raises:
+        Unreachable: The server does not answer.
+    """
+    client, found = Client(url), Kinds()
+    try:
+        for batch in _keys(client, namespace):
+            for raw in client.call("MGET", *batch) if batch else ():
+                kind = _KIND.get((raw or b"")[:1], "other")
+                setattr(found, kind, getattr(found, kind) + 1)
+                found.bytes += len(raw or b"")
+    finally:
+        client.close()
+    return found
+
+
 def flush(url: CacheUrl, namespace: str, mark: int) -> int:
     """Forget everything in a namespace and return how many keys were deleted; safe to repeat, and while others work.
 
@@ -97,7 +140,7 @@ def flush(url: CacheUrl, namespace: str, mark: int) -> int:
     try:
         client.open()
         run = client.server.run if client.server else ""
-        client.run("epoch", [epoch_of(namespace)], run, mark, fresh(), 1)
+        client.run("epoch", [epoch_of(namespace)], run, mark, fresh(), 1, "")
         return sum(client.call("UNLINK", *batch) for batch in _keys(client, namespace) if batch)
     finally:
         client.close()

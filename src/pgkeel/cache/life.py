@@ -19,19 +19,22 @@ class Life(msgspec.Struct, frozen=True):
     Attributes:
         value: Milliseconds of a value.
         nothing: Milliseconds of the knowledge that there is none.
+        near: Seconds for which the process keeps values in its own memory too; 0 is not at all.
     """
 
     value: int
     nothing: int
+    near: float = 0.0
 
     @classmethod
-    def of(cls, ttl: timedelta | str, nothing: timedelta | str) -> "Life":
+    def of(cls, ttl: timedelta | str, nothing: timedelta | str, *, is_near: bool = False) -> "Life":
         """Return it from durations, as `5m` or timedelta.
 
         Raises:
             ConfigError: One is not a duration of a millisecond or more.
         """
-        return cls(milliseconds(ttl), milliseconds(nothing))
+        longest = milliseconds(ttl)
+        return cls(longest, milliseconds(nothing), longest / 1000 if is_near else 0.0)
 
     def draw(self, *, is_nothing: bool) -> int:
         """Return how long this one lives, in milliseconds."""

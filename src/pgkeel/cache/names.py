@@ -61,7 +61,7 @@ class Namer:
 class Names:
     """Makes the names of one namespace with one key."""
 
-    __slots__ = ("_key", "_prefix", "_results", "_tags", "epoch")
+    __slots__ = ("_key", "_prefix", "_results", "_tags", "carried", "epoch", "everything")
 
     def __init__(self, namespace: str, secret: Secret) -> None:
         """Take the namespace and a secret of 16 bytes or more that all processes share.
@@ -76,18 +76,28 @@ class Names:
         self._prefix = _prefix_of(namespace)
         self._tags, self._results = self._namer(b"t"), self._namer(b"q")
         self.epoch = epoch_of(namespace)
+        self.everything = self._prefix + b"everything"
+        self.carried = self._prefix + b"carried"
 
     def rows(self, table: str) -> Namer:
         """Return what names the rows of a table by their keys."""
-        return self._namer(b"r", table)
+        return self._namer(b"r", str(table))
 
     def generation(self, table: str) -> bytes:
         """Return the name of the version that all cached rows of a table share."""
-        return self._namer(b"g")(table)
+        return self._namer(b"g")(str(table))
+
+    def values(self, table: str) -> bytes:
+        """Return the name of the version that all tags of a table's column values share."""
+        return self._namer(b"w")(str(table))
+
+    def things(self, kind: str, name: str) -> Namer:
+        """Return what names the keys of one recipe."""
+        return self._namer(b"x", (kind, name))
 
     def tag(self, wanted: Tag) -> bytes:
         """Return the name of a tag."""
-        return self._tags((wanted.table, wanted.values))
+        return self._tags((str(wanted.table), wanted.values))
 
     def result(self, name: str, arguments: tuple[object, ...], named: Mapping[str, object]) -> bytes:
         """Return the name of a query's result."""

@@ -3,6 +3,7 @@
 from pgkeel.cache._sync.cache import Cache
 from pgkeel.cache._sync.change import Change
 from pgkeel.cache._sync.client import Client
+from pgkeel.cache._sync.recipes import Counter, Leaderboard, Limiter, Lock, Once, Sessions
 from pgkeel.cache._sync.rows import RowCache
 
-__all__ = ["Cache", "Change", "Client", "RowCache"]
+__all__ = ["Cache", "Change", "Client", "Counter", "Leaderboard", "Limiter", "Lock", "Once", "RowCache", "Sessions"]

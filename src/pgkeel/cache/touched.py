@@ -1,39 +1,76 @@
 """What a write touches, and who the writer is."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
 from pgkeel.cache.names import Names, Tag
 
-__all__ = ["Touched", "keys_of"]
+__all__ = ["EVERYTHING", "Touched", "keys_of", "keys_of_tags", "table_of"]
+
+_MOST_ROWS = 500
 
 
 class Touched(msgspec.Struct, frozen=True):
-    """Rows, or all rows of a table; each touches its table's tag too.
+    """A row, all rows of a table, or all tables; what touches a table touches its tag too.
 
     Attributes:
-        tag: The table's tag.
+        table: The table; "" for all.
         row: Name of the row, or b"".
-        generation: Name of the version of all rows, or b"".
+        every_row: Whether any row may have changed.
+        every_value: Whether rows with any column value may have changed: so for all tags of column values.
     """
 
-    tag: Tag
+    table: str
     row: bytes = b""
-    generation: bytes = b""
+    every_row: bool = False
+    every_value: bool = False
+
+
+EVERYTHING = Touched("")
+"""Any row of any table."""
 
 
 def keys_of(touched: Iterable[Touched | Tag], names: Names) -> tuple[list[bytes], list[bytes]]:
-    """Return the names of the rows and of the tags that are to be marked, each once."""
-    rows: dict[bytes, None] = {}
+    """Return the names of the rows and of the tags that are to be marked, each once; of very many rows, their table's instead."""
+    rows: dict[str, dict[bytes, None]] = {}
     tags: dict[bytes, None] = {}
     for one in touched:
-        if isinstance(one, Touched):
-            if one.row:
-                rows[one.row] = None
-            if one.generation:
-                tags[one.generation] = None
-            tags[names.tag(one.tag)] = None
-        else:
-            tags[names.tag(one)] = None
-    return list(rows), list(tags)
+        match one:
+            case Tag():
+                tags[names.tag(one)] = None
+            case Touched(table=""):
+                tags[names.everything] = None
+            case Touched(table=table):
+                tags |= dict.fromkeys(_tags_of(one, names))
+                if one.row:
+                    rows.setdefault(table, {})[one.row] = None
+    for table, keys in rows.items():
+        if len(keys) > _MOST_ROWS:
+            keys.clear()
+            tags[names.generation(table)] = None
+    return [key for keys in rows.values() for key in keys], list(tags)
+
+
+def keys_of_tags(wanted: Iterable[Tag | str], names: Names) -> list[bytes]:
+    """Return the names of what a result depends on."""
+    keys: dict[bytes, None] = {}
+    for one in wanted:
+        known = Tag(one) if isinstance(one, str) else one
+        keys[names.tag(known)] = None
+        if known.values:
+            keys[names.values(known.table)] = None
+    return list(keys)
+
+
+def table_of(wanted: Tag | str) -> str:
+    """Return the table of a tag."""
+    return wanted if isinstance(wanted, str) else wanted.table
+
+
+def _tags_of(touched: Touched, names: Names) -> Iterator[bytes]:
+    yield names.tag(Tag(touched.table))
+    if touched.every_row:
+        yield names.generation(touched.table)
+    if touched.every_row or touched.every_value:
+        yield names.values(touched.table)

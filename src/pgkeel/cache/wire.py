@@ -23,12 +23,13 @@ packed: Callable[[Any], bytes] = hiredis.pack_command
 
 
 class Replies:
-    """Cuts the bytes of a connection into replies; what the server pushes unasked is left out."""
+    """Cuts the bytes of a connection into replies; what the server pushes unasked goes elsewhere, in its place among them."""
 
-    __slots__ = ("_reader",)
+    __slots__ = ("_pushed", "_reader")
 
-    def __init__(self) -> None:
-        """Start with nothing."""
+    def __init__(self, pushed: Callable[[Any], object] | None = None) -> None:
+        """Start with nothing; `pushed` is called with what comes unasked."""
+        self._pushed = pushed
         self._reader = hiredis.Reader(notEnoughData=_NOTHING)
 
     def feed(self, received: bytes) -> Iterator[Any]:
@@ -43,6 +44,8 @@ class Replies:
             while (reply := reader.gets()) is not _NOTHING:
                 if not isinstance(reply, hiredis.PushNotification):
                     yield reply
+                elif self._pushed is not None:
+                    self._pushed(reply)
         except hiredis.ProtocolError as err:
             raise Unreachable("what answers there is not a cache server", hint="correct the address") from err
 

@@ -1,4 +1,4 @@
-"""`pgkeel cache stats|flush`: how the cache does, and to forget everything."""
+"""`pgkeel cache stats|keys|flush`: how the cache does, what lies in it, and to forget everything."""
 
 import click
 import msgspec
@@ -34,6 +34,17 @@ def stats_() -> Answer:
         f"found      {found.hits / asked:.1%} of {asked} keys asked for" if asked else "found      nothing was asked for",
     ]
     return Answer(msgspec.to_builtins(found), "\n".join(lines), 0 if found.is_trusted else 1)
+
+
+@cache.command("keys")
+@answers
+def keys_() -> Answer:
+    """Show what lies in the namespace, by kind; names are keyed hashes and say nothing of what they name."""
+    from pgkeel.cache.keeper import kinds  # noqa: PLC0415 - as above
+
+    project = current_project()
+    found = msgspec.to_builtins(kinds(cache_url(project), project.config.cache.namespace))
+    return Answer(found, "\n".join(f"{kind:<10} {Size(number) if kind == 'bytes' else number}" for kind, number in found.items()))
 
 
 @cache.command("flush")

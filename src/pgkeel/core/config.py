@@ -176,11 +176,13 @@ class CacheConfig(_Section, frozen=True):
 
     Attributes:
         url: Reference to the address of an external server: `env:NAME` or `file:PATH`, or a URL without a password.
+        secret: Reference to what keys are hashed with, the same for all processes; null is one that the embedded stack makes.
         namespace: What all keys begin with.
         mark: How long a write may take from the announcement of its COMMIT to its end; after a flush nobody fills for as long.
     """
 
     url: str | None = None
+    secret: str | None = None
     namespace: str = "pgkeel"
     mark: timedelta = timedelta(seconds=10)
 

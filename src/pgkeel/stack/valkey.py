@@ -7,13 +7,14 @@ from msgspec.structs import replace
 from pgkeel.core.cache_url import CacheUrl
 from pgkeel.core.errors import ConfigError
 from pgkeel.core.project import Project
+from pgkeel.core.secret import Secret
 from pgkeel.local import VALKEY_USER, Valkey
 from pgkeel.local.valkey_plan import ValkeyPlan
 from pgkeel.stack.layout import Layout, layout_of
 from pgkeel.stack.memory import Memory, remember, require_memory
 from pgkeel.stack.password import ensure_password
 
-__all__ = ["cache_url", "ensure_valkey", "remembered_valkey"]
+__all__ = ["cache_secret", "cache_url", "ensure_valkey", "remembered_valkey"]
 
 Report = Callable[[str], None]
 
@@ -67,6 +68,20 @@ def cache_url(project: Project) -> CacheUrl:
     if valkey is None:
         raise ConfigError("this project has no cache", hint="set [cache] url, or local.valkey = true and `pgkeel up`")
     return valkey.url()
+
+
+def cache_secret(project: Project) -> Secret | None:
+    """Return what the keys of the project's cache are hashed with; None where an external project names none.
+
+    Raises:
+        ConfigError: The reference points to nothing.
+    """
+    reference = project.config.cache.secret
+    if reference is not None:
+        return Secret.from_reference(reference, folder=project.root)
+    if project.is_external:
+        return None
+    return ensure_password(layout_of(project).password_file("cache"), "cache")
 
 
 def _remembered(layout: Layout, memory: Memory, valkey: Valkey) -> Memory:

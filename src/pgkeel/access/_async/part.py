@@ -32,7 +32,18 @@ Keys = Collection[tuple[object, ...]] | None
 class Part(Generic[R_co]):
     """A model, the statements of its repository, and the runner that carries them out."""
 
-    __slots__ = ("_gatherer", "_get", "_key_type", "_orders", "_runner", "_secret", "_shape", "_statements", "_with_deleted")
+    __slots__ = (
+        "_cached",
+        "_gatherer",
+        "_get",
+        "_key_type",
+        "_orders",
+        "_runner",
+        "_secret",
+        "_shape",
+        "_statements",
+        "_with_deleted",
+    )
 
     def __init__(self, runner: Runner, statements: Statements[R_co], secret: Secret, *, with_deleted: bool = False) -> None:
         """Take part in a database; `Database.repository` makes these."""
@@ -42,6 +53,8 @@ class Part(Generic[R_co]):
         self._secret = secret
         self._with_deleted = with_deleted
         self._get: Compiled[R_co] | None = None
+        rows = runner.caching.rows(statements.shape) if runner.caching is not None else None
+        self._cached = rows if runner.is_autocommit and not with_deleted else None
         self._gatherer = statements.gatherer(Gatherer[Any], with_deleted) if runner.is_autocommit else None
         self._key_type = self._shape.key_type or object
         self._orders: dict[object, tuple[tuple[Order, ...], CursorCodec]] = {}
@@ -56,6 +69,15 @@ class Part(Generic[R_co]):
 
     async def _by_key(self, key: tuple[object, ...]) -> R_co | None:
         """Return the row with this key: the one place that reads one row by its key."""
+        if self._cached is None:
+            return await self._stored(key)
+        row: R_co | None = await self._cached.get(key if len(key) > 1 else key[0], self._load)
+        return row
+
+    async def _load(self, key: object) -> R_co | None:
+        return await self._stored(key if isinstance(key, tuple) else (key,))
+
+    async def _stored(self, key: tuple[object, ...]) -> R_co | None:
         gatherer = self._gatherer
         if gatherer is None or not isinstance(key[0], self._key_type):
             return await self._read_one(key)

@@ -210,6 +210,7 @@ class Transaction(AsyncSession):
 
     def _note_flush(self, session: Any, _context: object) -> None:  # noqa: ANN401 - SQLAlchemy's event
         self.touched.instances([*session.new, *session.dirty, *session.deleted])
+        self.touched.gone(session.deleted, session.dirty)
 
 
 class TransactionRunner(Runner):
@@ -221,7 +222,7 @@ class TransactionRunner(Runner):
     def __init__(self, transaction: Transaction) -> None:
         """Run in this transaction."""
         outer = transaction._runner  # noqa: SLF001 - the two are one thing in two shapes
-        super().__init__(outer.pool, outer.hooks)
+        super().__init__(outer.pool, outer.hooks, outer.caching)
         self._transaction = transaction
 
     async def one(self, query: Compiled[T], values: Sequence[object]) -> T | None:

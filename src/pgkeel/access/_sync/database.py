@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
 from functools import wraps
 from types import TracebackType
-from typing import Any, Concatenate, ParamSpec, Self, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar, cast, overload
 
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm.exc import StaleDataError
@@ -26,6 +26,7 @@ from pgkeel.access.handwritten import arranged
 from pgkeel.access.retry import delay, name_of_work
 from pgkeel.access.sealing import sealed_fields
 from pgkeel.access.shape import shape_of
+from pgkeel.access.touched import Touched
 from pgkeel.core.cipher import Cipher
 from pgkeel.core.config import PoolConfig
 from pgkeel.core.errors import KeelError
@@ -35,6 +36,10 @@ from pgkeel.core.url import Url
 from pgkeel.postgres import Query
 from pgkeel.schema import HasRow
 from pgkeel.schema.sealed_type import bind_keys
+
+if TYPE_CHECKING:
+    from pgkeel.access._sync.caching import Caching
+    from pgkeel.cache._sync.cache import Cache
 
 __all__ = ["Database"]
 
@@ -59,6 +64,7 @@ class Database:
         cursor_key: Secret | None = None,
         keys: Cipher | None = None,
         hooks: Sequence[Hook] = (),
+        cache: "Cache | None" = None,
     ) -> None:
         """Say where and how; nothing connects yet.
 
@@ -69,6 +75,7 @@ class Database:
             cursor_key: Signs page cursors. Without one, cursors are good for this handle only; give all processes the same.
             keys: The key ring that seals and opens encrypted columns: `pgkeel.security.keys.follow(url, provider)`.
             hooks: Who is told of what is written, before and after it is committed.
+            cache: Keeps rows of models that say `cache = Row(…)`, and hears of every write. It is opened and closed by its owner.
 
         Raises:
             ConfigError: The driver cannot do what the address asks for.
@@ -77,7 +84,10 @@ class Database:
         bind_keys(self._driver.dialect, keys)
         self.pool = Pool(self._driver, pool or PoolConfig())
         self._failures: tuple[type[Exception], ...] = (StaleDataError, DBAPIError, *self._driver.errors)
-        self._runner = Runner(self.pool, hooks)
+        self._caching = _caching(cache)
+        self._runner = Runner(self.pool, (*hooks, self._caching) if self._caching else hooks, self._caching)
+        if self._caching:
+            self._caching.on(self._runner)
         self._repositories = Repositories(self._driver.dialect, cursor_key or Secret.generate())
         self._known: dict[object, Repository[Any]] = {}
         self._engine: Engine | None = None
@@ -87,8 +97,15 @@ class Database:
 
         Raises:
             Unreachable: The server cannot be reached.
+            ConfigError: There is a cache, and the database has no ledger for it.
         """
         self.pool.open()
+        if self._caching:
+            try:
+                self._caching.require_ledger()
+            except BaseException:
+                self.close()
+                raise
         return self
 
     def close(self) -> None:
@@ -217,21 +234,46 @@ class Database:
         return expect(queries, at_most=at_most)
 
     @overload
-    def sql(self, text: str | Query, /, *, into: Callable[..., T], **values: object) -> list[T]: ...
+    def sql(
+        self, text: str | Query, /, *, into: Callable[..., T], writes: Sequence[str] | None = None, **values: object
+    ) -> list[T]: ...
     @overload
-    def sql(self, text: str | Query, /, *, into: None = None, **values: object) -> list[dict[str, Any]]: ...
-    def sql(self, text: str | Query, /, *, into: Callable[..., Any] | None = None, **values: object) -> list[Any]:
+    def sql(
+        self, text: str | Query, /, *, into: None = None, writes: Sequence[str] | None = None, **values: object
+    ) -> list[dict[str, Any]]: ...
+    def sql(
+        self,
+        text: str | Query,
+        /,
+        *,
+        into: Callable[..., Any] | None = None,
+        writes: Sequence[str] | None = None,
+        **values: object,
+    ) -> list[Any]:
         """Run hand-written SQL and return its rows.
 
         Args:
             text: One statement with `%(name)s` for each value; a literal percent sign is written `%%`.
             into: A struct whose fields are named like the columns; a plain type for a single column; nothing for dicts.
+            writes: The tables it writes, for those who keep copies of rows; without it a write counts as one of anything.
             values: The values; they travel beside the statement, never inside it.
         """
         statement, bound = arranged(text, values, self._driver.dialect)
-        return self._runner.sql(statement, bound, into or dict)
+        touched = Touched()
+        touched.handwritten(statement, writes)
+        if not touched:
+            return self._runner.sql(statement, bound, into or dict)
+        return self._runner.announced(touched, lambda: self._runner.sql(statement, bound, into or dict))
 
     def _alchemy(self) -> Engine:
         if self._engine is None:
             self._engine = engine_on(self.pool)
         return self._engine
+
+
+def _caching(cache: "Cache | None") -> "Caching | None":
+    if cache is None:
+        return None
+    from pgkeel.access._sync.caching import Caching  # noqa: PLC0415 - needs the extra [cache]
+
+    return Caching(cache)

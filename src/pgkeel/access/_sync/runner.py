@@ -2,7 +2,7 @@
 """Run compiled statements on the pool's connections, in autocommit, and turn the server's errors into ours."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from pgkeel.access._drivers.diagnosis import error_of
 from pgkeel.access._sync.hooks import Hook
@@ -14,6 +14,9 @@ from pgkeel.access.handwritten import reader, taints
 from pgkeel.access.touched import Touched
 from pgkeel.core.errors import KeelError
 from pgkeel.core.log import get_logger
+
+if TYPE_CHECKING:
+    from pgkeel.access._sync.caching import Caching
 
 __all__ = ["Runner", "tell"]
 
@@ -27,15 +30,17 @@ class Runner:
     Attributes:
         pool: Where the connections come from.
         hooks: Who is told of writes.
+        caching: The cache in front of reads by key, or None.
         is_autocommit: Whether each statement is a transaction of its own.
     """
 
-    __slots__ = ("_errors", "hooks", "pool")
+    __slots__ = ("_errors", "caching", "hooks", "pool")
     is_autocommit = True
 
-    def __init__(self, pool: Pool, hooks: Sequence[Hook] = ()) -> None:
+    def __init__(self, pool: Pool, hooks: Sequence[Hook] = (), caching: "Caching | None" = None) -> None:
         """Run on this pool."""
         self.pool = pool
+        self.caching = caching
         self.hooks = tuple(hooks)
         self._errors = pool.driver.errors
 

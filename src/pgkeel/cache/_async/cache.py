@@ -4,22 +4,24 @@ from collections.abc import Callable, Iterable
 from datetime import timedelta
 from functools import wraps
 from types import TracebackType
-from typing import Any, ParamSpec, Self, TypeVar, get_type_hints
+from typing import Any, Literal, ParamSpec, Self, TypeVar, get_type_hints
 
 import msgspec
 
 from pgkeel.cache._async.change import Change
 from pgkeel.cache._async.client import Client
+from pgkeel.cache._async.ledger import Ledger
 from pgkeel.cache._async.reader import Reader
 from pgkeel.cache._async.rows import RowCache
 from pgkeel.cache._colour.asynchronous import Call
-from pgkeel.cache.codec import Codec
+from pgkeel.cache.codec import Codec, SealedCodec
 from pgkeel.cache.entry import Shelf
 from pgkeel.cache.figures import Figures
 from pgkeel.cache.life import Life, milliseconds
-from pgkeel.cache.names import Names, Tag, tag
-from pgkeel.cache.touched import Touched
+from pgkeel.cache.names import Namer, Names, Tag
+from pgkeel.cache.touched import Touched, keys_of_tags, table_of
 from pgkeel.core.cache_url import CacheUrl
+from pgkeel.core.cipher import Cipher
 from pgkeel.core.errors import Unreachable, UsageError
 from pgkeel.core.log import get_logger
 from pgkeel.core.secret import Secret
@@ -29,6 +31,7 @@ __all__ = ["Cache"]
 P = ParamSpec("P")
 R = TypeVar("R", bound=msgspec.Struct)
 T = TypeVar("T")
+OnOutage = Literal["closed", "open"]
 Tags = Iterable[Tag | str]
 _log = get_logger(__name__)
 
@@ -48,6 +51,10 @@ class Cache:
         mark: timedelta = timedelta(seconds=10),
         lease: timedelta = timedelta(seconds=2),
         patience: timedelta = timedelta(seconds=1),
+        on_outage: OnOutage = "open",
+        epoch_check: timedelta = timedelta(seconds=1),
+        cipher: Cipher | None = None,
+        sealed: Iterable[str] = (),
     ) -> None:
         """Say where; nothing connects yet.
 
@@ -58,6 +65,11 @@ class Cache:
             mark: How long a write may take from the announcement of its COMMIT to its end; the same in all processes.
             lease: How long a reader may take to read the database and fill.
             patience: How long the server may be silent.
+            on_outage: What becomes of a write when the server does not answer. "closed": it fails. "open": it commits, and the
+                database begins another epoch. The latter needs the cache to be bound to a database, see `bind`.
+            epoch_check: How long hits are served, when bound, without asking the database for its epoch.
+            cipher: Seals results of queries that depend on one of the `sealed` tables.
+            sealed: Tables with an encrypted column.
 
         Raises:
             ConfigError: The address is wrong or the secret too short.
@@ -65,11 +77,25 @@ class Cache:
         self.client = Client(url, patience=patience.total_seconds())
         names = Names(namespace, secret)
         self._reader = Reader(self.client, names, mark=milliseconds(mark), lease=milliseconds(lease))
+        self._reader.is_open = on_outage == "open"
+        self._cipher = None if cipher is None else cipher.field("pgkeel.cache", "value")
+        self._sealed = frozenset(sealed)
+        self._namers: dict[str, Namer] = {}
+        self._epoch_check = epoch_check.total_seconds()
+
+    @property
+    def names(self) -> Names:
+        """What names the keys of this namespace."""
+        return self._reader.names
 
     @property
     def figures(self) -> Figures:
         """How well it works in this process."""
         return self._reader.figures
+
+    def bind(self, ledger: Ledger) -> None:
+        """Serve hits only while the database's epoch is confirmed; `access.Database(cache=…)` does this."""
+        self._reader.bind(ledger, self._epoch_check)
 
     async def open(self) -> Self:
         """Connect; a server that does not answer is logged, and reads go to the database until it does.
@@ -104,6 +130,7 @@ class Cache:
         key: Any,  # noqa: ANN401 - a type form: UUID, int, tuple[UUID, str]
         ttl: timedelta | str = "5m",
         missing_ttl: timedelta | str = "30s",
+        near: bool = False,
     ) -> RowCache[R]:
         """Return the row cache of a table.
 
@@ -113,8 +140,9 @@ class Cache:
             key: The type of its key.
             ttl: How long a row is kept at most.
             missing_ttl: How long it is remembered that there is no row.
+            near: Whether this process keeps rows in its own memory too (the async form only).
         """
-        return RowCache(self._reader, table, row, key, Life.of(ttl, missing_ttl))
+        return RowCache(self._reader, table, row, key, Life.of(ttl, missing_ttl, is_near=near))
 
     def cached(
         self, *, tags: Tags | Callable[..., Tags], ttl: timedelta | str = "1m", name: str = ""
@@ -132,19 +160,28 @@ class Cache:
         life = Life.of(ttl, ttl)
 
         def decorate(function: Call[T]) -> Call[T]:
-            codec, known = _codec_of(function), name or f"{function.__module__}.{function.__qualname__}"
+            kind, known = _kind_of(function), name or f"{function.__module__}.{function.__qualname__}"
+            clear: Codec[Any] = Codec(kind)
+            hidden = clear if self._cipher is None else SealedCodec(kind, self._cipher)
 
             @wraps(function)
             async def call(*given: object, **named: object) -> Any:  # noqa: ANN401 - what the function returns
-                wanted = tags(*given, **named) if callable(tags) else tags
+                wanted = list(tags(*given, **named) if callable(tags) else tags)
                 names = self._reader.names
-                keys = [names.tag(tag(one) if isinstance(one, str) else one) for one in wanted]
-                shelf = Shelf((names.epoch, *keys), codec)
+                codec = hidden if any(table_of(one) in self._sealed for one in wanted) else clear
+                shelf = Shelf((names.epoch, names.everything, *keys_of_tags(wanted, names)), codec)
                 return await self._reader.read(names.result(known, given, named), shelf, life, function, *given, **named)
 
             return call
 
         return decorate
+
+    def row(self, table: str, key: object) -> Touched:
+        """Return what a write of a row touches whose other values are not known: it, its table's tag, and those of all values."""
+        namer = self._namers.get(table)
+        if namer is None:
+            namer = self._namers[table] = self._reader.names.rows(table)
+        return Touched(table, row=namer(key), every_value=True)
 
     def change(self, *touched: Touched | Tag) -> Change:
         """Return the writes of one transaction."""
@@ -160,8 +197,8 @@ class Cache:
         await self._reader.begin_epoch(on_demand=True)
 
 
-def _codec_of(function: Callable[..., Any]) -> Codec[Any]:
+def _kind_of(function: Callable[..., Any]) -> Any:  # noqa: ANN401 - a type form
     returned = get_type_hints(function).get("return")
     if returned is None:
         raise UsageError(f"{function.__qualname__} does not say what it returns", hint="annotate its return type")
-    return Codec(returned)
+    return returned

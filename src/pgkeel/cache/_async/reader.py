@@ -5,15 +5,18 @@ from typing import Any, TypeVar
 import msgspec
 
 from pgkeel.cache._async.client import Client
+from pgkeel.cache._async.ledger import Confirmed, Ledger
 from pgkeel.cache._colour.asynchronous import Call, Crowd, Flight, Link, Load, nap
-from pgkeel.cache.entry import MISS, Shelf, Taken, fresh, held_by, lease_in
+from pgkeel.cache.entry import MISS, Shelf, Taken, fresh, held_by
 from pgkeel.cache.errors import CacheUnsuitable, CommandRefused, LoginRefused
 from pgkeel.cache.figures import Figures
 from pgkeel.cache.life import Life
 from pgkeel.cache.names import Names
 from pgkeel.cache.script import script
 from pgkeel.cache.server import Server
-from pgkeel.core.errors import Unreachable
+from pgkeel.cache.wire import Word
+from pgkeel.core.clock import monotonic
+from pgkeel.core.errors import KeelError, Unreachable
 from pgkeel.core.log import get_logger
 
 __all__ = ["AWAY", "Reader"]
@@ -58,7 +61,9 @@ class Reader:
         self.figures = Figures()
         self.mark = mark
         self.is_trusted = True
+        self.is_open = False
         self.crowd = Crowd()
+        self.confirmed: Confirmed | None = None
         self._lease_for = lease
         self._flights: dict[bytes, Flight[Any]] = {}
         client.on_connect(self._greet)
@@ -78,21 +83,21 @@ class Reader:
             given: What `load` is called with.
             named: The same.
         """
-        client = self.client
         found: Any = MISS
         lease = None
         try:
-            link = client.link
-            if link is None or link.is_closed:
-                link = await client.connected()
-            held, current = await link.look(key, shelf.shared)
+            link = self._ready() or await self._made_ready()
+            value: T | None = self._near(link, key, shelf) if life.near else MISS
+            if value is not MISS:
+                return value
+            held, current = await link.look(key, shelf.shared, life.near)
             if self.is_trusted:
                 value = shelf.judge(held, current)
                 if value is not MISS:
                     self.figures.hits += 1
                     return value
-            found, lease = await self._miss(key, shelf, lease_in(held, current))
-        except AWAY:
+            found, lease = await self._miss(key, shelf, shelf.lease_in(held, current))
+        except KeelError:
             self.figures.bypasses += 1
         if found is not MISS:
             self.figures.hits += 1
@@ -102,6 +107,26 @@ class Reader:
             return await load(*given, **named)
         return await self._fill(lease, life, lambda: load(*given, **named))
 
+    def _ready(self) -> Link | None:
+        """Return the connection where nothing is to be done before it is used."""
+        link = self.client.link
+        if link is None or link.is_closed or (self.confirmed is not None and monotonic() >= self.confirmed.until):
+            return None
+        return link
+
+    async def _made_ready(self) -> Link:
+        link = await self.client.connected()
+        if self.confirmed is not None:
+            await self.confirmed.confirm()
+        return link
+
+    def _near(self, link: Link, key: bytes, shelf: Shelf[T]) -> T | None:
+        kept = link.near(key) if self.is_trusted else None
+        value: T | None = MISS if kept is None else shelf.judge(*kept)
+        if value is not MISS:
+            self.figures.near += 1
+        return value
+
     async def begin_epoch(self, *, on_demand: bool = False) -> None:
         """Begin an epoch where there is none, or now: nothing that was cached before is served again.
 
@@ -109,8 +134,14 @@ class Reader:
             Unreachable: The server does not answer.
         """
         server = self.client.server
-        run = server.run if server else ""
-        await self.client.run("epoch", [self.names.epoch], run, self.mark, fresh(), int(on_demand))
+        await self.client.run("epoch", [self.names.epoch], *self._epoch(server.run if server else "", on_demand=on_demand))
+
+    def bind(self, ledger: Ledger, every: float) -> None:
+        """Serve hits only while the database's epoch was confirmed in the last so many seconds."""
+        self.confirmed = Confirmed(ledger, self.begin_epoch, every)
+
+    def _epoch(self, run: str, *, on_demand: bool) -> tuple[Word, ...]:
+        return run, self.mark, fresh(), int(on_demand), self.confirmed.epoch if self.confirmed else ""
 
     async def _greet(self, link: Link, server: Server) -> None:
         """See whether the server was started anew, before anything is read from it."""
@@ -118,7 +149,7 @@ class Reader:
         if not self.is_trusted:
             hint = "set maxmemory-policy to volatile-lru or noeviction"
             _log.warning("cache.not_trusted", server=str(self.client.url), policy=server.policy, hint=hint)
-        reply = await link.call(("EVAL", script("epoch").text, 1, self.names.epoch, server.run, self.mark, fresh(), 0))
+        reply = await link.call(("EVAL", script("epoch").text, 1, self.names.epoch, *self._epoch(server.run, on_demand=False)))
         if not isinstance(reply, bytes):
             raise CommandRefused("the cache refused to begin an epoch", hint="the user needs EVAL, GET, SET and TIME")
 
@@ -158,7 +189,7 @@ class Reader:
             await nap(pause)
             held, current = await link.look(key, shelf.shared)
             value = shelf.judge(held, current)
-            if value is not MISS or not lease_in(held, current):
+            if value is not MISS or not shelf.lease_in(held, current):
                 return value
         return MISS  # type: ignore[no-any-return]
 
@@ -168,7 +199,7 @@ class Reader:
         self._flights[who] = flight
         taken: Taken[T] = Taken()
         try:
-            reply = await self.client.run("lease", (key, *shelf.shared), who, self._lease_for, fresh(), shelf.shape)
+            reply = await self.client.run("lease", (key, *shelf.shared), who, self._lease_for, fresh(), shelf.shape, shelf.strict)
             taken = shelf.take(reply)
         finally:
             if not taken.versions:

@@ -5,7 +5,8 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Generic, TypeVar, cast
 
-from pgkeel.cache.entry import joined
+from pgkeel.cache._colour.together import Batch, Crowd
+from pgkeel.cache.near import Near
 from pgkeel.cache.wire import Replies, ReplyError, Word, away, packed, refusal, tls_context
 from pgkeel.core.cache_url import CacheUrl
 from pgkeel.core.errors import Unreachable
@@ -20,38 +21,7 @@ Gate = asyncio.Lock
 nap = asyncio.sleep
 _GRACE = 0.01
 _MOST_KEYS = 128
-_MANY = 4
-_GATHER = 0.001
-
-
-class _Batch:
-    """Values that tasks look for in one turn of the loop and that depend on the same keys: one MGET for all."""
-
-    __slots__ = ("_shared", "current", "keys", "waiting")
-
-    def __init__(self, shared: Sequence[bytes]) -> None:
-        self._shared = shared
-        self.keys: list[bytes] = []
-        self.waiting: list[asyncio.Future[Any]] = []
-        self.current: bytes | None = None
-
-    @property
-    def command(self) -> bytes:
-        return packed(("MGET", *self.keys, *self._shared))
-
-    def land(self, reply: Any) -> None:  # noqa: ANN401 - any reply
-        if type(reply) is ReplyError:
-            reply = [reply] * len(self.keys)
-        else:
-            self.current = joined(reply[len(self.keys) :])
-        for future, held in zip(self.waiting, reply, strict=False):
-            if not future.done():
-                future.set_result(held)
-
-    def crash(self, failure: Unreachable) -> None:
-        for future in self.waiting:
-            if not future.done():
-                future.set_exception(Unreachable(failure.message, hint=failure.hint))
+_NEAR_PING = 0.5
 
 
 class Link(asyncio.Protocol):
@@ -62,10 +32,12 @@ class Link(asyncio.Protocol):
         self._url = url
         self._patience = patience
         self._loop = asyncio.get_running_loop()
-        self._replies = Replies()
-        self._owed: deque[asyncio.Future[Any] | _Batch] = deque()
+        self._replies = Replies(self._pushed)
+        self._near: Near | None = None
+        self._told = 0.0
+        self._owed: deque[asyncio.Future[Any] | Batch] = deque()
         self._outgoing: list[bytes] = []
-        self._batches: dict[Sequence[bytes], _Batch] = {}
+        self._batches: dict[tuple[Sequence[bytes], float], Batch] = {}
         self._is_due = False
         self._heard = 0.0
         self._watch: asyncio.TimerHandle | None = None
@@ -95,21 +67,37 @@ class Link(asyncio.Protocol):
             self._flush_soon()
         return future
 
-    async def look(self, key: bytes, shared: tuple[bytes, ...]) -> tuple[bytes | None, bytes | None]:
+    def near(self, key: bytes) -> tuple[bytes, bytes] | None:
+        """Return a value that this process keeps and the versions beside it; None also when the server was silent for long."""
+        if self._near is None or self.is_closed or self._loop.time() - self._told > _NEAR_PING:
+            return None
+        return self._near.get(key)
+
+    def forget(self, keys: Sequence[bytes] | None) -> None:
+        """Let go of values that this process keeps; None is all."""
+        if self._near is not None:
+            self._near.forget(keys)
+
+    async def look(self, key: bytes, shared: tuple[bytes, ...], near: float = 0.0) -> tuple[bytes | None, bytes | None]:
         """Return a value, and the versions of the keys that it depends on (None when one is missing), as of one moment.
+
+        Args:
+            key: The value's name.
+            shared: The names of what it depends on.
+            near: Seconds for which this process keeps it at most; 0 is not at all.
 
         Raises:
             Unreachable: The connection ended or hangs.
             CommandRefused: The server refused.
         """
-        batch = self._batches.get(shared)
+        batch = self._batches.get((shared, near))
         if batch is None:
-            batch = self._begin(shared)
+            batch = self._begin(shared, near)
         future = self._loop.create_future()
         batch.keys.append(key)
         batch.waiting.append(future)
         if len(batch.keys) == _MOST_KEYS:
-            self._send(self._batches.pop(shared))
+            self._send(self._batches.pop((shared, near)))
         held = await future
         if type(held) is ReplyError:
             raise refusal(held)
@@ -117,14 +105,16 @@ class Link(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Hand each reply to who asked."""
-        self._heard = self._loop.time()
+        self._heard = self._told = self._loop.time()
         self._is_suspected = False
         owed, is_crowd = self._owed, len(self._owed) > 1
         try:
             for reply in self._replies.feed(data):
                 asked = owed.popleft()
-                if type(asked) is _Batch:
+                if type(asked) is Batch:
                     asked.land(reply)
+                    if self._near is not None and asked.near:
+                        self._keep(asked, reply)
                     is_crowd = is_crowd or len(asked.keys) > 1
                 elif not asked.done():  # type: ignore[union-attr]  # a future then
                     asked.set_result(reply)  # type: ignore[union-attr]
@@ -142,12 +132,12 @@ class Link(asyncio.Protocol):
         """Close it; whoever waits is told."""
         self._end(None)
 
-    def _begin(self, shared: tuple[bytes, ...]) -> _Batch:
+    def _begin(self, shared: tuple[bytes, ...], near: float) -> Batch:
         if self.is_closed:
             raise away(self._url, None)
         self._watch_over()
         self._flush_soon()
-        batch = self._batches[shared] = _Batch(shared)
+        batch = self._batches[shared, near] = Batch(shared, near)
         return batch
 
     def _watch_over(self) -> None:
@@ -162,7 +152,30 @@ class Link(asyncio.Protocol):
             self._is_due = True
             self._loop.call_soon(self._flush)
 
-    def _send(self, batch: _Batch) -> None:
+    def _pushed(self, message: Any) -> None:  # noqa: ANN401 - [kind, keys]
+        if message[0] == b"invalidate":
+            self.forget(message[1])
+
+    def _keep(self, batch: Batch, reply: Any) -> None:  # noqa: ANN401 - any reply
+        """Keep what arrives, now: the next message may be about it."""
+        if batch.current is None or self._near is None or type(reply) is ReplyError:
+            return
+        for key, held in zip(batch.keys, reply, strict=False):
+            if held is not None and held.startswith(b"V"):
+                self._near.put(key, held, batch.current, batch.shared, batch.near)
+
+    def _track(self) -> None:
+        """Ask to be told when what the next command reads is changed."""
+        if self._near is None:
+            self._near = Near()
+            self._owed.append(self._loop.create_future())
+            self._outgoing.append(packed(("CLIENT", "TRACKING", "ON", "OPTIN")))
+        self._owed.append(self._loop.create_future())
+        self._outgoing.append(packed(("CLIENT", "CACHING", "YES")))
+
+    def _send(self, batch: Batch) -> None:
+        if batch.near:
+            self._track()
         self._owed.append(batch)
         self._outgoing.append(batch.command)
 
@@ -195,44 +208,13 @@ class Link(asyncio.Protocol):
             self._watch.cancel()
         failure = error if isinstance(error, Unreachable) else away(self._url, error)
         for asked in (*self._owed, *self._batches.values()):
-            if isinstance(asked, _Batch):
+            if isinstance(asked, Batch):
                 asked.crash(failure)
             elif not asked.done():
                 asked.set_exception(Unreachable(failure.message, hint=failure.hint))
         self._owed.clear()
         self._batches.clear()
         self._outgoing.clear()
-
-
-class Crowd:
-    """Writers of this process: when many follow each other closely, their announcements leave together, 1 ms later at most."""
-
-    __slots__ = ("_last", "_waiting")
-
-    def __init__(self) -> None:
-        """Start empty."""
-        self._last: deque[float] = deque([0.0], maxlen=_MANY)
-        self._waiting: list[asyncio.Future[None]] = []
-
-    async def gather(self) -> None:
-        """Wait for others, where there are enough of them."""
-        loop = asyncio.get_running_loop()
-        now = loop.time()
-        is_crowded = self._last[0] > now - _MANY * _GATHER
-        self._last.append(now)
-        if not is_crowded:
-            return
-        if not self._waiting:
-            loop.call_later(_GATHER, self._release)
-        future = loop.create_future()
-        self._waiting.append(future)
-        await future
-
-    def _release(self) -> None:
-        for future in self._waiting:
-            if not future.done():
-                future.set_result(None)
-        self._waiting = []
 
 
 async def open_link(url: CacheUrl, patience: float) -> Link:

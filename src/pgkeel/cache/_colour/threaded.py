@@ -115,8 +115,25 @@ class Link:
                 raise
         return wanted.result()
 
-    def look(self, key: bytes, shared: tuple[bytes, ...]) -> tuple[bytes | None, bytes | None]:
+    def near(self, key: bytes) -> tuple[bytes, bytes] | None:  # noqa: ARG002 - the other colour's
+        """Return None: a thread that waits for nothing does not hear what the server says."""
+        return None
+
+    def forget(self, keys: Sequence[bytes] | None) -> None:
+        """Do nothing: nothing is kept."""
+
+    def look(
+        self,
+        key: bytes,
+        shared: tuple[bytes, ...],
+        near: float = 0.0,  # noqa: ARG002 - the other colour's
+    ) -> tuple[bytes | None, bytes | None]:
         """Return a value, and the versions of the keys that it depends on (None when one is missing), as of one moment.
+
+        Args:
+            key: The value's name.
+            shared: The names of what it depends on.
+            near: Without effect.
 
         Raises:
             Unreachable: The connection ended or hangs.

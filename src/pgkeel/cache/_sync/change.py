@@ -8,6 +8,7 @@ from pgkeel.cache._sync.reader import AWAY, Reader
 from pgkeel.cache.entry import fresh
 from pgkeel.cache.names import Tag
 from pgkeel.cache.touched import Touched, keys_of
+from pgkeel.core.errors import KeelError
 from pgkeel.core.log import get_logger
 
 __all__ = ["Change"]
@@ -27,7 +28,7 @@ class Change:
         self._reader = reader
         self._who = fresh()
         self._touched: dict[Touched | Tag, None] = {}
-        self._is_marked = False
+        self._marked: tuple[list[bytes], list[bytes]] | None = None
 
     def add(self, *touched: Touched | Tag) -> Self:
         """Note rows and tags that the transaction writes."""
@@ -37,32 +38,54 @@ class Change:
     def mark(self) -> None:
         """Announce the write: after the last statement, before COMMIT. From here nobody fills what it touches.
 
+        When the cache does not answer, and `on_outage` is "open", the database is told to begin another epoch.
+
         Raises:
             Unreachable: The cache does not answer: roll back, or readers may see the old row for as long as values live.
             CommandRefused: The cache refused.
         """
         reader = self._reader
         rows, tags = keys_of(self._touched, reader.names)
-        if rows or tags:
-            self._is_marked = True
+        if not rows and not tags:
+            return
+        self._marked = rows, tags
+        try:
             reader.crowd.gather()
             reader.client.run("mark", [*rows, *tags], self._who, reader.mark, len(rows), fresh())
-            reader.figures.marks += len(rows) + len(tags)
+            self._forget([*rows, *tags])
+        except AWAY as err:
+            if not reader.is_open or reader.confirmed is None:
+                raise
+            reader.confirmed.ledger.dirty()
+            self._forget(None)
+            reader.figures.dirty += 1
+            _log.warning("cache.not_told", reason=err.message)
+        reader.figures.marks += len(rows) + len(tags)
 
-    def release(self) -> None:
+    def release(self, *touched: Touched | Tag) -> None:
         """Take the announcement back: after COMMIT or ROLLBACK was answered, before the write is acknowledged.
 
         When the cache does not answer, the marks stay until they end by themselves, and nobody fills until then.
+
+        Args:
+            touched: What is known by now to have been written too: a row whose key came with the answer.
         """
-        if not self._is_marked:
+        if self._marked is None:
             return
-        rows, tags = keys_of(self._touched, self._reader.names)
+        more, _ = keys_of(touched, self._reader.names)
+        rows, tags = [*self._marked[0], *more], self._marked[1]
         try:
             self._reader.crowd.gather()
             self._reader.client.run("release", [*rows, *tags], self._who, len(rows), fresh())
-            self._is_marked = False
-        except AWAY as err:
+            self._marked = None
+        except KeelError as err:
             _log.warning("cache.marks_left", rows=len(rows), tags=len(tags), reason=err.message)
+
+    def _forget(self, keys: list[bytes] | None) -> None:
+        """Let this process keep nothing of what is written, so that it reads its own writes."""
+        link = self._reader.client.link
+        if link is not None:
+            link.forget(keys)
 
     def __enter__(self) -> Self:
         """Announce the write."""

@@ -7,14 +7,17 @@ import msgspec
 
 from pgkeel.cache._colour.threaded import Call, Crowd, Flight, Link, Load, nap
 from pgkeel.cache._sync.client import Client
-from pgkeel.cache.entry import MISS, Shelf, Taken, fresh, held_by, lease_in
+from pgkeel.cache._sync.ledger import Confirmed, Ledger
+from pgkeel.cache.entry import MISS, Shelf, Taken, fresh, held_by
 from pgkeel.cache.errors import CacheUnsuitable, CommandRefused, LoginRefused
 from pgkeel.cache.figures import Figures
 from pgkeel.cache.life import Life
 from pgkeel.cache.names import Names
 from pgkeel.cache.script import script
 from pgkeel.cache.server import Server
-from pgkeel.core.errors import Unreachable
+from pgkeel.cache.wire import Word
+from pgkeel.core.clock import monotonic
+from pgkeel.core.errors import KeelError, Unreachable
 from pgkeel.core.log import get_logger
 
 __all__ = ["AWAY", "Reader"]
@@ -59,7 +62,9 @@ class Reader:
         self.figures = Figures()
         self.mark = mark
         self.is_trusted = True
+        self.is_open = False
         self.crowd = Crowd()
+        self.confirmed: Confirmed | None = None
         self._lease_for = lease
         self._flights: dict[bytes, Flight[Any]] = {}
         client.on_connect(self._greet)
@@ -77,21 +82,21 @@ class Reader:
             given: What `load` is called with.
             named: The same.
         """
-        client = self.client
         found: Any = MISS
         lease = None
         try:
-            link = client.link
-            if link is None or link.is_closed:
-                link = client.connected()
-            held, current = link.look(key, shelf.shared)
+            link = self._ready() or self._made_ready()
+            value: T | None = self._near(link, key, shelf) if life.near else MISS
+            if value is not MISS:
+                return value
+            held, current = link.look(key, shelf.shared, life.near)
             if self.is_trusted:
                 value = shelf.judge(held, current)
                 if value is not MISS:
                     self.figures.hits += 1
                     return value
-            found, lease = self._miss(key, shelf, lease_in(held, current))
-        except AWAY:
+            found, lease = self._miss(key, shelf, shelf.lease_in(held, current))
+        except KeelError:
             self.figures.bypasses += 1
         if found is not MISS:
             self.figures.hits += 1
@@ -101,6 +106,26 @@ class Reader:
             return load(*given, **named)
         return self._fill(lease, life, lambda: load(*given, **named))
 
+    def _ready(self) -> Link | None:
+        """Return the connection where nothing is to be done before it is used."""
+        link = self.client.link
+        if link is None or link.is_closed or (self.confirmed is not None and monotonic() >= self.confirmed.until):
+            return None
+        return link
+
+    def _made_ready(self) -> Link:
+        link = self.client.connected()
+        if self.confirmed is not None:
+            self.confirmed.confirm()
+        return link
+
+    def _near(self, link: Link, key: bytes, shelf: Shelf[T]) -> T | None:
+        kept = link.near(key) if self.is_trusted else None
+        value: T | None = MISS if kept is None else shelf.judge(*kept)
+        if value is not MISS:
+            self.figures.near += 1
+        return value
+
     def begin_epoch(self, *, on_demand: bool = False) -> None:
         """Begin an epoch where there is none, or now: nothing that was cached before is served again.
 
@@ -108,8 +133,14 @@ class Reader:
             Unreachable: The server does not answer.
         """
         server = self.client.server
-        run = server.run if server else ""
-        self.client.run("epoch", [self.names.epoch], run, self.mark, fresh(), int(on_demand))
+        self.client.run("epoch", [self.names.epoch], *self._epoch(server.run if server else "", on_demand=on_demand))
+
+    def bind(self, ledger: Ledger, every: float) -> None:
+        """Serve hits only while the database's epoch was confirmed in the last so many seconds."""
+        self.confirmed = Confirmed(ledger, self.begin_epoch, every)
+
+    def _epoch(self, run: str, *, on_demand: bool) -> tuple[Word, ...]:
+        return run, self.mark, fresh(), int(on_demand), self.confirmed.epoch if self.confirmed else ""
 
     def _greet(self, link: Link, server: Server) -> None:
         """See whether the server was started anew, before anything is read from it."""
@@ -117,7 +148,7 @@ class Reader:
         if not self.is_trusted:
             hint = "set maxmemory-policy to volatile-lru or noeviction"
             _log.warning("cache.not_trusted", server=str(self.client.url), policy=server.policy, hint=hint)
-        reply = link.call(("EVAL", script("epoch").text, 1, self.names.epoch, server.run, self.mark, fresh(), 0))
+        reply = link.call(("EVAL", script("epoch").text, 1, self.names.epoch, *self._epoch(server.run, on_demand=False)))
         if not isinstance(reply, bytes):
             raise CommandRefused("the cache refused to begin an epoch", hint="the user needs EVAL, GET, SET and TIME")
 
@@ -157,7 +188,7 @@ class Reader:
             nap(pause)
             held, current = link.look(key, shelf.shared)
             value = shelf.judge(held, current)
-            if value is not MISS or not lease_in(held, current):
+            if value is not MISS or not shelf.lease_in(held, current):
                 return value
         return MISS  # type: ignore[no-any-return]
 
@@ -167,7 +198,7 @@ class Reader:
         self._flights[who] = flight
         taken: Taken[T] = Taken()
         try:
-            reply = self.client.run("lease", (key, *shelf.shared), who, self._lease_for, fresh(), shelf.shape)
+            reply = self.client.run("lease", (key, *shelf.shared), who, self._lease_for, fresh(), shelf.shape, shelf.strict)
             taken = shelf.take(reply)
         finally:
             if not taken.versions:

@@ -18,6 +18,8 @@ from pgkeel.core.errors import UsageError
 __all__ = ["RowCache"]
 
 R = TypeVar("R", bound=msgspec.Struct)
+_DEPENDS_ON = 3
+"""Epoch, everything and the table's generation; that there is no row depends on the table's tag too."""
 _PLAIN = {UUID, str, bytes}
 """Types of keys that need no conversion; drivers return subclasses. A bool is an int, so that ints are looked at."""
 
@@ -33,8 +35,10 @@ class RowCache(Generic[R]):
         self._plain = key if key in _PLAIN else ()
         self._life = life
         self._name = reader.names.rows(table)
-        self._generation = reader.names.generation(table)
-        self._shelf = Shelf((reader.names.epoch, self._generation), Codec(row))
+        names = reader.names
+        self._shelf = Shelf(
+            (names.epoch, names.everything, names.generation(table), names.tag(Tag(table))), Codec(row), strict=_DEPENDS_ON
+        )
 
     def get(self, key: object, load: Call[R | None]) -> R | None:
         """Return the row with this key, or None where there is none.
@@ -52,11 +56,11 @@ class RowCache(Generic[R]):
 
     def row(self, key: object) -> Touched:
         """Return what a write of this row touches: it, and its table's tag."""
-        return Touched(Tag(self._table), row=self._name(self._own(key)))
+        return Touched(self._table, row=self._name(self._own(key)))
 
     def every_row(self) -> Touched:
         """Return what a write of unknown rows touches: all of the table's, and its tag."""
-        return Touched(Tag(self._table), generation=self._generation)
+        return Touched(self._table, every_row=True)
 
     def _own(self, key: object) -> object:
         """Return the key in its one form, whoever names it: a UUID and its text are the same row."""

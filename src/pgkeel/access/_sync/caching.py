@@ -1,0 +1,125 @@
+# Generated from pgkeel/access/_async/caching.py by tools/unasync.py; do not edit.
+"""A cache bound to a database handle: rows by key through it, every write announced to it, its epoch in the database."""
+
+from typing import Any
+
+import msgspec
+
+from pgkeel.access._sync.runner import Runner
+from pgkeel.access.errors import StatementFailed
+from pgkeel.access.own_sql import own
+from pgkeel.access.shape import Shape
+from pgkeel.access.touched import Touched as Written
+from pgkeel.cache._sync.cache import Cache
+from pgkeel.cache._sync.change import Change
+from pgkeel.cache._sync.rows import RowCache
+from pgkeel.cache.touched import EVERYTHING, Touched
+from pgkeel.core.clock import monotonic
+from pgkeel.core.errors import ConfigError
+
+__all__ = ["Caching"]
+
+_FORGET_AFTER = 600.0
+
+
+class Caching:
+    """The cache of one handle. It is a hook, and the cache's ledger."""
+
+    def __init__(self, cache: Cache) -> None:
+        """Take an open cache."""
+        self.cache = cache
+        self._runner: Runner | None = None
+        self._rows: dict[str, RowCache[Any]] = {}
+        self._keys: dict[str, Any] = {}
+        self._open: dict[int, tuple[Written, Change, float]] = {}
+
+    def on(self, runner: Runner) -> None:
+        """Ask this database for the epoch."""
+        self._runner = runner
+        self.cache.bind(self)
+
+    def require_ledger(self) -> None:
+        """Look whether the database can tell its epoch.
+
+        Raises:
+            ConfigError: It has no ledger.
+        """
+        try:
+            self.epoch()
+        except StatementFailed as err:
+            raise ConfigError(
+                "the database does not know pgkeel.cache_epoch(), or refuses it", hint="apply our migrations: `pgkeel migrate up`"
+            ) from err
+
+    def rows(self, shape: Shape[Any]) -> RowCache[Any] | None:
+        """Return the row cache of a model; None where the model does not ask for one."""
+        table = shape.table.fullname
+        self._keys.setdefault(table, _key_type(shape))
+        if shape.cache is None:
+            return None
+        known = self._rows.get(table)
+        if known is None:
+            said = shape.cache
+            known = self._rows[table] = self.cache.rows(
+                table, shape.row, key=self._keys[table], ttl=said.ttl, missing_ttl=said.missing_ttl, near=said.near
+            )
+        return known
+
+    def epoch(self) -> str:
+        """Return the database's epoch."""
+        assert self._runner is not None  # noqa: S101 - bound before it is asked
+        return (self._runner.sql(own("cache_epoch").text, (), str))[0]
+
+    def dirty(self) -> None:
+        """Begin another epoch in the database."""
+        assert self._runner is not None  # noqa: S101 - as above
+        self._runner.sql(own("cache_dirty").text, (), int)
+
+    def before_commit(self, touched: Written) -> None:
+        """Announce what is about to be committed.
+
+        Raises:
+            Unreachable: The cache does not answer, and `on_outage` is "closed".
+        """
+        change = self.cache.change(*self._all_of(touched))
+        change.mark()
+        self._forget_old()
+        self._open[id(touched)] = touched, change, monotonic()
+
+    def after_commit(self, touched: Written) -> None:
+        """Take the announcement back."""
+        _, change, _ = self._open.pop(id(touched))
+        change.release()
+
+    def after_rollback(self, touched: Written) -> None:
+        """Take the announcement back."""
+        found = self._open.pop(id(touched), None)
+        if found is not None:
+            found[1].release()
+
+    def _forget_old(self) -> None:
+        """Let go of writes of which nobody knows how they ended; their marks end by themselves."""
+        if len(self._open) > 1:
+            oldest = next(iter(self._open))
+            if self._open[oldest][2] < monotonic() - _FORGET_AFTER:
+                del self._open[oldest]
+
+    def _all_of(self, written: Written) -> list[Touched]:
+        if written.is_unknown:
+            return [EVERYTHING, *(Touched(table, every_row=True) for table in written.tables)]
+        found = [Touched(table, every_row=True) for table in written.whole]
+        for table in written.tables - written.whole:
+            keys = written.rows.get(table)
+            found += [self._row(table, key) for key in keys] if keys else [Touched(table, every_value=True)]
+        return found
+
+    def _row(self, table: str, key: tuple[object, ...]) -> Touched:
+        wanted: Any = key if len(key) > 1 else key[0]
+        if table in self._keys:
+            wanted = msgspec.convert(wanted, self._keys[table], strict=False)
+        return self.cache.row(table, wanted)
+
+
+def _key_type(shape: Shape[Any]) -> Any:  # noqa: ANN401 - a type form
+    kinds = tuple(column.type.python_type for column in shape.key)
+    return kinds[0] if len(kinds) == 1 else tuple.__class_getitem__(kinds)

@@ -1,0 +1,120 @@
+"""Carry over to the cache what the database knows: generations that were counted up, writes from outside, another epoch."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+from typing import Any, Protocol
+
+import msgspec
+
+from pgkeel.agent.reach import Reach
+from pgkeel.agent.services.service import Service
+from pgkeel.core.log import get_logger
+from pgkeel.postgres import Connection, load
+
+__all__ = ["Carrier", "Invalidator", "Note"]
+
+log = get_logger(__name__)
+
+_POLL = timedelta(milliseconds=50)
+_BATCH = 200
+
+
+class Note(msgspec.Struct, frozen=True):
+    """Rows that somebody wrote.
+
+    Attributes:
+        id: Grows with time.
+        relation: Their table.
+        keys: Their primary keys, each a list of its parts; None for any row.
+    """
+
+    id: int
+    relation: str
+    keys: list[list[Any]] | None
+
+
+class Invalidator(Protocol):
+    """The cache server; `pgkeel.cache` implements it, the stack hands it in."""
+
+    def begin(self, epoch: str) -> None:
+        """Be in this epoch of the database."""
+        ...
+
+    def forget(self, rows: Mapping[str, Sequence[Sequence[object]]], tables: Sequence[str]) -> None:
+        """Let nothing of these rows, and of all rows of these tables (`*` for all), be served again."""
+        ...
+
+    def carried(self) -> Mapping[str, int]:
+        """Return the generations that were carried over before."""
+        ...
+
+    def carry(self, generations: Mapping[str, int]) -> None:
+        """Remember that these were carried over."""
+        ...
+
+    def close(self) -> None:
+        """Close the connection."""
+        ...
+
+
+class Carrier:
+    """Makes the service: several agents may run it side by side."""
+
+    def __init__(self, connect: Callable[[], Invalidator], *, poll: timedelta = _POLL) -> None:
+        """Take what connects to the cache, and how often the database is asked."""
+        self._connect = connect
+        self._poll = poll
+        self._epoch = ""
+
+    @property
+    def service(self) -> Service:
+        """The service."""
+        return Service("cache", self._run)
+
+    def _run(self, reach: Reach) -> None:
+        connection = reach.connect("owner")
+        while not load(__name__, "has_cache_ledger").scalar(connection):
+            reach.wait(timedelta(seconds=5))
+        cache = self._connect()
+        self._epoch = ""
+        try:
+            while True:
+                if not self.carry(connection, cache):
+                    reach.wait(self._poll)
+        finally:
+            cache.close()
+
+    def carry(self, connection: Connection, cache: Invalidator) -> bool:
+        """Carry over what there is now; return whether there may be more.
+
+        What was forgotten by the cache is taken out of the database only then: after a crash in between it is done again.
+        """
+        if load(__name__, "cache_outbox_lost").scalar(connection):
+            log.warning("cache.outbox_lost")
+        epoch = str(load(__name__, "cache_epoch").scalar(connection))
+        if epoch != self._epoch:
+            cache.begin(epoch)
+            self._epoch = epoch
+        self._carry_generations(connection, cache)
+        with connection.transaction():
+            notes = [msgspec.convert(row, Note) for row in load(__name__, "cache_drain").rows(connection, most=_BATCH)]
+            if notes:
+                cache.forget(_rows_of(notes), [note.relation for note in notes if note.keys is None])
+        return len(notes) == _BATCH
+
+    def _carry_generations(self, connection: Connection, cache: Invalidator) -> None:
+        rows = load(__name__, "cache_generations").rows(connection)
+        known = cache.carried()
+        new = {row["relation"]: row["generation"] for row in rows if known.get(row["relation"]) != row["generation"]}
+        if new:
+            cache.forget({}, list(new))
+            cache.carry(new)
+            log.info("cache.carried", relations=sorted(new))
+
+
+def _rows_of(notes: Sequence[Note]) -> dict[str, list[Sequence[object]]]:
+    rows: dict[str, list[Sequence[object]]] = {}
+    for note in notes:
+        if note.keys is not None:
+            rows.setdefault(note.relation, []).extend(note.keys)
+    return rows

@@ -1,0 +1,73 @@
+"""Values in the memory of this process, for as long as the server says that nobody has changed what they depend on."""
+
+from collections.abc import Iterable
+
+from pgkeel.core.clock import monotonic
+
+__all__ = ["Near"]
+
+_MEMORY = 32 << 20
+_OVERHEAD = 200
+Kept = tuple[bytes, bytes, float]
+
+
+class Near:
+    """What one connection has read, bounded; gone with the connection.
+
+    The server's messages come over the same connection as the values, so that the one about a value comes after it.
+    """
+
+    __slots__ = ("_bytes", "_kept", "_memory", "_shared")
+
+    def __init__(self, memory: int = _MEMORY) -> None:
+        """Keep at most so many bytes; the oldest go first."""
+        self._memory = memory
+        self._kept: dict[bytes, Kept] = {}
+        self._shared: set[bytes] = set()
+        self._bytes = 0
+
+    def __len__(self) -> int:
+        """Return how many values there are."""
+        return len(self._kept)
+
+    def get(self, key: bytes) -> tuple[bytes, bytes] | None:
+        """Return a value and the versions that lay beside it, or None."""
+        kept = self._kept.get(key)
+        if kept is None:
+            return None
+        if kept[2] < monotonic():
+            self._drop(key)
+            return None
+        return kept[0], kept[1]
+
+    def put(self, key: bytes, held: bytes, current: bytes, shared: Iterable[bytes], seconds: float) -> None:
+        """Keep a value for so many seconds at most, in the moment in which it arrives.
+
+        Args:
+            key: Its name.
+            held: It, as it lies in the cache.
+            current: The versions that it depends on.
+            shared: The names of what it depends on.
+            seconds: Its longest life here.
+        """
+        self._drop(key)
+        self._shared.update(shared)
+        self._kept[key] = held, current, monotonic() + seconds
+        self._bytes += len(held) + _OVERHEAD
+        while self._bytes > self._memory:
+            self._drop(next(iter(self._kept)))
+
+    def forget(self, keys: Iterable[bytes] | None) -> None:
+        """Let go of values, of all that depend on a key, or (None) of all."""
+        if keys is None or not self._shared.isdisjoint(keys := list(keys)):
+            self._kept.clear()
+            self._shared.clear()
+            self._bytes = 0
+            return
+        for key in keys:
+            self._drop(key)
+
+    def _drop(self, key: bytes) -> None:
+        kept = self._kept.pop(key, None)
+        if kept is not None:
+            self._bytes -= len(kept[0]) + _OVERHEAD

@@ -1,0 +1,259 @@
+"""A cache bound to a database handle: repositories read through it, and every door announces its writes."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import pytest
+import sqlalchemy
+from sqlalchemy import ForeignKey
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from pgkeel import access
+from pgkeel.access import AlreadyExists
+from pgkeel.access.sync import Database as PlainDatabase
+from pgkeel.cache import Cache
+from pgkeel.cache.sync import Cache as SyncCache
+from pgkeel.core.cache_url import CacheUrl
+from pgkeel.core.errors import ConfigError, Unreachable
+from pgkeel.core.url import Url
+from pgkeel.migrations import PGKEEL, up
+from pgkeel.postgres import connect
+from pgkeel.schema.caching import Row
+from tests.cache.conftest import SECRET, Threaded, run_now, trust
+
+Database: Any = access.Database
+SyncDatabase: Any = PlainDatabase
+
+
+class Base(DeclarativeBase):
+    pass
+
+
+class Shelf(Base):
+    __tablename__ = "shelves"
+    cache = Row(ttl="5m")
+    id: Mapped[UUID] = mapped_column(primary_key=True, server_default=sqlalchemy.func.gen_random_uuid())
+    name: Mapped[str] = mapped_column(unique=True)
+
+
+class Book(Base):
+    __tablename__ = "books"
+    cache = Row(ttl="5m")
+    id: Mapped[int] = mapped_column(sqlalchemy.BigInteger, sqlalchemy.Identity(), primary_key=True)
+    shelf_id: Mapped[UUID] = mapped_column(ForeignKey("shelves.id", ondelete="CASCADE"))
+    title: Mapped[str]
+
+
+@pytest.fixture
+def library(empty_db: Url) -> Url:
+    with connect(empty_db) as connection:
+        up(connection, [PGKEEL])
+    engine = sqlalchemy.create_engine("postgresql+psycopg://", creator=lambda: connect(empty_db))
+    with connect(empty_db) as connection:
+        for table in Base.metadata.sorted_tables:
+            connection.execute(str(sqlalchemy.schema.CreateTable(table).compile(dialect=engine.dialect)))
+    engine.dispose()
+    return empty_db
+
+
+@pytest.fixture
+async def cache(valkey_db: CacheUrl) -> AsyncIterator[Cache]:
+    async with Cache(valkey_db, secret=SECRET) as cache:
+        yield cache
+
+
+@pytest.fixture
+async def db(library: Url, cache: Cache) -> AsyncIterator[Any]:
+    async with Database(library, cache=cache) as db:
+        await db.repository(Book).get(0)  # the first read tells the cache of the epoch
+        await trust(cache)
+        yield db
+
+
+async def _add(tx: Any) -> None:
+    tx.add(Shelf(name="c"))
+
+
+async def test_a_row_is_read_from_the_cache_and_a_write_is_seen_at_once(db: Any, cache: Cache) -> None:
+    shelves = db.repository(Shelf)
+    key = await shelves.insert(name="a")
+    hits = cache.figures.hits
+    assert [(await shelves.get_one(key)).name for _ in range(3)] == ["a"] * 3
+    assert cache.figures.hits == hits + 2
+    await shelves.update(key, version=None, name="b")
+    assert [(await shelves.get_one(key)).name for _ in range(2)] == ["b"] * 2
+    assert await shelves.delete(key)
+    assert await shelves.get(key) is None
+
+
+async def test_a_row_that_was_missed_is_found_once_it_is_inserted(db: Any) -> None:
+    shelf = await db.repository(Shelf).insert(name="a")
+    books = db.repository(Book)
+    assert [await books.get(1) for _ in range(2)] == [None, None]
+    assert await books.insert(shelf_id=shelf, title="x") == 1
+    found = await books.get(1)
+    assert found is not None
+    assert found.title == "x"
+
+
+async def test_a_refused_write_leaves_nothing_behind(db: Any, cache: Cache) -> None:
+    shelves = db.repository(Shelf)
+    first, second = await shelves.insert(name="a"), await shelves.insert(name="b")
+    with pytest.raises(AlreadyExists):
+        await shelves.update(second, version=None, name="a")
+    hits = cache.figures.hits
+    assert [(await shelves.get_one(key)).name for key in (first, second, first, second)] == ["a", "b", "a", "b"]
+    assert cache.figures.hits == hits + 2
+
+
+async def test_a_unit_of_work_announces_what_it_wrote(db: Any) -> None:
+    shelves = db.repository(Shelf)
+    key = await shelves.insert(name="a")
+    await shelves.get(key)
+    async with db.transaction() as tx:
+        found = await tx.get(Shelf, key)
+        assert found is not None
+        found.name = "b"
+        await tx.flush()
+        inside = await tx.repository(Shelf).get(key)
+        assert inside is not None
+        assert inside.name == "b"
+        assert (await shelves.get_one(key)).name == "a"
+    assert (await shelves.get_one(key)).name == "b"
+
+
+async def test_a_unit_of_work_that_is_undone_changes_nothing(db: Any) -> None:
+    shelves = db.repository(Shelf)
+    key = await shelves.insert(name="a")
+
+    async def undone() -> None:
+        async with db.transaction() as tx:
+            await tx.repository(Shelf).update(key, version=None, name="b")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await undone()
+    assert (await shelves.get_one(key)).name == "a"
+
+
+async def test_rows_that_a_cascade_deletes_are_gone(db: Any) -> None:
+    shelf = await db.repository(Shelf).insert(name="a")
+    books = db.repository(Book)
+    key = await books.insert(shelf_id=shelf, title="x")
+    await books.get(key)
+    assert await db.repository(Shelf).delete(shelf)
+    assert await books.get(key) is None
+    shelf = await db.repository(Shelf).insert(name="a")
+    key = await books.insert(shelf_id=shelf, title="x")
+    await books.get(key)
+    async with db.transaction() as tx:
+        await tx.delete(await tx.get_one(Shelf, shelf))
+    assert await books.get(key) is None
+
+
+async def test_bulk_and_handwritten_writes_are_seen(db: Any) -> None:
+    shelves = db.repository(Shelf)
+    key = await shelves.insert(name="a")
+
+    async def name() -> str:
+        read = [(await shelves.get_one(key)).name for _ in range(2)]
+        return str(read[1])
+
+    assert await name() == "a"
+    await shelves.update_many([{"id": key, "name": "b"}])
+    assert await name() == "b"
+    await shelves.upsert_many([{"id": key, "name": "c"}])
+    assert await name() == "c"
+    await db.sql("UPDATE shelves SET name = 'd'", writes=["shelves"])
+    assert await name() == "d"
+    await db.sql("UPDATE shelves SET name = 'e'")
+    assert await name() == "e"
+    async with db.transaction() as tx:
+        await tx.execute(sqlalchemy.update(Shelf).values(name="f"))
+    assert await name() == "f"
+    async with db.transaction() as tx:
+        await tx.sql("UPDATE shelves SET name = 'g'")
+    assert await name() == "g"
+
+
+async def test_results_of_queries_follow_the_writes_of_repositories(db: Any, cache: Cache) -> None:
+    asked: list[int] = []
+
+    @cache.cached(tags=["books"], ttl="5m")
+    async def titles() -> list[str]:
+        asked.append(1)
+        return [row["title"] for row in await db.sql("SELECT title FROM books ORDER BY title")]
+
+    shelf = await db.repository(Shelf).insert(name="a")
+    assert [await titles(), await titles()] == [[], []]
+    await db.repository(Book).insert(shelf_id=shelf, title="x")
+    assert [await titles(), await titles()] == [["x"], ["x"]]
+    await db.repository(Book).insert_many([{"shelf_id": shelf, "title": "y"}])
+    assert await titles() == ["x", "y"]
+    assert len(asked) == 3
+
+
+async def test_with_deleted_and_units_of_work_do_not_read_the_cache(db: Any, cache: Cache) -> None:
+    key = await db.repository(Shelf).insert(name="a")
+    before = cache.figures.hits + cache.figures.misses
+    await db.repository(Shelf).with_deleted().get(key)
+    async with db.transaction() as tx:
+        await tx.repository(Shelf).get(key)
+    assert cache.figures.hits + cache.figures.misses == before
+
+
+@pytest.mark.faults
+async def test_without_a_cache_a_write_begins_an_epoch_or_fails(library: Url, valkey_db: CacheUrl) -> None:
+
+    away = msgspec.structs.replace(valkey_db, port=1)
+    async with Cache(away, secret=SECRET) as cache, Database(library, cache=cache) as db:
+        before = (await db.sql("SELECT epoch FROM pgkeel.cache_epoch", into=int))[0]
+        key = await db.repository(Shelf).insert(name="a")
+        assert (await db.repository(Shelf).get_one(key)).name == "a"
+        assert (await db.sql("SELECT epoch FROM pgkeel.cache_epoch", into=int))[0] > before
+        assert cache.figures.dirty == 1
+    async with Cache(away, secret=SECRET, on_outage="closed") as cache, Database(library, cache=cache) as db:
+        with pytest.raises(Unreachable):
+            await db.repository(Shelf).insert(name="b")
+        with pytest.raises(Unreachable):
+            await db.run(_add)
+        assert await db.repository(Shelf).count() == 1
+
+
+async def test_a_process_serves_nothing_of_an_epoch_that_ended(library: Url, valkey_db: CacheUrl) -> None:
+    short = timedelta(milliseconds=20)
+    async with Cache(valkey_db, secret=SECRET, epoch_check=short) as cache, Database(library, cache=cache) as db:
+        key = await db.repository(Shelf).insert(name="a")
+        await db.repository(Shelf).get(key)
+        await trust(cache)
+        assert [(await db.repository(Shelf).get_one(key)).name for _ in range(2)] == ["a", "a"]
+        with connect(library) as connection:
+            connection.execute("SELECT pgkeel.cache_dirty()")
+            connection.execute("UPDATE shelves SET name = 'b'")
+        await asyncio.sleep(0.03)
+        assert (await db.repository(Shelf).get_one(key)).name == "b"
+
+
+async def test_a_database_without_the_ledger_is_refused(empty_db: Url, cache: Cache) -> None:
+    with pytest.raises(ConfigError, match="cache_epoch"):
+        async with Database(empty_db, cache=cache):
+            pass
+
+
+def test_the_sync_form_reads_and_announces_too(library: Url, valkey_db: CacheUrl) -> None:
+    with SyncCache(valkey_db, secret=SECRET) as cache, SyncDatabase(library, cache=cache) as db:
+        shelves = db.repository(Shelf)
+        key = shelves.insert(name="a")
+        shelves.get(key)
+        run_now(trust(Threaded(cache)))
+        assert [shelves.get_one(key).name for _ in range(3)] == ["a"] * 3
+        assert cache.figures.hits == 2
+        shelves.update(key, version=None, name="b")
+        assert shelves.get_one(key).name == "b"
+        with db.transaction() as tx:
+            tx.get_one(Shelf, key).name = "c"
+        assert shelves.get_one(key).name == "c"

@@ -1,0 +1,143 @@
+"""Rows in the memory of the process, until the server says that they have changed."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+
+from pgkeel.cache import Cache
+from pgkeel.cache.near import Near
+from pgkeel.core.cache_url import CacheUrl
+from pgkeel.local import Account
+from pgkeel.local.alive import send
+from pgkeel.testing.servers import scratch_valkey
+from tests.cache.conftest import SECRET, trust
+from tests.cache.table import KEY, Table, UserRow, touch, users
+
+
+@pytest.fixture
+async def cache(valkey_db: CacheUrl) -> AsyncIterator[Cache]:
+    async with Cache(valkey_db, secret=SECRET) as cache:
+        await trust(cache)
+        yield cache
+
+
+@pytest.fixture
+async def other(valkey_db: CacheUrl) -> AsyncIterator[Cache]:
+    async with Cache(valkey_db, secret=SECRET) as cache:
+        yield cache
+
+
+async def warm(table: Table) -> None:
+    for _ in range(3):
+        assert await table.read() == "ada"
+
+
+async def until(is_so: Callable[[], bool]) -> None:
+    for _ in range(500):
+        if is_so():
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError
+
+
+def kept(cache: Cache) -> Near:
+    assert cache.client.link is not None
+    assert cache.client.link._near is not None
+    return cache.client.link._near
+
+
+async def test_a_row_is_read_from_memory_and_the_writing_process_sees_its_write(cache: Cache) -> None:
+    table = users(cache, near=True)
+    await warm(table)
+    assert cache.figures.near == 1
+    async with touch(cache, table):
+        table.name = "grace"
+        assert await table.read() == "grace"
+    assert [await table.read() for _ in range(3)] == ["grace"] * 3
+    assert cache.figures.near == 2
+
+
+async def test_a_write_of_another_process_empties_the_memory(cache: Cache, other: Cache) -> None:
+    table = users(cache, near=True)
+    await warm(table)
+    async with touch(other, users(other)):
+        table.name = "grace"
+    await until(lambda: len(kept(cache)) == 0)
+    assert await table.read() == "grace"
+
+
+async def test_a_write_of_unknown_rows_and_a_flush_empty_it_too(cache: Cache, other: Cache) -> None:
+    table = users(cache, near=True)
+    await warm(table)
+    async with other.change(users(other).rows.every_row()):
+        pass
+    await until(lambda: len(kept(cache)) == 0)
+    await warm(table)
+    await other.client.call("FLUSHDB")
+    await until(lambda: len(kept(cache)) == 0)
+
+
+async def test_a_lost_connection_empties_the_memory(cache: Cache) -> None:
+    table = users(cache, near=True)
+    await warm(table)
+    await cache.client.close()
+    hits = cache.figures.near
+    assert await table.read() == "ada"
+    assert cache.figures.near == hits
+
+
+async def test_a_model_that_did_not_ask_is_not_kept(cache: Cache) -> None:
+    table = users(cache)
+    await warm(table)
+    assert cache.figures.near == 0
+
+
+@pytest.mark.faults
+async def test_a_server_that_hangs_is_not_believed_for_long(account: Account) -> None:
+    with scratch_valkey(account=account) as server:
+        patience = timedelta(milliseconds=300)
+        async with Cache(server.url(), secret=SECRET, patience=patience) as cache:
+            await trust(cache)
+            table = users(cache, near=True)
+            await warm(table)
+            assert server.pid is not None
+            send(server.pid, signal.SIGSTOP)
+            try:
+                await asyncio.sleep(0.6)
+                table.name = "grace"
+                assert await table.read() == "grace"
+            finally:
+                send(server.pid, signal.SIGCONT)
+
+
+def test_the_memory_is_bounded_and_the_oldest_go_first() -> None:
+    near = Near(10_000)
+    for number in range(100):
+        near.put(b"%d" % number, b"V" + b"x" * 800, b"", (b"shared",), 60)
+    assert len(near) == 9
+    assert near.get(b"99") is not None
+    assert near.get(b"0") is None
+    near.forget([b"99"])
+    assert near.get(b"99") is None
+    near.put(b"1", b"V", b"", (b"shared",), -1)
+    assert near.get(b"1") is None
+    near.forget([b"shared"])
+    assert len(near) == 0
+
+
+async def test_many_rows_come_in_one_turn_and_are_all_kept(cache: Cache) -> None:
+    rows = cache.rows("users", UserRow, key=UUID, near=True)
+
+    async def load(key: UUID) -> UserRow:
+        return UserRow(key, "ada")
+
+    keys = [UUID(int=number) for number in range(300)]
+    for _ in range(3):
+        found = await asyncio.gather(*[rows.get(key, load) for key in keys])
+        assert [row.id for row in found if row] == keys
+    assert cache.figures.near == 300
+    assert KEY in keys
