@@ -13,6 +13,7 @@ from pgkeel.access._async.repositories import Repositories
 from pgkeel.access._async.repository import Repository
 from pgkeel.access._async.runner import Runner, rows_of, tell
 from pgkeel.access._async.session import AsyncEngine, AsyncSession
+from pgkeel.access._colour.asynchronous import now
 from pgkeel.access._drivers._async.port import Connection
 from pgkeel.access.compiled import Compiled
 from pgkeel.access.counting import counted
@@ -24,7 +25,8 @@ from pgkeel.access.errors import (
     StatementFailed,
     TransactionAborted,
 )
-from pgkeel.access.handwritten import arranged, taints
+from pgkeel.access.handwritten import arranged
+from pgkeel.access.lasting import refuse_session_feature, taints
 from pgkeel.access.locks import lock_name
 from pgkeel.access.own_sql import own
 from pgkeel.access.touched import Touched
@@ -193,7 +195,7 @@ class Transaction(AsyncSession):
 
     def mark_lasting(self, sql: str) -> None:
         """Remember that a statement may leave something of the session behind."""
-        if self._slot is not None and taints(sql):
+        if self._slot is not None and not self._runner.pool.driver.is_pooled and taints(sql):
             self._slot.is_tainted = True
 
     def _diagnosed(self, error: Exception) -> KeelError:
@@ -243,6 +245,8 @@ class TransactionRunner(Runner):
 
     async def sql(self, text: str, values: Sequence[object], into: Callable[..., T]) -> list[T]:
         """Run hand-written SQL and return its rows; a session setting it leaves is wiped after the transaction."""
+        if self.pool.driver.is_pooled:
+            refuse_session_feature(text)
         try:
             return await self.rows(text, values, into)
         finally:
@@ -264,8 +268,11 @@ class TransactionRunner(Runner):
     async def _run(self, sql: str, doing: str, work: Callable[[Connection], Awaitable[T]]) -> T:
         transaction = self._transaction
         connection = await transaction.connection_for(sql, doing)
+        began = now()
         try:
             return await work(connection)
         except self._errors as err:
             failure = transaction.failed(err, doing)
+        finally:
+            self.pool.note_slow(doing, now() - began)
         raise failure

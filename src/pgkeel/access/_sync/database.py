@@ -24,9 +24,11 @@ from pgkeel.access.counting import Scope, expect
 from pgkeel.access.errors import RetryNeeded
 from pgkeel.access.handwritten import arranged
 from pgkeel.access.retry import delay, name_of_work
+from pgkeel.access.settings import session_settings
 from pgkeel.core.config import PoolConfig
 from pgkeel.core.errors import KeelError
 from pgkeel.core.log import get_logger
+from pgkeel.core.meter import Meter
 from pgkeel.core.secret import Secret
 from pgkeel.core.url import Url
 from pgkeel.postgres import Query
@@ -54,6 +56,8 @@ class Database:
         driver: str = DEFAULT,
         cursor_key: Secret | None = None,
         hooks: Sequence[Hook] = (),
+        meter: Meter | None = None,
+        slow: timedelta = timedelta(seconds=1),
     ) -> None:
         """Say where and how; nothing connects yet.
 
@@ -63,12 +67,16 @@ class Database:
             driver: The driver's name.
             cursor_key: Signs page cursors. Without one, cursors are good for this handle only; give all processes the same.
             hooks: Who is told of what is written, before and after it is committed.
+            meter: Where the pool's figures are published while the handle is open.
+            slow: Statements as slow are logged with the place in your code that they come from; `[monitor] slow_query`.
 
         Raises:
             ConfigError: The driver cannot do what the address asks for.
         """
-        self._driver = driver_for(driver, Url.parse(url) if isinstance(url, str) else url)
-        self.pool = Pool(self._driver, pool or PoolConfig())
+        config = pool or PoolConfig()
+        self._driver = driver_for(driver, Url.parse(url) if isinstance(url, str) else url, session_settings(config))
+        self.pool = Pool(self._driver, config, slow=slow)
+        self._meter = meter
         self._failures: tuple[type[Exception], ...] = (StaleDataError, DBAPIError, *self._driver.errors)
         self._runner = Runner(self.pool, hooks)
         self._repositories = Repositories(self._driver.dialect, cursor_key or Secret.generate())
@@ -82,10 +90,14 @@ class Database:
             Unreachable: The server cannot be reached.
         """
         self.pool.open()
+        if self._meter is not None:
+            self._meter.publish("pool", lambda: self.pool.figures().as_numbers())
         return self
 
     def close(self) -> None:
         """Close all connections; those in use when they are put back."""
+        if self._meter is not None:
+            self._meter.withdraw("pool")
         self.pool.close()
 
     def __enter__(self) -> Self:

@@ -9,6 +9,7 @@ from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm.exc import StaleDataError
 
+from pgkeel.access._colour.threaded import now
 from pgkeel.access._drivers._sync.port import Connection
 from pgkeel.access._sync.pool import Slot
 from pgkeel.access._sync.repositories import Repositories
@@ -25,7 +26,8 @@ from pgkeel.access.errors import (
     StatementFailed,
     TransactionAborted,
 )
-from pgkeel.access.handwritten import arranged, taints
+from pgkeel.access.handwritten import arranged
+from pgkeel.access.lasting import refuse_session_feature, taints
 from pgkeel.access.locks import lock_name
 from pgkeel.access.own_sql import own
 from pgkeel.access.touched import Touched
@@ -194,7 +196,7 @@ class Transaction(Session):
 
     def mark_lasting(self, sql: str) -> None:
         """Remember that a statement may leave something of the session behind."""
-        if self._slot is not None and taints(sql):
+        if self._slot is not None and not self._runner.pool.driver.is_pooled and taints(sql):
             self._slot.is_tainted = True
 
     def _diagnosed(self, error: Exception) -> KeelError:
@@ -244,6 +246,8 @@ class TransactionRunner(Runner):
 
     def sql(self, text: str, values: Sequence[object], into: Callable[..., T]) -> list[T]:
         """Run hand-written SQL and return its rows; a session setting it leaves is wiped after the transaction."""
+        if self.pool.driver.is_pooled:
+            refuse_session_feature(text)
         try:
             return self.rows(text, values, into)
         finally:
@@ -265,8 +269,11 @@ class TransactionRunner(Runner):
     def _run(self, sql: str, doing: str, work: Callable[[Connection], T]) -> T:
         transaction = self._transaction
         connection = transaction.connection_for(sql, doing)
+        began = now()
         try:
             return work(connection)
         except self._errors as err:
             failure = transaction.failed(err, doing)
+        finally:
+            self.pool.note_slow(doing, now() - began)
         raise failure
