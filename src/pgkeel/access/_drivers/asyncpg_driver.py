@@ -133,7 +133,7 @@ class AsyncpgDriver:
         """
         self._url = url
         self._settings = dict(settings or {})
-        self._arguments = connect_arguments(url, {"timezone": "UTC", "application_name": "pgkeel", **self._settings})
+        self._arguments = connect_arguments(url, {"timezone": "UTC", "application_name": "pgkeel"})
         self.is_pooled, self.has_names = False, True
         self.dialect: Dialect = dialect_module.dialect()  # type: ignore[no-untyped-call]
 
@@ -143,10 +143,14 @@ class AsyncpgDriver:
         Raises:
             Unreachable: It cannot be done.
         """
+        return await self._connect(seconds, self._settings)
+
+    async def _connect(self, seconds: float, settings: Mapping[str, str]) -> AsyncpgConnection:
+        arguments = self._arguments | {"server_settings": {**self._arguments["server_settings"], **settings}}
         try:
             async with asyncio.timeout(seconds):
                 cached = 100 if self.has_names else 0
-                raw = await asyncpg.connect(**self._arguments, timeout=seconds, statement_cache_size=cached)
+                raw = await asyncpg.connect(**arguments, timeout=seconds, statement_cache_size=cached)
                 await _read_json(raw)
         except self.errors as err:
             failure = Unreachable(f"cannot connect to {self._url}: {_reason(err)}", hint="`pgkeel status` shows what is running")
@@ -160,7 +164,7 @@ class AsyncpgDriver:
         if pooler == "none":
             return
         self.has_names = False
-        probe = await self.connect(seconds)
+        probe = await self._connect(seconds, {})
         try:
             raw = probe.raw
             self.is_pooled = pooler == "transaction" or raw.get_server_pid() != await raw.fetchval("SELECT pg_backend_pid()")
@@ -185,13 +189,14 @@ async def _gets_other_names(raw: "asyncpg.Connection[asyncpg.Record]") -> bool:
     """Return whether a named statement has another name on the server: the pooler knows it, and gives it to any server."""
     async with raw.transaction():
         try:
-            await raw.prepare("SELECT 1 AS pgkeel_probe", name="pgkeel_probe")
+            probe = await raw.prepare("SELECT 1 AS pgkeel_probe", name="pgkeel_probe")
         except asyncpg.DuplicatePreparedStatementError:
             return False
-        if not await raw.fetchval("SELECT EXISTS (SELECT FROM pg_prepared_statements WHERE name = 'pgkeel_probe')"):
-            return True
-        await raw.execute("DEALLOCATE pgkeel_probe")
-    return False
+        has_kept = await raw.fetchval("SELECT EXISTS (SELECT FROM pg_prepared_statements WHERE name = 'pgkeel_probe')")
+        if has_kept:
+            await raw.execute("DEALLOCATE pgkeel_probe")
+        del probe  # asyncpg closes a statement that nobody holds
+    return not has_kept
 
 
 def _from_server(error: asyncpg.PostgresError) -> Diagnosis:
