@@ -155,7 +155,8 @@ class AsyncpgDriver:
         except self.errors as err:
             failure = Unreachable(f"cannot connect to {self._url}: {_reason(err)}", hint="`pgkeel status` shows what is running")
         else:
-            keep_alive(raw._transport)  # noqa: SLF001 - asyncpg offers no other way to its socket
+            line: Any = raw
+            keep_alive(line._transport)  # noqa: SLF001 - asyncpg offers no other way to its socket
             return AsyncpgConnection(raw, has_names=self.has_names)
         raise failure
 
