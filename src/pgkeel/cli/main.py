@@ -26,6 +26,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "schema": ("pgkeel.cli.schema", "schema", "Show and draw the schema; write row classes."),
     "security": ("pgkeel.cli.security", "security", "Roles and rights."),
     "scale": ("pgkeel.cli.scale", "scale", "Partitions."),
+    "explain": ("pgkeel.cli.explain", "explain", "Show the plan of a statement, and what is wrong with it."),
     "cache": ("pgkeel.cli.cache", "cache", "Show or flush the cache."),
     "agent": ("pgkeel.cli.agent", "agent", "Run the agent, or show what it does."),
 }

@@ -138,11 +138,15 @@ class AgentConfig(_Section, frozen=True):
         time_zone: IANA name of the zone in which schedules are read.
         schedules: Cron lines that replace a job's own, by job name.
         partitions_ahead: Months of `events` partitions made in advance.
+        handlers: Who is told of the events that transactions publish: `{"order.paid" = "shop.mail:send_receipt"}`.
+        once_kept: How long idempotency keys are remembered.
     """
 
     time_zone: str = "UTC"
     schedules: dict[str, str] = {}
     partitions_ahead: int = 3
+    handlers: dict[str, str] = {}
+    once_kept: timedelta = timedelta(days=7)
 
 
 class ChecksConfig(_Section, frozen=True):
