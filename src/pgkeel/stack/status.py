@@ -14,7 +14,6 @@ from pgkeel.postgres.server import NEWEST_MINORS
 from pgkeel.stack.connection import login_url
 from pgkeel.stack.layout import Layout, layout_of
 from pgkeel.stack.memory import Memory, recall
-from pgkeel.stack.sources import sources
 from pgkeel.stack.valkey import remembered_valkey
 
 __all__ = ["AgentStatus", "MigrationsStatus", "PostgresStatus", "Status", "ValkeyStatus", "status"]
@@ -103,7 +102,7 @@ def _needs_agent(project: Project) -> bool:
 def _ask(project: Project) -> tuple[Server | None, MigrationsStatus]:
     try:
         with connect(login_url(project, "owner"), application="pgkeel status", timeout=_PATIENCE) as connection:
-            found = migrations.status(connection, sources(project))
+            found = migrations.status(connection, migrations.project_sources(project))
             return server_of(connection), MigrationsStatus(len(found.applied), len(found.pending))
     except (Unreachable, psycopg.OperationalError):
         return None, MigrationsStatus()
@@ -134,4 +133,4 @@ def _outdated(server: Server | None) -> tuple[str, ...]:
     if server is None or not server.is_outdated:
         return ()
     newest = f"{server.major}.{NEWEST_MINORS[server.major]}"
-    return (f"PostgreSQL {server.version} is old: {newest} corrects known faults (`pgkeel local add {server.major}` brings it)",)
+    return (f"PostgreSQL {server.version} is old: {newest} corrects known faults (`pgkeel security updates` says what to do)",)

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 
 from pgkeel.core.project import Project
+from pgkeel.migrations import project_sources
+from pgkeel.security.exposure import app_networks
 from pgkeel.stack.background import ensure_agent
 from pgkeel.stack.external import up_external
 from pgkeel.stack.folders import explained
@@ -10,7 +12,6 @@ from pgkeel.stack.layout import Layout, layout_of
 from pgkeel.stack.lock import exclusive
 from pgkeel.stack.migrate import apply_migrations, pending_migrations
 from pgkeel.stack.postgres import ensure_postgres
-from pgkeel.stack.sources import sources
 from pgkeel.stack.status import Status, status
 from pgkeel.stack.valkey import ensure_valkey
 
@@ -32,6 +33,7 @@ def up(project: Project, *, yes: bool = False, report: Report) -> Status:
         Refused: An external database may not be written, or holds tables that are not ours.
         DiskFull: The disk is full; what is there is finished by the next `up`.
     """
+    app_networks(project.config.security)  # refuses the whole internet
     if project.is_external:
         return up_external(project, yes=yes, report=report)
     layout = layout_of(project)
@@ -43,7 +45,7 @@ def plan_up(project: Project) -> tuple[str, ...]:
     """Return what `up` would do now, in words; nothing is written."""
     now = status(project)
     if not now.postgres.running:
-        folders = ", ".join(source.name for source in sources(project))
+        folders = ", ".join(source.name for source in project_sources(project))
         steps = [f"start PostgreSQL {project.config.local.postgres} in {project.state}", f"apply the migrations of {folders}"]
     else:
         steps = [f"apply {name}" for name in pending_migrations(project)]
