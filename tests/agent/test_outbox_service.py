@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from pgkeel.agent.reach import Cancelled, Reach
+from pgkeel.agent.reach import Reach
 from pgkeel.agent.services.outbox import outbox_service, read_handlers
 from pgkeel.core.clock import monotonic, sleep
 from pgkeel.core.errors import ConfigError
@@ -132,6 +132,5 @@ def test_one_agent_of_many_delivers(outbox_db: Url, start: Start) -> None:
 def test_handlers_are_named_in_the_configuration() -> None:
     assert read_handlers({"a": "pgkeel.postgres.outbox:append"}) == {"a": outbox.append}
     for wrong in ("pgkeel.nowhere:x", "pgkeel.postgres.outbox:nothing", "pgkeel.postgres.outbox", "pgkeel.core.config:Any", ""):
-        with pytest.raises(ConfigError, match="agent.handlers: a = "):
+        with pytest.raises(ConfigError, match=r"agent\.handlers: a = "):
             read_handlers({"a": wrong})
-    assert issubclass(Cancelled, Exception)
