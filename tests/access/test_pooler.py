@@ -91,7 +91,7 @@ async def test_the_pooler_is_recognised_and_so_is_what_it_can_do(open_db: Any, p
 
 
 async def test_all_doors_work_for_many_at_once_on_a_few_servers(open_db: Any, pooled: Url, colour: str) -> None:
-    db = await open_db(pooled)
+    db = await open_db(pooled, pool=PoolConfig(connect=timedelta(seconds=30)))
     author = await db.repository(User).insert(email="a@b.c", password_hash="!")
     if colour == "psycopg-sync":
         _in_threads(db._inner, author)

@@ -51,10 +51,16 @@ def _work(project: Project, state: Path) -> int:
     from pgkeel.agent.agent import Agent  # noqa: PLC0415 - needs the extra [agent]; `agent status` does not
     from pgkeel.agent.log import open_log  # noqa: PLC0415 - as above
     from pgkeel.stack.connection import connect  # noqa: PLC0415 - the supervisor itself needs no driver
+    from pgkeel.stack.services import services_of  # noqa: PLC0415 - as above
 
     open_log(state / "agent.log")
     try:
-        worker = Agent(lambda role: connect(project, role, application="pgkeel agent"), state, project.config.agent)
+        worker = Agent(
+            lambda role: connect(project, role, application="pgkeel agent"),
+            state,
+            project.config.agent,
+            services=services_of(project),
+        )
     except KeelError as err:
         talk(f"error: {err.message}")
         return err.exit_code

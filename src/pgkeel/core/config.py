@@ -124,11 +124,15 @@ class SecurityConfig(_Section, frozen=True):
         schemas: The team's schemas: in them our roles get what is declared and lose the rest (`security roles apply`).
         rw: Privileges of `pgkeel_rw` on single tables, where not `SELECT, INSERT, UPDATE, DELETE`: `{"roles" = "SELECT"}`.
         ro: Privileges of `pgkeel_ro` on single tables, where not `SELECT`: `{"users" = "SELECT (id)", "sessions" = ""}`.
+        app_networks: From where the application connects; whoever can get in from elsewhere is a finding (`security exposure`).
+        at_rest: Who says that the disks are encrypted, where that cannot be seen from here; `security at-rest` shows it as said.
     """
 
     schemas: tuple[str, ...] = ("public",)
     rw: dict[str, str] = {}
     ro: dict[str, str] = {}
+    app_networks: tuple[str, ...] = ("127.0.0.0/8", "::1/128")
+    at_rest: str | None = None
 
 
 class AgentConfig(_Section, frozen=True):
@@ -138,11 +142,15 @@ class AgentConfig(_Section, frozen=True):
         time_zone: IANA name of the zone in which schedules are read.
         schedules: Cron lines that replace a job's own, by job name.
         partitions_ahead: Months of `events` partitions made in advance.
+        handlers: Who is told of the events that transactions publish: `{"order.paid" = "shop.mail:send_receipt"}`.
+        once_kept: How long idempotency keys are remembered.
     """
 
     time_zone: str = "UTC"
     schedules: dict[str, str] = {}
     partitions_ahead: int = 3
+    handlers: dict[str, str] = {}
+    once_kept: timedelta = timedelta(days=7)
 
 
 class ChecksConfig(_Section, frozen=True):

@@ -10,9 +10,11 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar, cast, overload
 
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm.exc import StaleDataError
+from sqlalchemy.sql.elements import ClauseElement
 
 from pgkeel.access._colour.threaded import pause
 from pgkeel.access._drivers.threaded import DEFAULT, driver_for
+from pgkeel.access._sync.explaining import explain
 from pgkeel.access._sync.hooks import Hook
 from pgkeel.access._sync.pool import Pool
 from pgkeel.access._sync.repositories import Repositories
@@ -20,8 +22,11 @@ from pgkeel.access._sync.repository import Repository
 from pgkeel.access._sync.runner import Runner
 from pgkeel.access._sync.session import Engine, engine_on
 from pgkeel.access._sync.transaction import Isolation, Transaction
+from pgkeel.access.compiled import Compiled, compile_statement
 from pgkeel.access.counting import Scope, expect
 from pgkeel.access.errors import RetryNeeded
+from pgkeel.access.explain.plan import Explained
+from pgkeel.access.explain.request import Analyze
 from pgkeel.access.handwritten import arranged
 from pgkeel.access.retry import delay, name_of_work
 from pgkeel.access.settings import session_settings
@@ -207,6 +212,25 @@ class Database:
             return call
 
         return decorate
+
+    def explain(self, statement: "ClauseElement | Query | str", /, *, analyze: Analyze = False, **values: object) -> Explained:
+        """Return the plan of a statement as a tree, with what is wrong with it in words; `print(db.explain(…))`.
+
+        Args:
+            statement: A statement of SQLAlchemy with its values in it, or hand-written SQL as for `sql`.
+            analyze: False plans only; True runs it in a read-only transaction; "rollback" runs a write and undoes it.
+            values: The values of hand-written SQL.
+
+        Raises:
+            ReadOnly: It writes, and `analyze` is not "rollback".
+        """
+        if isinstance(statement, ClauseElement):
+            query: Compiled[Any] = compile_statement(
+                statement, (), columns=(), into=dict, dialect=self._driver.dialect, doing="explain"
+            )
+            return explain(self._runner, query.sql, query.bind(()), analyze)
+        text, bound = arranged(statement, values, self._driver.dialect)
+        return explain(self._runner, text, bound, analyze)
 
     @staticmethod
     def expect(queries: int | None = None, *, at_most: int | None = None) -> AbstractContextManager[Scope]:

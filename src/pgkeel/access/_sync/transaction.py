@@ -1,7 +1,7 @@
 # Generated from pgkeel/access/_async/transaction.py by tools/unasync.py; do not edit.
 """The second door's unit of work: SQLAlchemy's session, hand-written SQL and repositories in one transaction."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Literal, TypeVar, overload
 
@@ -9,14 +9,13 @@ from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm.exc import StaleDataError
 
-from pgkeel.access._colour.threaded import now
 from pgkeel.access._drivers._sync.port import Connection
+from pgkeel.access._sync.inside import TransactionRunner
 from pgkeel.access._sync.pool import Slot
 from pgkeel.access._sync.repositories import Repositories
 from pgkeel.access._sync.repository import Repository
-from pgkeel.access._sync.runner import Runner, rows_of, tell
+from pgkeel.access._sync.runner import Runner, tell
 from pgkeel.access._sync.session import Engine, Session
-from pgkeel.access.compiled import Compiled
 from pgkeel.access.counting import counted
 from pgkeel.access.errors import (
     CommitUnknown,
@@ -26,16 +25,18 @@ from pgkeel.access.errors import (
     StatementFailed,
     TransactionAborted,
 )
+from pgkeel.access.event import Event
 from pgkeel.access.handwritten import arranged
-from pgkeel.access.lasting import refuse_session_feature, taints
+from pgkeel.access.lasting import taints
 from pgkeel.access.locks import lock_name
+from pgkeel.access.once import Begun, as_json, from_json
 from pgkeel.access.own_sql import own
 from pgkeel.access.touched import Touched
 from pgkeel.core.errors import KeelError, UsageError
 from pgkeel.postgres import Query
 from pgkeel.schema import HasRow
 
-__all__ = ["Isolation", "Transaction", "TransactionRunner"]
+__all__ = ["Isolation", "Transaction"]
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -113,6 +114,37 @@ class Transaction(Session):
     def try_lock(self, *name: object) -> bool:
         """Take an advisory lock until the transaction ends, or return False when somebody else holds it."""
         return (self._own("try_lock", bool, key=lock_name(name)))[0]
+
+    def publish(self, event: Event) -> int:
+        """Tell the handlers of a topic, once this transaction is kept, and exactly if it is; return the message's id.
+
+        They are called at least once, and those of one key in the order of their commits: transactions that publish one key wait
+        for each other.
+
+        Raises:
+            CheckFailed: The topic is not made of words and dots.
+            UsageError: The payload is not JSON.
+        """
+        payload = as_json(event.payload)
+        return (self._own("publish", int, topic=event.topic, key=event.key, payload=payload))[0]
+
+    def once(self, key: str, work: Callable[[], T], *, into: type[T]) -> T:
+        """Do work once for an idempotency key, and return its result, or what came of it before.
+
+        The key is kept with the transaction: where that is rolled back, it was never used. Who comes with a key that somebody
+        is at, waits. The agent forgets keys after `[agent] once_kept`.
+
+        Args:
+            key: What is to happen once: `payment:42`.
+            work: Called in this transaction when the key is new.
+            into: The type of its result, which is kept as JSON.
+        """
+        begun = (self._own("once_begin", Begun, key=key))[0]
+        if not begun.is_new:
+            return from_json(begun.result, into)
+        result = work()
+        self._own("once_end", bool, key=key, outcome=as_json(result))
+        return result
 
     def commit(self) -> None:
         """Refuse: the block commits at its end, and only there is it known what to do when that fails.
@@ -213,67 +245,3 @@ class Transaction(Session):
 
     def _note_flush(self, session: Any, _context: object) -> None:  # noqa: ANN401 - SQLAlchemy's event
         self.touched.instances([*session.new, *session.dirty, *session.deleted])
-
-
-class TransactionRunner(Runner):
-    """Runs compiled statements on the connection of a unit of work."""
-
-    __slots__ = ("_transaction",)
-    is_autocommit = False
-
-    def __init__(self, transaction: Transaction) -> None:
-        """Run in this transaction."""
-        outer = transaction._runner  # noqa: SLF001 - the two are one thing in two shapes
-        super().__init__(outer.pool, outer.hooks)
-        self._transaction = transaction
-
-    def one(self, query: Compiled[T], values: Sequence[object]) -> T | None:
-        """Return the first row, or None."""
-        bound = query.bind(values)
-        record = self._run(query.sql, query.doing, lambda connection: connection.fetch_row(query.sql, bound))
-        return None if record is None else query.read(record)
-
-    def all(self, query: Compiled[T], values: Sequence[object]) -> list[T]:
-        """Return all rows."""
-        bound = query.bind(values)
-        return query.read_all(self._run(query.sql, query.doing, lambda connection: connection.fetch(query.sql, bound)))
-
-    def copy(
-        self, table: Sequence[str], columns: Sequence[str], types: Sequence[str], rows: Iterable[Sequence[object]], doing: str
-    ) -> int:
-        """Write rows by COPY, all or none, and return how many."""
-        return self._run(doing, doing, lambda connection: connection.copy(table, columns, types, rows))
-
-    def sql(self, text: str, values: Sequence[object], into: Callable[..., T]) -> list[T]:
-        """Run hand-written SQL and return its rows; a session setting it leaves is wiped after the transaction."""
-        if self.pool.driver.is_pooled:
-            refuse_session_feature(text)
-        try:
-            return self.rows(text, values, into)
-        finally:
-            self._transaction.mark_lasting(text)
-
-    def rows(self, text: str, values: Sequence[object], into: Callable[..., T]) -> list[T]:
-        """Run SQL that leaves nothing of the session behind, and return its rows."""
-        return rows_of(self._run(text, "sql", lambda connection: connection.fetch_named(text, values)), into)
-
-    def execute(self, text: str) -> int:
-        """Run a statement without values and return how many rows it touched."""
-        return self._run(text, "transaction", lambda connection: connection.execute(text))
-
-    def announced(self, touched: Touched, work: Callable[[], T]) -> T:
-        """Write, and note it for the end of the transaction."""
-        self._transaction.touched.add(touched)
-        return work()
-
-    def _run(self, sql: str, doing: str, work: Callable[[Connection], T]) -> T:
-        transaction = self._transaction
-        connection = transaction.connection_for(sql, doing)
-        began = now()
-        try:
-            return work(connection)
-        except self._errors as err:
-            failure = transaction.failed(err, doing)
-        finally:
-            self.pool.note_slow(doing, now() - began)
-        raise failure

@@ -1,0 +1,17 @@
+"""The agent's services of a project, introduced to the sections that they serve."""
+
+from pgkeel.agent.services import Service
+from pgkeel.agent.services.outbox import outbox_service, read_handlers
+from pgkeel.core.project import Project
+
+__all__ = ["services_of"]
+
+
+def services_of(project: Project) -> list[Service]:
+    """Return what runs without end beside the agent's jobs.
+
+    Raises:
+        ConfigError: A handler of `[agent] handlers` cannot be loaded.
+    """
+    handlers = read_handlers(project.config.agent.handlers)
+    return [outbox_service(handlers)] if handlers else []
