@@ -130,7 +130,15 @@ def test_one_agent_of_many_delivers(outbox_db: Url, start: Start) -> None:
 
 
 def test_handlers_are_named_in_the_configuration() -> None:
-    assert read_handlers({"a": "pgkeel.postgres.outbox:append"}) == {"a": outbox.append}
-    for wrong in ("pgkeel.nowhere:x", "pgkeel.postgres.outbox:nothing", "pgkeel.postgres.outbox", "pgkeel.core.config:Any", ""):
+    assert {topic: id(each) for topic, each in read_handlers({"a": "pgkeel.postgres.outbox:append"}).items()} == {
+        "a": id(outbox.append)
+    }
+    for wrong in (
+        "pgkeel.nowhere:x",
+        "pgkeel.postgres.outbox:nothing",
+        "pgkeel.postgres.outbox",
+        "pgkeel.core.config:__all__",
+        "",
+    ):
         with pytest.raises(ConfigError, match=r"agent\.handlers: a = "):
             read_handlers({"a": wrong})

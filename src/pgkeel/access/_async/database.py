@@ -21,7 +21,7 @@ from pgkeel.access._async.session import AsyncEngine, engine_on
 from pgkeel.access._async.transaction import Isolation, Transaction
 from pgkeel.access._colour.asynchronous import pause
 from pgkeel.access._drivers.asynchronous import DEFAULT, driver_for
-from pgkeel.access.compiled import Compiled, compile_statement
+from pgkeel.access.compiled import Compiled, Expressions, compile_statement
 from pgkeel.access.counting import Scope, expect
 from pgkeel.access.errors import RetryNeeded
 from pgkeel.access.explain.plan import Explained
@@ -227,7 +227,8 @@ class Database:
         """
         if isinstance(statement, ClauseElement):
             dialect = self._driver.dialect
-            query: Compiled[Any] = compile_statement(statement, (), columns=(), into=dict, dialect=dialect, doing="explain")
+            (fixed,), _ = Expressions((statement,)).fixed()
+            query: Compiled[Any] = compile_statement(fixed, (), columns=(), into=dict, dialect=dialect, doing="explain")
             return await explain(self._runner, query.sql, query.bind(()), analyze)
         text, bound = arranged(statement, values, self._driver.dialect)
         return await explain(self._runner, text, bound, analyze)

@@ -22,7 +22,7 @@ from pgkeel.access._sync.repository import Repository
 from pgkeel.access._sync.runner import Runner
 from pgkeel.access._sync.session import Engine, engine_on
 from pgkeel.access._sync.transaction import Isolation, Transaction
-from pgkeel.access.compiled import Compiled, compile_statement
+from pgkeel.access.compiled import Compiled, Expressions, compile_statement
 from pgkeel.access.counting import Scope, expect
 from pgkeel.access.errors import RetryNeeded
 from pgkeel.access.explain.plan import Explained
@@ -225,9 +225,9 @@ class Database:
             ReadOnly: It writes, and `analyze` is not "rollback".
         """
         if isinstance(statement, ClauseElement):
-            query: Compiled[Any] = compile_statement(
-                statement, (), columns=(), into=dict, dialect=self._driver.dialect, doing="explain"
-            )
+            dialect = self._driver.dialect
+            (fixed,), _ = Expressions((statement,)).fixed()
+            query: Compiled[Any] = compile_statement(fixed, (), columns=(), into=dict, dialect=dialect, doing="explain")
             return explain(self._runner, query.sql, query.bind(()), analyze)
         text, bound = arranged(statement, values, self._driver.dialect)
         return explain(self._runner, text, bound, analyze)
