@@ -40,13 +40,14 @@ def test_status_has_the_parts_that_scripts_rely_on(running: Home) -> None:
     assert set(data["postgres"]) == {"version", "major", "port", "socket", "running"}
     assert set(data["valkey"]) == {"version", "port", "running"}
     assert set(data["agent"]) == {"running", "leader"}
-    assert set(data["migrations"]) == {"applied", "pending"}
+    assert set(data["migrations"]) == {"files", "known", "applied", "pending"}
     assert data["postgres"]["major"] == 17
     assert data["postgres"]["running"]
     assert data["valkey"]["running"]
     assert data["agent"]["running"]
     assert data["migrations"]["pending"] == 0
-    assert data["migrations"]["applied"] > 0
+    assert data["migrations"]["known"]
+    assert data["migrations"]["applied"] == data["migrations"]["files"] > 0
 
 
 ROLES = {"owner": "pgkeel_migrator", "app": "pgkeel_app_a", "readonly": "pgkeel_readonly_a", "monitor": "pgkeel_monitor"}

@@ -47,8 +47,15 @@ class AgentStatus(msgspec.Struct, frozen=True):
 
 
 class MigrationsStatus(msgspec.Struct, frozen=True):
-    """How many migrations are applied and how many wait; null where the server is down."""
+    """How many migrations there are, are applied, and wait.
 
+    Attributes:
+        files: How many the project has; no database is needed to count them.
+        known: Whether the database could be asked for the others, which are null where it could not.
+    """
+
+    files: int
+    known: bool = False
     applied: int | None = None
     pending: int | None = None
 
@@ -100,12 +107,14 @@ def _needs_agent(project: Project) -> bool:
 
 
 def _ask(project: Project) -> tuple[Server | None, MigrationsStatus]:
+    sources = migrations.project_sources(project)
+    files = sum(migrations.count_files(source) for source in sources)
     try:
         with connect(login_url(project, "owner"), application="pgkeel status", timeout=_PATIENCE) as connection:
-            found = migrations.status(connection, migrations.project_sources(project))
-            return server_of(connection), MigrationsStatus(len(found.applied), len(found.pending))
+            found = migrations.status(connection, sources)
+            return server_of(connection), MigrationsStatus(files, True, len(found.applied), len(found.pending))
     except (Unreachable, psycopg.OperationalError):
-        return None, MigrationsStatus()
+        return None, MigrationsStatus(files)
 
 
 def _postgres(project: Project, server: Server | None, memory: Memory | None) -> PostgresStatus:
