@@ -1,6 +1,7 @@
 """What is wrong with a plan, in words: one function a sign, each says what to do about it."""
 
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pgkeel.access.explain.plan import Explained, Node
