@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "migrate": ("pgkeel.cli.migrate", "migrate", "Create, apply, revert and inspect migrations."),
     "schema": ("pgkeel.cli.schema", "schema", "Show and draw the schema; write row classes."),
     "security": ("pgkeel.cli.security", "security", "Roles and rights, ways in, updates, encryption."),
+    "backup": ("pgkeel.cli.backup", "backup", "Take, list, check, keep and prune backups."),
     "scale": ("pgkeel.cli.scale", "scale", "Partitions."),
     "explain": ("pgkeel.cli.explain", "explain", "Show the plan of a statement, and what is wrong with it."),
     "cache": ("pgkeel.cli.cache", "cache", "Show or flush the cache."),

@@ -3,6 +3,7 @@
 from pgkeel.agent.services import Service
 from pgkeel.agent.services.outbox import outbox_service, read_handlers
 from pgkeel.core.project import Project
+from pgkeel.stack import protection
 
 __all__ = ["services_of"]
 
@@ -14,4 +15,4 @@ def services_of(project: Project) -> list[Service]:
         ConfigError: A handler of `[agent] handlers` cannot be loaded.
     """
     handlers = read_handlers(project.config.agent.handlers)
-    return [outbox_service(handlers)] if handlers else []
+    return [*protection.services_of(project), *([outbox_service(handlers)] if handlers else [])]

@@ -7,10 +7,13 @@ import psycopg
 
 from pgkeel import migrations
 from pgkeel.agent import status as agent_status
+from pgkeel.core.clock import now
+from pgkeel.core.config import ZERO
 from pgkeel.core.errors import Unreachable
 from pgkeel.core.project import Project
 from pgkeel.postgres import Server, connect, server_of
 from pgkeel.postgres.server import NEWEST_MINORS
+from pgkeel.stack.backup_health import backup_warnings, receives
 from pgkeel.stack.connection import login_url
 from pgkeel.stack.layout import Layout, layout_of
 from pgkeel.stack.memory import Memory, recall
@@ -95,8 +98,9 @@ def status(project: Project) -> Status:
         agent=AgentStatus(running=working.running, leader=working.leader),
         migrations=applied,
         account=memory.account.name if memory else None,
-        warnings=(*(memory.warnings if memory else ()), *_outdated(server)),
+        warnings=(*(memory.warnings if memory else ()), *_outdated(server), *backup_warnings(working, now())),
         is_healthy=server is not None
+        and (receives(working) or project.config.backup.rpo != ZERO)
         and (working.running or not _needs_agent(project))
         and (valkey.running or project.is_external or not project.config.local.valkey),
     )
