@@ -6,6 +6,9 @@ from typing import Any
 
 import msgspec
 
+from pgkeel.access.explain.flags import flags_of
+from pgkeel.access.explain.tree import as_text
+
 __all__ = ["Explained", "Node", "read_plan"]
 
 _LITERAL = re.compile(r"'(?:[^']|'')*'|(?<![\w$])\d+(?:\.\d+)?\b")
@@ -79,15 +82,11 @@ class Explained(msgspec.Struct, frozen=True):
 
     def __str__(self) -> str:
         """Return the tree and the flags as text."""
-        from pgkeel.access.explain.tree import as_text  # noqa: PLC0415 - the tree draws us
-
         return as_text(self)
 
 
 def read_plan(answer: Any) -> Explained:  # noqa: ANN401 - JSON
     """Return what the server answered, flags included."""
-    from pgkeel.access.explain.flags import flags_of  # noqa: PLC0415 - the flags are about us
-
     found: Mapping[str, Any] = (msgspec.json.decode(answer) if isinstance(answer, (str, bytes)) else answer)[0]
     explained = Explained(
         plan=_node(found["Plan"]),
