@@ -36,7 +36,12 @@ _PEERS: dict[str, tuple[str, Target]] = {
     "tortoise": ("tortoise-orm", at_least(1.0)),
     "piccolo": ("piccolo", at_least(1.0)),
 }
-_NAMES = {"raw": "asyncpg on a held connection", "pool": "asyncpg.Pool", "core": "SQLAlchemy Core in autocommit", "orm": "SQLAlchemy ORM"}
+_NAMES = {
+    "raw": "asyncpg on a held connection",
+    "pool": "asyncpg.Pool",
+    "core": "SQLAlchemy Core in autocommit",
+    "orm": "SQLAlchemy ORM",
+}
 _PGBENCH = at_least(0.25)  # a program in C; for orientation
 
 
@@ -68,7 +73,9 @@ async def _measure(url: Url, author: UUID, keys: list[UUID], scale: Scale, trans
             async with open_peer(url) as read:
                 pairs = await paired_async(ours, _reads(count, read, ring), scale.runs)
             package, target = _PEERS[name]
-            found.append(_entry(f"point_read.{name}", f"read by id over {_NAMES.get(name, package)}", package, target, pairs, transport))
+            found.append(
+                _entry(f"point_read.{name}", f"read by id over {_NAMES.get(name, package)}", package, target, pairs, transport)
+            )
         found.append(await _page(db, url, scale, transport))
         found.append(await _insert(db, url, author, scale, transport))
     found.append(await _at_once(url, keys, scale, transport))
@@ -88,7 +95,9 @@ async def _insert(db: Database, url: Url, author: UUID, scale: Scale, transport:
     peer = _times(count, lambda: raw.fetchval(INSERT, author, "t", "c"))
     pairs = await paired_async(ours, peer, scale.runs)
     await raw.close()
-    return _entry("insert.raw", "insert returning id over asyncpg on a held connection", "asyncpg", at_least(0.90), pairs, transport)
+    return _entry(
+        "insert.raw", "insert returning id over asyncpg on a held connection", "asyncpg", at_least(0.90), pairs, transport
+    )
 
 
 async def _at_once(url: Url, keys: list[UUID], scale: Scale, transport: str) -> Entry:
@@ -145,9 +154,13 @@ def _measure_sync(url: Url, keys: list[UUID], scale: Scale, transport: str) -> I
         ours = wall(lambda: [posts.get(next(ring)) for _ in range(count)])
         peer = wall(lambda: [raw.execute(statement, (next(ring),), prepare=True, binary=True).fetchone() for _ in range(count)])
         pairs = paired(ours, peer, scale.runs)
-        yield _entry("sync.raw", "read by id, sync, over psycopg on a held connection", "psycopg", at_least(0.85), pairs, transport)
+        yield _entry(
+            "sync.raw", "read by id, sync, over psycopg on a held connection", "psycopg", at_least(0.85), pairs, transport
+        )
         pairs = paired(ours, wall(lambda: [django(next(ring)) for _ in range(count)]), scale.runs)
-        yield _entry("sync.django", "read by id, sync, over Django on a kept connection", "django", at_least(1.0), pairs, transport)
+        yield _entry(
+            "sync.django", "read by id, sync, over Django on a kept connection", "django", at_least(1.0), pairs, transport
+        )
 
 
 def _measure_pgbench(url: Url, keys: list[UUID], scale: Scale) -> Iterator[Entry]:

@@ -12,7 +12,7 @@ from pgkeel.testing.servers import FAST, scratch_folder
 
 __all__ = ["transports"]
 
-_PASSWORD = "measured"  # noqa: S105 - of a server that lives for minutes, on this machine alone
+_PASSWORD = "measured"
 
 
 @contextmanager
