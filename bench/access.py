@@ -5,15 +5,15 @@ import itertools
 import re
 import subprocess
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from importlib import import_module
 from importlib.metadata import version
-from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any
 from uuid import UUID
 
 import psycopg
 
-from bench.harness import Entry, Pair, Scale, Target, at_least, paired, paired_async, ratio, wall
+from bench.harness import Entry, Pair, Scale, Target, at_least, paired, paired_async, ratio, skipped, wall
 from bench.posts import INSERT, PAGE, POINT, fill
 from bench.posts.django_models import reader
 from bench.posts.peers import PEERS, Read, connected
@@ -22,7 +22,7 @@ from pgkeel.access import Database, select_statements
 from pgkeel.access import sync as sync_form
 from pgkeel.core.config import PoolConfig
 from pgkeel.core.url import Url
-from pgkeel.local import choose_account, find_runtime
+from pgkeel.local import Runtime, choose_account, find_runtime
 from pgkeel.schema.models import Post
 
 Work = Callable[[], Awaitable[object]]
@@ -57,10 +57,11 @@ def entries(scale: Scale) -> Iterator[Entry]:
 
 def _run(work: Any) -> list[Entry]:  # noqa: ANN401 - a coroutine
     try:
-        import uvloop  # noqa: PLC0415 - where it is installed, as a service would
+        loop: Any = import_module("uvloop")  # where it is installed, as a service would
     except ImportError:
-        return asyncio.run(work)
-    return uvloop.run(work)
+        loop = asyncio
+    found: list[Entry] = loop.run(work)
+    return found
 
 
 async def _measure(url: Url, author: UUID, keys: list[UUID], scale: Scale, transport: str) -> list[Entry]:
@@ -164,22 +165,27 @@ def _measure_sync(url: Url, keys: list[UUID], scale: Scale, transport: str) -> I
 
 
 def _measure_pgbench(url: Url, keys: list[UUID], scale: Scale) -> Iterator[Entry]:
-    count, ring = scale.pick(300, 2000), itertools.cycle(keys)
-    program = find_runtime("17", account=choose_account()).bin / "pgbench"
+    count, ring, figure = scale.pick(300, 2000), itertools.cycle(keys), "read by id, sync, over pgbench"
+    runtime = find_runtime("17", account=choose_account())
+    if not runtime.program("pgbench").exists():
+        reason = "this PostgreSQL comes without pgbench"
+        yield skipped("access.sync.pgbench.unix", figure, better="higher", against="pgbench", target=_PGBENCH, reason=reason)
+        return
     with NamedTemporaryFile("w", suffix=".sql") as script, sync_form.Database(url) as db:
         script.write(POINT.replace("$1", ":key") + ";\n")
         script.flush()
         posts = db.repository(Post)
         ours = wall(lambda: [posts.get(next(ring)) for _ in range(count)])
-        pairs = paired(ours, lambda: _pgbench(program, url, script.name, str(keys[0]), count), scale.runs)
-    yield _entry("sync.pgbench", "read by id, sync, over pgbench", "", _PGBENCH, pairs, "unix")
+        pairs = paired(ours, lambda: _pgbench(runtime, url, script.name, str(keys[0]), count), scale.runs)
+    yield _entry("sync.pgbench", figure, "", _PGBENCH, pairs, "unix")
 
 
-def _pgbench(program: Path, url: Url, script: str, key: str, count: int) -> float:
+def _pgbench(runtime: Runtime, url: Url, script: str, key: str, count: int) -> float:
     """Return the seconds that pgbench took for so many reads, its connecting left out."""
     options = ["-n", "-M", "prepared", "-c", "1", "-t", str(count), "-D", f"key='{key}'", "-f", script]
     place = ["-h", url.host, "-p", str(url.port), "-U", url.user, url.database]
-    said = subprocess.run([program, *options, *place], check=True, capture_output=True, text=True).stdout
+    command = [str(runtime.program("pgbench")), *options, *place]
+    said = subprocess.run(command, check=True, capture_output=True, text=True, env=runtime.environment).stdout
     found = re.search(r"tps = ([\d.]+)", said)
     if found is None:
         raise RuntimeError(said)

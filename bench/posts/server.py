@@ -43,5 +43,5 @@ def _addresses(cluster: Cluster, files: TlsFiles) -> dict[str, Url]:
     cluster.create_database("bench", owner="bench")
     socket = cluster.superuser_url("bench")
     verified = {"sslmode": "verify-full", "sslrootcert": str(files.authority)}
-    tls = Url("bench", "127.0.0.1", cluster.port, "bench", password=Secret(_PASSWORD), options=verified)
+    tls = Url(user="bench", host="127.0.0.1", port=cluster.port, database="bench", password=Secret(_PASSWORD), options=verified)
     return {"unix": socket, "tls": tls}

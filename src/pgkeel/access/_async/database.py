@@ -148,7 +148,7 @@ class Database:
         finally:
             await transaction.tell_end()
         if failure is not None:
-            raise failure
+            raise failure from None  # what the driver said repeats whole rows
 
     async def run(
         self,

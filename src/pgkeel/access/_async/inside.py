@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
-from pgkeel.access._async.runner import Runner, rows_of
+from pgkeel.access._async.runner import Runner, drop_lost, rows_of
 from pgkeel.access._colour.asynchronous import now
 from pgkeel.access._drivers._async.port import Connection
 from pgkeel.access.compiled import Compiled
@@ -71,12 +71,14 @@ class TransactionRunner(Runner):
 
     async def _run(self, sql: str, doing: str, work: Callable[[Connection], Awaitable[T]]) -> T:
         transaction = self._transaction
-        connection = await transaction.connection_for(sql, doing)
+        slot = await transaction.slot_for(sql, doing)
         began = now()
         try:
-            return await work(connection)
+            await slot.connection.begin()
+            return await work(slot.connection)
         except self._errors as err:
             failure = transaction.failed(err, doing)
+            drop_lost(slot, failure)
         finally:
             self.pool.note_slow(doing, now() - began)
         raise failure

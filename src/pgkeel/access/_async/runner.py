@@ -8,14 +8,14 @@ from pgkeel.access._async.pool import Pool, Slot
 from pgkeel.access._drivers.diagnosis import error_of
 from pgkeel.access.compiled import Compiled
 from pgkeel.access.counting import counted
-from pgkeel.access.errors import AccessError
+from pgkeel.access.errors import AccessError, ConnectionLost
 from pgkeel.access.handwritten import reader
 from pgkeel.access.lasting import refuse_session_feature, taints
 from pgkeel.access.touched import Touched
 from pgkeel.core.errors import KeelError
 from pgkeel.core.log import get_logger
 
-__all__ = ["Runner", "tell"]
+__all__ = ["Runner", "drop_lost", "rows_of", "tell"]
 
 T = TypeVar("T")
 log = get_logger(__name__)
@@ -50,7 +50,7 @@ class Runner:
             slot.is_tainted = taints(query.sql)
             record = await slot.connection.fetch_row(query.sql, query.bind(values))
         except self._errors as err:
-            failure = self.failure(err, query.doing)
+            failure = drop_lost(slot, self.failure(err, query.doing))
         else:
             return None if record is None else query.read(record)
         finally:
@@ -71,7 +71,7 @@ class Runner:
             slot.is_tainted = taints(query.sql)
             records = await slot.connection.fetch(query.sql, query.bind(values))
         except self._errors as err:
-            failure = self.failure(err, query.doing)
+            failure = drop_lost(slot, self.failure(err, query.doing))
         else:
             return query.read_all(records)
         finally:
@@ -89,7 +89,7 @@ class Runner:
         try:
             return await slot.connection.copy(table, columns, types, rows)
         except self._errors as err:
-            failure = self.failure(err, doing)
+            failure = drop_lost(slot, self.failure(err, doing))
         finally:
             self.pool.release(slot)
         raise failure
@@ -103,7 +103,7 @@ class Runner:
             slot.is_tainted = self._may_last(text)
             return rows_of(await slot.connection.fetch_named(text, values), into)
         except self._errors as err:
-            failure = self.failure(err, doing)
+            failure = drop_lost(slot, self.failure(err, doing))
         finally:
             await self._put_back(slot)
         raise failure
@@ -153,6 +153,13 @@ class Runner:
             raise
         slot.is_tainted = False
         self.pool.release(slot)
+
+
+def drop_lost(slot: Slot, failure: KeelError) -> KeelError:
+    """Close a connection that was lost, so that nobody gets it even where the driver does not know; return the failure."""
+    if isinstance(failure, ConnectionLost):
+        slot.connection.abort()
+    return failure
 
 
 def rows_of(found: tuple[Sequence[str], Iterable[Iterable[object]]], into: Callable[..., T]) -> list[T]:

@@ -81,6 +81,7 @@ def engine_on(pool: Pool) -> AsyncEngine:
     event.listen(getattr(engine, "sync_engine", engine), "before_cursor_execute", _watch)
     event.listen(getattr(engine, "sync_engine", engine), "after_cursor_execute", _measure)
     event.listen(lender, "reset", _clean)
+    event.listen(getattr(engine, "sync_engine", engine), "handle_error", _give_up)
     return engine
 
 
@@ -98,6 +99,14 @@ def _watch(connection: Any, _cursor: Any, statement: str, *_rest: object) -> Non
 def _measure(connection: Any, *_rest: object) -> None:  # noqa: ANN401 - SQLAlchemy's event
     """Note a statement that took long."""
     connection.engine.pool.lends.note_slow(TRANSACTION, now() - connection.info["pgkeel_began"])
+
+
+def _give_up(context: Any) -> None:  # noqa: ANN401 - SQLAlchemy's event
+    """Let SQLAlchemy drop a connection that was lost, also where it does not see that."""
+    driver = context.engine.pool.lends.driver
+    for error in (getattr(context.original_exception, "__cause__", None), context.original_exception):
+        if isinstance(error, driver.errors) and driver.diagnose(error).is_lost:
+            context.is_disconnect = True
 
 
 def _clean(connection: Any, record: Any, state: PoolResetState) -> None:  # noqa: ANN401 - SQLAlchemy's event

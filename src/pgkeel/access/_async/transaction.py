@@ -14,7 +14,6 @@ from pgkeel.access._async.repositories import Repositories
 from pgkeel.access._async.repository import Repository
 from pgkeel.access._async.runner import Runner, tell
 from pgkeel.access._async.session import AsyncEngine, AsyncSession
-from pgkeel.access._drivers._async.port import Connection
 from pgkeel.access.counting import counted
 from pgkeel.access.errors import (
     CommitUnknown,
@@ -209,16 +208,15 @@ class Transaction(AsyncSession):
         self._is_failed = self._is_failed or not self.in_nested_transaction()
         return self._renewing(self._runner.failure(error, doing))
 
-    async def connection_for(self, sql: str, doing: str) -> Connection:
-        """Return the driver's connection, in the transaction, pending changes flushed."""
+    async def slot_for(self, sql: str, doing: str) -> Slot:
+        """Return the transaction's place in the pool, pending changes flushed."""
         counted(sql, doing)
         if self.autoflush and (self.new or self.dirty or self.deleted):
             await self.flush()
         if self._slot is None or self.in_nested_transaction():  # SQLAlchemy sends a SAVEPOINT when it is asked for the connection
             lent: Any = await self.connection()
             self._slot = getattr(lent, "sync_connection", lent).connection._connection_record.slot  # noqa: SLF001 - our own record
-        await self._slot.connection.begin()
-        return self._slot.connection
+        return self._slot
 
     async def _own(self, name: str, into: Callable[..., T], **values: object) -> list[T]:
         """Run a statement of ours that leaves nothing behind."""

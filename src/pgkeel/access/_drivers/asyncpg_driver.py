@@ -22,7 +22,15 @@ from pgkeel.core.url import Url
 __all__ = ["AsyncpgConnection", "AsyncpgDriver"]
 
 _COUNT = re.compile(r" (\d+)$")
-_LOST = (asyncpg.ConnectionDoesNotExistError, asyncpg.ConnectionFailureError, OSError)
+_LOST = (asyncpg.ConnectionDoesNotExistError, asyncpg.ConnectionFailureError, asyncpg.InternalClientError, OSError)
+_ERRORS: tuple[type[Exception], ...] = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # its protocol is out of step: the connection is of no use
+    OSError,
+    UnicodeError,
+    OverflowError,
+)
 
 
 class AsyncpgConnection:
@@ -109,17 +117,22 @@ class AsyncpgConnection:
     async def begin(self) -> None:
         """Send BEGIN, as SQLAlchemy's adapter does before its first statement."""
         if self._adapted._transaction is None:  # noqa: SLF001 - the adapter begins by itself and offers no other way
-            await self._adapted._start_transaction()  # noqa: SLF001 - as above
+            try:
+                await self._adapted._start_transaction()  # noqa: SLF001 - as above
+            except dialect_module.AsyncAdapt_asyncpg_dbapi.Error as err:
+                raise (err.__cause__ or err) from None
 
     def end_session(self) -> None:
-        """Nothing to do: asyncpg is in autocommit whenever no transaction runs."""
+        """Refuse to go on with a transaction that did not end: asyncpg is in autocommit whenever none runs."""
+        if not self.raw.is_closed() and self.raw.is_in_transaction():
+            raise asyncpg.InterfaceError("a transaction is still open")
 
 
 class AsyncpgDriver:
     """Opens asyncpg connections to one address."""
 
     name = "asyncpg"
-    errors: tuple[type[Exception], ...] = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, UnicodeError, OverflowError)
+    errors = _ERRORS
 
     def __init__(self, url: Url, settings: Mapping[str, str] | None = None) -> None:
         """Read the address.

@@ -149,7 +149,7 @@ class Database:
         finally:
             transaction.tell_end()
         if failure is not None:
-            raise failure
+            raise failure from None  # what the driver said repeats whole rows
 
     def run(
         self,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pgkeel.access._colour.threaded import now
 from pgkeel.access._drivers._sync.port import Connection
-from pgkeel.access._sync.runner import Runner, rows_of
+from pgkeel.access._sync.runner import Runner, drop_lost, rows_of
 from pgkeel.access.compiled import Compiled
 from pgkeel.access.lasting import refuse_session_feature
 from pgkeel.access.touched import Touched
@@ -72,12 +72,14 @@ class TransactionRunner(Runner):
 
     def _run(self, sql: str, doing: str, work: Callable[[Connection], T]) -> T:
         transaction = self._transaction
-        connection = transaction.connection_for(sql, doing)
+        slot = transaction.slot_for(sql, doing)
         began = now()
         try:
-            return work(connection)
+            slot.connection.begin()
+            return work(slot.connection)
         except self._errors as err:
             failure = transaction.failed(err, doing)
+            drop_lost(slot, failure)
         finally:
             self.pool.note_slow(doing, now() - began)
         raise failure

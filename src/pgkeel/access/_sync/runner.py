@@ -9,14 +9,14 @@ from pgkeel.access._sync.hooks import Hook
 from pgkeel.access._sync.pool import Pool, Slot
 from pgkeel.access.compiled import Compiled
 from pgkeel.access.counting import counted
-from pgkeel.access.errors import AccessError
+from pgkeel.access.errors import AccessError, ConnectionLost
 from pgkeel.access.handwritten import reader
 from pgkeel.access.lasting import refuse_session_feature, taints
 from pgkeel.access.touched import Touched
 from pgkeel.core.errors import KeelError
 from pgkeel.core.log import get_logger
 
-__all__ = ["Runner", "tell"]
+__all__ = ["Runner", "drop_lost", "rows_of", "tell"]
 
 T = TypeVar("T")
 log = get_logger(__name__)
@@ -51,7 +51,7 @@ class Runner:
             slot.is_tainted = taints(query.sql)
             record = slot.connection.fetch_row(query.sql, query.bind(values))
         except self._errors as err:
-            failure = self.failure(err, query.doing)
+            failure = drop_lost(slot, self.failure(err, query.doing))
         else:
             return None if record is None else query.read(record)
         finally:
@@ -72,7 +72,7 @@ class Runner:
             slot.is_tainted = taints(query.sql)
             records = slot.connection.fetch(query.sql, query.bind(values))
         except self._errors as err:
-            failure = self.failure(err, query.doing)
+            failure = drop_lost(slot, self.failure(err, query.doing))
         else:
             return query.read_all(records)
         finally:
@@ -90,7 +90,7 @@ class Runner:
         try:
             return slot.connection.copy(table, columns, types, rows)
         except self._errors as err:
-            failure = self.failure(err, doing)
+            failure = drop_lost(slot, self.failure(err, doing))
         finally:
             self.pool.release(slot)
         raise failure
@@ -104,7 +104,7 @@ class Runner:
             slot.is_tainted = self._may_last(text)
             return rows_of(slot.connection.fetch_named(text, values), into)
         except self._errors as err:
-            failure = self.failure(err, doing)
+            failure = drop_lost(slot, self.failure(err, doing))
         finally:
             self._put_back(slot)
         raise failure
@@ -154,6 +154,13 @@ class Runner:
             raise
         slot.is_tainted = False
         self.pool.release(slot)
+
+
+def drop_lost(slot: Slot, failure: KeelError) -> KeelError:
+    """Close a connection that was lost, so that nobody gets it even where the driver does not know; return the failure."""
+    if isinstance(failure, ConnectionLost):
+        slot.connection.abort()
+    return failure
 
 
 def rows_of(found: tuple[Sequence[str], Iterable[Iterable[object]]], into: Callable[..., T]) -> list[T]:

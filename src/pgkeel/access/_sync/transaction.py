@@ -9,7 +9,6 @@ from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm.exc import StaleDataError
 
-from pgkeel.access._drivers._sync.port import Connection
 from pgkeel.access._sync.inside import TransactionRunner
 from pgkeel.access._sync.pool import Slot
 from pgkeel.access._sync.repositories import Repositories
@@ -210,16 +209,15 @@ class Transaction(Session):
         self._is_failed = self._is_failed or not self.in_nested_transaction()
         return self._renewing(self._runner.failure(error, doing))
 
-    def connection_for(self, sql: str, doing: str) -> Connection:
-        """Return the driver's connection, in the transaction, pending changes flushed."""
+    def slot_for(self, sql: str, doing: str) -> Slot:
+        """Return the transaction's place in the pool, pending changes flushed."""
         counted(sql, doing)
         if self.autoflush and (self.new or self.dirty or self.deleted):
             self.flush()
         if self._slot is None or self.in_nested_transaction():  # SQLAlchemy sends a SAVEPOINT when it is asked for the connection
             lent: Any = self.connection()
             self._slot = getattr(lent, "sync_connection", lent).connection._connection_record.slot  # noqa: SLF001 - our own record
-        self._slot.connection.begin()
-        return self._slot.connection
+        return self._slot
 
     def _own(self, name: str, into: Callable[..., T], **values: object) -> list[T]:
         """Run a statement of ours that leaves nothing behind."""
