@@ -1,4 +1,4 @@
-"""Everything that the agent of a project does: its usual jobs, what it tells the team's handlers, and what keeps its backups and proves them."""
+"""Everything that the agent of a project does: its jobs, what it tells the handlers, what keeps backups and proves them."""
 
 from pgkeel.agent.jobs import Job
 from pgkeel.agent.services import Service
