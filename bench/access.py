@@ -1,100 +1,127 @@
-"""Data access against the bare driver on a held connection, and against SQLAlchemy: reads by id and pages of fifty."""
+"""Reads by id and inserts against the bare driver and against everybody else, over the socket and over TLS."""
 
 import asyncio
 import itertools
-import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
+import re
+import subprocess
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from importlib import import_module
+from importlib.metadata import version
+from tempfile import NamedTemporaryFile
 from typing import Any
 from uuid import UUID
 
-import asyncpg
 import psycopg
-import sqlalchemy
-from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 
-from bench.harness import Entry, Scale, Target, at_least, paired, paired_async, ratio, skipped, wall
-from bench.posts import PAGE, POINT, fill
-from pgkeel.access import Database
+from bench.harness import Entry, Pair, Scale, Target, at_least, paired, paired_async, ratio, skipped, wall
+from bench.posts import INSERT, PAGE, POINT, fill
+from bench.posts.django_models import reader
+from bench.posts.peers import PEERS, Read, connected
+from bench.posts.server import transports
+from pgkeel.access import Database, select_statements
 from pgkeel.access import sync as sync_form
+from pgkeel.core.config import PoolConfig
 from pgkeel.core.url import Url
-from pgkeel.local import choose_account, find_runtime
+from pgkeel.local import Runtime, choose_account, find_runtime
 from pgkeel.schema.models import Post
-from pgkeel.testing.servers import scratch_cluster
 
 Work = Callable[[], Awaitable[object]]
-
-
-class Figure(tuple[str, str, str, Target]):
-    """An entry's id, its sentence, its peer and its target."""
-
-    __slots__ = ()
-
-
-_POINT_RAW = Figure(
-    ("access.point_read.raw", "read by id over asyncpg on a held connection", f"asyncpg {asyncpg.__version__}", at_least(0.90))
-)
-_POINT_ORM = Figure(
-    ("access.point_read.orm", "read by id over the ORM", f"SQLAlchemy ORM {sqlalchemy.__version__}", at_least(8.0))
-)
-_PAGE_RAW = Figure(
-    ("access.page.raw", "page of 50 over asyncpg on a held connection", f"asyncpg {asyncpg.__version__}", at_least(0.90))
-)
-_SYNC_RAW = Figure(
-    (
-        "access.point_read.sync",
-        "read by id, sync, over psycopg on a held connection",
-        f"psycopg {psycopg.__version__}",
-        at_least(0.85),
-    )
-)
-_FIGURES = (_POINT_RAW, _POINT_ORM, _PAGE_RAW, _SYNC_RAW)
+# what the point read must reach against each; the last ones have no target of the issue and only must not be faster
+_PEERS: dict[str, tuple[str, Target]] = {
+    "raw": ("asyncpg", at_least(0.90)),
+    "pool": ("asyncpg", at_least(2.4)),
+    "core": ("sqlalchemy", at_least(4.0)),
+    "orm": ("sqlalchemy", at_least(8.0)),
+    "advanced_alchemy": ("advanced-alchemy", at_least(10.0)),
+    "tortoise": ("tortoise-orm", at_least(1.0)),
+    "piccolo": ("piccolo", at_least(1.0)),
+}
+_NAMES = {
+    "raw": "asyncpg on a held connection",
+    "pool": "asyncpg.Pool",
+    "core": "SQLAlchemy Core in autocommit",
+    "orm": "SQLAlchemy ORM",
+}
+_PGBENCH = at_least(0.25)  # a program in C; for orientation
 
 
 def entries(scale: Scale) -> Iterator[Entry]:
-    """Measure on a server of our own, over its socket; TLS is not measured yet and says so."""
-    account = choose_account()
-    with scratch_cluster(runtime=find_runtime("17", account=account), account=account) as cluster:
-        cluster.create_database("bench")
-        url = cluster.superuser_url("bench")
-        _, keys = fill(url, scale.pick(2_000, 100_000))
-        yield from asyncio.run(_measure(url, keys, scale, "unix"))
-        yield _measure_sync(url, keys, scale, "unix")
-    for identity, figure, peer, target in _FIGURES:
-        reason = "only the socket is measured so far"
-        yield skipped(f"{identity}.tls", figure, better="higher", against=peer, target=target, reason=reason)
+    """Measure on one server of our own."""
+    with transports() as addresses:
+        author, keys = fill(addresses["unix"], scale.pick(2_000, 100_000))
+        for transport, url in addresses.items():
+            yield from _run(_measure(url, author, keys, scale, transport))
+            yield from _measure_sync(url, keys, scale, transport)
+        yield from _measure_pgbench(addresses["unix"], keys, scale)
 
 
-@asynccontextmanager
-async def _peers(url: Url) -> AsyncIterator[tuple[Database, "asyncpg.Connection[Any]", Any]]:
-    raw = await asyncpg.connect(url.reveal())
-    await raw.set_type_codec("jsonb", schema="pg_catalog", encoder=json.dumps, decoder=json.loads)  # the same values as ours
-    engine = create_async_engine("postgresql+asyncpg://", async_creator=lambda: asyncpg.connect(url.reveal()))
+def _run(work: Any) -> list[Entry]:  # noqa: ANN401 - a coroutine
+    try:
+        loop: Any = import_module("uvloop")  # where it is installed, as a service would
+    except ImportError:
+        loop = asyncio
+    found: list[Entry] = loop.run(work)
+    return found
+
+
+async def _measure(url: Url, author: UUID, keys: list[UUID], scale: Scale, transport: str) -> list[Entry]:
+    count, ring = scale.pick(300, 2000), itertools.cycle(keys)
+    found: list[Entry] = []
     async with Database(url) as db:
-        yield db, raw, engine
-    await engine.dispose()
-    await raw.close()
-
-
-async def _measure(url: Url, keys: list[UUID], scale: Scale, transport: str) -> list[Entry]:
-    points, pages = scale.pick(300, 2000), scale.pick(100, 500)
-    async with _peers(url) as (db, raw, engine):
         posts = db.repository(Post)
-        ring = itertools.cycle(keys)
+        ours = _times(count, lambda: posts.get(next(ring)))
+        for name, open_peer in PEERS.items():
+            async with open_peer(url) as read:
+                pairs = await paired_async(ours, _reads(count, read, ring), scale.runs)
+            package, target = _PEERS[name]
+            found.append(
+                _entry(f"point_read.{name}", f"read by id over {_NAMES.get(name, package)}", package, target, pairs, transport)
+            )
+        found.append(await _page(db, url, scale, transport))
+        found.append(await _insert(db, url, author, scale, transport))
+    found.append(await _at_once(url, keys, scale, transport))
+    return found
 
-        async def orm() -> None:
-            async with AsyncSession(engine) as session:
-                await session.scalar(select(Post).where(Post.id == next(ring), Post.deleted_at.is_(None)))
 
-        ours = _times(points, lambda: posts.get(next(ring)))
-        page = _times(pages, lambda: posts.page(limit=50))
-        pairs = {
-            _POINT_RAW: await paired_async(ours, _times(points, lambda: raw.fetchrow(POINT, next(ring))), scale.runs),
-            _POINT_ORM: await paired_async(ours, _times(points, orm), scale.runs),
-            _PAGE_RAW: await paired_async(page, _times(pages, lambda: raw.fetch(PAGE)), scale.runs),
-        }
-    return [_entry(figure, measured, transport) for figure, measured in pairs.items()]
+async def _page(db: Database, url: Url, scale: Scale, transport: str) -> Entry:
+    count, posts, raw = scale.pick(100, 500), db.repository(Post), await connected(url)
+    pairs = await paired_async(_times(count, lambda: posts.page(limit=50)), _times(count, lambda: raw.fetch(PAGE)), scale.runs)
+    await raw.close()
+    return _entry("page.raw", "page of 50 over asyncpg on a held connection", "asyncpg", at_least(0.90), pairs, transport)
+
+
+async def _insert(db: Database, url: Url, author: UUID, scale: Scale, transport: str) -> Entry:
+    count, posts, raw = scale.pick(200, 1000), db.repository(Post), await connected(url)
+    ours = _times(count, lambda: posts.insert(user_id=author, title="t", content="c"))
+    peer = _times(count, lambda: raw.fetchval(INSERT, author, "t", "c"))
+    pairs = await paired_async(ours, peer, scale.runs)
+    await raw.close()
+    return _entry(
+        "insert.raw", "insert returning id over asyncpg on a held connection", "asyncpg", at_least(0.90), pairs, transport
+    )
+
+
+async def _at_once(url: Url, keys: list[UUID], scale: Scale, transport: str) -> Entry:
+    """Sixteen callers on ten connections, each read a statement: what gathering them into one gains is measured apart."""
+    count, ring = scale.pick(60, 400), itertools.cycle(keys)
+    async with Database(url, pool=PoolConfig(min=10, max=10)) as db:
+        runner, query = db._runner, select_statements.get(db.repository(Post)._statements, False)  # noqa: SLF001 - below the gathering
+        free: asyncio.Queue[Any] = asyncio.Queue()
+        for _ in range(10):
+            free.put_nowait(await connected(url))
+
+        async def raw() -> object:
+            connection = await free.get()
+            try:
+                return await connection.fetchrow(POINT, next(ring))
+            finally:
+                free.put_nowait(connection)
+
+        ours = _sixteen(count, lambda: runner.one(query, (next(ring),)))
+        pairs = await paired_async(ours, _sixteen(count, raw), scale.runs)
+        while not free.empty():
+            await free.get_nowait().close()
+    return _entry("point_read.at_once", "16 at once over asyncpg on 10 connections", "asyncpg", at_least(0.90), pairs, transport)
 
 
 def _times(count: int, work: Work) -> Work:
@@ -105,24 +132,66 @@ def _times(count: int, work: Work) -> Work:
     return run
 
 
-def _measure_sync(url: Url, keys: list[UUID], scale: Scale, transport: str) -> Entry:
-    ring = itertools.cycle(keys)
-    count = scale.pick(300, 2000)
-    statement = POINT.replace("$1", "%s")
+def _reads(count: int, read: Read, ring: Iterator[UUID]) -> Work:
+    async def run() -> None:
+        for _ in range(count):
+            await read(next(ring))
+
+    return run
+
+
+def _sixteen(count: int, work: Work) -> Work:
+    async def run() -> None:
+        await asyncio.gather(*(_times(count, work)() for _ in range(16)))
+
+    return run
+
+
+def _measure_sync(url: Url, keys: list[UUID], scale: Scale, transport: str) -> Iterator[Entry]:
+    ring, count = itertools.cycle(keys), scale.pick(300, 2000)
+    statement, django = POINT.replace("$1", "%s"), reader(url)
     with sync_form.Database(url) as db, psycopg.connect(url.reveal(), autocommit=True) as raw:
         posts = db.repository(Post)
+        ours = wall(lambda: [posts.get(next(ring)) for _ in range(count)])
+        peer = wall(lambda: [raw.execute(statement, (next(ring),), prepare=True, binary=True).fetchone() for _ in range(count)])
+        pairs = paired(ours, peer, scale.runs)
+        yield _entry(
+            "sync.raw", "read by id, sync, over psycopg on a held connection", "psycopg", at_least(0.85), pairs, transport
+        )
+        pairs = paired(ours, wall(lambda: [django(next(ring)) for _ in range(count)]), scale.runs)
+        yield _entry(
+            "sync.django", "read by id, sync, over Django on a kept connection", "django", at_least(1.0), pairs, transport
+        )
 
-        def ours() -> None:
-            for _ in range(count):
-                posts.get(next(ring))
 
-        def peer() -> None:
-            for _ in range(count):
-                raw.execute(statement, (next(ring),), prepare=True, binary=True).fetchone()
+def _measure_pgbench(url: Url, keys: list[UUID], scale: Scale) -> Iterator[Entry]:
+    count, ring, figure = scale.pick(300, 2000), itertools.cycle(keys), "read by id, sync, over pgbench"
+    runtime = find_runtime("17", account=choose_account())
+    if not runtime.program("pgbench").exists():
+        reason = "this PostgreSQL comes without pgbench"
+        yield skipped("access.sync.pgbench.unix", figure, better="higher", against="pgbench", target=_PGBENCH, reason=reason)
+        return
+    with NamedTemporaryFile("w", suffix=".sql") as script, sync_form.Database(url) as db:
+        script.write(POINT.replace("$1", ":key") + ";\n")
+        script.flush()
+        posts = db.repository(Post)
+        ours = wall(lambda: [posts.get(next(ring)) for _ in range(count)])
+        pairs = paired(ours, lambda: _pgbench(runtime, url, script.name, str(keys[0]), count), scale.runs)
+    yield _entry("sync.pgbench", figure, "", _PGBENCH, pairs, "unix")
 
-        return _entry(_SYNC_RAW, paired(wall(ours), wall(peer), scale.runs), transport)
+
+def _pgbench(runtime: Runtime, url: Url, script: str, key: str, count: int) -> float:
+    """Return the seconds that pgbench took for so many reads, its connecting left out."""
+    options = ["-n", "-M", "prepared", "-c", "1", "-t", str(count), "-D", f"key='{key}'", "-f", script]
+    place = ["-h", url.host, "-p", str(url.port), "-U", url.user, url.database]
+    command = [str(runtime.program("pgbench")), *options, *place]
+    said = subprocess.run(command, check=True, capture_output=True, text=True, env=runtime.environment).stdout
+    found = re.search(r"tps = ([\d.]+)", said)
+    if found is None:
+        raise RuntimeError(said)
+    return count / float(found[1])
 
 
-def _entry(figure: Figure, pairs: Any, transport: str) -> Entry:  # noqa: ANN401 - list of harness pairs
-    identity, sentence, peer, target = figure
-    return ratio(f"{identity}.{transport}", sentence, pairs, better="higher", against=peer, target=target)
+def _entry(name: str, figure: str, package: str, target: Target, pairs: Sequence[Pair], transport: str) -> Entry:
+    against = f"{package} {version(package)}" if package else "pgbench 17"
+    return ratio(f"access.{name}.{transport}", figure, pairs, better="higher", against=against, target=target)

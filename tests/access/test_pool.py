@@ -184,20 +184,28 @@ async def _call(method: Callable[[], Any]) -> Any:
     return await result if hasattr(result, "__await__") else result
 
 
+@pytest.mark.parametrize("rounds", [5, pytest.param(40, marks=pytest.mark.long)])
 @pytest.mark.parametrize("colour", ["asyncpg", "psycopg-async"], indirect=True)
-async def test_a_thousand_cancellations_leak_nothing(db: Any, watcher: Callable[[], int]) -> None:
+async def test_a_storm_of_cancellations_leaks_nothing(db: Any, watcher: Callable[[], int], rounds: int) -> None:
     order = random.Random(7)
 
-    async def read() -> None:
-        if order.random() < 0.3:
+    async def work() -> None:
+        chance = order.random()
+        if chance < 0.2:
             async with db.transaction() as session:
                 await session.connection()
                 await asyncio.sleep(0.001)
+        elif chance < 0.4:
+            async with db.transaction() as tx:
+                await tx.sql("SELECT pg_sleep(0.002)")
+                await tx.repository(Post).get(uuid4())
+        elif chance < 0.5:
+            await db.sql("SET work_mem = '1MB'")
         else:
             await db.repository(Post).get(uuid4())
 
-    for _ in range(25):
-        tasks = [asyncio.create_task(read()) for _ in range(40)]
+    for _ in range(rounds):
+        tasks = [asyncio.create_task(work()) for _ in range(40)]
         for task in tasks:
             await asyncio.sleep(order.random() * 0.0005)
             if order.random() < 0.8:
@@ -206,9 +214,14 @@ async def test_a_thousand_cancellations_leak_nothing(db: Any, watcher: Callable[
     await until(lambda: db.pool.holders() == ())
     assert db.pool.size <= 10
     assert watcher() <= 10
-    results = await asyncio.gather(*(db.repository(Post).get(uuid4()) for _ in range(50)))
-    assert results == [None] * 50
+    results = await asyncio.gather(*(db.sql("SELECT %(n)s::int AS n", into=int, n=number) for number in range(50)))
+    assert results == [[number] for number in range(50)]
+    assert set(await asyncio.gather(*(_work_mem(db) for _ in range(20)))) == {"4MB"}
     await until(lambda: db.pool.free == db.pool.size)
+
+
+async def _work_mem(db: Any) -> Any:
+    return (await db.sql("SHOW work_mem", into=str))[0]
 
 
 async def test_threads_share_one_pool(open_db: Any, colour: str) -> None:

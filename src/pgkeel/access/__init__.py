@@ -30,6 +30,7 @@ from pgkeel.access.errors import (
     TransactionAborted,
     UnexpectedCount,
 )
+from pgkeel.access.event import Event
 from pgkeel.access.page import Page
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ __all__ = [
     "ConnectionLost",
     "Constraint",
     "Database",
+    "Event",
     "ForeignKeyMissing",
     "Holder",
     "Hook",

@@ -1,7 +1,6 @@
-"""Hand-written SQL: named values become the server's parameters, records become structs; what a statement leaves behind."""
+"""Hand-written SQL: named values become the server's parameters, records become structs."""
 
 import json
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -12,21 +11,9 @@ from sqlalchemy.engine import Dialect
 from pgkeel.core.errors import UsageError
 from pgkeel.postgres import Query
 
-__all__ = ["arranged", "reader", "taints"]
+__all__ = ["arranged", "reader"]
 
 T = TypeVar("T")
-_CLEAN = re.compile(
-    r"(?:\s|--[^\n]*\n|/\*.*?\*/|\()*(select|insert|update|delete|with|values|merge|table|explain|show|lock|savepoint|release"
-    r"|rollback|truncate|refresh|analyze|vacuum|alter|drop|comment|grant|revoke|set\s+(?:local|transaction|constraints))\b",
-    re.IGNORECASE | re.DOTALL,
-)
-_LASTING = re.compile(r"set_config|pg_(try_)?advisory_lock|\binto\s+temp|dblink", re.IGNORECASE)
-
-
-@lru_cache(maxsize=1000)
-def taints(sql: str) -> bool:
-    """Return whether a statement may leave something of the session behind: a setting, a lock, a listen, a temporary table."""
-    return _CLEAN.match(sql) is None or _LASTING.search(sql) is not None
 
 
 @lru_cache(maxsize=1000)

@@ -28,6 +28,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "backup": ("pgkeel.cli.backup", "backup", "Take, list, check, drill, keep and prune backups."),
     "recover": ("pgkeel.cli.recover", "recover", "Bring the database, or rows of it, back to a point."),
     "scale": ("pgkeel.cli.scale", "scale", "Partitions."),
+    "explain": ("pgkeel.cli.explain", "explain", "Show the plan of a statement, and what is wrong with it."),
     "cache": ("pgkeel.cli.cache", "cache", "Show or flush the cache."),
     "agent": ("pgkeel.cli.agent", "agent", "Run the agent, or show what it does."),
 }

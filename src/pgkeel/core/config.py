@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
-from typing import Any, get_type_hints
+from typing import Any, Literal, get_type_hints
 
 import msgspec
 
@@ -43,6 +43,10 @@ class PoolConfig(_Section, frozen=True):
         idle: How long one above `min` may lie unused.
         connect: How long a caller waits for a connection, connecting included.
         lifetime: How long a connection is used before it is replaced.
+        health: How long one may lie unused before it is asked whether it still answers.
+        statement_timeout: How long a statement may run before the server ends it; `0s` leaves that to the server's own setting.
+        owner_stacks: Whether the error of an exhausted pool says where in the code its connections were taken; costs 10 µs each.
+        pooler: `none`, `transaction` where PgBouncer or its like stands before the server, or `detect`.
     """
 
     min: int = 2
@@ -50,6 +54,10 @@ class PoolConfig(_Section, frozen=True):
     idle: timedelta = timedelta(seconds=30)
     connect: timedelta = timedelta(seconds=2)
     lifetime: timedelta = timedelta(hours=1)
+    health: timedelta = timedelta(seconds=15)
+    statement_timeout: timedelta = timedelta(0)
+    owner_stacks: bool = False
+    pooler: Literal["detect", "none", "transaction"] = "detect"
 
 
 class LocalConfig(_Section, frozen=True):
@@ -153,12 +161,16 @@ class AgentConfig(_Section, frozen=True):
         schedules: Cron lines that replace a job's own, by job name.
         partitions_ahead: Months of `events` partitions made in advance.
         refresh: Materialised views that are computed again every quarter of an hour, in this order.
+        handlers: Who is told of the events that transactions publish: `{"order.paid" = "shop.mail:send_receipt"}`.
+        once_kept: How long idempotency keys are remembered.
     """
 
     time_zone: str = "UTC"
     schedules: dict[str, str] = {}
     partitions_ahead: int = 3
     refresh: tuple[str, ...] = ()
+    handlers: dict[str, str] = {}
+    once_kept: timedelta = timedelta(days=7)
 
 
 class ChecksConfig(_Section, frozen=True):

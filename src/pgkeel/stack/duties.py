@@ -1,7 +1,8 @@
-"""Everything that the agent of a project does: its usual jobs, and what keeps its backups and proves them."""
+"""Everything that the agent of a project does: its jobs, what it tells the handlers, what keeps backups and proves them."""
 
 from pgkeel.agent.jobs import Job
 from pgkeel.agent.services import Service
+from pgkeel.agent.services.outbox import outbox_service, read_handlers
 from pgkeel.core.project import Project
 from pgkeel.stack.protection import is_protected
 
@@ -23,9 +24,15 @@ def jobs_of(project: Project) -> tuple[Job, ...]:
 
 
 def services_of(project: Project) -> tuple[Service, ...]:
-    """Return everything that the agent of a project does without end."""
+    """Return everything that the agent of a project does without end.
+
+    Raises:
+        ConfigError: A handler of `[agent] handlers` cannot be loaded.
+    """
+    handlers = read_handlers(project.config.agent.handlers)
+    delivery = (outbox_service(handlers),) if handlers else ()
     if not is_protected(project):
-        return ()
+        return delivery
     from pgkeel.stack.backup_services import backup_services  # noqa: PLC0415 - needs the extra [backup]
 
-    return backup_services(project)
+    return (*delivery, *backup_services(project))

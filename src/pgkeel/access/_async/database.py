@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar, ca
 
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm.exc import StaleDataError
+from sqlalchemy.sql.elements import ClauseElement
 
+from pgkeel.access._async.explaining import explain
 from pgkeel.access._async.hooks import Hook
 from pgkeel.access._async.pool import Pool
 from pgkeel.access._async.repositories import Repositories
@@ -19,17 +21,22 @@ from pgkeel.access._async.session import AsyncEngine, engine_on
 from pgkeel.access._async.transaction import Isolation, Transaction
 from pgkeel.access._colour.asynchronous import pause
 from pgkeel.access._drivers.asynchronous import DEFAULT, driver_for
+from pgkeel.access.compiled import Compiled, Expressions, compile_statement
 from pgkeel.access.counting import Scope, expect
 from pgkeel.access.errors import RetryNeeded
+from pgkeel.access.explain.plan import Explained
+from pgkeel.access.explain.request import Analyze
 from pgkeel.access.handwritten import arranged
 from pgkeel.access.retry import delay, name_of_work
 from pgkeel.access.sealing import sealed_fields
+from pgkeel.access.settings import session_settings
 from pgkeel.access.shape import shape_of
 from pgkeel.access.touched import Touched
 from pgkeel.core.cipher import Cipher
 from pgkeel.core.config import PoolConfig
 from pgkeel.core.errors import KeelError
 from pgkeel.core.log import get_logger
+from pgkeel.core.meter import Meter
 from pgkeel.core.secret import Secret
 from pgkeel.core.url import Url
 from pgkeel.postgres import Query
@@ -64,6 +71,8 @@ class Database:
         keys: Cipher | None = None,
         hooks: Sequence[Hook] = (),
         cache: "Cache | None" = None,
+        meter: Meter | None = None,
+        slow: timedelta = timedelta(seconds=1),
     ) -> None:
         """Say where and how; nothing connects yet.
 
@@ -75,13 +84,17 @@ class Database:
             keys: The key ring that seals and opens encrypted columns: `pgkeel.security.keys.follow(url, provider)`.
             hooks: Who is told of what is written, before and after it is committed.
             cache: Keeps rows of models that say `cache = Row(…)`, and hears of every write. It is opened and closed by its owner.
+            meter: Where the pool's figures are published while the handle is open.
+            slow: Statements as slow are logged with the place in your code that they come from; `[monitor] slow_query`.
 
         Raises:
             ConfigError: The driver cannot do what the address asks for.
         """
-        self._driver = driver_for(driver, Url.parse(url) if isinstance(url, str) else url)
+        config = pool or PoolConfig()
+        self._driver = driver_for(driver, Url.parse(url) if isinstance(url, str) else url, session_settings(config))
         bind_keys(self._driver.dialect, keys)
-        self.pool = Pool(self._driver, pool or PoolConfig())
+        self.pool = Pool(self._driver, config, slow=slow)
+        self._meter = meter
         self._failures: tuple[type[Exception], ...] = (StaleDataError, DBAPIError, *self._driver.errors)
         self._caching = _caching(cache)
         self._runner = Runner(self.pool, (*hooks, self._caching) if self._caching else hooks, self._caching)
@@ -105,10 +118,14 @@ class Database:
             except BaseException:
                 await self.close()
                 raise
+        if self._meter is not None:
+            self._meter.publish("pool", lambda: self.pool.figures().as_numbers())
         return self
 
     async def close(self) -> None:
         """Close all connections; those in use when they are put back."""
+        if self._meter is not None:
+            self._meter.withdraw("pool")
         await self.pool.close()
 
     async def __aenter__(self) -> Self:
@@ -159,7 +176,7 @@ class Database:
         finally:
             await transaction.tell_end()
         if failure is not None:
-            raise failure
+            raise failure from None  # what the driver said repeats whole rows
 
     async def run(
         self,
@@ -222,6 +239,27 @@ class Database:
             return call
 
         return decorate
+
+    async def explain(
+        self, statement: "ClauseElement | Query | str", /, *, analyze: Analyze = False, **values: object
+    ) -> Explained:
+        """Return the plan of a statement as a tree, with what is wrong with it in words; `print(await db.explain(…))`.
+
+        Args:
+            statement: A statement of SQLAlchemy with its values in it, or hand-written SQL as for `sql`.
+            analyze: False plans only; True runs it in a read-only transaction; "rollback" runs a write and undoes it.
+            values: The values of hand-written SQL.
+
+        Raises:
+            ReadOnly: It writes, and `analyze` is not "rollback".
+        """
+        if isinstance(statement, ClauseElement):
+            dialect = self._driver.dialect
+            (fixed,), _ = Expressions((statement,)).fixed()
+            query: Compiled[Any] = compile_statement(fixed, (), columns=(), into=dict, dialect=dialect, doing="explain")
+            return await explain(self._runner, query.sql, query.bind(()), analyze)
+        text, bound = arranged(statement, values, self._driver.dialect)
+        return await explain(self._runner, text, bound, analyze)
 
     @staticmethod
     def expect(queries: int | None = None, *, at_most: int | None = None) -> AbstractContextManager[Scope]:

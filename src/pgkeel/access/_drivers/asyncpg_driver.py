@@ -3,7 +3,7 @@
 import asyncio
 import json
 import re
-from collections.abc import Coroutine, Iterable, Sequence
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from typing import Any
 
 import asyncpg
@@ -11,27 +11,37 @@ import msgspec
 from sqlalchemy.dialects.postgresql import asyncpg as dialect_module
 from sqlalchemy.engine import Dialect
 
-from pgkeel.access._drivers._async.port import Record
+from pgkeel.access._drivers._async.port import Pooler, Record
 from pgkeel.access._drivers.asyncpg_address import connect_arguments
 from pgkeel.access._drivers.diagnosis import Diagnosis, copied_line
 from pgkeel.access._drivers.feed import Feed
+from pgkeel.access._drivers.network import keep_alive, refuse_settings
 from pgkeel.core.errors import Unreachable
 from pgkeel.core.url import Url
 
 __all__ = ["AsyncpgConnection", "AsyncpgDriver"]
 
 _COUNT = re.compile(r" (\d+)$")
-_LOST = (asyncpg.ConnectionDoesNotExistError, asyncpg.ConnectionFailureError, OSError)
+_LOST = (asyncpg.ConnectionDoesNotExistError, asyncpg.ConnectionFailureError, asyncpg.InternalClientError, OSError)
+_ERRORS: tuple[type[Exception], ...] = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # its protocol is out of step: the connection is of no use
+    OSError,
+    UnicodeError,
+    OverflowError,
+)
 
 
 class AsyncpgConnection:
     """One asyncpg connection."""
 
-    __slots__ = ("_adapted", "raw")
+    __slots__ = ("_adapted", "_has_names", "raw")
 
-    def __init__(self, raw: "asyncpg.Connection[asyncpg.Record]") -> None:
+    def __init__(self, raw: "asyncpg.Connection[asyncpg.Record]", *, has_names: bool = True) -> None:
         """Keep the driver's connection."""
         self.raw = raw
+        self._has_names = has_names
         self._adapted: Any = None
 
     def fetch_row(self, sql: str, values: Sequence[object]) -> Coroutine[Any, Any, Record | None]:
@@ -67,6 +77,15 @@ class AsyncpgConnection:
         count = _COUNT.search(done)
         return int(count[1]) if count else 0
 
+    async def ping(self, seconds: float) -> bool:
+        """Return whether the server answers in time."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self.raw.execute("SELECT 1")
+        except TimeoutError:
+            return False
+        return True
+
     async def reset(self) -> None:
         """Leave nothing of a session behind."""
         await self.raw.reset()
@@ -91,32 +110,44 @@ class AsyncpgConnection:
         """Return SQLAlchemy's adapter of this connection."""
         if self._adapted is None:
             kind: Any = dialect_module.AsyncAdapt_asyncpg_connection
-            self._adapted = kind(dialect.loaded_dbapi, self.raw)
+            unnamed = {} if self._has_names else {"prepared_statement_cache_size": 0, "prepared_statement_name_func": str}
+            self._adapted = kind(dialect.loaded_dbapi, self.raw, **unnamed)
         return self._adapted
 
     async def begin(self) -> None:
         """Send BEGIN, as SQLAlchemy's adapter does before its first statement."""
         if self._adapted._transaction is None:  # noqa: SLF001 - the adapter begins by itself and offers no other way
-            await self._adapted._start_transaction()  # noqa: SLF001 - as above
+            try:
+                await self._adapted._start_transaction()  # noqa: SLF001 - as above
+            except dialect_module.AsyncAdapt_asyncpg_dbapi.Error as err:
+                raise (err.__cause__ or err) from None
 
     def end_session(self) -> None:
-        """Nothing to do: asyncpg is in autocommit whenever no transaction runs."""
+        """Refuse to go on with a transaction that did not end: asyncpg is in autocommit whenever none runs."""
+        if not self.raw.is_closed() and self.raw.is_in_transaction():
+            raise asyncpg.InterfaceError("a transaction is still open")
 
 
 class AsyncpgDriver:
     """Opens asyncpg connections to one address."""
 
     name = "asyncpg"
-    errors: tuple[type[Exception], ...] = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, UnicodeError, OverflowError)
+    errors = _ERRORS
 
-    def __init__(self, url: Url) -> None:
+    def __init__(self, url: Url, settings: Mapping[str, str] | None = None) -> None:
         """Read the address.
+
+        Args:
+            url: The address.
+            settings: Settings of every session.
 
         Raises:
             ConfigError: It asks for something that asyncpg cannot do.
         """
         self._url = url
+        self._settings = dict(settings or {})
         self._arguments = connect_arguments(url, {"timezone": "UTC", "application_name": "pgkeel"})
+        self.is_pooled, self.has_names = False, True
         self.dialect: Dialect = dialect_module.dialect()  # type: ignore[no-untyped-call]
 
     async def connect(self, seconds: float) -> AsyncpgConnection:
@@ -125,15 +156,37 @@ class AsyncpgDriver:
         Raises:
             Unreachable: It cannot be done.
         """
+        return await self._connect(seconds, self._settings)
+
+    async def _connect(self, seconds: float, settings: Mapping[str, str]) -> AsyncpgConnection:
+        arguments = self._arguments | {"server_settings": {**self._arguments["server_settings"], **settings}}
         try:
             async with asyncio.timeout(seconds):
-                raw = await asyncpg.connect(**self._arguments, timeout=seconds)
+                cached = 100 if self.has_names else 0
+                raw = await asyncpg.connect(**arguments, timeout=seconds, statement_cache_size=cached)
                 await _read_json(raw)
         except self.errors as err:
             failure = Unreachable(f"cannot connect to {self._url}: {_reason(err)}", hint="`pgkeel status` shows what is running")
         else:
-            return AsyncpgConnection(raw)
+            line: Any = raw
+            keep_alive(line._transport)  # noqa: SLF001 - asyncpg offers no other way to its socket
+            return AsyncpgConnection(raw, has_names=self.has_names)
         raise failure
+
+    async def recognise(self, pooler: Pooler, seconds: float) -> None:
+        """Find out what stands before the server."""
+        if pooler == "none":
+            return
+        self.has_names = False
+        probe = await self._connect(seconds, {})
+        try:
+            raw = probe.raw
+            self.is_pooled = pooler == "transaction" or raw.get_server_pid() != await raw.fetchval("SELECT pg_backend_pid()")
+            if self.is_pooled:
+                refuse_settings(self._settings)
+            self.has_names = not self.is_pooled or await _gets_other_names(raw)
+        finally:
+            await probe.close()
 
     def diagnose(self, error: Exception) -> Diagnosis:
         """Return what the error says about itself."""
@@ -144,6 +197,20 @@ class AsyncpgDriver:
         )
         is_lost = isinstance(error, _LOST) or (isinstance(error, asyncpg.InterfaceError) and "closed" in str(error))
         return Diagnosis(is_lost=is_lost and not is_value, is_value=is_value, kind=type(error).__name__)
+
+
+async def _gets_other_names(raw: "asyncpg.Connection[asyncpg.Record]") -> bool:
+    """Return whether a named statement has another name on the server: the pooler knows it, and gives it to any server."""
+    async with raw.transaction():
+        try:
+            probe = await raw.prepare("SELECT 1 AS pgkeel_probe", name="pgkeel_probe")
+        except asyncpg.DuplicatePreparedStatementError:
+            return False
+        has_kept = await raw.fetchval("SELECT EXISTS (SELECT FROM pg_prepared_statements WHERE name = 'pgkeel_probe')")
+        if has_kept:
+            await raw.execute("DEALLOCATE pgkeel_probe")
+        del probe  # asyncpg closes a statement that nobody holds
+    return not has_kept
 
 
 def _from_server(error: asyncpg.PostgresError) -> Diagnosis:

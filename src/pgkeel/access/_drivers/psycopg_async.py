@@ -1,7 +1,7 @@
 """psycopg 3 for coroutines: slower than asyncpg, but with channel binding and everything else that libpq can do."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
 import psycopg
@@ -11,9 +11,10 @@ from sqlalchemy.dialects.postgresql import psycopg as dialect_module
 from sqlalchemy.engine import Dialect
 
 from pgkeel.access._drivers import psycopg_common as common
-from pgkeel.access._drivers._async.port import Record
+from pgkeel.access._drivers._async.port import Pooler, Record
 from pgkeel.access._drivers.diagnosis import Diagnosis
 from pgkeel.access._drivers.feed import Feed
+from pgkeel.access._drivers.network import refuse_settings
 from pgkeel.core.errors import Unreachable
 from pgkeel.core.url import Url
 
@@ -23,23 +24,24 @@ __all__ = ["PsycopgAsyncConnection", "PsycopgAsyncDriver"]
 class PsycopgAsyncConnection:
     """One psycopg connection."""
 
-    __slots__ = ("_adapted", "raw")
+    __slots__ = ("_adapted", "_has_names", "raw")
 
-    def __init__(self, raw: "psycopg.AsyncConnection[TupleRow]") -> None:
+    def __init__(self, raw: "psycopg.AsyncConnection[TupleRow]", *, has_names: bool = True) -> None:
         """Keep the driver's connection."""
         self.raw = raw
+        self._has_names = has_names
         self._adapted: Any = None
 
     async def _run(self, sql: str, values: Sequence[object]) -> "AsyncRawCursor[TupleRow]":
         cursor = AsyncRawCursor(self.raw)
         cursor.format = psycopg.pq.Format.BINARY
         try:
-            return await cursor.execute(sql, values, prepare=True)
+            return await cursor.execute(sql, values, prepare=self._has_names)
         except psycopg.errors.FeatureNotSupported as err:
             if err.sqlstate != common.STALE_PLAN or self.raw.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
                 raise
         await self.raw.execute("DEALLOCATE ALL")
-        return await cursor.execute(sql, values, prepare=True)
+        return await cursor.execute(sql, values, prepare=self._has_names)
 
     async def fetch_row(self, sql: str, values: Sequence[object]) -> Record | None:
         """Return the first row, or None."""
@@ -76,6 +78,15 @@ class PsycopgAsyncConnection:
                     for row in feed:
                         await copy.write_row(row)
             return cursor.rowcount
+
+    async def ping(self, seconds: float) -> bool:
+        """Return whether the server answers in time."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self.raw.execute("SELECT 1")
+        except TimeoutError:
+            return False
+        return True
 
     async def reset(self) -> None:
         """Leave nothing of a session behind."""
@@ -122,9 +133,11 @@ class PsycopgAsyncDriver:
     name = "psycopg"
     errors = common.ERRORS
 
-    def __init__(self, url: Url) -> None:
-        """Keep the address."""
+    def __init__(self, url: Url, settings: Mapping[str, str] | None = None) -> None:
+        """Keep the address, and settings of every session."""
         self._url = url
+        self._settings = dict(settings or {})
+        self.is_pooled, self.has_names = False, True
         self.dialect = common.new_dialect()
 
     async def connect(self, seconds: float) -> PsycopgAsyncConnection:
@@ -133,18 +146,50 @@ class PsycopgAsyncDriver:
         Raises:
             Unreachable: It cannot be done.
         """
-        keywords: dict[str, Any] = common.connect_keywords(self._url, seconds)
+        keywords: dict[str, Any] = common.connect_keywords(self._url, seconds, self._settings, is_pooled=self.is_pooled)
         try:
             async with asyncio.timeout(seconds):
                 raw = await psycopg.AsyncConnection.connect(autocommit=True, **keywords)
+                if self.is_pooled:
+                    await raw.execute("SET timezone = 'UTC'")
         except common.ERRORS as err:
+            if common.is_refused_option(err) and not self.is_pooled:
+                self.is_pooled = True
+                return await self.connect(seconds)
             failure = Unreachable(
                 f"cannot connect to {self._url}: {common.reason(err)}", hint="`pgkeel status` shows what is running"
             )
         else:
-            return PsycopgAsyncConnection(raw)
+            return PsycopgAsyncConnection(raw, has_names=self.has_names)
         raise failure
+
+    async def recognise(self, pooler: Pooler, seconds: float) -> None:
+        """Find out what stands before the server."""
+        if pooler == "none":
+            return
+        self.has_names = False
+        probe = await self.connect(seconds)
+        try:
+            row = await probe.fetch_row("SELECT pg_backend_pid()", ())
+            number = next(iter(row or ()))
+            self.is_pooled = self.is_pooled or pooler == "transaction" or probe.raw.info.backend_pid != number
+            if self.is_pooled:
+                refuse_settings(self._settings)
+            self.has_names = not self.is_pooled or await _gets_other_names(probe.raw)
+        finally:
+            await probe.close()
 
     def diagnose(self, error: Exception) -> Diagnosis:
         """Return what the error says about itself."""
         return common.diagnose(error)
+
+
+async def _gets_other_names(raw: "psycopg.AsyncConnection[TupleRow]") -> bool:
+    """Return whether a named statement has another name on the server: the pooler knows it, and gives it to any server."""
+    await raw.execute("BEGIN")
+    await raw.execute(common.PROBE, prepare=True)
+    is_same = await (await raw.execute(common.PROBE_NAMES, prepare=False)).fetchone() is not None
+    if is_same:
+        await raw.execute("DEALLOCATE ALL")
+    await raw.execute("COMMIT")
+    return not is_same

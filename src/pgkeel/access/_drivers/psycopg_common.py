@@ -2,7 +2,7 @@
 
 import math
 import select
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import psycopg
 from psycopg import sql
@@ -11,16 +11,22 @@ from sqlalchemy.dialects.postgresql import psycopg as dialect_module
 from sqlalchemy.engine import Dialect
 
 from pgkeel.access._drivers.diagnosis import Diagnosis, copied_line
+from pgkeel.access._drivers.network import KEEPALIVE
+from pgkeel.core.clock import monotonic
 from pgkeel.core.url import Url
 
 __all__ = [
     "ERRORS",
+    "PROBE",
+    "PROBE_NAMES",
     "RESET",
+    "answers",
     "connect_keywords",
     "copy_statement",
     "diagnose",
     "has_type",
     "is_readable",
+    "is_refused_option",
     "new_dialect",
     "reason",
 ]
@@ -28,14 +34,39 @@ __all__ = [
 ERRORS: tuple[type[Exception], ...] = (psycopg.Error, OSError, UnicodeError, OverflowError)
 RESET = ("SELECT pg_advisory_unlock_all()", "CLOSE ALL", "UNLISTEN *", "RESET ALL")
 STALE_PLAN = "0A000"
+PROBE = "SELECT 1 AS pgkeel_probe"
+PROBE_NAMES = r"SELECT name FROM pg_prepared_statements WHERE statement = 'SELECT 1 AS pgkeel_probe' AND name LIKE '\_pg3\_%'"
 Json = Jsonb
 
 
-def connect_keywords(url: Url, seconds: float) -> dict[str, str]:
-    """Return libpq's keywords; its own timeout counts whole seconds of at least 2, the pool's deadline is exact."""
-    options = f"{url.options.get('options', '')} -c timezone=UTC".strip()
-    given = {"application_name": "pgkeel", "client_encoding": "UTF8"} | url.keywords()
-    return given | {"options": options, "connect_timeout": str(max(2, math.ceil(seconds)))}
+def connect_keywords(url: Url, seconds: float, settings: Mapping[str, str], *, is_pooled: bool) -> dict[str, str]:
+    """Return libpq's keywords; its own timeout counts whole seconds of at least 2, the pool's deadline is exact.
+
+    A pooler takes no `options`; there UTC is set by `SET`, which it follows from server to server.
+    """
+    wanted = "".join(f" -c {name}={value}" for name, value in {"timezone": "UTC", **settings}.items())
+    options = {} if is_pooled else {"options": f"{url.options.get('options', '')}{wanted}".strip()}
+    alive = {name: str(value) for name, value in KEEPALIVE.items()}
+    given = {"application_name": "pgkeel", "client_encoding": "UTF8", **alive} | url.keywords()
+    return given | options | {"connect_timeout": str(max(2, math.ceil(seconds)))}
+
+
+def is_refused_option(error: Exception) -> bool:
+    """Return whether a pooler refused the startup packet; it has no SQLSTATE of its own and speaks English only."""
+    return isinstance(error, psycopg.OperationalError) and "unsupported startup parameter" in str(error)
+
+
+def answers(pgconn: "psycopg.pq.abc.PGconn", seconds: float) -> bool:
+    """Return whether an idle connection answers an empty query in time; blocks no longer than that."""
+    pgconn.send_query(b"")
+    until = monotonic() + seconds
+    while pgconn.flush() or pgconn.is_busy():
+        if not select.select([pgconn.socket], [], [], max(0.0, until - monotonic()))[0]:
+            return False
+        pgconn.consume_input()
+    while pgconn.get_result() is not None:
+        continue
+    return True
 
 
 def new_dialect() -> Dialect:

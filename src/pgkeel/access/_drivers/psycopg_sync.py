@@ -1,6 +1,6 @@
 """psycopg 3 for threads."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import psycopg
@@ -9,9 +9,10 @@ from psycopg.rows import TupleRow
 from sqlalchemy.engine import Dialect
 
 from pgkeel.access._drivers import psycopg_common as common
-from pgkeel.access._drivers._sync.port import Record
+from pgkeel.access._drivers._sync.port import Pooler, Record
 from pgkeel.access._drivers.diagnosis import Diagnosis
 from pgkeel.access._drivers.feed import Feed
+from pgkeel.access._drivers.network import refuse_settings
 from pgkeel.core.errors import Unreachable
 from pgkeel.core.url import Url
 
@@ -21,22 +22,23 @@ __all__ = ["PsycopgConnection", "PsycopgDriver"]
 class PsycopgConnection:
     """One psycopg connection."""
 
-    __slots__ = ("raw",)
+    __slots__ = ("_has_names", "raw")
 
-    def __init__(self, raw: "psycopg.Connection[TupleRow]") -> None:
+    def __init__(self, raw: "psycopg.Connection[TupleRow]", *, has_names: bool = True) -> None:
         """Keep the driver's connection."""
         self.raw = raw
+        self._has_names = has_names
 
     def _run(self, sql: str, values: Sequence[object]) -> "RawCursor[TupleRow]":
         cursor = RawCursor(self.raw)
         cursor.format = psycopg.pq.Format.BINARY
         try:
-            return cursor.execute(sql, values, prepare=True)
+            return cursor.execute(sql, values, prepare=self._has_names)
         except psycopg.errors.FeatureNotSupported as err:
             if err.sqlstate != common.STALE_PLAN or self.raw.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
                 raise
         self.raw.execute("DEALLOCATE ALL")
-        return cursor.execute(sql, values, prepare=True)
+        return cursor.execute(sql, values, prepare=self._has_names)
 
     def fetch_row(self, sql: str, values: Sequence[object]) -> Record | None:
         """Return the first row, or None."""
@@ -71,6 +73,10 @@ class PsycopgConnection:
                 for row in feed:
                     copy.write_row(row)
             return cursor.rowcount
+
+    def ping(self, seconds: float) -> bool:
+        """Return whether the server answers in time."""
+        return common.answers(self.raw.pgconn, seconds)
 
     def reset(self) -> None:
         """Leave nothing of a session behind."""
@@ -116,9 +122,11 @@ class PsycopgDriver:
     name = "psycopg"
     errors = common.ERRORS
 
-    def __init__(self, url: Url) -> None:
-        """Keep the address."""
+    def __init__(self, url: Url, settings: Mapping[str, str] | None = None) -> None:
+        """Keep the address, and settings of every session."""
         self._url = url
+        self._settings = dict(settings or {})
+        self.is_pooled, self.has_names = False, True
         self.dialect = common.new_dialect()
 
     def connect(self, seconds: float) -> PsycopgConnection:
@@ -127,17 +135,49 @@ class PsycopgDriver:
         Raises:
             Unreachable: It cannot be done.
         """
-        keywords: dict[str, Any] = common.connect_keywords(self._url, seconds)
+        keywords: dict[str, Any] = common.connect_keywords(self._url, seconds, self._settings, is_pooled=self.is_pooled)
         try:
             raw = psycopg.connect(autocommit=True, **keywords)
+            if self.is_pooled:
+                raw.execute("SET timezone = 'UTC'")
         except common.ERRORS as err:
+            if common.is_refused_option(err) and not self.is_pooled:
+                self.is_pooled = True
+                return self.connect(seconds)
             failure = Unreachable(
                 f"cannot connect to {self._url}: {common.reason(err)}", hint="`pgkeel status` shows what is running"
             )
         else:
-            return PsycopgConnection(raw)
+            return PsycopgConnection(raw, has_names=self.has_names)
         raise failure
+
+    def recognise(self, pooler: Pooler, seconds: float) -> None:
+        """Find out what stands before the server."""
+        if pooler == "none":
+            return
+        self.has_names = False
+        probe = self.connect(seconds)
+        try:
+            row = probe.fetch_row("SELECT pg_backend_pid()", ())
+            number = next(iter(row or ()))
+            self.is_pooled = self.is_pooled or pooler == "transaction" or probe.raw.info.backend_pid != number
+            if self.is_pooled:
+                refuse_settings(self._settings)
+            self.has_names = not self.is_pooled or _gets_other_names(probe.raw)
+        finally:
+            probe.close()
 
     def diagnose(self, error: Exception) -> Diagnosis:
         """Return what the error says about itself."""
         return common.diagnose(error)
+
+
+def _gets_other_names(raw: "psycopg.Connection[TupleRow]") -> bool:
+    """Return whether a named statement has another name on the server: the pooler knows it, and gives it to any server."""
+    raw.execute("BEGIN")
+    raw.execute(common.PROBE, prepare=True)
+    is_same = raw.execute(common.PROBE_NAMES, prepare=False).fetchone() is not None
+    if is_same:
+        raw.execute("DEALLOCATE ALL")
+    raw.execute("COMMIT")
+    return not is_same

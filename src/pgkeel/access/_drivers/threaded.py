@@ -1,5 +1,7 @@
 """Choose the driver of the sync form."""
 
+from collections.abc import Mapping
+
 from pgkeel.access._drivers._sync.port import Driver
 from pgkeel.access._drivers.psycopg_sync import PsycopgDriver
 from pgkeel.core.errors import UsageError
@@ -10,7 +12,7 @@ __all__ = ["DEFAULT", "driver_for"]
 DEFAULT = "psycopg"
 
 
-def driver_for(name: str, url: Url) -> Driver:
+def driver_for(name: str, url: Url, settings: Mapping[str, str]) -> Driver:
     """Return the driver: psycopg 3.
 
     Raises:
@@ -18,4 +20,4 @@ def driver_for(name: str, url: Url) -> Driver:
     """
     if name != "psycopg":
         raise UsageError(f"there is no sync driver {name!r}", hint="psycopg")
-    return PsycopgDriver(url)
+    return PsycopgDriver(url, settings)

@@ -9,8 +9,9 @@ from pgkeel.access._sync.hooks import Hook
 from pgkeel.access._sync.pool import Pool, Slot
 from pgkeel.access.compiled import Compiled
 from pgkeel.access.counting import counted
-from pgkeel.access.errors import AccessError
-from pgkeel.access.handwritten import reader, taints
+from pgkeel.access.errors import AccessError, ConnectionLost
+from pgkeel.access.handwritten import reader
+from pgkeel.access.lasting import refuse_session_feature, taints
 from pgkeel.access.touched import Touched
 from pgkeel.core.errors import KeelError
 from pgkeel.core.log import get_logger
@@ -18,7 +19,7 @@ from pgkeel.core.log import get_logger
 if TYPE_CHECKING:
     from pgkeel.access._sync.caching import Caching
 
-__all__ = ["Runner", "tell"]
+__all__ = ["Runner", "drop_lost", "rows_of", "tell"]
 
 T = TypeVar("T")
 log = get_logger(__name__)
@@ -52,13 +53,17 @@ class Runner:
             slot = pool.wait(query.doing)
         try:
             counted(query.sql, query.doing)
+            slot.is_tainted = taints(query.sql)
             record = slot.connection.fetch_row(query.sql, query.bind(values))
         except self._errors as err:
-            failure = self.failure(err, query.doing)
+            failure = drop_lost(slot, self.failure(err, query.doing))
         else:
             return None if record is None else query.read(record)
         finally:
-            pool.release(slot)
+            if slot.is_tainted:
+                self._put_back(slot)
+            else:
+                pool.release(slot)
         raise failure
 
     def all(self, query: Compiled[T], values: Sequence[object]) -> list[T]:
@@ -69,13 +74,17 @@ class Runner:
             slot = pool.wait(query.doing)
         try:
             counted(query.sql, query.doing)
+            slot.is_tainted = taints(query.sql)
             records = slot.connection.fetch(query.sql, query.bind(values))
         except self._errors as err:
-            failure = self.failure(err, query.doing)
+            failure = drop_lost(slot, self.failure(err, query.doing))
         else:
             return query.read_all(records)
         finally:
-            pool.release(slot)
+            if slot.is_tainted:
+                self._put_back(slot)
+            else:
+                pool.release(slot)
         raise failure
 
     def copy(
@@ -86,7 +95,7 @@ class Runner:
         try:
             return slot.connection.copy(table, columns, types, rows)
         except self._errors as err:
-            failure = self.failure(err, doing)
+            failure = drop_lost(slot, self.failure(err, doing))
         finally:
             self.pool.release(slot)
         raise failure
@@ -97,10 +106,10 @@ class Runner:
         slot = self.slot(doing)
         try:
             counted(text, doing)
-            slot.is_tainted = taints(text)
+            slot.is_tainted = self._may_last(text)
             return rows_of(slot.connection.fetch_named(text, values), into)
         except self._errors as err:
-            failure = self.failure(err, doing)
+            failure = drop_lost(slot, self.failure(err, doing))
         finally:
             self._put_back(slot)
         raise failure
@@ -131,8 +140,16 @@ class Runner:
             failure.row = diagnosis.line - 1
         return failure
 
+    def _may_last(self, sql: str) -> bool:
+        """Return whether the connection must be wiped after a statement; behind a pooler, what would last is refused."""
+        if self.pool.driver.is_pooled:
+            refuse_session_feature(sql)
+            return False
+        return taints(sql)
+
     def _put_back(self, slot: Slot) -> None:
-        if not slot.is_tainted or slot.connection.is_closed():
+        if not slot.is_tainted or slot.connection.is_closed() or self.pool.driver.is_pooled:
+            slot.is_tainted = False
             self.pool.release(slot)
             return
         try:
@@ -142,6 +159,13 @@ class Runner:
             raise
         slot.is_tainted = False
         self.pool.release(slot)
+
+
+def drop_lost(slot: Slot, failure: KeelError) -> KeelError:
+    """Close a connection that was lost, so that nobody gets it even where the driver does not know; return the failure."""
+    if isinstance(failure, ConnectionLost):
+        slot.connection.abort()
+    return failure
 
 
 def rows_of(found: tuple[Sequence[str], Iterable[Iterable[object]]], into: Callable[..., T]) -> list[T]:

@@ -11,15 +11,13 @@ from sqlalchemy.pool import ConnectionPoolEntry, PoolResetState
 from sqlalchemy.pool import Pool as AlchemyPool
 from sqlalchemy.pool.base import _ConnectionRecord
 
-from pgkeel.access._colour.threaded import IS_ASYNC, wait_for
-from pgkeel.access._sync.pool import Pool, Slot
+from pgkeel.access._colour.threaded import IS_ASYNC, now, wait_for
+from pgkeel.access._sync.pool import TRANSACTION, Pool, Slot
 from pgkeel.access.counting import counted
-from pgkeel.access.handwritten import taints
+from pgkeel.access.lasting import refuse_session_feature, taints
 from pgkeel.schema.sealed_type import share_keys
 
 __all__ = ["Engine", "Session", "engine_on"]
-
-_DOING = "transaction"
 
 
 class _LentRecord(_ConnectionRecord):
@@ -37,14 +35,14 @@ class _Lender(AlchemyPool):
 
     def __init__(self, pool: Pool) -> None:
         super().__init__(cast("Any", self._adapt), reset_on_return=None)
-        self._pool = pool
+        self.lends = pool
 
     def _adapt(self, record: ConnectionPoolEntry) -> DBAPIConnection:
         slot = cast("_LentRecord", record).slot
         return cast("DBAPIConnection", slot.connection.begin_session(cast("Dialect", self._dialect)))
 
     def _do_get(self) -> _ConnectionRecord:
-        slot = self._pool.take(_DOING) or wait_for(self._pool.wait(_DOING))
+        slot = self.lends.take(TRANSACTION) or wait_for(self.lends.wait(TRANSACTION))
         if isinstance(slot.record, _LentRecord):
             slot.connection.begin_session(cast("Dialect", self._dialect))
             return slot.record
@@ -54,25 +52,25 @@ class _Lender(AlchemyPool):
     def _do_return_conn(self, record: ConnectionPoolEntry) -> None:
         slot = cast("_LentRecord", record).slot
         if record.dbapi_connection is None or slot.is_tainted:
-            self._pool.discard(slot)
+            self.lends.discard(slot)
             return
         try:
             slot.connection.end_session()
-        except self._pool.driver.errors:
-            self._pool.discard(slot)
+        except self.lends.driver.errors:
+            self.lends.discard(slot)
         else:
-            self._pool.release(slot)
+            self.lends.release(slot)
 
     def recreate(self) -> "_Lender":
         """Return another lender of the same pool."""
-        return _Lender(self._pool)
+        return _Lender(self.lends)
 
     def dispose(self) -> None:
         """Nothing to do: the connections belong to our pool."""
 
     def status(self) -> str:
         """Return the pool's size in words."""
-        return f"{self._pool.size} open, {self._pool.free} free"
+        return f"{self.lends.size} open, {self.lends.free} free"
 
 
 def engine_on(pool: Pool) -> Engine:
@@ -83,15 +81,34 @@ def engine_on(pool: Pool) -> Engine:
     if pool.driver.name == "asyncpg":
         lender.dispatch.connect.clear()  # its codecs for JSON are on our connections already; to set them drops all statements
     event.listen(getattr(engine, "sync_engine", engine), "before_cursor_execute", _watch)
+    event.listen(getattr(engine, "sync_engine", engine), "after_cursor_execute", _measure)
     event.listen(lender, "reset", _clean)
+    event.listen(getattr(engine, "sync_engine", engine), "handle_error", _give_up)
     return engine
 
 
 def _watch(connection: Any, _cursor: Any, statement: str, *_rest: object) -> None:  # noqa: ANN401 - SQLAlchemy's event
     """Count a statement, and remember that it may leave something of the session behind."""
-    counted(statement, _DOING)
-    if taints(statement):
+    counted(statement, TRANSACTION)
+    pool = connection.engine.pool.lends
+    if pool.driver.is_pooled:
+        refuse_session_feature(statement)
+    elif taints(statement):
         connection.connection._connection_record.slot.is_tainted = True  # noqa: SLF001 - the way to our own record
+    connection.info["pgkeel_began"] = now()
+
+
+def _measure(connection: Any, *_rest: object) -> None:  # noqa: ANN401 - SQLAlchemy's event
+    """Note a statement that took long."""
+    connection.engine.pool.lends.note_slow(TRANSACTION, now() - connection.info["pgkeel_began"])
+
+
+def _give_up(context: Any) -> None:  # noqa: ANN401 - SQLAlchemy's event
+    """Let SQLAlchemy drop a connection that was lost, also where it does not see that."""
+    driver = context.engine.pool.lends.driver
+    for error in (getattr(context.original_exception, "__cause__", None), context.original_exception):
+        if isinstance(error, driver.errors) and driver.diagnose(error).is_lost:
+            context.is_disconnect = True
 
 
 def _clean(connection: Any, record: Any, state: PoolResetState) -> None:  # noqa: ANN401 - SQLAlchemy's event

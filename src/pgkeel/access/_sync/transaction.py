@@ -1,7 +1,7 @@
 # Generated from pgkeel/access/_async/transaction.py by tools/unasync.py; do not edit.
 """The second door's unit of work: SQLAlchemy's session, hand-written SQL and repositories in one transaction."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Literal, TypeVar, overload
 
@@ -9,13 +9,12 @@ from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm.exc import StaleDataError
 
-from pgkeel.access._drivers._sync.port import Connection
+from pgkeel.access._sync.inside import TransactionRunner
 from pgkeel.access._sync.pool import Slot
 from pgkeel.access._sync.repositories import Repositories
 from pgkeel.access._sync.repository import Repository
-from pgkeel.access._sync.runner import Runner, rows_of, tell
+from pgkeel.access._sync.runner import Runner, tell
 from pgkeel.access._sync.session import Engine, Session
-from pgkeel.access.compiled import Compiled
 from pgkeel.access.counting import counted
 from pgkeel.access.errors import (
     CommitUnknown,
@@ -25,15 +24,18 @@ from pgkeel.access.errors import (
     StatementFailed,
     TransactionAborted,
 )
-from pgkeel.access.handwritten import arranged, taints
+from pgkeel.access.event import Event
+from pgkeel.access.handwritten import arranged
+from pgkeel.access.lasting import taints
 from pgkeel.access.locks import lock_name
+from pgkeel.access.once import Begun, as_json, from_json
 from pgkeel.access.own_sql import own
 from pgkeel.access.touched import Touched
 from pgkeel.core.errors import KeelError, UsageError
 from pgkeel.postgres import Query
 from pgkeel.schema import HasRow
 
-__all__ = ["Isolation", "Transaction", "TransactionRunner"]
+__all__ = ["Isolation", "Transaction"]
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -112,6 +114,37 @@ class Transaction(Session):
         """Take an advisory lock until the transaction ends, or return False when somebody else holds it."""
         return (self._own("try_lock", bool, key=lock_name(name)))[0]
 
+    def publish(self, event: Event) -> int:
+        """Tell the handlers of a topic, once this transaction is kept, and exactly if it is; return the message's id.
+
+        They are called at least once, and those of one key in the order of their commits: transactions that publish one key wait
+        for each other.
+
+        Raises:
+            CheckFailed: The topic is not made of words and dots.
+            UsageError: The payload is not JSON.
+        """
+        payload = as_json(event.payload)
+        return (self._own("publish", int, topic=event.topic, key=event.key, payload=payload))[0]
+
+    def once(self, key: str, work: Callable[[], T], *, into: type[T]) -> T:
+        """Do work once for an idempotency key, and return its result, or what came of it before.
+
+        The key is kept with the transaction: where that is rolled back, it was never used. Who comes with a key that somebody
+        is at, waits. The agent forgets keys after `[agent] once_kept`.
+
+        Args:
+            key: What is to happen once: `payment:42`.
+            work: Called in this transaction when the key is new.
+            into: The type of its result, which is kept as JSON.
+        """
+        begun = (self._own("once_begin", Begun, key=key))[0]
+        if not begun.is_new:
+            return from_json(begun.result, into)
+        result = work()
+        self._own("once_end", bool, key=key, outcome=as_json(result))
+        return result
+
     def commit(self) -> None:
         """Refuse: the block commits at its end, and only there is it known what to do when that fails.
 
@@ -176,16 +209,15 @@ class Transaction(Session):
         self._is_failed = self._is_failed or not self.in_nested_transaction()
         return self._renewing(self._runner.failure(error, doing))
 
-    def connection_for(self, sql: str, doing: str) -> Connection:
-        """Return the driver's connection, in the transaction, pending changes flushed."""
+    def slot_for(self, sql: str, doing: str) -> Slot:
+        """Return the transaction's place in the pool, pending changes flushed."""
         counted(sql, doing)
         if self.autoflush and (self.new or self.dirty or self.deleted):
             self.flush()
         if self._slot is None or self.in_nested_transaction():  # SQLAlchemy sends a SAVEPOINT when it is asked for the connection
             lent: Any = self.connection()
             self._slot = getattr(lent, "sync_connection", lent).connection._connection_record.slot  # noqa: SLF001 - our own record
-        self._slot.connection.begin()
-        return self._slot.connection
+        return self._slot
 
     def _own(self, name: str, into: Callable[..., T], **values: object) -> list[T]:
         """Run a statement of ours that leaves nothing behind."""
@@ -194,7 +226,7 @@ class Transaction(Session):
 
     def mark_lasting(self, sql: str) -> None:
         """Remember that a statement may leave something of the session behind."""
-        if self._slot is not None and taints(sql):
+        if self._slot is not None and not self._runner.pool.driver.is_pooled and taints(sql):
             self._slot.is_tainted = True
 
     def _diagnosed(self, error: Exception) -> KeelError:
@@ -212,62 +244,3 @@ class Transaction(Session):
     def _note_flush(self, session: Any, _context: object) -> None:  # noqa: ANN401 - SQLAlchemy's event
         self.touched.instances([*session.new, *session.dirty, *session.deleted])
         self.touched.gone(session.deleted, session.dirty)
-
-
-class TransactionRunner(Runner):
-    """Runs compiled statements on the connection of a unit of work."""
-
-    __slots__ = ("_transaction",)
-    is_autocommit = False
-
-    def __init__(self, transaction: Transaction) -> None:
-        """Run in this transaction."""
-        outer = transaction._runner  # noqa: SLF001 - the two are one thing in two shapes
-        super().__init__(outer.pool, outer.hooks, outer.caching)
-        self._transaction = transaction
-
-    def one(self, query: Compiled[T], values: Sequence[object]) -> T | None:
-        """Return the first row, or None."""
-        bound = query.bind(values)
-        record = self._run(query.sql, query.doing, lambda connection: connection.fetch_row(query.sql, bound))
-        return None if record is None else query.read(record)
-
-    def all(self, query: Compiled[T], values: Sequence[object]) -> list[T]:
-        """Return all rows."""
-        bound = query.bind(values)
-        return query.read_all(self._run(query.sql, query.doing, lambda connection: connection.fetch(query.sql, bound)))
-
-    def copy(
-        self, table: Sequence[str], columns: Sequence[str], types: Sequence[str], rows: Iterable[Sequence[object]], doing: str
-    ) -> int:
-        """Write rows by COPY, all or none, and return how many."""
-        return self._run(doing, doing, lambda connection: connection.copy(table, columns, types, rows))
-
-    def sql(self, text: str, values: Sequence[object], into: Callable[..., T]) -> list[T]:
-        """Run hand-written SQL and return its rows; a session setting it leaves is wiped after the transaction."""
-        try:
-            return self.rows(text, values, into)
-        finally:
-            self._transaction.mark_lasting(text)
-
-    def rows(self, text: str, values: Sequence[object], into: Callable[..., T]) -> list[T]:
-        """Run SQL that leaves nothing of the session behind, and return its rows."""
-        return rows_of(self._run(text, "sql", lambda connection: connection.fetch_named(text, values)), into)
-
-    def execute(self, text: str) -> int:
-        """Run a statement without values and return how many rows it touched."""
-        return self._run(text, "transaction", lambda connection: connection.execute(text))
-
-    def announced(self, touched: Touched, work: Callable[[], T]) -> T:
-        """Write, and note it for the end of the transaction."""
-        self._transaction.touched.add(touched)
-        return work()
-
-    def _run(self, sql: str, doing: str, work: Callable[[Connection], T]) -> T:
-        transaction = self._transaction
-        connection = transaction.connection_for(sql, doing)
-        try:
-            return work(connection)
-        except self._errors as err:
-            failure = transaction.failed(err, doing)
-        raise failure

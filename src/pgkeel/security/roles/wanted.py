@@ -55,7 +55,7 @@ def _on_objects(state: State, declaration: Declaration) -> Iterator[Right]:
     for target in state.objects:
         if target.kind == "TABLE" and target.schema == "audit":
             yield Right(target, AUDITOR, "SELECT")
-        elif target.kind == "ROUTINE" and target.schema == "pgkeel" and target.names[1].startswith("outbox_"):
+        elif target.kind == "ROUTINE" and target.schema == "pgkeel" and target.names[1].startswith(("outbox_", "once_")):
             yield Right(target, WRITERS, "EXECUTE")
         elif target.schema in declaration.schemas:
             yield from _on_object(target, declaration)

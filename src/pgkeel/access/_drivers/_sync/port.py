@@ -2,15 +2,16 @@
 """What a driver must offer: the whole of what the pool and the statements know about it."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from sqlalchemy.engine import Dialect
 
 from pgkeel.access._drivers.diagnosis import Diagnosis
 
-__all__ = ["Connection", "Driver", "Record"]
+__all__ = ["Connection", "Driver", "Pooler", "Record"]
 
 Record = Iterable[Any]
+Pooler = Literal["detect", "none", "transaction"]
 
 
 class Connection(Protocol):
@@ -34,6 +35,10 @@ class Connection(Protocol):
 
     def copy(self, table: Sequence[str], columns: Sequence[str], types: Sequence[str], rows: Iterable[Sequence[object]]) -> int:
         """Write rows by COPY, all or none, and return how many; `table` is its name, after its schema if it says one."""
+        ...
+
+    def ping(self, seconds: float) -> bool:
+        """Return whether the server answers within so many seconds; afterwards it may be of no use when it did not."""
         ...
 
     def reset(self) -> None:
@@ -76,11 +81,27 @@ class Driver(Protocol):
         name: The driver's name in SQLAlchemy's URLs.
         errors: What its calls raise.
         dialect: How statements and values are written for it.
+        is_pooled: Whether a transaction pooler stands before the server, so that nothing outlives a transaction.
+        has_names: Whether prepared statements keep their names; false behind a pooler that does not know them (PgBouncer < 1.21).
     """
 
     name: str
     errors: tuple[type[Exception], ...]
     dialect: Dialect
+    is_pooled: bool
+    has_names: bool
+
+    def recognise(self, pooler: Pooler, seconds: float) -> None:
+        """Find out, over a connection of its own, what stands before the server; `none` looks at nothing.
+
+        A pooler tells each client a process number that is not its server's. One that knows named statements gives them names
+        of its own on the server.
+
+        Raises:
+            Unreachable: The server cannot be reached.
+            ConfigError: What was asked for cannot be had through a pooler.
+        """
+        ...
 
     def connect(self, seconds: float) -> Connection:
         """Open a connection within so many seconds.

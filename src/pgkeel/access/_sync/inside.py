@@ -1,0 +1,85 @@
+# Generated from pgkeel/access/_async/inside.py by tools/unasync.py; do not edit.
+"""Compiled statements on the connection of a unit of work."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, TypeVar
+
+from pgkeel.access._colour.threaded import now
+from pgkeel.access._drivers._sync.port import Connection
+from pgkeel.access._sync.runner import Runner, drop_lost, rows_of
+from pgkeel.access.compiled import Compiled
+from pgkeel.access.lasting import refuse_session_feature
+from pgkeel.access.touched import Touched
+
+if TYPE_CHECKING:
+    from pgkeel.access._sync.transaction import Transaction
+
+__all__ = ["TransactionRunner"]
+
+T = TypeVar("T")
+
+
+class TransactionRunner(Runner):
+    """Runs compiled statements on the connection of a unit of work."""
+
+    __slots__ = ("_transaction",)
+    is_autocommit = False
+
+    def __init__(self, transaction: "Transaction") -> None:
+        """Run in this transaction."""
+        outer = transaction._runner  # noqa: SLF001 - the two are one thing in two shapes
+        super().__init__(outer.pool, outer.hooks, outer.caching)
+        self._transaction = transaction
+
+    def one(self, query: Compiled[T], values: Sequence[object]) -> T | None:
+        """Return the first row, or None."""
+        bound = query.bind(values)
+        record = self._run(query.sql, query.doing, lambda connection: connection.fetch_row(query.sql, bound))
+        return None if record is None else query.read(record)
+
+    def all(self, query: Compiled[T], values: Sequence[object]) -> list[T]:
+        """Return all rows."""
+        bound = query.bind(values)
+        return query.read_all(self._run(query.sql, query.doing, lambda connection: connection.fetch(query.sql, bound)))
+
+    def copy(
+        self, table: Sequence[str], columns: Sequence[str], types: Sequence[str], rows: Iterable[Sequence[object]], doing: str
+    ) -> int:
+        """Write rows by COPY, all or none, and return how many."""
+        return self._run(doing, doing, lambda connection: connection.copy(table, columns, types, rows))
+
+    def sql(self, text: str, values: Sequence[object], into: Callable[..., T]) -> list[T]:
+        """Run hand-written SQL and return its rows; a session setting it leaves is wiped after the transaction."""
+        if self.pool.driver.is_pooled:
+            refuse_session_feature(text)
+        try:
+            return self.rows(text, values, into)
+        finally:
+            self._transaction.mark_lasting(text)
+
+    def rows(self, text: str, values: Sequence[object], into: Callable[..., T]) -> list[T]:
+        """Run SQL that leaves nothing of the session behind, and return its rows."""
+        return rows_of(self._run(text, "sql", lambda connection: connection.fetch_named(text, values)), into)
+
+    def execute(self, text: str) -> int:
+        """Run a statement without values and return how many rows it touched."""
+        return self._run(text, "transaction", lambda connection: connection.execute(text))
+
+    def announced(self, touched: Touched, work: Callable[[], T]) -> T:
+        """Write, and note it for the end of the transaction."""
+        self._transaction.touched.add(touched)
+        return work()
+
+    def _run(self, sql: str, doing: str, work: Callable[[Connection], T]) -> T:
+        transaction = self._transaction
+        slot = transaction.slot_for(sql, doing)
+        began = now()
+        try:
+            slot.connection.begin()
+            return work(slot.connection)
+        except self._errors as err:
+            failure = transaction.failed(err, doing)
+            drop_lost(slot, failure)
+        finally:
+            self.pool.note_slow(doing, now() - began)
+        raise failure

@@ -1,0 +1,2 @@
+-- utility: one row, the plan
+EXPLAIN (FORMAT JSON, SETTINGS) {statement}

@@ -1,0 +1,2 @@
+-- utility: one row, the plan whatever the values are
+EXPLAIN (FORMAT JSON, SETTINGS, GENERIC_PLAN) {statement}
