@@ -10,8 +10,8 @@ from pgkeel import migrations
 from pgkeel.cli.answer import Answer, answers, current_project, talk
 from pgkeel.cli.lint import lint
 from pgkeel.cli.migrate_backfill import backfill
+from pgkeel.cli.migrate_new import new
 from pgkeel.cli.migrate_schema import SCHEMA_COMMANDS
-from pgkeel.core import clock
 from pgkeel.core.errors import UsageError
 from pgkeel.core.project import Project
 from pgkeel.migrations import Options, Outcome, Source, Status
@@ -30,17 +30,8 @@ def migrate() -> None:
     """Create, apply, revert and inspect migrations."""
 
 
-for command in (backfill, lint, *SCHEMA_COMMANDS):
+for command in (new, backfill, lint, *SCHEMA_COMMANDS):
     migrate.add_command(command)
-
-
-@migrate.command()
-@click.argument("words", nargs=-1, required=True)
-@answers
-def new(words: tuple[str, ...]) -> Answer:
-    """Make the file of a new migration: `pgkeel migrate new add phone`."""
-    path = migrations.new(_chosen(current_project(), "app")[0], " ".join(words), now=clock.now())
-    return Answer({"path": path}, path)
 
 
 @migrate.command()

@@ -9,14 +9,15 @@ from psycopg import pq
 from pgkeel.core.errors import NotFound
 from pgkeel.core.ids import new_id
 from pgkeel.migrations import ledger
+from pgkeel.migrations.backfill.empty import finish_empty
 from pgkeel.migrations.drift import remember
 from pgkeel.migrations.execute import Run, carry_out, scribe_of, step_of
 from pgkeel.migrations.guard import Watcher, runner_lock, session_role
 from pgkeel.migrations.loss import require_nothing_lost
 from pgkeel.migrations.message import as_role
-from pgkeel.migrations.options import DEFAULTS, Options, Outcome, Report, silent
+from pgkeel.migrations.options import DEFAULTS, Options, Outcome, Report, Step, silent
 from pgkeel.migrations.ownership import require_own_tables
-from pgkeel.migrations.plan import Files, Task, plan_down, plan_up
+from pgkeel.migrations.plan import Files, Task, plan_down, plan_up, require_backfills
 from pgkeel.migrations.source import Source, read
 from pgkeel.migrations.squashed import adopt, seen
 from pgkeel.migrations.syntax import require_syntax
@@ -45,6 +46,7 @@ def up(connection: Connection, sources: Sequence[Source], options: Options = DEF
         return _planned(_plan_up(connection, files, options))
     with _running(connection, options, report) as run:
         adopt(connection, files)
+        finish_empty(connection)
         return _carry_out(run, _plan_up(connection, files, options))
 
 
@@ -94,10 +96,19 @@ def redo(connection: Connection, sources: Sequence[Source], options: Options = D
 
 
 def _carry_out(run: Run, tasks: Sequence[Task]) -> Outcome:
-    steps = tuple(carry_out(run, task) for task in tasks)
+    steps = tuple(_carry_out_one(run, task) for task in tasks)
     if tasks:
         remember(scribe_of(run, tasks[-1]), run.options.search_path, len(tasks[-1].units))
     return Outcome(steps)
+
+
+def _carry_out_one(run: Run, task: Task) -> Step:
+    if task.needs:  # of a file that this very run may have applied
+        require_backfills(task, ledger.unfinished_backfills(run.connection))
+    step = carry_out(run, task)
+    if task.backfills:
+        finish_empty(run.connection)
+    return step
 
 
 def _read(sources: Sequence[Source]) -> Files:
