@@ -10,7 +10,9 @@ from pgkeel import migrations
 from pgkeel.cli.answer import Answer, answers, current_project, talk
 from pgkeel.cli.lint import lint
 from pgkeel.cli.migrate_backfill import backfill
+from pgkeel.cli.migrate_import import import_
 from pgkeel.cli.migrate_new import new
+from pgkeel.cli.migrate_repair import REPAIR_COMMANDS
 from pgkeel.cli.migrate_schema import SCHEMA_COMMANDS
 from pgkeel.core.errors import UsageError
 from pgkeel.core.project import Project
@@ -30,7 +32,7 @@ def migrate() -> None:
     """Create, apply, revert and inspect migrations."""
 
 
-for command in (new, backfill, lint, *SCHEMA_COMMANDS):
+for command in (new, import_, backfill, lint, *SCHEMA_COMMANDS, *REPAIR_COMMANDS):
     migrate.add_command(command)
 
 
