@@ -32,7 +32,7 @@ def test_a_recipe_is_shown_written_and_clean(project: Home, outside: Environment
 
     planned = project.data(*recipe, "--dry-run", env=outside)
     written = project.data(*recipe, env=outside)
-    code, kind, said = project.error("migrate", "new", "--recipe", "not-null", "persons.phone", env=outside)
+    code, kind, said = project.error("migrate", "new", "--recipe", "not-null", "poeple.phone", env=outside)
     lonely = project.error("migrate", "new", "a", "--dry-run", env=outside)
 
     assert [Path(one["path"]).name[15:] for one in written["files"]] == [

@@ -3,5 +3,5 @@ SELECT CASE namespace.nspname WHEN 'public' THEN class.relname::text ELSE concat
 FROM pg_class AS class
 JOIN pg_namespace AS namespace ON namespace.oid = class.relnamespace
 WHERE class.relkind IN ('r', 'p')
-  AND namespace.nspname NOT IN ('pg_catalog', 'information_schema')
+  AND namespace.nspname NOT IN ('pg_catalog', 'information_schema', 'pgkeel')
 ORDER BY name
