@@ -15,16 +15,14 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 
 from bench.harness import Entry, Scale, Target, at_least, paired, paired_async, ratio, skipped, wall
+from bench.posts import PAGE, POINT, fill
 from pgkeel.access import Database
 from pgkeel.access import sync as sync_form
 from pgkeel.core.url import Url
 from pgkeel.local import choose_account, find_runtime
-from pgkeel.schema.models import Base, Post, User
+from pgkeel.schema.models import Post
 from pgkeel.testing.servers import scratch_cluster
 
-_ROWS = "id, user_id, title, content, status, metadata, published_at, created_at, updated_at, version, deleted_at"
-_POINT = f"SELECT {_ROWS} FROM posts WHERE id = $1 AND deleted_at IS NULL"
-_PAGE = f"SELECT {_ROWS} FROM posts WHERE deleted_at IS NULL ORDER BY id LIMIT 51"
 Work = Callable[[], Awaitable[object]]
 
 
@@ -60,24 +58,12 @@ def entries(scale: Scale) -> Iterator[Entry]:
     with scratch_cluster(runtime=find_runtime("17", account=account), account=account) as cluster:
         cluster.create_database("bench")
         url = cluster.superuser_url("bench")
-        keys = _fill(url, scale.pick(2_000, 100_000))
+        _, keys = fill(url, scale.pick(2_000, 100_000))
         yield from asyncio.run(_measure(url, keys, scale, "unix"))
         yield _measure_sync(url, keys, scale, "unix")
     for identity, figure, peer, target in _FIGURES:
         reason = "only the socket is measured so far"
         yield skipped(f"{identity}.tls", figure, better="higher", against=peer, target=target, reason=reason)
-
-
-def _fill(url: Url, count: int) -> list[UUID]:
-    engine = sqlalchemy.create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(url.reveal()))
-    Base.metadata.create_all(engine)
-    engine.dispose()
-    with sync_form.Database(url) as db:
-        author = db.repository(User).insert(email="bench@example.org", password_hash="!")
-        rows = ({"user_id": author, "title": f"post {n}", "content": "word " * 60, "metadata": {"n": n}} for n in range(count))
-        keys = db.repository(Post).insert_many_returning(rows)
-        db.sql("VACUUM ANALYZE posts")
-    return keys
 
 
 @asynccontextmanager
@@ -104,9 +90,9 @@ async def _measure(url: Url, keys: list[UUID], scale: Scale, transport: str) -> 
         ours = _times(points, lambda: posts.get(next(ring)))
         page = _times(pages, lambda: posts.page(limit=50))
         pairs = {
-            _POINT_RAW: await paired_async(ours, _times(points, lambda: raw.fetchrow(_POINT, next(ring))), scale.runs),
+            _POINT_RAW: await paired_async(ours, _times(points, lambda: raw.fetchrow(POINT, next(ring))), scale.runs),
             _POINT_ORM: await paired_async(ours, _times(points, orm), scale.runs),
-            _PAGE_RAW: await paired_async(page, _times(pages, lambda: raw.fetch(_PAGE)), scale.runs),
+            _PAGE_RAW: await paired_async(page, _times(pages, lambda: raw.fetch(PAGE)), scale.runs),
         }
     return [_entry(figure, measured, transport) for figure, measured in pairs.items()]
 
@@ -122,7 +108,7 @@ def _times(count: int, work: Work) -> Work:
 def _measure_sync(url: Url, keys: list[UUID], scale: Scale, transport: str) -> Entry:
     ring = itertools.cycle(keys)
     count = scale.pick(300, 2000)
-    statement = _POINT.replace("$1", "%s")
+    statement = POINT.replace("$1", "%s")
     with sync_form.Database(url) as db, psycopg.connect(url.reveal(), autocommit=True) as raw:
         posts = db.repository(Post)
 

@@ -27,6 +27,8 @@ SUBSTITUTIONS = (
     (r"\bcreate_async_engine\b", "create_engine"),
     (r"\bAsyncEngine\b", "Engine"),
     (r"\bAsyncSession\b", "Session"),
+    (r"\bAwaitable\[T\]", "T"),
+    (r"\bAwaitable, ", ""),
 )
 _COMPILED = tuple((re.compile(pattern), replacement) for pattern, replacement in SUBSTITUTIONS)
 

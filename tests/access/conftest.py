@@ -26,6 +26,7 @@ from pgkeel.schema.models import Base
 
 _numbers = itertools.count()
 _templates: dict[str, str] = {}
+_shared: set[str] = set()
 
 
 @pytest.fixture
@@ -55,6 +56,25 @@ def url(superuser: Url, template: str, worker_id: str) -> Iterator[Url]:
         connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(identifier(name)))
 
 
+@pytest.fixture
+def shared_url(superuser: Url, template: str) -> Url:
+    """One database for many tests, emptied before each: for those that leave nothing behind but rows.
+
+    A module takes it with a fixture `url` of its own.
+    """
+    name = f"{template}_shared"
+    if name not in _shared:
+        with connect(superuser) as connection:
+            statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+            connection.execute(statement.format(identifier(name), identifier(template)))
+        _shared.add(name)
+    place = superuser.with_database(name)
+    with connect(place) as connection:
+        connection.execute("TRUNCATE users, posts, comments, events, sessions, user_tokens, user_roles")
+        connection.execute("DELETE FROM roles WHERE name NOT IN ('user', 'admin')")
+    return place
+
+
 class Threaded:
     """The sync form behind awaitable calls."""
 
@@ -63,10 +83,14 @@ class Threaded:
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._inner, name)
-        if name in {"repository", "with_deleted"}:
+        if name in {"include", "repository", "with_deleted"}:
             return lambda *given: Threaded(found(*given))
         if name == "transaction":
-            return lambda: _transaction(found)
+            return lambda **options: _transaction(found, options)
+        if name == "run":
+            return lambda work, **options: _awaitable(found)(_driven(work), **options)
+        if name == "expect":
+            return found
         return _awaitable(found) if inspect.ismethod(found) else found
 
 
@@ -78,9 +102,27 @@ def _awaitable(method: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @asynccontextmanager
-async def _transaction(begin: Callable[[], Any]) -> AsyncIterator[Any]:
-    with begin() as session:
+async def _transaction(begin: Callable[..., Any], options: dict[str, Any]) -> AsyncIterator[Any]:
+    with begin(**options) as session:
         yield session
+
+
+def _driven(work: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a coroutine function as a plain one: with the sync form, nothing that it awaits ever suspends it."""
+
+    def call(*given: Any) -> Any:
+        try:
+            work(*given).send(None)
+        except StopIteration as end:
+            return end.value
+        raise AssertionError("the work waited for something")
+
+    return call
+
+
+async def done(result: Any) -> Any:
+    """Return the result of a call of either form."""
+    return await result if inspect.isawaitable(result) else result
 
 
 COLOURS = ("asyncpg", "psycopg-async", "psycopg-sync")

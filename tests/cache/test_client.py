@@ -251,3 +251,18 @@ async def _pour(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> Non
         pass
     finally:
         sink.close()
+
+
+@pytest.mark.parametrize("is_socket", [True, False])
+def test_another_event_loop_serves_too(valkey_server: Valkey, valkey_db: CacheUrl, *, is_socket: bool) -> None:
+    uvloop = pytest.importorskip("uvloop", reason="make venv-bench installs it")
+    socket_url = msgspec.structs.replace(valkey_db, socket=str(valkey_server.socket / "valkey.sock"))
+
+    async def ask() -> list[bytes]:
+        client = Client(socket_url if is_socket else valkey_db)
+        answers = await asyncio.gather(*[client.call("ECHO", str(number)) for number in range(5)])
+        await client.close()
+        return answers
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        assert runner.run(ask()) == [b"0", b"1", b"2", b"3", b"4"]

@@ -68,7 +68,7 @@ async def test_a_read_that_a_write_overtook_is_not_kept(table: Table, cache: Any
 async def test_a_value_that_slipped_in_after_the_mark_was_lost_dies(table: Table, cache: Any) -> None:
     change = touch(cache, table)
     await change.mark()
-    await cache.client.call("DEL", NAMES.row("users", KEY))
+    await cache.client.call("DEL", NAMES.rows("users")(KEY))
     assert await table.read() == "ada"
     table.name = "grace"
     assert await table.read() == "ada"
@@ -99,7 +99,7 @@ async def test_the_mark_of_a_dead_writer_ends_by_itself(open_cache: OpenCache) -
 
 async def test_a_mark_has_no_time_to_live_so_that_a_full_memory_does_not_drop_it(table: Table, cache: Any) -> None:
     await touch(cache, table).mark()
-    name = NAMES.row("users", KEY)
+    name = NAMES.rows("users")(KEY)
     assert await cache.client.call("PTTL", name) == -1
     assert (await cache.client.call("GET", name))[:1] == b"T"
 

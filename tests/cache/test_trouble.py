@@ -29,7 +29,7 @@ def table(cache: Any) -> Table:
 
 
 async def test_a_key_of_another_type_in_the_way_is_no_obstacle(table: Table, cache: Any) -> None:
-    name = NAMES.row("users", KEY)
+    name = NAMES.rows("users")(KEY)
     await cache.client.call("RPUSH", name, "x")
     assert await table.read() == "ada"
     await cache.client.call("DEL", name)
@@ -41,7 +41,7 @@ async def test_a_key_of_another_type_in_the_way_is_no_obstacle(table: Table, cac
 
 async def test_garbage_in_the_cache_is_not_served(table: Table, cache: Any) -> None:
     await table.read()
-    name = NAMES.row("users", KEY)
+    name = NAMES.rows("users")(KEY)
     held = await cache.client.call("GET", name)
     for garbage in (b"", b"V", b"Vxxx", held[:-1], held[:49] + b"\xc1\xff", b"\xff" * 100):
         await cache.client.call("SET", name, garbage)

@@ -1,12 +1,18 @@
 """A folder of migration files and a connection to an empty database."""
 
+import os
+import subprocess
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from pgkeel.core.url import Url
+from pgkeel.local import Account, find_runtime
 from pgkeel.migrations import Source
+from pgkeel.migrations.dump import Dumper
+from pgkeel.migrations.scratch import Scratch, scratch_on
 from pgkeel.postgres import Connection, connect
 from tests.migrations.folders import Tables, Write
 
@@ -46,3 +52,22 @@ def tables(connection: Connection) -> Tables:
         return {row["tablename"] for row in rows}
 
     return names
+
+
+@pytest.fixture
+def pg_dump(empty_db: Url, account: Account, major: str) -> Dumper:
+    """Runs pg_dump of the server's major on the test's database."""
+    runtime = find_runtime(major, account=account)
+
+    def run(arguments: object) -> str:
+        argv = [str(runtime.program("pg_dump")), "-d", empty_db.reveal(), *arguments]  # type: ignore[misc]
+        done = subprocess.run(argv, env={**os.environ, **runtime.environment}, capture_output=True, text=True, check=True)
+        return done.stdout
+
+    return run
+
+
+@pytest.fixture
+def scratch(superuser: Url) -> Scratch:
+    """Gives empty databases beside the test's own."""
+    return partial(scratch_on, superuser)

@@ -1,14 +1,10 @@
 """A dump is always the same text, and makes the same schema with the same ledger."""
 
-import os
-import subprocess
 from collections.abc import Callable, Iterator
 
 import pytest
 
-from pgkeel.core.url import Url
-from pgkeel.local import Cluster, find_runtime
-from pgkeel.local.account import Account
+from pgkeel.local import Cluster
 from pgkeel.migrations import Source, status, up
 from pgkeel.migrations.dump import Dumper, NotEmpty, dump, load_dump
 from pgkeel.migrations.errors import BadMigration, HalfApplied, MigrationFailed
@@ -18,19 +14,6 @@ from tests.migrations.folders import Write
 from tests.migrations.test_conversion import SCHEMA
 
 ALL = f"-- Up Migration\n{SCHEMA}\n-- Down Migration\nDROP TABLE things CASCADE;\n"
-
-
-@pytest.fixture
-def pg_dump(empty_db: Url, account: Account, major: str) -> Dumper:
-    """Runs pg_dump of the server's major on the test's database."""
-    runtime = find_runtime(major, account=account)
-
-    def run(arguments: object) -> str:
-        argv = [str(runtime.program("pg_dump")), "-d", empty_db.reveal(), *arguments]  # type: ignore[misc]
-        done = subprocess.run(argv, env={**os.environ, **runtime.environment}, capture_output=True, text=True, check=True)
-        return done.stdout
-
-    return run
 
 
 @pytest.fixture

@@ -42,7 +42,7 @@ FLYWAY = {
     "V2__index.sql.conf": "executeInTransaction=false\n",
 }
 NODE = {
-    "1700000000000_users.sql": "-- Up Migration\nCREATE TABLE users (id int PRIMARY KEY);\n-- Down Migration\nDROP TABLE users;\n",
+    "1700000000000_users.sql": "-- Up Migration\nCREATE TABLE users (id int PRIMARY KEY);\n--Down Migration\nDROP TABLE users;\n",
     "1700000000500_more.sql": "ALTER TABLE users ADD COLUMN n int;\n---- Down Migration\nALTER TABLE users DROP COLUMN n;\n",
     "20240101000000000_utc.sql": "ALTER TABLE users ADD COLUMN late int;\n",
 }

@@ -1,23 +1,15 @@
 """What `verify` sees, and what it leaves alone."""
 
-from functools import partial
-
 import pytest
 
-from pgkeel.core.url import Url
 from pgkeel.migrations import Source, down, up
-from pgkeel.migrations.scratch import Scratch, scratch_on
+from pgkeel.migrations.scratch import Scratch
 from pgkeel.migrations.verify import Verdict, verify
 from pgkeel.postgres import Connection
 from tests.migrations.folders import Write
 from tests.migrations.test_conversion import MUTATIONS, SCHEMA
 
 TABLE = "-- Up Migration\nCREATE TABLE t (id int PRIMARY KEY, n int);\n-- Down Migration\nDROP TABLE t;\n"
-
-
-@pytest.fixture
-def scratch(superuser: Url) -> Scratch:
-    return partial(scratch_on, superuser)
 
 
 def codes(verdict: Verdict) -> list[tuple[str, str]]:

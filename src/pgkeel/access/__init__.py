@@ -9,6 +9,7 @@ from pgkeel.access.errors import (
     AccessError,
     AlreadyExists,
     CheckFailed,
+    CommitUnknown,
     Conflict,
     ConnectionLost,
     Constraint,
@@ -20,26 +21,36 @@ from pgkeel.access.errors import (
     PoolClosed,
     PoolExhausted,
     ReadOnly,
+    RepeatedStatement,
     RetryNeeded,
+    SchemaChanged,
+    SessionFeature,
     StatementFailed,
     Timeout,
+    TransactionAborted,
+    UnexpectedCount,
 )
 from pgkeel.access.page import Page
 
 if TYPE_CHECKING:
     from pgkeel.access._async.database import Database
+    from pgkeel.access._async.hooks import Hook
     from pgkeel.access._async.repository import Repository
+    from pgkeel.access._async.transaction import Transaction
+    from pgkeel.access.touched import Touched
 
 __all__ = [
     "AccessError",
     "AlreadyExists",
     "CheckFailed",
+    "CommitUnknown",
     "Conflict",
     "ConnectionLost",
     "Constraint",
     "Database",
     "ForeignKeyMissing",
     "Holder",
+    "Hook",
     "InvalidCursor",
     "InvalidValue",
     "NotFound",
@@ -47,13 +58,26 @@ __all__ = [
     "PoolClosed",
     "PoolExhausted",
     "ReadOnly",
+    "RepeatedStatement",
     "Repository",
     "RetryNeeded",
+    "SchemaChanged",
+    "SessionFeature",
     "StatementFailed",
     "Timeout",
+    "Touched",
+    "Transaction",
+    "TransactionAborted",
+    "UnexpectedCount",
 ]
 
-_LAZY = {"Database": "pgkeel.access._async.database", "Repository": "pgkeel.access._async.repository"}
+_LAZY = {
+    "Database": "pgkeel.access._async.database",
+    "Hook": "pgkeel.access._async.hooks",
+    "Repository": "pgkeel.access._async.repository",
+    "Touched": "pgkeel.access.touched",
+    "Transaction": "pgkeel.access._async.transaction",
+}
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - what PEP 562 asks for

@@ -1,7 +1,8 @@
 """Many rows on their way into a table: the columns of the first row, values as the driver writes them."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
+from operator import attrgetter, itemgetter
 from typing import Any
 
 import msgspec
@@ -11,10 +12,12 @@ from sqlalchemy.engine import Dialect
 from pgkeel.access.shape import Shape
 from pgkeel.core.errors import UsageError
 
-__all__ = ["Batch", "batch_of"]
+__all__ = ["Batch", "arrays_of", "batch_of", "last_of"]
+
+Processor = Callable[[Any], Any]
 
 
-class Batch(msgspec.Struct, frozen=True):
+class Batch:
     """Rows for one table.
 
     Attributes:
@@ -22,37 +25,71 @@ class Batch(msgspec.Struct, frozen=True):
         columns: Their names in the table.
         types: Their types as the server calls them.
         table: The table's name, after its schema if it has one.
+        given: How many rows were read so far: in an error, the bad one is the last of them.
     """
 
-    names: tuple[str, ...]
-    columns: tuple[str, ...]
-    types: tuple[str, ...]
-    table: tuple[str, ...]
-    _rows: Iterator[object]
-    _processors: tuple[Any, ...]
+    __slots__ = ("_changed", "_rows", "columns", "given", "names", "table", "types")
+
+    def __init__(self, shape: Shape[Any], names: tuple[str, ...], rows: Iterator[tuple[Any, ...]], dialect: Dialect) -> None:
+        """Prepare; `rows` are read once."""
+        columns = [shape.column(name) for name in names]
+        self.names = names
+        self.columns = tuple(column.name for column in columns)
+        self.types = tuple(_type_name(column, dialect) for column in columns)
+        self.table = (shape.table.schema, shape.table.name) if shape.table.schema else (shape.table.name,)
+        self.given = 0
+        self._rows = rows
+        processors = [column.type.dialect_impl(dialect).bind_processor(dialect) for column in columns]
+        self._changed = [(place, processor) for place, processor in enumerate(processors) if processor is not None]
 
     def records(self) -> Iterator[Sequence[object]]:
         """Yield the rows' values in the order of the columns, as the driver's COPY wants them."""
-        changed = [(place, processor) for place, processor in enumerate(self._processors) if processor is not None]
+        changed = self._changed
         for row in self._rows:
-            values = self._values(row)
+            self.given += 1
+            if not changed:
+                yield row
+                continue
+            values = list(row)
             for place, processor in changed:
                 values[place] = processor(values[place])
             yield values
 
-    def arrays(self) -> list[list[object]]:
-        """Return the values of each column; the statement's own types convert them."""
-        rows = [self._values(row) for row in self._rows]
-        return [list(column) for column in zip(*rows, strict=True)]
+    def values(self) -> list[tuple[Any, ...]]:
+        """Return the values of each row; the statement's own types convert them."""
+        return list(self._rows)
 
-    def _values(self, row: object) -> list[object]:
-        fields = _fields(row)
-        if len(fields) != len(self.names):
-            raise UsageError("the rows of a batch have different fields", hint="give every row the fields of the first")
-        try:
-            return [fields[name] for name in self.names]
-        except KeyError:
-            raise UsageError("the rows of a batch have different fields", hint="give every row the fields of the first") from None
+    def arrays(self) -> list[list[object]]:
+        """Return the values of each column."""
+        return arrays_of(self.values(), len(self.names))
+
+
+def arrays_of(rows: Sequence[Sequence[object]], width: int) -> list[list[object]]:
+    """Return rows as columns."""
+    return [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(width)]
+
+
+def last_of(rows: Sequence[tuple[Any, ...]], places: Sequence[int]) -> tuple[list[tuple[Any, ...]], list[int]]:
+    """Return the last row of each key, in the order in which the keys first came, and for each row the place of its key.
+
+    A statement may touch a row once only; of two rows with one key the later one counts.
+
+    Args:
+        rows: All rows.
+        places: Where in a row its key stands.
+    """
+    found: dict[object, int] = {}
+    kept: list[tuple[Any, ...]] = []
+    order = []
+    get = itemgetter(*places)
+    for row in rows:
+        place = found.setdefault(get(row), len(kept))
+        if place == len(kept):
+            kept.append(row)
+        else:
+            kept[place] = row
+        order.append(place)
+    return kept, order
 
 
 def batch_of(shape: Shape[Any], rows: Iterable[object], dialect: Dialect) -> Batch | None:
@@ -65,30 +102,52 @@ def batch_of(shape: Shape[Any], rows: Iterable[object], dialect: Dialect) -> Bat
     first = next(waiting, None)
     if first is None:
         return None
-    names = tuple(_fields(first))
-    columns = [shape.column(name) for name in names]
-    table = shape.table
-    return Batch(
-        names=names,
-        columns=tuple(column.name for column in columns),
-        types=tuple(_type_name(column, dialect) for column in columns),
-        table=(table.schema, table.name) if table.schema else (table.name,),
-        _rows=chain((first,), waiting),
-        _processors=tuple(column.type.dialect_impl(dialect).bind_processor(dialect) for column in columns),
-    )
+    names = _names(first)
+    if not names:
+        raise UsageError("a row without fields cannot be written in bulk", hint="insert_many([{'title': …}, …])")
+    read = _from_structs if isinstance(first, msgspec.Struct) else _from_mappings
+    return Batch(shape, names, read(names, chain((first,), waiting), type(first)), dialect)
 
 
-def _fields(row: object) -> Mapping[str, object]:
-    if isinstance(row, Mapping):
-        return row
+def _names(row: object) -> tuple[str, ...]:
     if isinstance(row, msgspec.Struct):
-        return {name: getattr(row, name) for name in row.__struct_fields__}
-    raise UsageError(f"a row is a mapping or a struct, not a {type(row).__name__}", hint="insert_many([{'title': …}, …])")
+        return row.__struct_fields__
+    if not isinstance(row, Mapping):
+        raise _strange(row)
+    return tuple(row)
+
+
+def _from_structs(names: tuple[str, ...], rows: Iterable[Any], kind: type) -> Iterator[tuple[Any, ...]]:
+    get = attrgetter(*names)
+    is_single = len(names) == 1
+    for place, row in enumerate(rows):
+        if type(row) is not kind:
+            raise _uneven(place)
+        yield (get(row),) if is_single else get(row)
+
+
+def _from_mappings(names: tuple[str, ...], rows: Iterable[Any], _: type) -> Iterator[tuple[Any, ...]]:
+    get, width = itemgetter(*names), len(names)
+    for place, row in enumerate(rows):
+        if type(row) is not dict and not isinstance(row, Mapping):
+            raise _strange(row)
+        try:
+            values = get(row)
+        except KeyError:
+            raise _uneven(place) from None
+        if len(row) != width:
+            raise _uneven(place)
+        yield values if width > 1 else (values,)
+
+
+def _uneven(place: int) -> UsageError:
+    return UsageError(f"row {place} of the batch has different fields", hint="give every row the fields of the first")
+
+
+def _strange(row: object) -> UsageError:
+    return UsageError(f"a row is a mapping or a struct, not a {type(row).__name__}", hint="insert_many([{'title': …}, …])")
 
 
 def _type_name(column: Column[Any], dialect: Dialect) -> str:
-    return (
-        column.type.compile(dialect).partition("(")[0].strip().lower()
-        if "WITH" not in column.type.compile(dialect)
-        else "timestamptz"
-    )
+    name = column.type.compile(dialect)
+    return "timestamptz" if "WITH" in name else name.partition("(")[0].strip().lower()

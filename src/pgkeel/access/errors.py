@@ -9,12 +9,18 @@ AccessError
 ├── InvalidValue        a value does not fit its column's type
 ├── StatementFailed     the server refused the statement for another reason (`sqlstate`)
 ├── Timeout             a statement, lock or transaction timeout; cancelled by the server
-├── RetryNeeded         serialization failure or deadlock: run the whole transaction again
+├── RetryNeeded         serialization failure or deadlock: run the whole transaction again (`db.run` does)
+│   └── SchemaChanged   a migration changed a table under a prepared statement of the transaction
 ├── ReadOnly            the server or the transaction is read-only
 ├── PoolExhausted       no connection became free in time (`holders`)
 ├── PoolClosed          the database handle is not open
+├── TransactionAborted  a statement failed and its error was swallowed: nothing of the transaction is kept
+├── RepeatedStatement   one statement ran so often in one scope that it should be one statement for many rows (N+1)
+├── UnexpectedCount     other than the expected number of statements ran (`db.expect`)
 └── InvalidCursor       a page cursor was altered, or belongs to another query
 ConnectionLost (Unreachable)   the connection ended while it was used
+└── CommitUnknown       … while COMMIT was on its way: it may be kept or not; never repeated by `db.run`
+SessionFeature (UsageError)    a transaction pooler stands before the server, and this needs a session
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,6 +36,7 @@ __all__ = [
     "AccessError",
     "AlreadyExists",
     "CheckFailed",
+    "CommitUnknown",
     "Conflict",
     "ConnectionLost",
     "Constraint",
@@ -41,16 +48,26 @@ __all__ = [
     "PoolClosed",
     "PoolExhausted",
     "ReadOnly",
+    "RepeatedStatement",
     "RetryNeeded",
+    "SchemaChanged",
+    "SessionFeature",
     "StatementFailed",
     "Timeout",
+    "TransactionAborted",
+    "UnexpectedCount",
 ]
 
 
 class AccessError(errors.KeelError):
-    """A statement could not be carried out."""
+    """A statement could not be carried out.
+
+    Attributes:
+        row: Of many rows that were written, the one that was refused, from 0; None when it is not known.
+    """
 
     code: ClassVar[str] = "access"
+    row: int | None = None
 
 
 class NotFound(AccessError):
@@ -162,16 +179,52 @@ class RetryNeeded(StatementFailed):
     code = "retry_needed"
 
 
+class SchemaChanged(RetryNeeded):
+    """A migration changed a table under a prepared statement of this transaction; run the whole transaction again."""
+
+    code = "schema_changed"
+
+
 class ReadOnly(StatementFailed):
     """The server or the transaction only reads."""
 
     code = "read_only"
 
 
+class TransactionAborted(AccessError):
+    """A statement of the transaction failed and its error was swallowed; nothing of the transaction is kept."""
+
+    code = "transaction_aborted"
+
+
+class RepeatedStatement(AccessError):
+    """One statement ran again and again in one scope; one statement for many rows would do."""
+
+    code = "repeated_statement"
+
+
+class UnexpectedCount(AccessError, AssertionError):
+    """Other than the expected number of statements ran; an assertion too, so that a test fails and does not err."""
+
+    code = "unexpected_count"
+
+
 class ConnectionLost(errors.Unreachable):
     """The connection ended while it was used; whether a write happened is not known."""
 
     code = "connection_lost"
+
+
+class CommitUnknown(ConnectionLost):
+    """The connection ended while COMMIT was on its way: the transaction may be kept or not."""
+
+    code = "commit_unknown"
+
+
+class SessionFeature(errors.UsageError):
+    """A transaction pooler stands before the server: what outlives a transaction belongs to nobody there."""
+
+    code = "session_feature"
 
 
 class Holder(msgspec.Struct, frozen=True):
@@ -181,15 +234,18 @@ class Holder(msgspec.Struct, frozen=True):
         name: Task or thread.
         doing: What it was taken for.
         held: For how long.
+        stack: Where it was taken, nearest frame first; only where the handle debugs its pool.
     """
 
     name: str
     doing: str
     held: timedelta
+    stack: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         """Return one line for an error."""
-        return f"{self.name} ({self.doing}) for {format_duration(self.held)}"
+        place = f" at {self.stack[0]}" if self.stack else ""
+        return f"{self.name} ({self.doing}) for {format_duration(self.held)}{place}"
 
 
 class PoolExhausted(AccessError):

@@ -16,7 +16,9 @@ __all__ = ["arranged", "reader", "taints"]
 
 T = TypeVar("T")
 _CLEAN = re.compile(
-    r"(?:\s|--[^\n]*\n|/\*.*?\*/|\()*(select|insert|update|delete|with|values|merge|table|explain)\b", re.IGNORECASE | re.DOTALL
+    r"(?:\s|--[^\n]*\n|/\*.*?\*/|\()*(select|insert|update|delete|with|values|merge|table|explain|show|lock|savepoint|release"
+    r"|rollback|truncate|refresh|analyze|vacuum|alter|drop|comment|grant|revoke|set\s+(?:local|transaction|constraints))\b",
+    re.IGNORECASE | re.DOTALL,
 )
 _LASTING = re.compile(r"set_config|pg_(try_)?advisory_lock|\binto\s+temp|dblink", re.IGNORECASE)
 

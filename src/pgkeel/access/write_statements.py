@@ -7,9 +7,10 @@ from sqlalchemy import and_, bindparam, func
 from sqlalchemy.sql.elements import ClauseElement
 
 from pgkeel.access.compiled import Compiled
+from pgkeel.access.shape import Shape
 from pgkeel.access.statements import Statements, scalar
 
-__all__ = ["delete", "insert", "restore", "soft_delete", "update"]
+__all__ = ["delete", "hidden_values", "insert", "restore", "soft_delete", "update"]
 
 R = TypeVar("R")
 
@@ -48,15 +49,21 @@ def update(statements: Statements[R], names: tuple[str, ...], *, versioned: bool
     return statements.compiled(("update", names, versioned, with_deleted), build, parameters, verb="update")
 
 
+def hidden_values(shape: Shape[Any]) -> dict[Any, Any]:
+    """Return what a soft delete writes."""
+    values: dict[Any, Any] = {shape.deleted_at: func.clock_timestamp()}
+    if shape.deleted_status is not None:
+        values[shape.table.c.status] = shape.deleted_status
+    return values
+
+
 def soft_delete(statements: Statements[R]) -> Compiled[R]:
     """Hide one row that is not hidden; returns it, or nothing."""
     shape = statements.shape
 
     def build() -> ClauseElement:
         assert shape.deleted_at is not None  # noqa: S101 - the repository asks only then
-        values: dict[Any, Any] = {shape.deleted_at: func.clock_timestamp()}
-        if shape.deleted_status is not None:
-            values[shape.table.c.status] = shape.deleted_status
+        values = hidden_values(shape)
         where = and_(*statements.by_key(), shape.deleted_at.is_(None))
         return sqlalchemy.update(shape.table).where(where).values(values).returning(*shape.columns)
 

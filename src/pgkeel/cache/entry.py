@@ -16,104 +16,108 @@ import msgspec
 
 from pgkeel.cache.codec import Codec
 
-__all__ = ["MARK", "VERSION", "Found", "Place", "epoch_ends", "fresh", "held_by"]
+__all__ = ["MARK", "MISS", "VERSION", "Shelf", "Taken", "epoch_ends", "fresh", "held_by", "joined", "lease_in"]
 
 T = TypeVar("T")
 VERSION = 16
 MARK = 29
 _VALUE, _NOTHING, _LEASE = b"V", b"N", b"L"
+_V, _N = b"VN"
 _EPOCH = 1 + VERSION
 _DEADLINE = 13
 
 
-class Found(msgspec.Struct, frozen=True, gc=False):
-    """What the cache had.
-
-    Attributes:
-        is_hit: Whether `value` is the answer.
-        value: It; None for a row that does not exist.
-        lease: Whose lease lies there, or b"".
-    """
-
-    is_hit: bool
-    value: Any = None
-    lease: bytes = b""
+MISS: Any = object()
+"""What `judge` returns where nothing may be served."""
 
 
-_MISS = Found(is_hit=False)
-_NONE = Found(is_hit=True)
+class Shelf(Generic[T]):
+    """Values of one type that depend on the same things, each under a key of its own."""
 
+    __slots__ = ("_codec", "shape", "shared")
 
-class Place(Generic[T]):
-    """Where one value lives, and what it depends on."""
-
-    __slots__ = ("_codec", "key", "keys")
-
-    def __init__(self, key: bytes, epoch: bytes, tags: Sequence[bytes], codec: Codec[T]) -> None:
-        """Name the value's key, the epoch's and those of its tags."""
+    def __init__(self, shared: tuple[bytes, ...], codec: Codec[T]) -> None:
+        """Name in `shared` the keys of the epoch and of the tags."""
         self._codec = codec
-        self.key = key
-        self.keys = (key, epoch, *tags)
+        self.shared = shared
+        self.shape = codec.shape
 
-    @property
-    def shape(self) -> bytes:
-        """What values of this place look like."""
-        return self._codec.shape
+    def judge(self, held: bytes | None, current: bytes | None) -> T | None:
+        """Return the value that lies there, or `MISS` where it may not be served.
 
-    def judge(self, replies: Sequence[bytes | None]) -> Found:
-        """Return what one MGET of `keys` means."""
-        held, *versions = replies
-        if held is None or None in versions:
-            return _MISS
-        current = b"".join([raw[1:_EPOCH] for raw in versions])  # type: ignore[index]  # none is None
-        if held[:1] == _LEASE:
-            return _leased(held) if held[_EPOCH:] == current else _MISS
-        return self._read(held, current)
+        Args:
+            held: What lies there.
+            current: What `joined` made of the versions that lie beside it.
+        """
+        if held is None or current is None:
+            return MISS  # type: ignore[no-any-return]
+        head = current + self.shape
+        if held.startswith(head, 1):
+            if held[0] == _V:
+                try:
+                    return self._codec.decode(memoryview(held)[1 + len(head) :])
+                except msgspec.MsgspecError:
+                    return MISS  # type: ignore[no-any-return]
+            if held[0] == _N:
+                return None
+        return MISS  # type: ignore[no-any-return]
 
-    def take(self, reply: bytes) -> tuple[Found, bytes]:
+    def take(self, reply: bytes) -> "Taken[T]":
         """Return what the lease's script answered: a value or another's lease, or the versions to fill under."""
         kind = reply[:1]
         if kind == b"+":
-            return _MISS, reply[1:]
+            return Taken(versions=reply[1:])
         if kind == _LEASE:
-            return _leased(reply), b""
+            return Taken(lease=reply[1:_EPOCH])
         if kind in {_VALUE, _NOTHING}:
-            return self._read(reply, reply[1 : 1 + VERSION * (len(self.keys) - 1)]), b""
-        return _MISS, b""
+            return Taken(self.judge(reply, reply[1 : 1 + VERSION * len(self.shared)]))
+        return Taken()
 
     def filled(self, value: T | None, versions: bytes) -> bytes | None:
         """Return the bytes to keep, or None for a value that cannot be kept."""
         if value is None:
-            return _NOTHING + versions + self._codec.shape
+            return _NOTHING + versions + self.shape
         encoded = self._codec.encode(value)
-        return None if encoded is None else _VALUE + versions + self._codec.shape + encoded
+        return None if encoded is None else _VALUE + versions + self.shape + encoded
 
     def copied(self, value: T | None) -> T | None:
         """Return a value of its own for one more caller, who may change it."""
         encoded = None if value is None else self._codec.encode(value)
         return value if encoded is None else self._codec.decode(encoded)
 
-    def _read(self, held: bytes, current: bytes) -> Found:
-        head = current + self._codec.shape
-        if not held.startswith(head, 1):
-            return _MISS
-        if held[:1] == _NOTHING:
-            return _NONE
-        if held[:1] != _VALUE:
-            return _MISS
-        try:
-            return Found(True, self._codec.decode(memoryview(held)[1 + len(head) :]))
-        except msgspec.MsgspecError:
-            return _MISS
+
+def joined(versions: Sequence[bytes | None]) -> bytes | None:
+    """Return the versions of the epoch and of tags as a value begins with them, or None when one is missing."""
+    try:
+        return b"".join([raw[1:_EPOCH] for raw in versions])  # type: ignore[index]  # None raises
+    except TypeError:
+        return None
+
+
+def lease_in(held: bytes | None, current: bytes | None) -> bytes:
+    """Return who holds a lease there under the versions that are valid now, or b""."""
+    if held is None or held[:1] != _LEASE or held[_EPOCH:] != current:
+        return b""
+    return held[1:_EPOCH]
+
+
+class Taken(msgspec.Struct, Generic[T], frozen=True, gc=False):
+    """What asking for a lease brought.
+
+    Attributes:
+        value: A value that lies there by now, or `MISS`.
+        lease: Whose lease lies there, or b"".
+        versions: What to fill under, or b"" where we may not.
+    """
+
+    value: T | None = MISS
+    lease: bytes = b""
+    versions: bytes = b""
 
 
 def held_by(who: bytes, versions: bytes) -> bytes:
     """Return what lies in the cache until its holder fills: a read under other versions is not worth sharing."""
     return _LEASE + who + versions
-
-
-def _leased(held: bytes) -> Found:
-    return Found(is_hit=False, lease=held[1:_EPOCH])
 
 
 def fresh() -> bytes:

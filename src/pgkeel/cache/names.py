@@ -9,7 +9,7 @@ import msgspec
 from pgkeel.core.errors import ConfigError, UsageError
 from pgkeel.core.secret import Secret
 
-__all__ = ["Names", "Tag", "epoch_of", "pattern_of", "tag"]
+__all__ = ["Namer", "Names", "Tag", "epoch_of", "pattern_of", "tag"]
 
 _encode = msgspec.msgpack.Encoder(order="deterministic").encode
 _SHORTEST = 16
@@ -33,10 +33,35 @@ def tag(table: str, /, **values: object) -> Tag:
     return Tag(table, tuple(sorted(values.items())))
 
 
-class Names:
-    """Makes the names of one namespace with one key. BLAKE2b in its keyed form (RFC 7693) is a MAC."""
+class Namer:
+    """Names things of one kind: rows of one table, tags, results. What the names have in common is hashed once."""
 
-    __slots__ = ("_key", "_prefix", "epoch")
+    __slots__ = ("_prefix", "_state")
+
+    def __init__(self, prefix: bytes, key: bytes, kind: bytes, common: object = None) -> None:
+        """Begin with what all have in common. BLAKE2b in its keyed form (RFC 7693) is a MAC."""
+        self._prefix = prefix
+        self._state = hashlib.blake2b(_encode(common), key=key, digest_size=_DIGEST, person=kind)
+
+    def __call__(self, what: object) -> bytes:
+        """Return the name of one.
+
+        Raises:
+            UsageError: It is of a type that cannot be told apart for certain.
+        """
+        try:
+            text = _encode(what)
+        except (TypeError, ValueError, OverflowError) as err:
+            raise UsageError(f"a cache key cannot be made of this: {err}", hint="use text, numbers, UUIDs, dates") from err
+        state = self._state.copy()
+        state.update(text)
+        return self._prefix + state.digest()
+
+
+class Names:
+    """Makes the names of one namespace with one key."""
+
+    __slots__ = ("_key", "_prefix", "_results", "_tags", "epoch")
 
     def __init__(self, namespace: str, secret: Secret) -> None:
         """Take the namespace and a secret of 16 bytes or more that all processes share.
@@ -49,30 +74,27 @@ class Names:
             raise ConfigError("the cache's secret is too short", hint=f"give {_SHORTEST} random characters or more")
         self._key = hashlib.blake2b(raw).digest()
         self._prefix = _prefix_of(namespace)
+        self._tags, self._results = self._namer(b"t"), self._namer(b"q")
         self.epoch = epoch_of(namespace)
 
-    def row(self, table: str, key: object) -> bytes:
-        """Return the name of a row."""
-        return self._name(b"r", (table, key))
+    def rows(self, table: str) -> Namer:
+        """Return what names the rows of a table by their keys."""
+        return self._namer(b"r", table)
 
     def generation(self, table: str) -> bytes:
         """Return the name of the version that all cached rows of a table share."""
-        return self._name(b"g", table)
+        return self._namer(b"g")(table)
 
     def tag(self, wanted: Tag) -> bytes:
         """Return the name of a tag."""
-        return self._name(b"t", (wanted.table, wanted.values))
+        return self._tags((wanted.table, wanted.values))
 
     def result(self, name: str, arguments: tuple[object, ...], named: Mapping[str, object]) -> bytes:
         """Return the name of a query's result."""
-        return self._name(b"q", (name, arguments, named))
+        return self._results((name, arguments, named))
 
-    def _name(self, kind: bytes, what: object) -> bytes:
-        try:
-            text = _encode(what)
-        except (TypeError, ValueError, OverflowError) as err:
-            raise UsageError(f"a cache key cannot be made of this: {err}", hint="use text, numbers, UUIDs, dates") from err
-        return self._prefix + hashlib.blake2b(text, key=self._key, digest_size=_DIGEST, person=kind).hexdigest().encode()
+    def _namer(self, kind: bytes, common: object = None) -> Namer:
+        return Namer(self._prefix, self._key, kind, common)
 
 
 def epoch_of(namespace: str) -> bytes:

@@ -5,6 +5,7 @@ from functools import cache
 from ssl import SSLContext, SSLError, create_default_context
 from typing import Any
 
+from pgkeel.cache.errors import CommandRefused
 from pgkeel.core.cache_url import CacheUrl
 from pgkeel.core.errors import ConfigError, Unreachable
 
@@ -13,7 +14,7 @@ try:
 except ImportError as err:  # pragma: no cover - the extra is not installed
     raise ConfigError("the cache needs a package that is not installed", hint='install "pgkeel[cache]"') from err
 
-__all__ = ["Replies", "ReplyError", "Word", "away", "packed", "tls_context"]
+__all__ = ["Replies", "ReplyError", "Word", "away", "packed", "refusal", "tls_context"]
 
 Word = bytes | str | int
 ReplyError = hiredis.ReplyError
@@ -57,6 +58,12 @@ def tls_context(authority: str) -> SSLContext:
         return create_default_context(cafile=authority or None)
     except (OSError, SSLError) as err:
         raise ConfigError(f"the authority file {authority} of the cache cannot be used", hint="correct its path") from err
+
+
+def refusal(reply: Exception) -> CommandRefused:
+    """Return what a caller is told when the server refused a command."""
+    kind = str(reply).partition(" ")[0]
+    return CommandRefused(f"the cache refused a command: {kind}", hint="see the server's log, its memory and its ACL", kind=kind)
 
 
 def away(url: CacheUrl, error: BaseException | None) -> Unreachable:

@@ -99,9 +99,8 @@ def _older(chosen: list[Path], known: list[Path]) -> list[Path]:
 def _pending_versions(project: Project) -> set[str]:
     from pgkeel import migrations  # noqa: PLC0415 - the driver takes longer to load than the lint to run
     from pgkeel.stack.connection import connect  # noqa: PLC0415
-    from pgkeel.stack.sources import sources  # noqa: PLC0415
 
-    own = [source for source in sources(project) if source.name == "app"]
+    own = [source for source in migrations.project_sources(project) if source.name == "app"]
     with closing(connect(project, role="owner", application="pgkeel migrate lint")) as connection:
         return {state.version for state in migrations.pending(connection, own)}
 

@@ -1,6 +1,5 @@
 """`pgkeel migrate`: create, apply, revert and inspect migrations."""
 
-from collections.abc import Sequence
 from contextlib import closing
 
 import click
@@ -12,19 +11,14 @@ from pgkeel.cli.lint import lint
 from pgkeel.cli.migrate_backfill import backfill
 from pgkeel.cli.migrate_import import import_
 from pgkeel.cli.migrate_new import new
+from pgkeel.cli.migrate_options import DATA_LOSS, DRY_RUN, OUT_OF_ORDER, SOURCE, TO, chosen_sources, options_of
+from pgkeel.cli.migrate_plan import plan, test, trace
 from pgkeel.cli.migrate_repair import REPAIR_COMMANDS
 from pgkeel.cli.migrate_schema import SCHEMA_COMMANDS
-from pgkeel.core.errors import UsageError
-from pgkeel.core.project import Project
-from pgkeel.migrations import Options, Outcome, Source, Status
+from pgkeel.migrations import Outcome, Status
 from pgkeel.stack.connection import connect
-from pgkeel.stack.sources import sources as sources_of
 
 __all__ = ["migrate"]
-
-_SOURCE = click.option("--source", "name", metavar="NAME", help="Only this source: pgkeel, reference or app.")
-_DRY_RUN = click.option("--dry-run", is_flag=True, help="Print what would run; write nothing.")
-_DATA_LOSS = click.option("--allow-data-loss", is_flag=True, help="Revert although tables or columns with rows go.")
 
 
 @click.group()
@@ -32,75 +26,63 @@ def migrate() -> None:
     """Create, apply, revert and inspect migrations."""
 
 
-for command in (new, import_, backfill, lint, *SCHEMA_COMMANDS, *REPAIR_COMMANDS):
+for command in (new, import_, backfill, lint, plan, test, trace, *SCHEMA_COMMANDS, *REPAIR_COMMANDS):
     migrate.add_command(command)
 
 
 @migrate.command()
-@click.option("--to", metavar="VERSION", help="The last version to apply.")
-@click.option("--allow-out-of-order", is_flag=True, help="Apply files that are older than the newest applied one.")
-@_SOURCE
-@_DRY_RUN
+@TO
+@OUT_OF_ORDER
+@SOURCE
+@DRY_RUN
 @answers
 def up(name: str | None, to: str | None, *, allow_out_of_order: bool, dry_run: bool) -> Answer:
     """Apply what is pending; finish what an earlier run left half done."""
     project = current_project()
-    options = _options(project, to=to, allow_out_of_order=allow_out_of_order, dry_run=dry_run)
+    options = options_of(project, to=to, allow_out_of_order=allow_out_of_order, dry_run=dry_run)
     with closing(connect(project, role="owner", application="pgkeel migrate up")) as connection:
-        return _answer(migrations.up(connection, _chosen(project, name), options, talk))
+        return _answer(migrations.up(connection, chosen_sources(project, name), options, talk))
 
 
 @migrate.command()
 @click.argument("count", type=click.IntRange(min=1), default=1)
 @click.option("--to", metavar="VERSION", help="The version that stays; everything newer is reverted. 0 reverts all.")
-@_DATA_LOSS
-@_SOURCE
-@_DRY_RUN
+@DATA_LOSS
+@SOURCE
+@DRY_RUN
 @answers
 def down(name: str | None, to: str | None, *, count: int, allow_data_loss: bool, dry_run: bool) -> Answer:
     """Revert the newest COUNT migrations of the source `app`, or of another."""
     project = current_project()
-    options = _options(project, to=to, allow_data_loss=allow_data_loss, dry_run=dry_run)
+    options = options_of(project, to=to, allow_data_loss=allow_data_loss, dry_run=dry_run)
     with closing(connect(project, role="owner", application="pgkeel migrate down")) as connection:
-        return _answer(migrations.down(connection, _chosen(project, name or "app"), options, talk, count=count))
+        return _answer(migrations.down(connection, chosen_sources(project, name or "app"), options, talk, count=count))
 
 
 @migrate.command()
-@_DATA_LOSS
-@_SOURCE
+@DATA_LOSS
+@SOURCE
 @answers
 def redo(name: str | None, *, allow_data_loss: bool) -> Answer:
     """Revert the newest migration of the source `app`, or of another, and apply its file as it is now."""
     project = current_project()
-    options = _options(project, allow_data_loss=allow_data_loss)
+    options = options_of(project, allow_data_loss=allow_data_loss)
     with closing(connect(project, role="owner", application="pgkeel migrate redo")) as connection:
-        return _answer(migrations.redo(connection, _chosen(project, name or "app"), options, talk))
+        return _answer(migrations.redo(connection, chosen_sources(project, name or "app"), options, talk))
 
 
 @migrate.command()
 @click.option("--check", is_flag=True, help="Exit 1 when something is pending or was edited.")
-@_SOURCE
+@SOURCE
 @answers
 def status(name: str | None, *, check: bool) -> Answer:
     """Show which migrations are applied and which are pending."""
     project = current_project()
     with closing(connect(project, role="owner", application="pgkeel migrate status")) as connection:
-        found = migrations.status(connection, _chosen(project, name))
+        found = migrations.status(connection, chosen_sources(project, name))
     is_settled = not found.pending and not any(state.is_edited for state in found.migrations)
     shown = {"applied": len(found.applied), "pending": len(found.pending), "migrations": msgspec.to_builtins(found.migrations)}
     return Answer(shown, _table(found), int(check and not is_settled))
-
-
-def _chosen(project: Project, name: str | None) -> Sequence[Source]:
-    known = sources_of(project)
-    chosen = [source for source in known if name in {None, source.name}]
-    if not chosen:
-        raise UsageError(f"there is no source {name}", hint=f"the sources are {', '.join(source.name for source in known)}")
-    return chosen
-
-
-def _options(project: Project, **given: object) -> Options:
-    return msgspec.structs.replace(Options.of(project.config.migrations), **given)
 
 
 def _answer(outcome: Outcome) -> Answer:

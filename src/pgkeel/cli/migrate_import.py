@@ -4,14 +4,12 @@ from contextlib import closing
 from pathlib import Path
 
 import click
-import msgspec
 
 from pgkeel.cli.answer import Answer, answers, current_project, talk
-from pgkeel.migrations import Options
+from pgkeel.cli.migrate_options import chosen_sources, options_of
 from pgkeel.migrations.imports import TOOLS, Imported, convert, take_over, write_imported
 from pgkeel.migrations.source import shown
 from pgkeel.stack.connection import connect
-from pgkeel.stack.sources import sources
 
 __all__ = ["import_"]
 
@@ -32,19 +30,18 @@ def import_(tool: str, folder: Path, table: str | None, *, files_only: bool, dry
     converted is refused with its line, and nothing is written.
     """
     project = current_project()
-    source = next(one for one in sources(project) if one.name == "app")
+    source = chosen_sources(project, "app")[0]
     found = convert(tool, folder, source)
     if files_only:
         if not dry_run:
             write_imported(found)
         return _answer(found, dry_run=dry_run)
-    options = msgspec.structs.replace(Options.of(project.config.migrations), dry_run=True)
+    options = options_of(project, dry_run=True)
     with closing(connect(project, role="owner", application="pgkeel migrate import")) as connection:
         found = take_over(connection, tool, found, folder, source, table=table, options=options, report=talk)
         if not dry_run:
             write_imported(found)
-            options = msgspec.structs.replace(options, dry_run=False)
-            take_over(connection, tool, found, folder, source, table=table, options=options, report=talk)
+            take_over(connection, tool, found, folder, source, table=table, options=options_of(project), report=talk)
     return _answer(found, dry_run=dry_run)
 
 

@@ -7,13 +7,13 @@ import click
 
 from pgkeel import migrations
 from pgkeel.cli.answer import Answer, answers, current_project
+from pgkeel.cli.migrate_options import chosen_sources
 from pgkeel.core import clock
 from pgkeel.core.errors import UsageError
 from pgkeel.core.project import Project
 from pgkeel.migrations import Source
 from pgkeel.migrations.recipes import ON_DELETE, ORPHANS, RECIPES, Wish, drafts, plan_recipe, write_drafts
 from pgkeel.stack.connection import connect
-from pgkeel.stack.sources import sources
 
 __all__ = ["new"]
 
@@ -35,7 +35,7 @@ def new(words: tuple[str, ...], recipe: str | None, *, dry_run: bool, **wish: An
     `add-fk orders.user_id users.id`, `unique users.email`. Run `migrate up`, then `migrate backfill run`, file by file.
     """
     project = current_project()
-    source = next(one for one in sources(project) if one.name == "app")
+    source = chosen_sources(project, "app")[0]
     if recipe is None:
         return _empty(source, words, dry_run=dry_run)
     return _recipe(project, source, recipe, words, Wish(**wish), dry_run=dry_run)

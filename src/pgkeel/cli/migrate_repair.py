@@ -8,17 +8,16 @@ import click
 import msgspec
 
 from pgkeel.cli.answer import Answer, answers, current_project, talk
+from pgkeel.cli.migrate_options import chosen_sources, options_of
 from pgkeel.core import clock
-from pgkeel.core.errors import UsageError
 from pgkeel.core.project import Project
-from pgkeel.migrations import Options, Source
+from pgkeel.migrations import project_sources
 from pgkeel.migrations.mark import mark as mark_as
 from pgkeel.migrations.rebase import rebase as rebase_files
 from pgkeel.migrations.repair import Repair
 from pgkeel.migrations.repair import repair as set_right
 from pgkeel.postgres import Connection
 from pgkeel.stack.connection import connect
-from pgkeel.stack.sources import sources
 
 __all__ = ["REPAIR_COMMANDS"]
 
@@ -36,9 +35,9 @@ _SOURCE = click.option("--source", default="app", show_default=True, metavar="NA
 def repair(accept: tuple[str, ...], reason: str, *, dry_run: bool) -> Answer:
     """Set right INVALID indexes, lost attempts and files that moved; say what a person must do. Exit 1 when something is left."""
     project = current_project()
-    options = msgspec.structs.replace(Options.of(project.config.migrations), dry_run=dry_run)
+    options = options_of(project, dry_run=dry_run)
     with _owner(project, "repair") as connection:
-        done = set_right(connection, sources(project), accept=accept, reason=reason, options=options, report=talk)
+        done = set_right(connection, project_sources(project), accept=accept, reason=reason, options=options, report=talk)
     lines = [*map(_line, done.repairs), *map(_line, done.by_hand)]
     word = "to repair" if dry_run else "repaired"
     text = "\n".join([*lines, f"{len(done.repairs)} {word}, {len(done.by_hand)} left to you"])
@@ -59,10 +58,16 @@ def _line(one: Repair) -> str:
 def mark(version: str, state: str, reason: str, source: str, *, dry_run: bool) -> Answer:
     """Record that VERSION was applied, or reverted, by hand. No statement of it is run."""
     project = current_project()
-    options = msgspec.structs.replace(Options.of(project.config.migrations), dry_run=dry_run)
+    options = options_of(project, dry_run=dry_run)
     with _owner(project, "mark") as connection:
         done = mark_as(
-            connection, _named(project, source), version, applied=state == "applied", reason=reason, options=options, report=talk
+            connection,
+            chosen_sources(project, source)[0],
+            version,
+            applied=state == "applied",
+            reason=reason,
+            options=options,
+            report=talk,
         )
     said = f"{done.source} {done.version}_{done.name}: {done.before} → {done.after}"
     return Answer(msgspec.to_builtins(done), said if done.is_changed else f"{said}: nothing to do")
@@ -76,17 +81,9 @@ def rebase(source: str, *, dry_run: bool) -> Answer:
     """Give pending files that are older than the newest applied one later versions. Applied files keep theirs."""
     project = current_project()
     with _owner(project, "rebase") as connection:
-        moves = rebase_files(connection, _named(project, source), now=clock.now(), dry_run=dry_run)
+        moves = rebase_files(connection, chosen_sources(project, source)[0], now=clock.now(), dry_run=dry_run)
     data: dict[str, Any] = {"dry_run": dry_run, "moves": msgspec.to_builtins(moves)}
     return Answer(data, "\n".join(f"{move.old} → {move.new}" for move in moves) or "nothing is out of order")
-
-
-def _named(project: Project, name: str) -> Source:
-    known = sources(project)
-    found = next((one for one in known if one.name == name), None)
-    if found is None:
-        raise UsageError(f"there is no source {name}", hint=f"the sources are {', '.join(one.name for one in known)}")
-    return found
 
 
 @contextmanager

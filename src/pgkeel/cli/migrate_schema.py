@@ -15,7 +15,7 @@ from pgkeel.core.errors import UsageError
 from pgkeel.core.project import Project
 from pgkeel.core.secret import Secret
 from pgkeel.core.url import Url
-from pgkeel.migrations import Options, Source
+from pgkeel.migrations import Options, Source, project_sources
 from pgkeel.migrations.baseline import baseline as record_baseline
 from pgkeel.migrations.conversion import Inventory, read_inventory
 from pgkeel.migrations.dump import dump as dump_schema
@@ -32,7 +32,6 @@ from pgkeel.schema.loading import load_base
 from pgkeel.stack.connection import connect as connect_as
 from pgkeel.stack.scratch import scratch_of
 from pgkeel.stack.shell import output_of
-from pgkeel.stack.sources import sources as sources_of
 
 __all__ = ["SCHEMA_COMMANDS"]
 
@@ -49,7 +48,7 @@ def verify(*, from_files: bool) -> Answer:
     """Compare files, ledger and database: edited files, drift, INVALID indexes, unvalidated constraints. Exit 1 on findings."""
     project = current_project()
     with _owner(project, "verify") as connection:
-        found = verify_schema(connection, sources_of(project), scratch=scratch_of(project), from_files=from_files)
+        found = verify_schema(connection, project_sources(project), scratch=scratch_of(project), from_files=from_files)
     return Answer(_verdict(found), _verdict_text(found), exit_code=int(bool(found.violations)))
 
 
@@ -112,7 +111,7 @@ def load(file: Path, *, dry_run: bool) -> Answer:
     project = current_project()
     with _owner(project, "load") as connection:
         load_dump(connection, text_of(file), file.name, talk, dry_run=dry_run)
-        found = migrations.status(connection, sources_of(project))
+        found = migrations.status(connection, project_sources(project))
     data = {"dry_run": dry_run, "applied": len(found.applied), "pending": len(found.pending)}
     return Answer(data, f"{file} can be loaded" if dry_run else f"loaded {file}: {len(found.applied)} applied")
 
@@ -130,7 +129,14 @@ def baseline(version: str, reason: str, source: str, *, dry_run: bool) -> Answer
     scratch = scratch_of(project)
     with _owner(project, "baseline") as connection:
         done = record_baseline(
-            connection, sources_of(project), version, source=source, scratch=scratch, reason=reason, options=options, report=talk
+            connection,
+            project_sources(project),
+            version,
+            source=source,
+            scratch=scratch,
+            reason=reason,
+            options=options,
+            report=talk,
         )
     data = {"dry_run": dry_run, "recorded": done.recorded, "differences": [str(one) for one in done.differences]}
     return Answer(data, "\n".join([*done.recorded, f"{len(done.recorded)} {'to record' if dry_run else 'recorded'}"]))
@@ -143,7 +149,7 @@ def baseline(version: str, reason: str, source: str, *, dry_run: bool) -> Answer
 @answers
 def squash(version: str, source: str, *, dry_run: bool) -> Answer:
     """Replace the migrations up to VERSION by one file; databases that have applied them see it as applied."""
-    chosen = next((one for one in sources_of(current_project()) if one.name == source), None)
+    chosen = next((one for one in project_sources(current_project()) if one.name == source), None)
     if chosen is None:
         raise UsageError(f"there is no source {source}", hint="the sources are pgkeel, reference and app")
     plan = plan_squash(chosen, version)
@@ -163,7 +169,7 @@ def _owner(project: Project, verb: str) -> Iterator[Connection]:
 
 
 def _app(project: Project) -> Source:
-    return next(source for source in sources_of(project) if source.name == "app")
+    return next(source for source in project_sources(project) if source.name == "app")
 
 
 def _dumper(project: Project) -> Any:  # noqa: ANN401 - a role word
@@ -173,7 +179,7 @@ def _dumper(project: Project) -> Any:  # noqa: ANN401 - a role word
 def _propose(
     project: Project, connection: Connection, *, models: str | None, script: Path | None, url: str | None, origin: str
 ) -> Proposal:
-    left = _built(project, connection, by_files(sources_of(project))) if origin == "files" else read_inventory(connection)
+    left = _built(project, connection, by_files(project_sources(project))) if origin == "files" else read_inventory(connection)
     if url is not None:
         with closing(connect(_address(url), application="pgkeel migrate diff")) as other:
             return propose(left, read_inventory(other))
@@ -191,7 +197,7 @@ def _by_models(project: Project, models: str | None) -> Callable[[Connection], N
     """Return what makes the models' tables, beside those of the sources that are not the team's."""
     base = load_base(models or project.config.schema.models, project.root)
     is_shipped = base.__module__ == _SHIPPED_MODELS
-    beside = [one for one in sources_of(project) if one.name == "pgkeel" or (one.name == "reference" and not is_shipped)]
+    beside = [one for one in project_sources(project) if one.name == "pgkeel" or (one.name == "reference" and not is_shipped)]
 
     def fill(connection: Connection) -> None:
         by_files(beside)(connection)

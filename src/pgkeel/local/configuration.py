@@ -66,7 +66,8 @@ def _text(plan: Plan, data: Path, folder: Path, places: Mapping[str, str]) -> st
     if plan.tls:
         values |= {name: str(folder / value) if name.endswith("_file") else value for name, value in _TLS.items()}
     values |= plan.settings
-    values |= {**places, "hba_file": str(folder / "pg_hba.conf"), "listen_addresses": "127.0.0.1", "cluster_name": plan.name}
+    listens = "127.0.0.1" if plan.listens else ""
+    values |= {**places, "hba_file": str(folder / "pg_hba.conf"), "listen_addresses": listens, "cluster_name": plan.name}
     lines = [f"include_if_exists = {quoted(str(data / 'postgresql.conf'))}"]
     lines += [f"{name} = {quoted(value)}" for name, value in values.items()]
     return _HEADER + "\n".join(lines) + "\n"

@@ -40,6 +40,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         settings: Settings of postgresql.conf, which win over ours except for places and listeners.
         access: Lines of pg_hba.conf; None gives SCRAM everywhere and the superuser on the socket alone.
         tls: Certificate and key; None serves without TLS.
+        listens: Whether it listens on 127.0.0.1; a server beside the real one has its socket alone.
     """
 
     directory: Path
@@ -51,6 +52,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     settings: Mapping[str, str] = {}
     access: Sequence[str] | None = None
     tls: TlsFiles | None = None
+    listens: bool = True
 
 
 class PlanFields(TypedDict):
@@ -64,6 +66,7 @@ class PlanFields(TypedDict):
     settings: NotRequired[Mapping[str, str]]
     access: NotRequired[Sequence[str] | None]
     tls: NotRequired[TlsFiles | None]
+    listens: NotRequired[bool]
 
 
 class Memory(msgspec.Struct, frozen=True):

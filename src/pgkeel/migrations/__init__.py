@@ -4,8 +4,9 @@ from pgkeel.migrations.create import new
 from pgkeel.migrations.grammar import Backfill, MigrationFile, Section, parse
 from pgkeel.migrations.options import Options, Outcome, Report, Step
 from pgkeel.migrations.runner import down, redo, up
-from pgkeel.migrations.source import PGKEEL, Source, read
+from pgkeel.migrations.source import PGKEEL, Source, project_sources, read
 from pgkeel.migrations.status import State, Status, pending, status
+from pgkeel.migrations.upgrade import downgrade, outstanding, upgrade
 
 __all__ = [
     "PGKEEL",
@@ -20,11 +21,15 @@ __all__ = [
     "Status",
     "Step",
     "down",
+    "downgrade",
     "new",
+    "outstanding",
     "parse",
     "pending",
+    "project_sources",
     "read",
     "redo",
     "status",
     "up",
+    "upgrade",
 ]

@@ -18,7 +18,7 @@ from pgkeel.migrations.waiting import Waiting
 from pgkeel.migrations.wire import StatementRefused, send
 from pgkeel.postgres import Connection, describe
 
-__all__ = ["HINT", "Patience", "duration", "lost", "roll_back", "try_once"]
+__all__ = ["HINT", "Patience", "duration", "failure_of", "lost", "roll_back", "try_once"]
 
 # lock_not_available, deadlock_detected, serialization_failure: another session was in the way, the next try may find it gone
 _WORTH_ANOTHER_TRY = {"55P03", "40P01", "40001"}
@@ -68,7 +68,7 @@ def try_once(connection: Connection, task: Task, message: Message, watcher: Watc
         if connection.pgconn.status != pq.ConnStatus.OK:
             raise lost(err.cause) from err.cause
         roll_back(connection)
-        failure = _failure(task, message, err, waiting)
+        failure = failure_of(task, message, err, waiting)
         failure.__cause__ = err.cause
         return failure
     except psycopg.OperationalError as err:
@@ -93,7 +93,8 @@ def lost(err: psycopg.Error) -> Unreachable:
     return Unreachable(f"the connection was lost while a migration ran: {describe(err)}", hint=hint)
 
 
-def _failure(task: Task, message: Message, err: StatementRefused, waiting: Waiting) -> KeelError:
+def failure_of(task: Task, message: Message, err: StatementRefused, waiting: Waiting) -> KeelError:
+    """Return why the server refused a message, with the place in the file and a hint."""
     offset = message.offset_in_file(err.index, err.position)
     where = place(task.where, task.section.text, task.section.start if offset is None else offset)
     text = f"{where}: {describe(err.cause)}"

@@ -23,7 +23,7 @@ from pgkeel.migrations.squashed import adopt, seen
 from pgkeel.migrations.syntax import require_syntax
 from pgkeel.postgres import Connection, server_of
 
-__all__ = ["down", "redo", "up"]
+__all__ = ["down", "files_of", "redo", "running", "tasks_for_up", "up"]
 
 
 def up(connection: Connection, sources: Sequence[Source], options: Options = DEFAULTS, report: Report = silent) -> Outcome:
@@ -41,13 +41,13 @@ def up(connection: Connection, sources: Sequence[Source], options: Options = DEF
         MigrationFailed: The server refused a statement.
         Unreachable: The connection was lost.
     """
-    files = _read(sources)
+    files = files_of(sources)
     if options.dry_run:
-        return _planned(_plan_up(connection, files, options))
-    with _running(connection, options, report) as run:
+        return _planned(tasks_for_up(connection, files, options))
+    with running(connection, options, report) as run:
         adopt(connection, files)
         finish_empty(connection)
-        return _carry_out(run, _plan_up(connection, files, options))
+        return _carry_out(run, tasks_for_up(connection, files, options))
 
 
 def down(
@@ -63,10 +63,10 @@ def down(
         HalfApplied: One was never completely applied.
         BadMigration, MigrationFailed, Unreachable: As for `up`.
     """
-    files = _read(sources)
+    files = files_of(sources)
     if options.dry_run:
         return _planned(plan_down(files, seen(files, ledger.entries(connection)), options, count))
-    with _running(connection, options, report) as run:
+    with running(connection, options, report) as run:
         adopt(connection, files)
         tasks = plan_down(files, ledger.entries(connection), options, count)
         if tasks and not options.allow_data_loss:
@@ -81,7 +81,7 @@ def redo(connection: Connection, sources: Sequence[Source], options: Options = D
         NotFound: Nothing is applied, or its file is gone.
         Refused, MigrationFailed, Unreachable: As for `down` and `up`.
     """
-    files = _read(sources)
+    files = files_of(sources)
     newest = next(iter(plan_down(files, seen(files, ledger.entries(connection)), Options(), 1)), None)
     if newest is None:
         raise NotFound("no migration is applied", hint="`pgkeel migrate up` applies what is pending")
@@ -111,11 +111,21 @@ def _carry_out_one(run: Run, task: Task) -> Step:
     return step
 
 
-def _read(sources: Sequence[Source]) -> Files:
+def files_of(sources: Sequence[Source]) -> Files:
+    """Return the files of each source.
+
+    Raises:
+        BadMigration: One cannot be read or run.
+    """
     return {source.name: read(source) for source in sources}
 
 
-def _plan_up(connection: Connection, files: Files, options: Options) -> tuple[Task, ...]:
+def tasks_for_up(connection: Connection, files: Files, options: Options) -> tuple[Task, ...]:
+    """Return what `up` has to do; nothing is written.
+
+    Raises:
+        BadMigration, Refused: As for `up`.
+    """
     known = seen(files, ledger.entries(connection))
     tasks = plan_up(files, known, ledger.unfinished_backfills(connection), options)
     require_syntax(connection, tasks)
@@ -129,7 +139,8 @@ def _planned(tasks: Sequence[Task]) -> Outcome:
 
 
 @contextmanager
-def _running(connection: Connection, options: Options, report: Report) -> Iterator[Run]:
+def running(connection: Connection, options: Options, report: Report) -> Iterator[Run]:
+    """Hold the runner's lock and yield what the migrations of a run share; the session is given back as it was."""
     with Watcher(connection) as watcher:
         role = session_role(connection, watcher)
         with runner_lock(connection, options, report), _given_back(connection, role):

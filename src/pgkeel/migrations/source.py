@@ -4,10 +4,11 @@ from pathlib import Path
 
 import msgspec
 
+from pgkeel.core.project import Project
 from pgkeel.migrations.errors import BadMigration
 from pgkeel.migrations.grammar import MigrationFile, parse, parse_name
 
-__all__ = ["PGKEEL", "Source", "read", "shown", "text_of"]
+__all__ = ["PGKEEL", "Source", "project_sources", "read", "shown", "text_of"]
 
 
 class Source(msgspec.Struct, frozen=True):
@@ -22,7 +23,17 @@ class Source(msgspec.Struct, frozen=True):
     folder: Path
 
 
-PGKEEL = Source("pgkeel", Path(__file__).parents[1] / "postgres" / "migrations")
+_HOUSE = Path(__file__).parents[1]
+PGKEEL = Source("pgkeel", _HOUSE / "postgres" / "migrations")
+
+
+def project_sources(project: Project) -> tuple[Source, ...]:
+    """Return whose migrations belong to a project, in the order in which they run.
+
+    Our own objects, the design's tables where they are kept, and the team's files.
+    """
+    reference = (Source("reference", _HOUSE / "schema" / "migrations"),) if project.has_reference_schema else ()
+    return (PGKEEL, *reference, Source("app", project.root / project.config.migrations.directory))
 
 
 def read(source: Source) -> tuple[MigrationFile, ...]:

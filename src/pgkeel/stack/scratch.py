@@ -9,11 +9,14 @@ from pgkeel.core.project import Project
 from pgkeel.core.secret import Secret
 from pgkeel.core.url import Url
 from pgkeel.local import Cluster, choose_account, find_runtime, runtime_folder
+from pgkeel.migrations.dump import Dumper
 from pgkeel.migrations.scratch import Scratch, scratch_on
 from pgkeel.postgres import Connection, load, server_of
+from pgkeel.security.names import RoleWord
 from pgkeel.stack.connection import connect, login_url
+from pgkeel.stack.shell import output_of
 
-__all__ = ["scratch_of"]
+__all__ = ["dumper_of", "rehearsal_of", "scratch_of"]
 
 _QUICK = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
 
@@ -28,10 +31,37 @@ def scratch_of(project: Project) -> Scratch:
             with scratch_on(server) as url:
                 yield url
             return
-        with _cluster(project) as cluster, scratch_on(cluster.superuser_url()) as url:
+        with rehearsal_of(project)() as url:
             yield url
 
     return scratch
+
+
+def rehearsal_of(project: Project, *, major: str | None = None) -> Scratch:
+    """Return what gives empty databases on a server of its own, which is gone after use: roles may be made and dropped there.
+
+    Args:
+        project: Whose account runs it.
+        major: Of PostgreSQL; that of the project's database when not given.
+    """
+
+    @contextmanager
+    def scratch() -> Iterator[Url]:
+        with _cluster(project, major or _major(project)) as cluster, scratch_on(cluster.superuser_url()) as url:
+            yield url
+
+    return scratch
+
+
+def dumper_of(project: Project) -> Dumper:
+    """Return what runs pg_dump on the project's database."""
+    role: RoleWord = "owner" if project.is_external else "superuser"
+    return lambda arguments: output_of(project, role, "pg_dump", arguments, major=_major(project))
+
+
+def _major(project: Project) -> str:
+    with closing(connect(project, application="pgkeel scratch")) as connection:
+        return str(server_of(connection).major)
 
 
 def _own_server(project: Project) -> Url | None:
@@ -46,10 +76,8 @@ def _may_make_databases(connection: Connection) -> bool:
 
 
 @contextmanager
-def _cluster(project: Project) -> Iterator[Cluster]:
+def _cluster(project: Project, major: str) -> Iterator[Cluster]:
     account = choose_account(project.config.local.run_as)
-    with closing(connect(project, application="pgkeel scratch")) as connection:
-        major = str(server_of(connection).major)
     runtime = find_runtime(major, account=account, folder=runtime_folder())
     with tempfile.TemporaryDirectory(prefix="pgkeel-scratch-") as folder:
         Path(folder).chmod(0o711)

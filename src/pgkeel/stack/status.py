@@ -14,7 +14,6 @@ from pgkeel.postgres.server import NEWEST_MINORS
 from pgkeel.stack.connection import login_url
 from pgkeel.stack.layout import Layout, layout_of
 from pgkeel.stack.memory import Memory, recall
-from pgkeel.stack.sources import sources
 from pgkeel.stack.valkey import remembered_valkey
 
 __all__ = ["AgentStatus", "MigrationsStatus", "PostgresStatus", "Status", "ValkeyStatus", "status"]
@@ -103,7 +102,7 @@ def _needs_agent(project: Project) -> bool:
 def _ask(project: Project) -> tuple[Server | None, MigrationsStatus]:
     try:
         with connect(login_url(project, "owner"), application="pgkeel status", timeout=_PATIENCE) as connection:
-            found = migrations.status(connection, sources(project))
+            found = migrations.status(connection, migrations.project_sources(project))
             return server_of(connection), MigrationsStatus(len(found.applied), len(found.pending))
     except (Unreachable, psycopg.OperationalError):
         return None, MigrationsStatus()

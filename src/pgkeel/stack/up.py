@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from pgkeel.core.project import Project
+from pgkeel.migrations import project_sources
 from pgkeel.stack.background import ensure_agent
 from pgkeel.stack.external import up_external
 from pgkeel.stack.folders import explained
@@ -10,7 +11,6 @@ from pgkeel.stack.layout import Layout, layout_of
 from pgkeel.stack.lock import exclusive
 from pgkeel.stack.migrate import apply_migrations, pending_migrations
 from pgkeel.stack.postgres import ensure_postgres
-from pgkeel.stack.sources import sources
 from pgkeel.stack.status import Status, status
 from pgkeel.stack.valkey import ensure_valkey
 
@@ -43,7 +43,7 @@ def plan_up(project: Project) -> tuple[str, ...]:
     """Return what `up` would do now, in words; nothing is written."""
     now = status(project)
     if not now.postgres.running:
-        folders = ", ".join(source.name for source in sources(project))
+        folders = ", ".join(source.name for source in project_sources(project))
         steps = [f"start PostgreSQL {project.config.local.postgres} in {project.state}", f"apply the migrations of {folders}"]
     else:
         steps = [f"apply {name}" for name in pending_migrations(project)]

@@ -35,7 +35,7 @@ class Template(msgspec.Struct, frozen=True):
     @classmethod
     def of(cls, cluster: Cluster, project: Project) -> "Template":
         """Return a template with our roles and with every migration of the project, as `pgkeel up` would apply them."""
-        from pgkeel import migrations, security, stack  # noqa: PLC0415 - only a suite that asks for a database pays for these
+        from pgkeel import migrations, security  # noqa: PLC0415 - only a suite that asks for a database pays for these
 
         passwords = {login: Secret.generate() for login in security.LOGINS.values()}
         template = cls(
@@ -50,8 +50,8 @@ class Template(msgspec.Struct, frozen=True):
         cluster.create_database(template.name, owner=template.owner)
         with connect(cluster.superuser_url(template.name)) as superuser:
             security.ensure_rights(superuser)
-        with connect(template.url("owner", template.name)) as owner:
-            migrations.up(owner, stack.sources(project), migrations.Options.of(project.config.migrations))
+        options = migrations.Options.of(project.config.migrations)
+        migrations.upgrade(template.url("owner", template.name), migrations.project_sources(project), options)
         return template
 
     def url(self, role: str, database: str) -> Url:

@@ -1,13 +1,16 @@
-"""Writes of many rows at once."""
+"""Writes of many rows at once: COPY, or one statement over arrays, whatever their number."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
 from pgkeel.access import bulk_statements
+from pgkeel.access._async.loader import Loader
 from pgkeel.access._async.part import Part
-from pgkeel.access.arguments import Keyed, Row
-from pgkeel.access.batch import batch_of
+from pgkeel.access.arguments import Keyed, Row, single_key
+from pgkeel.access.batch import arrays_of, batch_of, last_of
 from pgkeel.access.compiled import Compiled
+from pgkeel.access.outcome import Inserted, Upserted
+from pgkeel.core.errors import UsageError
 
 __all__ = ["Bulk"]
 
@@ -16,7 +19,7 @@ K = TypeVar("K")
 
 
 class Bulk(Part[R_co]):
-    """Writes of many rows at once."""
+    """Writes of many rows at once. Rows are mappings or structs, all with the fields of the first."""
 
     __slots__ = ()
 
@@ -24,21 +27,112 @@ class Bulk(Part[R_co]):
         """Insert rows by binary COPY, all or none, and return how many.
 
         Args:
-            rows: Mappings or structs, read as a stream; all with the fields of the first.
+            rows: Read as a stream.
+
+        Raises:
+            AlreadyExists: And its like; `row` says which row it was, `constraint` what it breaks.
         """
-        batch = batch_of(self._shape, rows, self._runner.pool.driver.dialect)
+        batch = batch_of(self._shape, rows, self._dialect)
         if batch is None:
             return 0
         return await self._copy(batch, f"{self._shape.name}.insert_many")
 
-    async def insert_many_returning(self: "Bulk[Keyed[K]]", rows: Iterable[Row]) -> list[K]:
-        """Insert rows in one statement over arrays, all or none, and return their ids in the order of the rows.
+    async def insert_valid(self, rows: Iterable[Row]) -> Inserted:
+        """Insert by COPY what the table takes, in one transaction, and report every row that it refuses, and why.
+
+        Each refused row costs another COPY of rows around it: it is meant for few bad rows among many good ones.
 
         Args:
-            rows: Mappings or structs; all with the fields of the first.
+            rows: Read as a stream.
+
+        Raises:
+            UsageError: Inside of a unit of work.
         """
-        batch = batch_of(self._shape, rows, self._runner.pool.driver.dialect)
+        batch = batch_of(self._shape, rows, self._dialect)
+        return Inserted(0, ()) if batch is None else await Loader(self._runner, self._shape).load(batch)
+
+    async def insert_many_returning(self: "Bulk[Keyed[K]]", rows: Iterable[Row]) -> list[K]:
+        """Insert rows in one statement over arrays, all or none, and return their ids in the order of the rows."""
+        batch = batch_of(self._shape, rows, self._dialect)
         if batch is None:
             return []
         query: Compiled[K] = bulk_statements.insert_many(self._statements, batch.names)
         return await self._write_all(query, batch.arrays(), ())
+
+    async def upsert_many(
+        self: "Bulk[Keyed[K]]", rows: Iterable[Row], *, on: str | Sequence[str] = "id", update: Sequence[str] | None = None
+    ) -> list[Upserted[K]]:
+        """Insert rows, or change those that are there, in one statement, all or none.
+
+        Returns:
+            For each row, in their order, its id and whether it is new. With `update=()` rows that are there are left alone,
+            and only the new ones are returned. Of two given rows with one key the later one counts. A hidden row that is met
+            is changed and stays hidden.
+
+        Args:
+            rows: What shall be there.
+            on: Columns of a primary key or unique constraint, which decide whether a row is there.
+            update: Fields that change where it is; all others than `on` when nothing is said.
+        """
+        batch = batch_of(self._shape, rows, self._dialect)
+        if batch is None:
+            return []
+        place = (on,) if isinstance(on, str) else tuple(on)
+        _require(batch.names, (*place, *(update or ())))
+        changed = tuple(name for name in batch.names if name not in place) if update is None else tuple(update)
+        query = bulk_statements.upsert_many(self._statements, batch.names, place, changed)
+        kept, order = last_of(batch.values(), [batch.names.index(name) for name in place])
+        found = await self._write_all(query, arrays_of(kept, len(batch.names)), None)
+        done = [Upserted(key, inserted) for key, inserted in found]
+        return [done[place] for place in order] if changed else done
+
+    async def update_many(self: "Bulk[Keyed[K]]", rows: Iterable[Row]) -> list[K]:
+        """Change rows by their ids in one statement, and return the ids of those that changed.
+
+        An id that is not returned has no row, a hidden one, or one with another `version` than the given row says.
+
+        Args:
+            rows: Each with its `id`, what changes, and the `version` that was read where a lost update matters.
+        """
+        single_key(self._shape)
+        batch = batch_of(self._shape, rows, self._dialect)
+        if batch is None:
+            return []
+        key = str(self._shape.key[0].name)
+        _require(batch.names, (key,))
+        versioned = "version" in batch.names and self._shape.version is not None
+        query: Compiled[K] = bulk_statements.update_many(
+            self._statements, batch.names, versioned=versioned, with_deleted=self._with_deleted
+        )
+        place = batch.names.index(key)
+        kept, _ = last_of(batch.values(), [place])
+        return await self._write_all(query, arrays_of(kept, len(batch.names)), [(row[place],) for row in kept])
+
+    async def delete_many(self: "Bulk[Keyed[K]]", keys: Iterable[K]) -> list[K]:
+        """Delete rows for good, hidden or not, and return the ids of those that were there.
+
+        Raises:
+            ForeignKeyMissing: Other rows still point to one of them; then none is deleted.
+        """
+        return await self._by_keys(bulk_statements.delete_many(self._statements), keys)
+
+    async def soft_delete_many(self: "Bulk[Keyed[K]]", keys: Iterable[K]) -> list[K]:
+        """Hide rows and, as their model says, their children; returns the ids of those that were visible."""
+        self._require_soft_delete()
+        return await self._by_keys(bulk_statements.soft_delete_many(self._statements), keys)
+
+    async def restore_many(self: "Bulk[Keyed[K]]", keys: Iterable[K]) -> list[K]:
+        """Show hidden rows again, as `restore` does; returns the ids of those that were hidden."""
+        self._require_soft_delete()
+        return await self._by_keys(bulk_statements.restore_many(self._statements), keys)
+
+    async def _by_keys(self, query: Compiled[K], keys: Iterable[K]) -> list[K]:
+        single_key(self._shape)
+        given = list(keys)
+        return await self._write_all(query, (given,), [(key,) for key in given], spreads=True)
+
+
+def _require(names: Sequence[str], wanted: Iterable[str]) -> None:
+    missing = [name for name in wanted if name not in names]
+    if missing:
+        raise UsageError(f"the rows have no {', '.join(missing)}", hint="give every row the fields that are named")

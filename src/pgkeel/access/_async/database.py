@@ -1,24 +1,31 @@
 """One database handle: the pool and the three doors on it."""
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractContextManager, asynccontextmanager
+from datetime import timedelta
+from functools import wraps
 from types import TracebackType
-from typing import Any, Self, TypeVar, cast, overload
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar, cast, overload
 
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm.exc import StaleDataError
 
+from pgkeel.access._async.hooks import Hook
 from pgkeel.access._async.pool import Pool
+from pgkeel.access._async.repositories import Repositories
 from pgkeel.access._async.repository import Repository
 from pgkeel.access._async.runner import Runner
-from pgkeel.access._async.session import AsyncEngine, AsyncSession, engine_on
+from pgkeel.access._async.session import AsyncEngine, engine_on
+from pgkeel.access._async.transaction import Isolation, Transaction
+from pgkeel.access._colour.asynchronous import pause
 from pgkeel.access._drivers.asynchronous import DEFAULT, driver_for
-from pgkeel.access.errors import Conflict, StatementFailed
+from pgkeel.access.counting import Scope, expect
+from pgkeel.access.errors import RetryNeeded
 from pgkeel.access.handwritten import arranged
-from pgkeel.access.shape import shape_of
-from pgkeel.access.statements import Statements
+from pgkeel.access.retry import delay, name_of_work
 from pgkeel.core.config import PoolConfig
 from pgkeel.core.errors import KeelError
+from pgkeel.core.log import get_logger
 from pgkeel.core.secret import Secret
 from pgkeel.core.url import Url
 from pgkeel.postgres import Query
@@ -28,6 +35,8 @@ __all__ = ["Database"]
 
 R = TypeVar("R")
 T = TypeVar("T")
+P = ParamSpec("P")
+log = get_logger(__name__)
 
 
 class Database:
@@ -43,6 +52,7 @@ class Database:
         pool: PoolConfig | None = None,
         driver: str = DEFAULT,
         cursor_key: Secret | None = None,
+        hooks: Sequence[Hook] = (),
     ) -> None:
         """Say where and how; nothing connects yet.
 
@@ -51,15 +61,17 @@ class Database:
             pool: The design's numbers: 2 connections at least, 10 at most, 30 s unused, 2 s of waiting.
             driver: The driver's name.
             cursor_key: Signs page cursors. Without one, cursors are good for this handle only; give all processes the same.
+            hooks: Who is told of what is written, before and after it is committed.
 
         Raises:
             ConfigError: The driver cannot do what the address asks for.
         """
         self._driver = driver_for(driver, Url.parse(url) if isinstance(url, str) else url)
         self.pool = Pool(self._driver, pool or PoolConfig())
-        self._runner = Runner(self.pool)
-        self._secret = cursor_key or Secret.generate()
-        self._repositories: dict[object, Repository[Any]] = {}
+        self._failures: tuple[type[Exception], ...] = (StaleDataError, DBAPIError, *self._driver.errors)
+        self._runner = Runner(self.pool, hooks)
+        self._repositories = Repositories(self._driver.dialect, cursor_key or Secret.generate())
+        self._known: dict[object, Repository[Any]] = {}
         self._engine: AsyncEngine | None = None
 
     async def open(self) -> Self:
@@ -85,32 +97,112 @@ class Database:
 
     def repository(self, model: HasRow[R]) -> Repository[R]:
         """Return the repository of a model: `db.repository(Post)` reads `PostRow`s."""
-        known = self._repositories.get(model)
+        known = self._known.get(model)
         if known is None:
-            statements = Statements(shape_of(model), self._driver.dialect)
-            known = self._repositories[model] = Repository(self._runner, statements, self._secret)
+            known = self._known[model] = self._repositories.on(self._runner, model)
         return cast("Repository[R]", known)
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[AsyncSession]:
+    async def transaction(
+        self, *, isolation: Isolation | None = None, read_only: bool = False, statement_timeout: timedelta | None = None
+    ) -> AsyncIterator[Transaction]:
         """Open a unit of work: an ORM session in a transaction that commits at the end, or rolls back when the block raises.
+
+        Args:
+            isolation: `read committed`, `repeatable read` or `serializable`; None is the server's default.
+            read_only: Whether the server refuses writes.
+            statement_timeout: How long one statement may take.
 
         Raises:
             Conflict: A row was changed by somebody else since the session read it.
+            RetryNeeded: A serialization failure or deadlock: `run` does it again.
+            CommitUnknown: The connection ended during COMMIT.
             AccessError: What the server refused, as everywhere else.
         """
-        if self._engine is None:
-            self._engine = engine_on(self.pool)
+        transaction = Transaction(self._alchemy(), self._runner, self._repositories)
+        failure: KeelError | None = None
         try:
-            async with AsyncSession(self._engine, expire_on_commit=False) as session, session.begin():
-                yield session
-        except StaleDataError:
-            failure: KeelError = Conflict("a row of this transaction was changed by somebody else", hint="read it again")
-        except DBAPIError as err:
-            failure = self._failure(err)
-        else:
-            return
-        raise failure
+            async with transaction:
+                await transaction.start(isolation, statement_timeout, read_only=read_only)
+                yield transaction
+                await transaction.finish()
+        except self._failures as err:
+            failure = transaction.failure(err)
+        finally:
+            await transaction.tell_end()
+        if failure is not None:
+            raise failure
+
+    async def run(
+        self,
+        work: Callable[[Transaction], Awaitable[T]],
+        /,
+        *,
+        retries: int = 3,
+        isolation: Isolation | None = None,
+        read_only: bool = False,
+        statement_timeout: timedelta | None = None,
+    ) -> T:
+        """Call a function with a unit of work, and again with a fresh one when the server asks for it; return its result.
+
+        It is called again after a serialization failure, a deadlock or a migration of a table that it reads; never after an
+        ambiguous COMMIT. What it does outside of the database happens as often as it is called: use `publish` for that.
+
+        Args:
+            work: `async def transfer(tx): …`; its last return value counts.
+            retries: How often it is called again, with growing pauses of 10 ms to 1 s.
+            isolation: As of `transaction`.
+            read_only: As of `transaction`.
+            statement_timeout: As of `transaction`.
+
+        Raises:
+            RetryNeeded: The last attempt failed like those before.
+            CommitUnknown: The connection ended during COMMIT.
+        """
+        for attempt in range(retries):
+            try:
+                async with self.transaction(
+                    isolation=isolation, read_only=read_only, statement_timeout=statement_timeout
+                ) as transaction:
+                    return await work(transaction)
+            except RetryNeeded as err:
+                log.info("access.retry", work=name_of_work(work), attempt=attempt + 1, sqlstate=err.sqlstate)
+            await pause(delay(attempt))
+        async with self.transaction(isolation=isolation, read_only=read_only, statement_timeout=statement_timeout) as transaction:
+            return await work(transaction)
+
+    def transactional(
+        self,
+        *,
+        retries: int = 3,
+        isolation: Isolation | None = None,
+        read_only: bool = False,
+        statement_timeout: timedelta | None = None,
+    ) -> Callable[[Callable[Concatenate[Transaction, P], Awaitable[T]]], Callable[P, Awaitable[T]]]:
+        """Make a function whose first argument is a unit of work into one without it, run as by `run`."""
+
+        def decorate(function: Callable[Concatenate[Transaction, P], Awaitable[T]]) -> Callable[P, Awaitable[T]]:
+            @wraps(function)
+            async def call(*given: P.args, **named: P.kwargs) -> T:
+                async def work(transaction: Transaction) -> T:
+                    return await function(transaction, *given, **named)
+
+                return await self.run(
+                    work, retries=retries, isolation=isolation, read_only=read_only, statement_timeout=statement_timeout
+                )
+
+            return call
+
+        return decorate
+
+    @staticmethod
+    def expect(queries: int | None = None, *, at_most: int | None = None) -> AbstractContextManager[Scope]:
+        """Expect a number of statements in the block: `with db.expect(queries=3): …`.
+
+        Raises:
+            UnexpectedCount: It was another; an `AssertionError`, too.
+        """
+        return expect(queries, at_most=at_most)
 
     @overload
     async def sql(self, text: str | Query, /, *, into: Callable[..., T], **values: object) -> list[T]: ...
@@ -127,10 +219,7 @@ class Database:
         statement, bound = arranged(text, values, self._driver.dialect)
         return await self._runner.sql(statement, bound, into or dict)
 
-    def _failure(self, error: DBAPIError) -> KeelError:
-        """Return our error for one that SQLAlchemy wrapped."""
-        origin = error.orig
-        for cause in (getattr(origin, "__cause__", None), origin):
-            if isinstance(cause, self._driver.errors):
-                return self._runner.failure(cause, "transaction")
-        return StatementFailed("transaction: the driver refused a statement")
+    def _alchemy(self) -> AsyncEngine:
+        if self._engine is None:
+            self._engine = engine_on(self.pool)
+        return self._engine

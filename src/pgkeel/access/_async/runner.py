@@ -1,27 +1,41 @@
 """Run compiled statements on the pool's connections, in autocommit, and turn the server's errors into ours."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TypeVar
 
+from pgkeel.access._async.hooks import Hook
 from pgkeel.access._async.pool import Pool, Slot
 from pgkeel.access._drivers.diagnosis import error_of
 from pgkeel.access.compiled import Compiled
+from pgkeel.access.counting import counted
+from pgkeel.access.errors import AccessError
 from pgkeel.access.handwritten import reader, taints
+from pgkeel.access.touched import Touched
 from pgkeel.core.errors import KeelError
+from pgkeel.core.log import get_logger
 
-__all__ = ["Runner"]
+__all__ = ["Runner", "tell"]
 
 T = TypeVar("T")
+log = get_logger(__name__)
 
 
 class Runner:
-    """The hot path."""
+    """The hot path.
 
-    __slots__ = ("_errors", "pool")
+    Attributes:
+        pool: Where the connections come from.
+        hooks: Who is told of writes.
+        is_autocommit: Whether each statement is a transaction of its own.
+    """
 
-    def __init__(self, pool: Pool) -> None:
+    __slots__ = ("_errors", "hooks", "pool")
+    is_autocommit = True
+
+    def __init__(self, pool: Pool, hooks: Sequence[Hook] = ()) -> None:
         """Run on this pool."""
         self.pool = pool
+        self.hooks = tuple(hooks)
         self._errors = pool.driver.errors
 
     async def one(self, query: Compiled[T], values: Sequence[object]) -> T | None:
@@ -31,6 +45,7 @@ class Runner:
         if slot is None:
             slot = await pool.wait(query.doing)
         try:
+            counted(query.sql, query.doing)
             record = await slot.connection.fetch_row(query.sql, query.bind(values))
         except self._errors as err:
             failure = self.failure(err, query.doing)
@@ -47,6 +62,7 @@ class Runner:
         if slot is None:
             slot = await pool.wait(query.doing)
         try:
+            counted(query.sql, query.doing)
             records = await slot.connection.fetch(query.sql, query.bind(values))
         except self._errors as err:
             failure = self.failure(err, query.doing)
@@ -73,16 +89,29 @@ class Runner:
         """Run hand-written SQL and return its rows; a session setting it leaves is wiped."""
         doing = "sql"
         slot = await self.slot(doing)
-        slot.is_tainted = taints(text)
         try:
-            names, records = await slot.connection.fetch_named(text, values)
-            read = reader(into, names) if names else None
-            return [] if read is None else [read(record) for record in records]
+            counted(text, doing)
+            slot.is_tainted = taints(text)
+            return rows_of(await slot.connection.fetch_named(text, values), into)
         except self._errors as err:
             failure = self.failure(err, doing)
         finally:
             await self._put_back(slot)
         raise failure
+
+    async def announced(self, touched: Touched, work: Callable[[], Awaitable[T]]) -> T:
+        """Write in autocommit, and tell the hooks before and after: `announced(touched, lambda: self.one(…))`."""
+        if not self.hooks:
+            return await work()
+        for hook in self.hooks:
+            await hook.before_commit(touched)
+        try:
+            result = await work()
+        except AccessError:
+            await tell(self.hooks, touched, is_kept=False)
+            raise
+        await tell(self.hooks, touched, is_kept=True)
+        return result
 
     async def slot(self, doing: str) -> Slot:
         """Return a connection; the caller releases it."""
@@ -90,7 +119,11 @@ class Runner:
 
     def failure(self, error: Exception, doing: str) -> KeelError:
         """Return our error for a driver's."""
-        return error_of(self.pool.driver.diagnose(error), doing)
+        diagnosis = self.pool.driver.diagnose(error)
+        failure = error_of(diagnosis, doing)
+        if diagnosis.line and isinstance(failure, AccessError):
+            failure.row = diagnosis.line - 1
+        return failure
 
     async def _put_back(self, slot: Slot) -> None:
         if not slot.is_tainted or slot.connection.is_closed():
@@ -103,3 +136,19 @@ class Runner:
             raise
         slot.is_tainted = False
         self.pool.release(slot)
+
+
+def rows_of(found: tuple[Sequence[str], Iterable[Iterable[object]]], into: Callable[..., T]) -> list[T]:
+    """Return records as what the caller wants of them; none when the statement gives no rows."""
+    names, records = found
+    read = reader(into, names) if names else None
+    return [] if read is None else [read(record) for record in records]
+
+
+async def tell(hooks: Sequence[Hook], touched: Touched, *, is_kept: bool) -> None:
+    """Tell the hooks how it ended; what one raises cannot change that any more."""
+    for hook in hooks:
+        try:
+            await (hook.after_commit(touched) if is_kept else hook.after_rollback(touched))
+        except Exception as err:  # noqa: BLE001 - the transaction has ended, whatever a listener makes of it
+            log.warning("access.hook_failed", hook=type(hook).__name__, kept=is_kept, error=type(err).__name__)

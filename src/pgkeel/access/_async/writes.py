@@ -57,7 +57,7 @@ class Writes(Part[R_co]):
         names, lock = tuple(fields), (() if version is None else (version,))
         query = write_statements.update(self._statements, names, versioned=version is not None, with_deleted=self._with_deleted)
         place = key_of(self._shape, key)
-        row: R_co | None = await self._write(query, (*place, *fields.values(), *lock), (place,))
+        row: R_co | None = await self._write(query, (*place, *fields.values(), *lock), (place,), spreads="status" in fields)
         if row is not None:
             return row
         theirs = None if version is None else await self._by_key(place)
@@ -93,4 +93,4 @@ class Writes(Part[R_co]):
 
     async def _found(self, query: Compiled[R_co], key: object) -> bool:
         place = key_of(self._shape, key)
-        return await self._write(query, place, (place,)) is not None
+        return await self._write(query, place, (place,), spreads=True) is not None

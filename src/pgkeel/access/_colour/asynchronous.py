@@ -6,9 +6,10 @@ from typing import Generic, TypeVar
 
 from sqlalchemy.util import await_only as wait_for
 
+from pgkeel.access._colour.gathering import Gatherer
 from pgkeel.core.clock import monotonic
 
-__all__ = ["IS_ASYNC", "Bell", "Crew", "Lock", "Waiter", "current", "name_of", "now", "wait_for"]
+__all__ = ["IS_ASYNC", "Bell", "Crew", "Gatherer", "Lock", "Waiter", "current", "name_of", "now", "pause", "wait_for"]
 
 T = TypeVar("T")
 
@@ -121,4 +122,5 @@ def name_of(who: object) -> str:
 
 
 now = monotonic
+pause = asyncio.sleep
 IS_ASYNC = True

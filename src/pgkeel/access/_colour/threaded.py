@@ -2,13 +2,15 @@
 
 import threading
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Generic, TypeVar
 
-from pgkeel.core.clock import monotonic
+from pgkeel.core.clock import monotonic, sleep
 
-__all__ = ["IS_ASYNC", "Bell", "Crew", "Lock", "Waiter", "current", "name_of", "now", "wait_for"]
+__all__ = ["IS_ASYNC", "Bell", "Crew", "Gatherer", "Lock", "Waiter", "current", "name_of", "now", "pause", "wait_for"]
 
 T = TypeVar("T")
+Key = tuple[object, ...]
 
 Lock = threading.Lock
 
@@ -104,6 +106,16 @@ class Crew:
             thread.join(max(0.0, deadline - monotonic()))
 
 
+class Gatherer(Generic[T]):
+    """Nothing to gather: each thread reads for itself."""
+
+    __slots__ = ()
+
+    def read(self, key: Key, one: Callable[[Key], T | None], many: object) -> T | None:  # noqa: ARG002 - the other colour's signature
+        """Return the row of a key."""
+        return one(key)
+
+
 def current() -> object:
     """Return who is running: the thread."""
     return threading.current_thread()
@@ -117,6 +129,11 @@ def name_of(who: object) -> str:
 def wait_for(result: T) -> T:
     """Return the result: a call has waited already."""
     return result
+
+
+def pause(seconds: float) -> None:
+    """Wait that long."""
+    sleep(timedelta(seconds=seconds))
 
 
 now = monotonic

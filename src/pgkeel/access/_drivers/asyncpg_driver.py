@@ -13,7 +13,8 @@ from sqlalchemy.engine import Dialect
 
 from pgkeel.access._drivers._async.port import Record
 from pgkeel.access._drivers.asyncpg_address import connect_arguments
-from pgkeel.access._drivers.diagnosis import Diagnosis
+from pgkeel.access._drivers.diagnosis import Diagnosis, copied_line
+from pgkeel.access._drivers.feed import Feed
 from pgkeel.core.errors import Unreachable
 from pgkeel.core.url import Url
 
@@ -42,10 +43,9 @@ class AsyncpgConnection:
         return self.raw.fetch(sql, *values)
 
     async def fetch_named(self, sql: str, values: Sequence[object]) -> tuple[tuple[str, ...], Sequence[Record]]:
-        """Return column names and all rows."""
-        statement = await self.raw.prepare(sql)
-        names = tuple(attribute.name for attribute in statement.get_attributes())
-        return names, await statement.fetch(*values)
+        """Return column names and all rows; of a result without rows no names are known."""
+        records = await self.raw.fetch(sql, *values)
+        return tuple(records[0].keys()) if records else (), records
 
     async def execute(self, sql: str, values: Sequence[object] = ()) -> int:
         """Run it and return how many rows it touched."""
@@ -61,7 +61,9 @@ class AsyncpgConnection:
     ) -> int:
         """Write rows by binary COPY; asyncpg asks the server for the types."""
         schema = table[0] if len(table) > 1 else None
-        done = await self.raw.copy_records_to_table(table[-1], records=rows, columns=list(columns), schema_name=schema)
+        feed = Feed(rows)
+        with feed.refusing(asyncpg.DataError, (asyncpg.InterfaceError,)):
+            done = await self.raw.copy_records_to_table(table[-1], records=feed, columns=list(columns), schema_name=schema)
         count = _COUNT.search(done)
         return int(count[1]) if count else 0
 
@@ -91,6 +93,11 @@ class AsyncpgConnection:
             kind: Any = dialect_module.AsyncAdapt_asyncpg_connection
             self._adapted = kind(dialect.loaded_dbapi, self.raw)
         return self._adapted
+
+    async def begin(self) -> None:
+        """Send BEGIN, as SQLAlchemy's adapter does before its first statement."""
+        if self._adapted._transaction is None:  # noqa: SLF001 - the adapter begins by itself and offers no other way
+            await self._adapted._start_transaction()  # noqa: SLF001 - as above
 
     def end_session(self) -> None:
         """Nothing to do: asyncpg is in autocommit whenever no transaction runs."""
@@ -147,8 +154,10 @@ def _from_server(error: asyncpg.PostgresError) -> Diagnosis:
         constraint=getattr(said, "constraint_name", "") or "",
         table=getattr(said, "table_name", "") or "",
         column=getattr(said, "column_name", "") or "",
+        routine=getattr(said, "server_source_function", "") or "",
         is_lost=isinstance(error, _LOST),
         kind=type(error).__name__,
+        line=copied_line(getattr(said, "context", None)),
     )
 
 

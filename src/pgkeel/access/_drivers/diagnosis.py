@@ -3,13 +3,16 @@
 The server's message text is repeated only for codes whose messages name objects, never for those that repeat values.
 """
 
+import re
+
 import msgspec
 
 from pgkeel.access import errors
 from pgkeel.core.errors import KeelError
 
-__all__ = ["Diagnosis", "error_of"]
+__all__ = ["Diagnosis", "copied_line", "error_of"]
 
+_LINE = re.compile(r"COPY .+?, \D*?(\d+)")
 _NAMES_ONLY = ("0A", "25", "28", "3D", "3F", "40", "42", "53", "54", "55", "57")
 _CONSTRAINTS: dict[str, tuple[type[errors.Constraint], str]] = {
     "23502": (errors.CheckFailed, "may not be NULL"),
@@ -38,9 +41,11 @@ class Diagnosis(msgspec.Struct, frozen=True):
         constraint: Constraint name, or "".
         table: Table name, or "".
         column: Column name, or "".
+        routine: The function of the server's source that raised it: where a code has many meanings, and a text many languages.
         is_lost: Whether the connection ended.
         is_value: Whether the driver refused a value.
         kind: The driver's class of error, for messages.
+        line: The row of a COPY at which it happened, from 1; 0 when it is not known.
     """
 
     sqlstate: str = ""
@@ -48,9 +53,17 @@ class Diagnosis(msgspec.Struct, frozen=True):
     constraint: str = ""
     table: str = ""
     column: str = ""
+    routine: str = ""
     is_lost: bool = False
     is_value: bool = False
     kind: str = ""
+    line: int = 0
+
+
+def copied_line(context: str | None) -> int:
+    """Return the row that the server's context of a failed COPY names ("COPY posts, line 3, …" in its language), else 0."""
+    found = _LINE.match(context or "")
+    return int(found[1]) if found else 0
 
 
 def error_of(diagnosis: Diagnosis, doing: str) -> KeelError:
@@ -62,6 +75,8 @@ def error_of(diagnosis: Diagnosis, doing: str) -> KeelError:
         return _constraint_error(diagnosis, doing)
     if diagnosis.is_value or state[:2] == "22" or state in {"42804", "42846"}:
         return _value_error(diagnosis, doing)
+    if state == "0A000" and diagnosis.routine == "RevalidateCachedQuery":
+        return errors.SchemaChanged(f"{doing}: a migration changed a table meanwhile", hint="run it again", sqlstate=state)
     kind = _STATEMENTS.get(state, errors.StatementFailed)
     said = diagnosis.message if state[:2] in _NAMES_ONLY else ""
     return kind(f"{doing}: {said or diagnosis.kind} ({state or 'driver'})", sqlstate=state)

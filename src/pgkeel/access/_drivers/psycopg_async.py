@@ -13,6 +13,7 @@ from sqlalchemy.engine import Dialect
 from pgkeel.access._drivers import psycopg_common as common
 from pgkeel.access._drivers._async.port import Record
 from pgkeel.access._drivers.diagnosis import Diagnosis
+from pgkeel.access._drivers.feed import Feed
 from pgkeel.core.errors import Unreachable
 from pgkeel.core.url import Url
 
@@ -66,12 +67,14 @@ class PsycopgAsyncConnection:
     ) -> int:
         """Write rows by COPY, in binary where psycopg knows all types."""
         is_binary = all(map(common.has_type, types))
+        feed = Feed(rows)
         async with self.raw.cursor() as cursor:
-            async with cursor.copy(common.copy_statement(table, columns, is_binary=is_binary)) as copy:
-                if is_binary:
-                    copy.set_types(types)
-                for row in rows:
-                    await copy.write_row(row)
+            with feed.refusing(psycopg.DataError, (psycopg.Error,)):
+                async with cursor.copy(common.copy_statement(table, columns, is_binary=is_binary)) as copy:
+                    if is_binary:
+                        copy.set_types(types)
+                    for row in feed:
+                        await copy.write_row(row)
             return cursor.rowcount
 
     async def reset(self) -> None:
@@ -103,6 +106,9 @@ class PsycopgAsyncConnection:
             self._adapted = dialect_module.AsyncAdapt_psycopg_connection(dialect.loaded_dbapi, cast("Any", self.raw))
         self._adapted.autocommit = False
         return self._adapted
+
+    async def begin(self) -> None:
+        """Nothing to do: psycopg sends BEGIN with the first statement."""
 
     def end_session(self) -> None:
         """Return to autocommit."""

@@ -10,7 +10,7 @@ from psycopg.types.json import Jsonb
 from sqlalchemy.dialects.postgresql import psycopg as dialect_module
 from sqlalchemy.engine import Dialect
 
-from pgkeel.access._drivers.diagnosis import Diagnosis
+from pgkeel.access._drivers.diagnosis import Diagnosis, copied_line
 from pgkeel.core.url import Url
 
 __all__ = [
@@ -71,9 +71,11 @@ def diagnose(error: Exception) -> Diagnosis:
         constraint=diag.constraint_name or "",
         table=diag.table_name or "",
         column=diag.column_name or "",
+        routine=diag.source_function or "",
         is_lost=is_lost,
         is_value=error.sqlstate is None and isinstance(error, (psycopg.DataError, psycopg.ProgrammingError)),
         kind=type(error).__name__,
+        line=copied_line(diag.context),
     )
 
 

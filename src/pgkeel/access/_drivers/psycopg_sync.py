@@ -11,6 +11,7 @@ from sqlalchemy.engine import Dialect
 from pgkeel.access._drivers import psycopg_common as common
 from pgkeel.access._drivers._sync.port import Record
 from pgkeel.access._drivers.diagnosis import Diagnosis
+from pgkeel.access._drivers.feed import Feed
 from pgkeel.core.errors import Unreachable
 from pgkeel.core.url import Url
 
@@ -61,11 +62,13 @@ class PsycopgConnection:
     def copy(self, table: Sequence[str], columns: Sequence[str], types: Sequence[str], rows: Iterable[Sequence[object]]) -> int:
         """Write rows by COPY, in binary where psycopg knows all types."""
         is_binary = all(map(common.has_type, types))
+        feed = Feed(rows)
         with self.raw.cursor() as cursor:
-            with cursor.copy(common.copy_statement(table, columns, is_binary=is_binary)) as copy:
+            statement = common.copy_statement(table, columns, is_binary=is_binary)
+            with feed.refusing(psycopg.DataError, (psycopg.Error,)), cursor.copy(statement) as copy:
                 if is_binary:
                     copy.set_types(types)
-                for row in rows:
+                for row in feed:
                     copy.write_row(row)
             return cursor.rowcount
 
@@ -96,6 +99,9 @@ class PsycopgConnection:
         """Leave autocommit and return the driver's own connection, which is what SQLAlchemy uses."""
         self.raw.autocommit = False
         return self.raw
+
+    def begin(self) -> None:
+        """Nothing to do: psycopg sends BEGIN with the first statement."""
 
     def end_session(self) -> None:
         """Return to autocommit."""

@@ -62,7 +62,7 @@ class Pool:
         self._waiters: deque[Waiter[Slot]] = deque()
         self._doomed: deque[Connection] = deque()
         self._opening = 0
-        self._retry_at = 0.0
+        self._retry_at = self._fresh_from = 0.0
         self._is_open = False
 
     def open(self) -> None:
@@ -137,7 +137,7 @@ class Pool:
         with self._lock:
             slot.holder = None
             slot.since = now()
-            is_old = slot.since - slot.born >= self._lifetime
+            is_old = slot.since - slot.born >= self._lifetime or slot.born < self._fresh_from
             if is_old or not self._is_open or slot.connection.is_closed():
                 self._forget(slot)
                 self._grow()
@@ -148,6 +148,11 @@ class Pool:
         """Close a connection whose state is not known."""
         slot.connection.abort()
         self.release(slot)
+
+    def renew(self) -> None:
+        """Replace every connection that is open now, each when it is put back: what it prepared is out of date."""
+        with self._lock:
+            self._fresh_from = now()
 
     def holders(self) -> tuple[Holder, ...]:
         """Return who holds a connection, longest first."""
@@ -170,6 +175,8 @@ class Pool:
 
     def _is_usable(self, slot: Slot) -> bool:
         connection = slot.connection
+        if slot.born < self._fresh_from:
+            return False
         return not (connection.is_cut() if now() - slot.since > _LONG_UNUSED else connection.is_closed())
 
     def _mark(self, slot: Slot, doing: str) -> Slot:

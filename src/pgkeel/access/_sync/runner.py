@@ -5,24 +5,38 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
 from pgkeel.access._drivers.diagnosis import error_of
+from pgkeel.access._sync.hooks import Hook
 from pgkeel.access._sync.pool import Pool, Slot
 from pgkeel.access.compiled import Compiled
+from pgkeel.access.counting import counted
+from pgkeel.access.errors import AccessError
 from pgkeel.access.handwritten import reader, taints
+from pgkeel.access.touched import Touched
 from pgkeel.core.errors import KeelError
+from pgkeel.core.log import get_logger
 
-__all__ = ["Runner"]
+__all__ = ["Runner", "tell"]
 
 T = TypeVar("T")
+log = get_logger(__name__)
 
 
 class Runner:
-    """The hot path."""
+    """The hot path.
 
-    __slots__ = ("_errors", "pool")
+    Attributes:
+        pool: Where the connections come from.
+        hooks: Who is told of writes.
+        is_autocommit: Whether each statement is a transaction of its own.
+    """
 
-    def __init__(self, pool: Pool) -> None:
+    __slots__ = ("_errors", "hooks", "pool")
+    is_autocommit = True
+
+    def __init__(self, pool: Pool, hooks: Sequence[Hook] = ()) -> None:
         """Run on this pool."""
         self.pool = pool
+        self.hooks = tuple(hooks)
         self._errors = pool.driver.errors
 
     def one(self, query: Compiled[T], values: Sequence[object]) -> T | None:
@@ -32,6 +46,7 @@ class Runner:
         if slot is None:
             slot = pool.wait(query.doing)
         try:
+            counted(query.sql, query.doing)
             record = slot.connection.fetch_row(query.sql, query.bind(values))
         except self._errors as err:
             failure = self.failure(err, query.doing)
@@ -48,6 +63,7 @@ class Runner:
         if slot is None:
             slot = pool.wait(query.doing)
         try:
+            counted(query.sql, query.doing)
             records = slot.connection.fetch(query.sql, query.bind(values))
         except self._errors as err:
             failure = self.failure(err, query.doing)
@@ -74,16 +90,29 @@ class Runner:
         """Run hand-written SQL and return its rows; a session setting it leaves is wiped."""
         doing = "sql"
         slot = self.slot(doing)
-        slot.is_tainted = taints(text)
         try:
-            names, records = slot.connection.fetch_named(text, values)
-            read = reader(into, names) if names else None
-            return [] if read is None else [read(record) for record in records]
+            counted(text, doing)
+            slot.is_tainted = taints(text)
+            return rows_of(slot.connection.fetch_named(text, values), into)
         except self._errors as err:
             failure = self.failure(err, doing)
         finally:
             self._put_back(slot)
         raise failure
+
+    def announced(self, touched: Touched, work: Callable[[], T]) -> T:
+        """Write in autocommit, and tell the hooks before and after: `announced(touched, lambda: self.one(…))`."""
+        if not self.hooks:
+            return work()
+        for hook in self.hooks:
+            hook.before_commit(touched)
+        try:
+            result = work()
+        except AccessError:
+            tell(self.hooks, touched, is_kept=False)
+            raise
+        tell(self.hooks, touched, is_kept=True)
+        return result
 
     def slot(self, doing: str) -> Slot:
         """Return a connection; the caller releases it."""
@@ -91,7 +120,11 @@ class Runner:
 
     def failure(self, error: Exception, doing: str) -> KeelError:
         """Return our error for a driver's."""
-        return error_of(self.pool.driver.diagnose(error), doing)
+        diagnosis = self.pool.driver.diagnose(error)
+        failure = error_of(diagnosis, doing)
+        if diagnosis.line and isinstance(failure, AccessError):
+            failure.row = diagnosis.line - 1
+        return failure
 
     def _put_back(self, slot: Slot) -> None:
         if not slot.is_tainted or slot.connection.is_closed():
@@ -104,3 +137,19 @@ class Runner:
             raise
         slot.is_tainted = False
         self.pool.release(slot)
+
+
+def rows_of(found: tuple[Sequence[str], Iterable[Iterable[object]]], into: Callable[..., T]) -> list[T]:
+    """Return records as what the caller wants of them; none when the statement gives no rows."""
+    names, records = found
+    read = reader(into, names) if names else None
+    return [] if read is None else [read(record) for record in records]
+
+
+def tell(hooks: Sequence[Hook], touched: Touched, *, is_kept: bool) -> None:
+    """Tell the hooks how it ended; what one raises cannot change that any more."""
+    for hook in hooks:
+        try:
+            (hook.after_commit(touched) if is_kept else hook.after_rollback(touched))
+        except Exception as err:  # noqa: BLE001 - the transaction has ended, whatever a listener makes of it
+            log.warning("access.hook_failed", hook=type(hook).__name__, kept=is_kept, error=type(err).__name__)

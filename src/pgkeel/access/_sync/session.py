@@ -13,6 +13,7 @@ from sqlalchemy.pool.base import _ConnectionRecord
 
 from pgkeel.access._colour.threaded import IS_ASYNC, wait_for
 from pgkeel.access._sync.pool import Pool, Slot
+from pgkeel.access.counting import counted
 from pgkeel.access.handwritten import taints
 
 __all__ = ["Engine", "Session", "engine_on"]
@@ -77,13 +78,16 @@ def engine_on(pool: Pool) -> Engine:
     """Return an engine that uses the pool's connections and writes no bound value into its errors."""
     lender = _Lender(pool)
     engine = create_engine(f"postgresql+{pool.driver.name}://", pool=lender, hide_parameters=True)
+    if pool.driver.name == "asyncpg":
+        lender.dispatch.connect.clear()  # its codecs for JSON are on our connections already; to set them drops all statements
     event.listen(getattr(engine, "sync_engine", engine), "before_cursor_execute", _watch)
     event.listen(lender, "reset", _clean)
     return engine
 
 
 def _watch(connection: Any, _cursor: Any, statement: str, *_rest: object) -> None:  # noqa: ANN401 - SQLAlchemy's event
-    """Remember that a statement may leave something of the session behind."""
+    """Count a statement, and remember that it may leave something of the session behind."""
+    counted(statement, _DOING)
     if taints(statement):
         connection.connection._connection_record.slot.is_tainted = True  # noqa: SLF001 - the way to our own record
 

@@ -44,6 +44,7 @@ class Change:
         rows, tags = keys_of(self._touched, reader.names)
         if rows or tags:
             self._is_marked = True
+            await reader.crowd.gather()
             await reader.client.run("mark", [*rows, *tags], self._who, reader.mark, len(rows), fresh())
             reader.figures.marks += len(rows) + len(tags)
 
@@ -56,6 +57,7 @@ class Change:
             return
         rows, tags = keys_of(self._touched, self._reader.names)
         try:
+            await self._reader.crowd.gather()
             await self._reader.client.run("release", [*rows, *tags], self._who, len(rows), fresh())
             self._is_marked = False
         except AWAY as err:

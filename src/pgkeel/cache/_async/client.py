@@ -7,7 +7,7 @@ from pgkeel.cache._colour.asynchronous import Call, Gate, Link, open_link
 from pgkeel.cache.errors import CacheUnsuitable, CommandRefused, LoginRefused
 from pgkeel.cache.script import script
 from pgkeel.cache.server import Server, server_of
-from pgkeel.cache.wire import ReplyError, Word
+from pgkeel.cache.wire import ReplyError, Word, refusal
 from pgkeel.core.cache_url import CacheUrl
 from pgkeel.core.clock import monotonic
 from pgkeel.core.errors import Unreachable
@@ -35,7 +35,7 @@ class Client:
         self.url = CacheUrl.parse(url) if isinstance(url, str) else url
         self.server: Server | None = None
         self._patience = patience
-        self._link: Link | None = None
+        self.link: Link | None = None
         self._gate = Gate()
         self._break = _SHORTEST_BREAK
         self._retry_at = 0.0
@@ -53,13 +53,12 @@ class Client:
             LoginRefused: The user or password is wrong.
             CacheUnsuitable: The server is too old, or a replica.
         """
-        if self._link is None or self._link.is_closed:
-            await self._connect()
+        await self.connected()
 
     async def close(self) -> None:
         """Close the connection; the next command opens another."""
-        if self._link is not None:
-            self._link.close()
+        if self.link is not None:
+            self.link.close()
 
     async def call(self, *words: Word) -> Any:  # noqa: ANN401 - any reply
         """Return the reply to one command.
@@ -68,12 +67,12 @@ class Client:
             Unreachable: The server does not answer; whether the command was carried out is not known.
             CommandRefused: It refused the command.
         """
-        link = self._link
+        link = self.link
         if link is None or link.is_closed:
-            link = await self._connect()
+            link = await self.connected()
         reply = await link.call(words)
         if type(reply) is ReplyError:
-            raise _refusal(reply)
+            raise refusal(reply)
         return reply
 
     async def run(self, name: str, keys: Sequence[bytes], *values: Word) -> Any:  # noqa: ANN401 - any reply
@@ -98,11 +97,17 @@ class Client:
             return bool(await self.call("DELIFEQ", key, expected))
         return bool(await self.run("delete_equal", [key], expected))
 
-    async def _connect(self) -> Link:
-        """Return the connection that one caller opens for all."""
+    async def connected(self) -> Link:
+        """Return the connection; one caller opens it for all.
+
+        Raises:
+            Unreachable: The server does not answer, or did not just now.
+            LoginRefused: The user or password is wrong.
+            CacheUnsuitable: The server is too old, or a replica.
+        """
         async with self._gate:
-            if self._link is not None and not self._link.is_closed:
-                return self._link
+            if self.link is not None and not self.link.is_closed:
+                return self.link
             if monotonic() < self._retry_at:
                 raise Unreachable(f"the cache {self.url} did not answer just now", hint="`pgkeel status` shows what is running")
             try:
@@ -113,7 +118,7 @@ class Client:
                 self._break = min(self._break * 2, _LONGEST_BREAK)
                 raise
             self._break, self._retry_at = _SHORTEST_BREAK, 0.0
-            self._link = link
+            self.link = link
             return link
 
     async def _welcome(self, link: Link) -> None:
@@ -140,11 +145,6 @@ class Client:
             login += ["AUTH", self.url.user or "default", self.url.password.reveal()]
         wanted: list[list[Word]] = [[*login, "SETNAME", "pgkeel"]]
         return [*wanted, ["SELECT", self.url.database]] if self.url.database else wanted
-
-
-def _refusal(reply: Exception) -> CommandRefused:
-    kind = str(reply).partition(" ")[0]
-    return CommandRefused(f"the cache refused a command: {kind}", hint="see the server's log, its memory and its ACL", kind=kind)
 
 
 def _refusal_of_login(reply: Exception, url: CacheUrl) -> LoginRefused | CacheUnsuitable | Unreachable:

@@ -1,14 +1,14 @@
 """The row cache: one table's rows by their key."""
 
-from collections.abc import Callable
 from typing import Any, Generic, TypeVar
+from uuid import UUID
 
 import msgspec
 
 from pgkeel.cache._async.reader import Reader
 from pgkeel.cache._colour.asynchronous import Call
 from pgkeel.cache.codec import Codec
-from pgkeel.cache.entry import Place
+from pgkeel.cache.entry import Shelf
 from pgkeel.cache.life import Life
 from pgkeel.cache.names import Tag
 from pgkeel.cache.touched import Touched
@@ -17,6 +17,8 @@ from pgkeel.core.errors import UsageError
 __all__ = ["RowCache"]
 
 R = TypeVar("R", bound=msgspec.Struct)
+_PLAIN = {UUID, str, bytes}
+"""Types of keys that need no conversion; drivers return subclasses. A bool is an int, so that ints are looked at."""
 
 
 class RowCache(Generic[R]):
@@ -27,9 +29,11 @@ class RowCache(Generic[R]):
         self._reader = reader
         self._table = table
         self._key_type = key
-        self._codec = Codec(row)
+        self._plain = key if key in _PLAIN else ()
         self._life = life
+        self._name = reader.names.rows(table)
         self._generation = reader.names.generation(table)
+        self._shelf = Shelf((reader.names.epoch, self._generation), Codec(row))
 
     async def get(self, key: object, load: Call[R | None]) -> R | None:
         """Return the row with this key, or None where there is none.
@@ -41,14 +45,13 @@ class RowCache(Generic[R]):
         Raises:
             UsageError: The key is not of the table's type.
         """
-        wanted = self._own(key)
-        name = self._reader.names.row(self._table, wanted)
-        place = Place(name, self._reader.names.epoch, (self._generation,), self._codec)
-        return await self._reader.read(place, _bound(load, wanted), self._life)
+        if not isinstance(key, self._plain):
+            key = self._own(key)
+        return await self._reader.read(self._name(key), self._shelf, self._life, load, key)
 
     def row(self, key: object) -> Touched:
         """Return what a write of this row touches: it, and its table's tag."""
-        return Touched(Tag(self._table), row=self._reader.names.row(self._table, self._own(key)))
+        return Touched(Tag(self._table), row=self._name(self._own(key)))
 
     def every_row(self) -> Touched:
         """Return what a write of unknown rows touches: all of the table's, and its tag."""
@@ -56,13 +59,9 @@ class RowCache(Generic[R]):
 
     def _own(self, key: object) -> object:
         """Return the key in its one form, whoever names it: a UUID and its text are the same row."""
-        if type(key) is self._key_type:
+        if isinstance(key, self._plain):
             return key
         try:
             return msgspec.convert(key, self._key_type, strict=False)
         except msgspec.ValidationError as err:
             raise UsageError(f"{self._table}: this is not a key: {err}", hint=f"it is of type {self._key_type}") from err
-
-
-def _bound(load: Callable[..., Any], key: object) -> Callable[[], Any]:
-    return lambda: load(key)

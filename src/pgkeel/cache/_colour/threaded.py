@@ -10,11 +10,12 @@ from concurrent.futures import CancelledError, Future
 from contextlib import suppress
 from typing import Any, Generic, TypeVar
 
-from pgkeel.cache.wire import Replies, Word, away, packed, tls_context
+from pgkeel.cache.entry import joined
+from pgkeel.cache.wire import Replies, ReplyError, Word, away, packed, refusal, tls_context
 from pgkeel.core.cache_url import CacheUrl
 from pgkeel.core.errors import Unreachable
 
-__all__ = ["Call", "Flight", "Gate", "Link", "Load", "nap", "open_link"]
+__all__ = ["Call", "Crowd", "Flight", "Gate", "Link", "Load", "nap", "open_link"]
 
 T = TypeVar("T")
 Load = Callable[[], T]
@@ -114,6 +115,18 @@ class Link:
                 raise
         return wanted.result()
 
+    def look(self, key: bytes, shared: tuple[bytes, ...]) -> tuple[bytes | None, bytes | None]:
+        """Return a value, and the versions of the keys that it depends on (None when one is missing), as of one moment.
+
+        Raises:
+            Unreachable: The connection ended or hangs.
+            CommandRefused: The server refused.
+        """
+        reply = self.call(("MGET", key, *shared))
+        if type(reply) is ReplyError:
+            raise refusal(reply)
+        return reply[0], joined(reply[1:])
+
     def close(self) -> None:
         """Close it; whoever waits is told."""
         with self._turn:
@@ -156,6 +169,13 @@ class Link:
         while self._owed:
             self._owed.popleft().set_exception(Unreachable(failure.message, hint=failure.hint))
         self._turn.notify_all()
+
+
+class Crowd:
+    """Writers of this process; threads do not wait for each other."""
+
+    def gather(self) -> None:
+        """Do nothing."""
 
 
 def open_link(url: CacheUrl, patience: float) -> Link:

@@ -15,7 +15,7 @@ from pgkeel.cache._sync.client import Client
 from pgkeel.cache._sync.reader import Reader
 from pgkeel.cache._sync.rows import RowCache
 from pgkeel.cache.codec import Codec
-from pgkeel.cache.entry import Place
+from pgkeel.cache.entry import Shelf
 from pgkeel.cache.figures import Figures
 from pgkeel.cache.life import Life, milliseconds
 from pgkeel.cache.names import Names, Tag, tag
@@ -140,8 +140,8 @@ class Cache:
                 wanted = tags(*given, **named) if callable(tags) else tags
                 names = self._reader.names
                 keys = [names.tag(tag(one) if isinstance(one, str) else one) for one in wanted]
-                place = Place(names.result(known, given, named), names.epoch, keys, codec)
-                return self._reader.read(place, lambda: function(*given, **named), life)
+                shelf = Shelf((names.epoch, *keys), codec)
+                return self._reader.read(names.result(known, given, named), shelf, life, function, *given, **named)
 
             return call
 

@@ -45,6 +45,7 @@ class Change:
         rows, tags = keys_of(self._touched, reader.names)
         if rows or tags:
             self._is_marked = True
+            reader.crowd.gather()
             reader.client.run("mark", [*rows, *tags], self._who, reader.mark, len(rows), fresh())
             reader.figures.marks += len(rows) + len(tags)
 
@@ -57,6 +58,7 @@ class Change:
             return
         rows, tags = keys_of(self._touched, self._reader.names)
         try:
+            self._reader.crowd.gather()
             self._reader.client.run("release", [*rows, *tags], self._who, len(rows), fresh())
             self._is_marked = False
         except AWAY as err:

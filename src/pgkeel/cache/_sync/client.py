@@ -8,7 +8,7 @@ from pgkeel.cache._colour.threaded import Call, Gate, Link, open_link
 from pgkeel.cache.errors import CacheUnsuitable, CommandRefused, LoginRefused
 from pgkeel.cache.script import script
 from pgkeel.cache.server import Server, server_of
-from pgkeel.cache.wire import ReplyError, Word
+from pgkeel.cache.wire import ReplyError, Word, refusal
 from pgkeel.core.cache_url import CacheUrl
 from pgkeel.core.clock import monotonic
 from pgkeel.core.errors import Unreachable
@@ -36,7 +36,7 @@ class Client:
         self.url = CacheUrl.parse(url) if isinstance(url, str) else url
         self.server: Server | None = None
         self._patience = patience
-        self._link: Link | None = None
+        self.link: Link | None = None
         self._gate = Gate()
         self._break = _SHORTEST_BREAK
         self._retry_at = 0.0
@@ -54,13 +54,12 @@ class Client:
             LoginRefused: The user or password is wrong.
             CacheUnsuitable: The server is too old, or a replica.
         """
-        if self._link is None or self._link.is_closed:
-            self._connect()
+        self.connected()
 
     def close(self) -> None:
         """Close the connection; the next command opens another."""
-        if self._link is not None:
-            self._link.close()
+        if self.link is not None:
+            self.link.close()
 
     def call(self, *words: Word) -> Any:  # noqa: ANN401 - any reply
         """Return the reply to one command.
@@ -69,12 +68,12 @@ class Client:
             Unreachable: The server does not answer; whether the command was carried out is not known.
             CommandRefused: It refused the command.
         """
-        link = self._link
+        link = self.link
         if link is None or link.is_closed:
-            link = self._connect()
+            link = self.connected()
         reply = link.call(words)
         if type(reply) is ReplyError:
-            raise _refusal(reply)
+            raise refusal(reply)
         return reply
 
     def run(self, name: str, keys: Sequence[bytes], *values: Word) -> Any:  # noqa: ANN401 - any reply
@@ -99,11 +98,17 @@ class Client:
             return bool(self.call("DELIFEQ", key, expected))
         return bool(self.run("delete_equal", [key], expected))
 
-    def _connect(self) -> Link:
-        """Return the connection that one caller opens for all."""
+    def connected(self) -> Link:
+        """Return the connection; one caller opens it for all.
+
+        Raises:
+            Unreachable: The server does not answer, or did not just now.
+            LoginRefused: The user or password is wrong.
+            CacheUnsuitable: The server is too old, or a replica.
+        """
         with self._gate:
-            if self._link is not None and not self._link.is_closed:
-                return self._link
+            if self.link is not None and not self.link.is_closed:
+                return self.link
             if monotonic() < self._retry_at:
                 raise Unreachable(f"the cache {self.url} did not answer just now", hint="`pgkeel status` shows what is running")
             try:
@@ -114,7 +119,7 @@ class Client:
                 self._break = min(self._break * 2, _LONGEST_BREAK)
                 raise
             self._break, self._retry_at = _SHORTEST_BREAK, 0.0
-            self._link = link
+            self.link = link
             return link
 
     def _welcome(self, link: Link) -> None:
@@ -141,11 +146,6 @@ class Client:
             login += ["AUTH", self.url.user or "default", self.url.password.reveal()]
         wanted: list[list[Word]] = [[*login, "SETNAME", "pgkeel"]]
         return [*wanted, ["SELECT", self.url.database]] if self.url.database else wanted
-
-
-def _refusal(reply: Exception) -> CommandRefused:
-    kind = str(reply).partition(" ")[0]
-    return CommandRefused(f"the cache refused a command: {kind}", hint="see the server's log, its memory and its ACL", kind=kind)
 
 
 def _refusal_of_login(reply: Exception, url: CacheUrl) -> LoginRefused | CacheUnsuitable | Unreachable:

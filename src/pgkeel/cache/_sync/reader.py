@@ -5,9 +5,9 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from pgkeel.cache._colour.threaded import Flight, Link, Load, nap
+from pgkeel.cache._colour.threaded import Call, Crowd, Flight, Link, Load, nap
 from pgkeel.cache._sync.client import Client
-from pgkeel.cache.entry import Found, Place, fresh, held_by
+from pgkeel.cache.entry import MISS, Shelf, Taken, fresh, held_by, lease_in
 from pgkeel.cache.errors import CacheUnsuitable, CommandRefused, LoginRefused
 from pgkeel.cache.figures import Figures
 from pgkeel.cache.life import Life
@@ -30,11 +30,15 @@ class Lease(msgspec.Struct, frozen=True):
     """The right to fill.
 
     Attributes:
+        key: Of which value.
+        shelf: What that is.
         who: Whose it is.
         versions: What the value depends on, read before the database was.
         flight: Where callers of this process wait for it.
     """
 
+    key: bytes
+    shelf: Shelf[Any]
     who: bytes
     versions: bytes
     flight: Flight[Any]
@@ -55,29 +59,47 @@ class Reader:
         self.figures = Figures()
         self.mark = mark
         self.is_trusted = True
+        self.crowd = Crowd()
         self._lease_for = lease
         self._flights: dict[bytes, Flight[Any]] = {}
         client.on_connect(self._greet)
 
-    def read(self, place: Place[T], load: Load[T | None], life: Life) -> T | None:
+    def read(self, key: bytes, shelf: Shelf[T], life: Life, load: Call[T | None], *given: object, **named: object) -> T | None:
         """Return the value from the cache, else from the database; then the cache keeps it if it may.
 
-        The cache being away is never an error here. `load` must read the primary, outside of any transaction.
+        The cache being away is never an error here.
+
+        Args:
+            key: The value's name.
+            shelf: What it is, and what it depends on.
+            life: How long it is kept.
+            load: Reads the primary, outside of any transaction.
+            given: What `load` is called with.
+            named: The same.
         """
-        figures = self.figures
+        client = self.client
+        found: Any = MISS
         lease = None
         try:
-            found = place.judge(self.client.call("MGET", *place.keys))
-            if not found.is_hit or not self.is_trusted:
-                found, lease = self._miss(place, found)
+            link = client.link
+            if link is None or link.is_closed:
+                link = client.connected()
+            held, current = link.look(key, shelf.shared)
+            if self.is_trusted:
+                value = shelf.judge(held, current)
+                if value is not MISS:
+                    self.figures.hits += 1
+                    return value
+            found, lease = self._miss(key, shelf, lease_in(held, current))
         except AWAY:
-            figures.bypasses += 1
-            found = Found(is_hit=False)
-        if found.is_hit:
-            figures.hits += 1
-            return found.value  # type: ignore[no-any-return]
-        figures.misses += 1
-        return load() if lease is None else self._fill(place, load, life, lease)
+            self.figures.bypasses += 1
+        if found is not MISS:
+            self.figures.hits += 1
+            return found  # type: ignore[no-any-return]
+        self.figures.misses += 1
+        if lease is None:
+            return load(*given, **named)
+        return self._fill(lease, life, lambda: load(*given, **named))
 
     def begin_epoch(self, *, on_demand: bool = False) -> None:
         """Begin an epoch where there is none, or now: nothing that was cached before is served again.
@@ -99,82 +121,90 @@ class Reader:
         if not isinstance(reply, bytes):
             raise CommandRefused("the cache refused to begin an epoch", hint="the user needs EVAL, GET, SET and TIME")
 
-    def _miss(self, place: Place[Any], found: Found) -> tuple[Found, Lease | None]:
-        """Return what another reader finds meanwhile, or the right to fill, or neither."""
+    def _miss(self, key: bytes, shelf: Shelf[Any], other: bytes) -> tuple[Any, Lease | None]:
+        """Return what another reader finds meanwhile, or the right to fill, or neither.
+
+        Args:
+            key: The value's name.
+            shelf: What it is.
+            other: Who holds a lease there, or b"".
+        """
         if not self.is_trusted:
             self.figures.bypasses += 1
-            return Found(is_hit=False), None
-        lease = None
-        if not found.lease:
-            found, lease = self._lease(place)
-        if found.lease:
-            found = self._wait(place, found)
-        return found, lease
+            return MISS, None
+        if not other:
+            taken, lease = self._lease(key, shelf)
+            if not taken.lease:
+                return taken.value, lease
+            other = taken.lease
+        return self._wait(key, shelf, other), None
 
-    def _wait(self, place: Place[Any], found: Found) -> Found:
+    def _wait(self, key: bytes, shelf: Shelf[T], other: bytes) -> T | None:
         """Return what whoever holds the lease reads, in this process or another; not for long.
 
         A lease that still lies there says that no write has begun since, so that sharing its read is as good as reading now.
         """
-        flight = self._flights.get(found.lease)
+        flight = self._flights.get(other)
         if flight is not None:
             try:
                 value = flight.join(self._lease_for / 1000)
             except TimeoutError:
-                return found
+                return MISS  # type: ignore[no-any-return]
             self.figures.shared += 1
-            return Found(is_hit=True, value=place.copied(value))
+            return shelf.copied(value)
+        link = self.client.connected()
         for pause in _PAUSES:
             nap(pause)
-            found = place.judge(self.client.call("MGET", *place.keys))
-            if found.is_hit or not found.lease:
-                break
-        return found
+            held, current = link.look(key, shelf.shared)
+            value = shelf.judge(held, current)
+            if value is not MISS or not lease_in(held, current):
+                return value
+        return MISS  # type: ignore[no-any-return]
 
-    def _lease(self, place: Place[Any]) -> tuple[Found, Lease | None]:
+    def _lease(self, key: bytes, shelf: Shelf[T]) -> tuple[Taken[T], Lease | None]:
         who = fresh()
         flight: Flight[Any] = Flight()
         self._flights[who] = flight
-        versions = b""
+        taken: Taken[T] = Taken()
         try:
-            reply = self.client.run("lease", place.keys, who, self._lease_for, fresh(), place.shape)
-            found, versions = place.take(reply)
+            reply = self.client.run("lease", (key, *shelf.shared), who, self._lease_for, fresh(), shelf.shape)
+            taken = shelf.take(reply)
         finally:
-            if not versions:
+            if not taken.versions:
                 del self._flights[who]
                 flight.crash()
         if reply == b"E":
             self.begin_epoch()
-        return found, Lease(who, versions, flight) if versions else None
+        return taken, Lease(key, shelf, who, taken.versions, flight) if taken.versions else None
 
-    def _fill(self, place: Place[Any], load: Load[Any], life: Life, lease: Lease) -> Any:  # noqa: ANN401 - the value's type
+    def _fill(self, lease: Lease, life: Life, load: Load[T | None]) -> T | None:
         is_read = False
         try:
             value = load()
             is_read = True
             lease.flight.land(value)
         except Exception:
-            self._give_up(place, lease)
+            self._give_up(lease)
             raise
         finally:
             del self._flights[lease.who]
             if not is_read:
                 lease.flight.crash()
-        kept = place.filled(value, lease.versions)
+        kept = lease.shelf.filled(value, lease.versions)
         if kept is None or len(kept) > _LARGEST:
-            self._give_up(place, lease)
+            self._give_up(lease)
         else:
-            self._keep(place, kept, life.draw(is_nothing=value is None), lease)
+            self._keep(lease, kept, life.draw(is_nothing=value is None))
         return value
 
-    def _keep(self, place: Place[Any], kept: bytes, milliseconds: int, lease: Lease) -> None:
+    def _keep(self, lease: Lease, kept: bytes, milliseconds: int) -> None:
         try:
-            self.figures.fills += self.client.set_if_equal(place.key, lease.held, kept, milliseconds)
+            self.figures.fills += self.client.set_if_equal(lease.key, lease.held, kept, milliseconds)
         except AWAY:
             self.figures.bypasses += 1
 
-    def _give_up(self, place: Place[Any], lease: Lease) -> None:
+    def _give_up(self, lease: Lease) -> None:
         try:
-            self.client.delete_if_equal(place.key, lease.held)
+            self.client.delete_if_equal(lease.key, lease.held)
         except AWAY:
             self.figures.bypasses += 1

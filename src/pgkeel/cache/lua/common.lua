@@ -23,3 +23,12 @@ local function is(found, kind)
   return found and string.sub(found, 1, 1) == kind
 end
 
+-- The marks that stay on a row ('T…', from 2) or a tag ('G' and its version, from 18), or nothing; without those of one writer.
+local function kept(old, head, from, at, without)
+  if not old or #old < from or string.byte(old) ~= string.byte(head) then return nil end
+  local marks = string.sub(old, from)
+  if #marks == 29 and string.sub(marks, 1, 16) == without then return nil end
+  marks = living(marks, at or now(), without)
+  return marks ~= '' and marks or nil
+end
+

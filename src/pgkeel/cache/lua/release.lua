@@ -1,15 +1,19 @@
 #!lua flags=allow-oom
 -- After COMMIT: take our marks away. Where one is gone, a lease or value that slipped in dies. Returns how many were released.
 -- KEYS rows, then tags; ARGV who, how many of the keys are rows, the tags' new version
-local at = now()
-for place, key in ipairs(KEYS) do
-  local found = text(key)
-  if place <= tonumber(ARGV[2]) then
-    local marks = is(found, 'T') and living(string.sub(found, 2), at, ARGV[1]) or ''
-    if marks == '' then redis.call('DEL', key) else redis.call('SET', key, 'T' .. marks) end
+local rows = tonumber(ARGV[2])
+local found, put, gone = redis.call('MGET', unpack(KEYS)), {}, {}
+for place = 1, #KEYS do
+  local old, head, from = found[place], 'T', 2
+  if place > rows then head, from = 'G' .. ARGV[3], 18 end
+  local marks = kept(old, head, from, nil, ARGV[1])
+  if marks or place > rows then
+    put[#put + 1] = KEYS[place]
+    put[#put + 1] = head .. (marks or '')
   else
-    local marks = is(found, 'G') and living(string.sub(found, 18), at, ARGV[1]) or ''
-    redis.call('SET', key, 'G' .. ARGV[3] .. marks)
+    gone[#gone + 1] = KEYS[place]
   end
 end
+if #gone > 0 then redis.call('DEL', unpack(gone)) end
+if #put > 0 then redis.call('MSET', unpack(put)) end
 return #KEYS

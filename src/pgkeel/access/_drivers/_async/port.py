@@ -24,7 +24,7 @@ class Connection(Protocol):
         ...
 
     async def fetch_named(self, sql: str, values: Sequence[object]) -> tuple[tuple[str, ...], Sequence[Record]]:
-        """Return column names and all rows; without a result, nothing of either."""
+        """Return column names and all rows; without rows, the names may be missing."""
         ...
 
     async def execute(self, sql: str, values: Sequence[object] = ()) -> int:
@@ -59,6 +59,10 @@ class Connection(Protocol):
 
     def begin_session(self, dialect: Dialect) -> Any:  # noqa: ANN401 - SQLAlchemy's connections have no type
         """Return the connection as SQLAlchemy's dialect wants it; the same object every time."""
+        ...
+
+    async def begin(self) -> None:
+        """Begin the session's transaction unless it has begun: before a statement that does not go through SQLAlchemy."""
         ...
 
     def end_session(self) -> None:

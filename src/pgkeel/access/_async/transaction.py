@@ -1,0 +1,271 @@
+"""The second door's unit of work: SQLAlchemy's session, hand-written SQL and repositories in one transaction."""
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from datetime import timedelta
+from typing import Any, Literal, TypeVar, overload
+
+from sqlalchemy import event
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm.exc import StaleDataError
+
+from pgkeel.access._async.pool import Slot
+from pgkeel.access._async.repositories import Repositories
+from pgkeel.access._async.repository import Repository
+from pgkeel.access._async.runner import Runner, rows_of, tell
+from pgkeel.access._async.session import AsyncEngine, AsyncSession
+from pgkeel.access._drivers._async.port import Connection
+from pgkeel.access.compiled import Compiled
+from pgkeel.access.counting import counted
+from pgkeel.access.errors import (
+    CommitUnknown,
+    Conflict,
+    ConnectionLost,
+    SchemaChanged,
+    StatementFailed,
+    TransactionAborted,
+)
+from pgkeel.access.handwritten import arranged, taints
+from pgkeel.access.locks import lock_name
+from pgkeel.access.own_sql import own
+from pgkeel.access.touched import Touched
+from pgkeel.core.errors import KeelError, UsageError
+from pgkeel.postgres import Query
+from pgkeel.schema import HasRow
+
+__all__ = ["Isolation", "Transaction", "TransactionRunner"]
+
+R = TypeVar("R")
+T = TypeVar("T")
+Isolation = Literal["read committed", "repeatable read", "serializable"]
+_LEVELS = ("read committed", "repeatable read", "serializable")
+_MODES: Mapping[tuple[str | None, bool], str] = {
+    **{(level, False): f"SET TRANSACTION ISOLATION LEVEL {level}" for level in _LEVELS},
+    **{(level, True): f"SET TRANSACTION ISOLATION LEVEL {level}, READ ONLY" for level in _LEVELS},
+    (None, True): "SET TRANSACTION READ ONLY",
+}
+_OPEN, _COMMITTING, _KEPT, _GONE = range(4)
+
+
+class Transaction(AsyncSession):
+    """One transaction: an ORM session that `Database.transaction` commits at the end of its block.
+
+    `sql` and `repository` run on the same connection, in the same transaction; pending ORM changes are flushed before they do.
+
+    Attributes:
+        touched: What it has written so far.
+    """
+
+    def __init__(self, engine: AsyncEngine, runner: Runner, repositories: Repositories) -> None:
+        """Prepare; nothing is sent before the first statement."""
+        super().__init__(engine, expire_on_commit=False)
+        self._runner = runner
+        self._repositories = repositories
+        self._inside = TransactionRunner(self)
+        self._slot: Slot | None = None
+        self._state = _OPEN
+        self._is_failed = False
+        self.touched = Touched()
+        if runner.hooks:
+            inner = getattr(self, "sync_session", self)
+            event.listen(inner, "after_flush", self._note_flush)
+            event.listen(inner, "do_orm_execute", lambda state: self.touched.statement(state.statement))
+
+    @overload
+    async def sql(
+        self, text: str | Query, /, *, into: Callable[..., T], writes: Sequence[str] | None = None, **values: object
+    ) -> list[T]: ...
+    @overload
+    async def sql(
+        self, text: str | Query, /, *, into: None = None, writes: Sequence[str] | None = None, **values: object
+    ) -> list[dict[str, Any]]: ...
+    async def sql(
+        self,
+        text: str | Query,
+        /,
+        *,
+        into: Callable[..., Any] | None = None,
+        writes: Sequence[str] | None = None,
+        **values: object,
+    ) -> list[Any]:
+        """Run hand-written SQL in this transaction and return its rows.
+
+        Args:
+            text: One statement with `%(name)s` for each value; a literal percent sign is written `%%`.
+            into: A struct whose fields are named like the columns; a plain type for a single column; nothing for dicts.
+            writes: The tables it writes, for those who keep copies of rows; without it a write counts as one of anything.
+            values: The values; they travel beside the statement, never inside it.
+        """
+        statement, bound = arranged(text, values, self._runner.pool.driver.dialect)
+        self.touched.handwritten(statement, writes)
+        return await self._inside.sql(statement, bound, into or dict)
+
+    def repository(self, model: HasRow[R]) -> Repository[R]:
+        """Return the repository of a model whose reads and writes are part of this transaction."""
+        return self._repositories.on(self._inside, model)
+
+    async def lock(self, *name: object) -> None:
+        """Wait for an advisory lock and hold it until the transaction ends: `tx.lock("invoice", 42)`."""
+        await self._own("lock", bool, key=lock_name(name))
+
+    async def try_lock(self, *name: object) -> bool:
+        """Take an advisory lock until the transaction ends, or return False when somebody else holds it."""
+        return (await self._own("try_lock", bool, key=lock_name(name)))[0]
+
+    async def commit(self) -> None:
+        """Refuse: the block commits at its end, and only there is it known what to do when that fails.
+
+        Raises:
+            UsageError: Always.
+        """
+        raise UsageError("a unit of work commits at the end of its block", hint="end the block, or use db.transaction() twice")
+
+    async def rollback(self) -> None:
+        """Undo everything so far; the block goes on with an empty transaction."""
+        self._slot, self._is_failed, self.touched = None, False, Touched()
+        await super().rollback()
+
+    async def close(self) -> None:
+        """Roll back what is open and return the connection."""
+        self._slot = None
+        await super().close()
+
+    async def start(self, isolation: Isolation | None, statement_timeout: timedelta | None, *, read_only: bool) -> None:
+        """Say what the transaction is, where it is not the server's default."""
+        if isolation is not None or read_only:
+            if (isolation, read_only) not in _MODES:
+                raise UsageError(
+                    f"there is no isolation level {isolation!r}", hint="read committed, repeatable read, serializable"
+                )
+            await self._inside.execute(_MODES[isolation, read_only])
+        if statement_timeout is not None:
+            limit = f"{max(1, round(statement_timeout.total_seconds() * 1000))}ms"
+            await self._own("set_timeout", str, limit=limit)
+
+    async def finish(self) -> None:
+        """Flush, announce and commit."""
+        if self._is_failed:
+            raise TransactionAborted(hint="let the error out of the block, or put the statement into `begin_nested()`")
+        await self.flush()
+        if self.touched:
+            for hook in self._runner.hooks:
+                await hook.before_commit(self.touched)
+        self._state = _COMMITTING
+        await super().commit()
+        self._state = _KEPT
+
+    async def tell_end(self) -> None:
+        """Tell the hooks how it ended, unless nobody knows."""
+        if self.touched and self._state != _COMMITTING:
+            await tell(self._runner.hooks, self.touched, is_kept=self._state == _KEPT)
+
+    def failure(self, error: Exception) -> KeelError:
+        """Return our error for one that came out of the block."""
+        if isinstance(error, StaleDataError):
+            return Conflict("a row of this transaction was changed by somebody else", hint="read it again")
+        found = self._diagnosed(error)
+        if isinstance(found, ConnectionLost) and self._state == _COMMITTING:
+            return CommitUnknown(
+                "transaction: the connection ended during COMMIT", hint="look whether it was kept; then repeat it"
+            )
+        self._state = _GONE
+        return found
+
+    def failed(self, error: Exception, doing: str) -> KeelError:
+        """Return our error for a statement's, and remember that the transaction can no longer be kept."""
+        self._is_failed = self._is_failed or not self.in_nested_transaction()
+        return self._renewing(self._runner.failure(error, doing))
+
+    async def connection_for(self, sql: str, doing: str) -> Connection:
+        """Return the driver's connection, in the transaction, pending changes flushed."""
+        counted(sql, doing)
+        if self.autoflush and (self.new or self.dirty or self.deleted):
+            await self.flush()
+        if self._slot is None or self.in_nested_transaction():  # SQLAlchemy sends a SAVEPOINT when it is asked for the connection
+            lent: Any = await self.connection()
+            self._slot = getattr(lent, "sync_connection", lent).connection._connection_record.slot  # noqa: SLF001 - our own record
+        await self._slot.connection.begin()
+        return self._slot.connection
+
+    async def _own(self, name: str, into: Callable[..., T], **values: object) -> list[T]:
+        """Run a statement of ours that leaves nothing behind."""
+        statement, bound = arranged(own(name), values, self._runner.pool.driver.dialect)
+        return await self._inside.rows(statement, bound, into)
+
+    def mark_lasting(self, sql: str) -> None:
+        """Remember that a statement may leave something of the session behind."""
+        if self._slot is not None and taints(sql):
+            self._slot.is_tainted = True
+
+    def _diagnosed(self, error: Exception) -> KeelError:
+        origin = getattr(error, "orig", error) if isinstance(error, DBAPIError) else error
+        for cause in (getattr(origin, "__cause__", None), origin):
+            if isinstance(cause, self._runner.pool.driver.errors):
+                return self._renewing(self._runner.failure(cause, "transaction"))
+        return StatementFailed("transaction: the driver refused a statement")
+
+    def _renewing(self, failure: KeelError) -> KeelError:
+        if isinstance(failure, SchemaChanged):
+            self._runner.pool.renew()
+        return failure
+
+    def _note_flush(self, session: Any, _context: object) -> None:  # noqa: ANN401 - SQLAlchemy's event
+        self.touched.instances([*session.new, *session.dirty, *session.deleted])
+
+
+class TransactionRunner(Runner):
+    """Runs compiled statements on the connection of a unit of work."""
+
+    __slots__ = ("_transaction",)
+    is_autocommit = False
+
+    def __init__(self, transaction: Transaction) -> None:
+        """Run in this transaction."""
+        outer = transaction._runner  # noqa: SLF001 - the two are one thing in two shapes
+        super().__init__(outer.pool, outer.hooks)
+        self._transaction = transaction
+
+    async def one(self, query: Compiled[T], values: Sequence[object]) -> T | None:
+        """Return the first row, or None."""
+        bound = query.bind(values)
+        record = await self._run(query.sql, query.doing, lambda connection: connection.fetch_row(query.sql, bound))
+        return None if record is None else query.read(record)
+
+    async def all(self, query: Compiled[T], values: Sequence[object]) -> list[T]:
+        """Return all rows."""
+        bound = query.bind(values)
+        return query.read_all(await self._run(query.sql, query.doing, lambda connection: connection.fetch(query.sql, bound)))
+
+    async def copy(
+        self, table: Sequence[str], columns: Sequence[str], types: Sequence[str], rows: Iterable[Sequence[object]], doing: str
+    ) -> int:
+        """Write rows by COPY, all or none, and return how many."""
+        return await self._run(doing, doing, lambda connection: connection.copy(table, columns, types, rows))
+
+    async def sql(self, text: str, values: Sequence[object], into: Callable[..., T]) -> list[T]:
+        """Run hand-written SQL and return its rows; a session setting it leaves is wiped after the transaction."""
+        try:
+            return await self.rows(text, values, into)
+        finally:
+            self._transaction.mark_lasting(text)
+
+    async def rows(self, text: str, values: Sequence[object], into: Callable[..., T]) -> list[T]:
+        """Run SQL that leaves nothing of the session behind, and return its rows."""
+        return rows_of(await self._run(text, "sql", lambda connection: connection.fetch_named(text, values)), into)
+
+    async def execute(self, text: str) -> int:
+        """Run a statement without values and return how many rows it touched."""
+        return await self._run(text, "transaction", lambda connection: connection.execute(text))
+
+    async def announced(self, touched: Touched, work: Callable[[], Awaitable[T]]) -> T:
+        """Write, and note it for the end of the transaction."""
+        self._transaction.touched.add(touched)
+        return await work()
+
+    async def _run(self, sql: str, doing: str, work: Callable[[Connection], Awaitable[T]]) -> T:
+        transaction = self._transaction
+        connection = await transaction.connection_for(sql, doing)
+        try:
+            return await work(connection)
+        except self._errors as err:
+            failure = transaction.failed(err, doing)
+        raise failure

@@ -1,0 +1,117 @@
+"""How many statements a request, a task or a block of a test runs, and which of them again and again (N+1).
+
+A scope counts what runs in its task, in the tasks it starts, and through all doors. Outside of a scope nothing is counted.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+from pgkeel.access.callsite import call_site
+from pgkeel.access.errors import RepeatedStatement, UnexpectedCount
+from pgkeel.core.errors import UsageError
+from pgkeel.core.log import get_logger
+from pgkeel.core.strict import is_strict
+
+__all__ = ["Scope", "counted", "expect", "scope"]
+
+log = get_logger(__name__)
+_MANY = 10
+_current: "ContextVar[Scope | None]" = ContextVar("pgkeel_statements", default=None)
+
+
+class Scope:
+    """What ran since it was entered.
+
+    Attributes:
+        name: What it stands for, such as `GET /posts`.
+        statements: How often each statement ran.
+    """
+
+    __slots__ = ("_many", "_outer", "_places", "name", "statements")
+
+    def __init__(self, name: str, many: int | None, outer: "Scope | None", *, keeps_places: bool = False) -> None:
+        """Count into `outer` too; complain when one statement runs `many` times."""
+        self.name = name
+        self.statements: Counter[str] = Counter()
+        self._many = many
+        self._outer = outer
+        self._places: dict[tuple[str, str], int] | None = {} if keeps_places else None
+
+    @property
+    def total(self) -> int:
+        """How many statements ran."""
+        return self.statements.total()
+
+    def note(self, sql: str, doing: str) -> None:
+        """Count one statement.
+
+        Raises:
+            RepeatedStatement: In tests, when it is the same for the tenth time.
+        """
+        self.statements[sql] += 1
+        if self._places is not None:
+            place = (doing, call_site())
+            self._places[place] = self._places.get(place, 0) + 1
+        if self.statements[sql] == self._many:
+            self._complain(doing)
+        if self._outer is not None:
+            self._outer.note(sql, doing)
+
+    def places(self) -> str:
+        """Return what ran, how often and from where, the most frequent first; only where a test expects something."""
+        found = sorted((self._places or {}).items(), key=lambda item: -item[1])
+        return "; ".join(f"{count} x {doing} at {place or 'an unknown place'}" for (doing, place), count in found)
+
+    def _complain(self, doing: str) -> None:
+        place = call_site()
+        log.warning("access.repeated_statement", scope=self.name, doing=doing, times=self._many, at=place)
+        if is_strict():
+            raise RepeatedStatement(
+                f"{doing} ran {self._many} times in {self.name}, at {place}",
+                hint="read all rows at once: get_many(ids), include=…, or a join; scope(many=…) allows more",
+            )
+
+
+def counted(sql: str, doing: str) -> None:
+    """Count a statement in the scope that is entered, if one is."""
+    current = _current.get()
+    if current is not None:
+        current.note(sql, doing)
+
+
+@contextmanager
+def scope(name: str = "this scope", *, many: int | None = _MANY) -> Iterator[Scope]:
+    """Count the statements of a block: one request, one job.
+
+    Args:
+        name: What it stands for, for the warning.
+        many: From how many runs of one statement on to complain: a warning in the log, an error under pytest; None never does.
+    """
+    yield from _entered(Scope(name, many, _current.get()))
+
+
+@contextmanager
+def expect(queries: int | None = None, *, at_most: int | None = None) -> Iterator[Scope]:
+    """Expect a number of statements in a block, exactly or at most.
+
+    Raises:
+        UnexpectedCount: It was another; the message says what ran, and from where.
+    """
+    if (queries is None) == (at_most is None):
+        raise UsageError("expect a number of statements, or at most so many", hint="db.expect(queries=3)")
+    counter = Scope("this block", None, _current.get(), keeps_places=True)
+    yield from _entered(counter)
+    is_met = counter.total == queries if at_most is None else counter.total <= at_most
+    if not is_met:
+        wanted = str(queries) if at_most is None else f"at most {at_most}"
+        raise UnexpectedCount(f"expected {wanted} statements, {counter.total} ran: {counter.places() or 'none'}")
+
+
+def _entered(inner: Scope) -> Iterator[Scope]:
+    token = _current.set(inner)
+    try:
+        yield inner
+    finally:
+        _current.reset(token)

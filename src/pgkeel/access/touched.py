@@ -1,0 +1,92 @@
+"""Which rows a transaction has written, for those who must know before it commits: the cache above all."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import sqlalchemy
+from sqlalchemy import Table
+from sqlalchemy.dialects import postgresql
+
+__all__ = ["Touched"]
+
+Key = tuple[object, ...]
+
+
+class Touched:
+    """What was written so far.
+
+    Attributes:
+        rows: Table name → primary keys of the rows that were changed or deleted, or inserted with a known key.
+        tables: Tables in which rows were written; those of `rows` are among them.
+        whole: Tables of which any row may have changed: bulk statements, and hand-written SQL that says so.
+        is_unknown: Whether hand-written SQL ran that may write and does not say what: anything may have changed.
+    """
+
+    __slots__ = ("is_unknown", "rows", "tables", "whole")
+
+    def __init__(self) -> None:
+        """Nothing yet."""
+        self.rows: dict[str, set[Key]] = {}
+        self.tables: set[str] = set()
+        self.whole: set[str] = set()
+        self.is_unknown = False
+
+    def __bool__(self) -> bool:
+        """Return whether anything was written."""
+        return bool(self.tables) or self.is_unknown
+
+    def add(self, other: "Touched") -> None:
+        """Note all that another has noted."""
+        for table, keys in other.rows.items():
+            self.rows.setdefault(table, set()).update(keys)
+        self.tables |= other.tables
+        self.whole |= other.whole
+        self.is_unknown = self.is_unknown or other.is_unknown
+
+    def row(self, table: str, *key: object) -> None:
+        """Note one row by its primary key."""
+        self.tables.add(table)
+        self.rows.setdefault(table, set()).add(key)
+
+    def table(self, table: str) -> None:
+        """Note that rows came into a table, whose keys are not known: nobody has read them yet."""
+        self.tables.add(table)
+
+    def every_row(self, table: str) -> None:
+        """Note that any row of a table may have changed."""
+        self.tables.add(table)
+        self.whole.add(table)
+
+    def instances(self, written: Iterable[object]) -> None:
+        """Note ORM instances that a flush has written, with all tables that their class maps."""
+        for instance in written:
+            mapper: Any = sqlalchemy.inspect(type(instance))
+            for table in mapper.tables:
+                self.row(table.fullname, *mapper.primary_key_from_instance(instance))
+
+    def statement(self, statement: object) -> None:
+        """Note what an INSERT, UPDATE or DELETE of SQLAlchemy writes; a SELECT writes nothing, a text may write anything."""
+        match statement:
+            case sqlalchemy.Insert(table=Table() as table):
+                is_upsert = isinstance(statement, postgresql.Insert) and statement._post_values_clause is not None  # noqa: SLF001 - says ON CONFLICT
+                (self.every_row if is_upsert else self.table)(table.fullname)
+            case sqlalchemy.Update(table=Table() as table) | sqlalchemy.Delete(table=Table() as table):
+                self.every_row(table.fullname)
+            case sqlalchemy.TextClause():
+                self.is_unknown = self.is_unknown or not reads_only(statement.text)
+            case _:
+                return
+
+    def handwritten(self, text: str, tables: Sequence[str] | None) -> None:
+        """Note what hand-written SQL says it writes; None means that it does not say."""
+        for table in tables or ():
+            self.every_row(table)
+        self.is_unknown = self.is_unknown or (tables is None and not reads_only(text))
+
+
+def reads_only(sql: str) -> bool:
+    """Return whether a text cannot write a row: it begins with a reading word and holds no writing one."""
+    words = {word.strip("(),;") for word in sql.lower().split()}
+    first = next((word for line in sql.lower().splitlines() for word in line.partition("--")[0].split()), "")
+    reading = first.strip("(") in {"select", "with", "values", "table", "show", "explain"}
+    return reading and not words & {"insert", "update", "delete", "merge", "copy", "call", "do"}

@@ -1,0 +1,109 @@
+"""Make a data directory out of a backup, or of a full one and the incremental ones on it; each link is proved before it is used.
+
+After `pg_combinebackup` it is too late: the combined directory's manifest is reckoned over whatever bytes were there.
+"""
+
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import msgspec
+
+from pgkeel.backup.recovery.errors import NotRestorable, VerificationFailed
+from pgkeel.backup.recovery.programs import outcome
+from pgkeel.backup.tools import Tools, tool
+
+__all__ = ["Bring", "Link", "combine", "give_away", "prepare", "require_room"]
+
+Bring = Callable[[Path], None]
+_MARGIN = 1.1
+_SIGNAL = "recovery.signal"
+_STALE = ("postmaster.pid", "standby.signal", "tablespace_map.old", "backup_label.old")
+
+
+class Link(msgspec.Struct, frozen=True):
+    """One backup of a chain.
+
+    Attributes:
+        name: Its id.
+        bring: Unpacks it into a missing directory.
+    """
+
+    name: str
+    bring: Bring
+
+
+def require_room(folder: Path, wanted: int) -> None:
+    """Prove that a file system has room for a restore.
+
+    Raises:
+        NotRestorable: It has not; nothing was written.
+    """
+    free = shutil.disk_usage(folder).free
+    if free < wanted * _MARGIN:
+        raise NotRestorable(
+            f"{folder} has {free // 2**20} MiB free, and the restore needs {int(wanted * _MARGIN) // 2**20}",
+            hint="free space, or restore elsewhere with --into DIR",
+        )
+
+
+def combine(links: Sequence[Link], work: Path, data: Path, tools: Tools, report: Callable[[str], None]) -> None:
+    """Make `data` out of the links, the full one first; what an earlier attempt left is removed.
+
+    Args:
+        links: One full backup, and what builds on it in its order.
+        work: A folder of our own for the links.
+        data: The data directory to make; its parent is there.
+        tools: Those of the server's major: `pg_combinebackup` refuses any other.
+        report: Hears each step.
+
+    Raises:
+        VerificationFailed: A link is not what was backed up.
+        Damaged: A part of it is whole in no repository.
+    """
+    for left in (data, work):
+        shutil.rmtree(left, ignore_errors=True)
+    work.mkdir(mode=0o700)
+    brought = [_brought(link, work / f"{number}", tools, report) for number, link in enumerate(links)]
+    if len(brought) == 1:
+        brought[0].rename(data)
+    else:
+        report("combining the full backup and the incremental ones")
+        tool(tools, "pg_combinebackup", *brought, f"--output={data}")
+    shutil.rmtree(work)
+
+
+def prepare(data: Path, major: int) -> None:
+    """Make a restored data directory ready to replay WAL from an archive.
+
+    Raises:
+        NotRestorable: It is of another major.
+    """
+    found = (data / "PG_VERSION").read_text(encoding="ascii").strip()
+    if found != str(major):
+        raise NotRestorable(f"the backup is of PostgreSQL {found}, the programs are {major}", hint=f"`pgkeel local add {found}`")
+    for name in _STALE:
+        (data / name).unlink(missing_ok=True)
+    (data / _SIGNAL).touch(mode=0o600)
+
+
+def give_away(folder: Path, uid: int, gid: int) -> None:
+    """Make an account the owner of everything below a folder, the folder included; no link is followed."""
+    for place, folders, files in os.walk(folder):
+        for name in (*folders, *files):
+            os.chown(os.path.join(place, name), uid, gid, follow_symlinks=False)  # noqa: PTH118 - a million files
+    os.chown(folder, uid, gid, follow_symlinks=False)
+
+
+def _brought(link: Link, place: Path, tools: Tools, report: Callable[[str], None]) -> Path:
+    report(f"restoring {link.name}")
+    link.bring(place)
+    read = outcome(tools, "pg_verifybackup", ["--exit-on-error", "--no-parse-wal", place])
+    if read.code:
+        raise VerificationFailed(
+            f"backup {link.name} is not what was backed up: {read.said.splitlines()[0]}",
+            hint="`pgkeel backup verify` shows which object; recover from another backup or repository",
+            data={"backup": link.name, "reason": read.said[:400]},
+        )
+    return place

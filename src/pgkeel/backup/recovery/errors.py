@@ -1,0 +1,42 @@
+"""What can keep a recovery from being right; each is found before anybody connects to what was restored."""
+
+from pgkeel.core.errors import KeelError, NotFound, Refused
+
+__all__ = ["AmbiguousTarget", "NotRestorable", "TargetNotFound", "VerificationFailed", "WalDamaged", "WalMissing"]
+
+
+class TargetNotFound(NotFound):
+    """Nothing in the WAL is what was asked for."""
+
+    code = "target_not_found"
+
+
+class AmbiguousTarget(Refused):
+    """Several transactions are what was asked for."""
+
+    code = "ambiguous_target"
+
+
+class NotRestorable(Refused):
+    """No backup leads to this point."""
+
+    code = "not_restorable"
+
+
+class WalMissing(Refused):
+    """A WAL segment that the recovery needs is not there."""
+
+    code = "wal_missing"
+
+
+class WalDamaged(Refused):
+    """WAL that the recovery needs is not as it was written."""
+
+    code = "wal_damaged"
+
+
+class VerificationFailed(KeelError):
+    """What was restored is not sound."""
+
+    code = "verification_failed"
+    exit_code = 1

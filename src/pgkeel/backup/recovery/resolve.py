@@ -1,0 +1,177 @@
+"""From a wish to a plan: which place in the WAL, which backup leads there, and what it takes."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import msgspec
+
+from pgkeel.backup.lsn import format_lsn, parse_lsn
+from pgkeel.backup.records import Record
+from pgkeel.backup.recovery.cut import Cut
+from pgkeel.backup.recovery.errors import NotRestorable
+from pgkeel.backup.recovery.gather import Archive, gather
+from pgkeel.backup.recovery.search import Files, cut_of
+from pgkeel.backup.recovery.wal import Wal
+from pgkeel.backup.recovery.wish import Wish
+from pgkeel.backup.tools import Tools
+
+__all__ = ["Plan", "Target", "chain_of", "resolve"]
+
+_LOOK_BACK = timedelta(hours=26)
+_RESTORE_BYTES, _REPLAY_BYTES = 100 * 2**20, 130 * 2**20  # a second; measured at 136 to 256 MB/s of WAL
+
+
+class Target(msgspec.Struct, frozen=True):
+    """The point that is recovered to.
+
+    Attributes:
+        timeline: Its timeline.
+        xid: The first transaction that is left out, or None where all are kept.
+        lsn: Where the last kept transaction's commit record begins, or where the backup ends.
+        time: When that was committed, or None where the backup is the last that is known.
+    """
+
+    timeline: int
+    xid: int | None
+    lsn: str
+    time: datetime | None
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """What a recovery would do.
+
+    Attributes:
+        target: Where it ends.
+        settings: What PostgreSQL is told so that it ends there.
+        chain: Ids of the backups: a full one, and an incremental one where that saves WAL.
+        start: Where the WAL begins that is replayed.
+        end: Where the last record begins that is replayed.
+        segment_bytes: Bytes a segment.
+        bytes: Size of what is restored.
+        wal_bytes: WAL that is replayed.
+        seconds: How long it will take.
+        lost: How much of what was committed is left out, in time.
+        warnings: What a person should know first.
+    """
+
+    target: Target
+    settings: dict[str, str]
+    chain: tuple[str, ...]
+    start: str
+    end: str
+    segment_bytes: int
+    bytes: int
+    wal_bytes: int
+    seconds: float
+    lost: timedelta
+    warnings: tuple[str, ...] = ()
+
+
+def resolve(
+    wish: Wish,
+    records: Sequence[Record],
+    archive: Archive,
+    tools: Tools,
+    place: Path,
+    *,
+    files: Callable[[Sequence[Record]], Files],
+    now: datetime,
+    since: datetime | None = None,
+) -> Plan:
+    """Return the plan of a wish; WAL is brought into `place` on the way, and stays there for the replay.
+
+    Args:
+        wish: What was asked for.
+        records: All finished backups of the cluster.
+        archive: Where its WAL is.
+        tools: Those of its major.
+        place: A folder of our own.
+        files: Gives what says which files a table has been, given the backups that wrote it down.
+        now: The time.
+        since: How far back a transaction is looked for; 26 hours when not given, so that a day's full backup is in it.
+
+    Raises:
+        NotRestorable: No backup leads there.
+        TargetNotFound: There is no such place.
+        AmbiguousTarget: There are several.
+    """
+    bases = _bases(records, wish.timeline)
+    first = _first(wish, bases, since or now - _LOOK_BACK)
+    start = parse_lsn(first.start_lsn)
+    end = gather(archive, first.timeline, start, None, place)
+    wal = Wal(place, first.timeline, start)
+    cut = cut_of(wish, wal, tools, files(bases))
+    base = _base(bases, cut, wish)
+    return _plan(base, chain_of(base, records), cut, archive.size, end)
+
+
+def chain_of(base: Record, records: Sequence[Record]) -> tuple[Record, ...]:
+    """Return what a backup is made of, the full one first.
+
+    Raises:
+        NotRestorable: A parent is gone.
+    """
+    if base.kind == "full":
+        return (base,)
+    parent = next((one for one in records if one.id == base.parent and one.system_identifier == base.system_identifier), None)
+    if parent is None:
+        raise NotRestorable(
+            f"backup {base.id} needs {base.parent}, which is gone", hint="`pgkeel backup verify` shows what is there"
+        )
+    return (*chain_of(parent, records), base)
+
+
+def _bases(records: Sequence[Record], timeline: int | None) -> list[Record]:
+    data = sorted((one for one in records if one.kind != "wal"), key=lambda one: (one.timeline, parse_lsn(one.end_lsn)))
+    wanted = timeline or (data[-1].timeline if data else 0)
+    found = [one for one in data if one.timeline == wanted]
+    if not found:
+        what = f"on timeline {timeline}" if timeline else "at all"
+        raise NotRestorable(f"there is no backup {what}", hint="`pgkeel backup list` shows what is there")
+    return found
+
+
+def _first(wish: Wish, bases: Sequence[Record], since: datetime) -> Record:
+    """Return the backup from whose start on the WAL is looked through."""
+    match wish:
+        case Wish(time=datetime() as time):
+            fitting = [one for one in bases if one.finished_at <= time]
+        case Wish(lsn=int() as lsn):
+            fitting = [one for one in bases if parse_lsn(one.end_lsn) <= lsn]
+        case Wish(name=None, xid=None, before=None):
+            return bases[-1]
+        case _:
+            return next((one for one in reversed(bases) if one.finished_at <= since), bases[0])
+    return fitting[-1] if fitting else bases[0]
+
+
+def _base(bases: Sequence[Record], cut: Cut, wish: Wish) -> Record:
+    fitting = [one for one in bases if cut.left is None or parse_lsn(one.end_lsn) <= cut.left.lsn]
+    is_too_early = wish.time is not None and cut.kept is None and wish.time < bases[0].finished_at
+    if not fitting or is_too_early:
+        raise NotRestorable(
+            f"the oldest backup is consistent at {bases[0].end_lsn}, {bases[0].finished_at:%Y-%m-%d %H:%M:%SZ}, after this point",
+            hint="`pgkeel backup list` shows what can be restored",
+        )
+    return fitting[-1]
+
+
+def _plan(base: Record, chain: Sequence[Record], cut: Cut, size: int, end: int) -> Plan:
+    consistent = parse_lsn(base.end_lsn)
+    settings = cut.settings(consistent)
+    last = parse_lsn(settings["recovery_target_lsn"]) if "recovery_target_lsn" in settings else consistent - 1
+    start, restored = parse_lsn(base.start_lsn), sum(one.size for one in chain)
+    return Plan(
+        Target(cut.timeline, cut.left.xid if cut.left else None, format_lsn(cut.kept.lsn if cut.kept else consistent), cut.time),
+        settings,
+        tuple(one.id for one in chain),
+        format_lsn(start),
+        format_lsn(min(last, end)),
+        size,
+        restored,
+        max(0, last - start),
+        round(restored * len(chain) / _RESTORE_BYTES + max(0, last - start) / _REPLAY_BYTES + 5, 1),
+        cut.lost,
+        cut.warnings,
+    )

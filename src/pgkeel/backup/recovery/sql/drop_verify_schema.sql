@@ -1,0 +1,2 @@
+-- utility: removes it with the extensions in it.
+DROP SCHEMA IF EXISTS {schema} CASCADE

@@ -1,0 +1,2 @@
+-- Whether the server still replays WAL.
+SELECT pg_is_in_recovery() AS found;

@@ -1,0 +1,2 @@
+-- utility: a schema that only a check uses, gone after it.
+CREATE SCHEMA IF NOT EXISTS {schema}

@@ -1,0 +1,2 @@
+-- The timeline that the control file names.
+SELECT timeline_id FROM pg_control_checkpoint();

@@ -1,0 +1,173 @@
+"""What the WAL tells about transactions, read with `pg_waldump` from a folder of plain segments of one timeline."""
+
+import re
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from pgkeel.backup.lsn import format_lsn, parse_lsn, segment_end, segment_name, segment_start
+from pgkeel.backup.recovery.errors import WalDamaged, WalMissing
+from pgkeel.backup.recovery.programs import outcome, streamed
+from pgkeel.backup.tools import Tools
+
+__all__ = ["Change", "Commit", "Mark", "Wal", "require_whole"]
+
+_RECORD = re.compile(r"rmgr: \w+\s.*?, tx:\s+(\d+), lsn: ([0-9A-F]+/[0-9A-F]+), prev \S+, desc: (\w+) ?(.*)")
+_COMMIT = re.compile(r"(?:(\d+): )?(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)?) UTC(.*)")
+_LIST = re.compile(r"; (rels|subxacts|dropped stats): ([^;]*)")
+_STATISTICS_OF_RELATION = "2/"
+
+Change = Literal["DELETE", "UPDATE"]
+_KINDS: dict[str, Change] = {"DELETE": "DELETE", "UPDATE": "UPDATE", "HOT_UPDATE": "UPDATE"}
+
+
+class Commit(msgspec.Struct, frozen=True):
+    """A transaction that was committed.
+
+    Attributes:
+        xid: Its number.
+        lsn: Where its commit record begins.
+        time: When it was committed, by the server's clock.
+        parts: Numbers of its subtransactions.
+        files: Files of tables and indexes that it removed, as `1663/5/16384`.
+        dropped: `database/oid` of the tables and indexes that it dropped.
+    """
+
+    xid: int
+    lsn: int
+    time: datetime
+    parts: tuple[int, ...] = ()
+    files: tuple[str, ...] = ()
+    dropped: tuple[str, ...] = ()
+
+
+class Mark(msgspec.Struct, frozen=True):
+    """A named restore point.
+
+    Attributes:
+        name: Its name.
+        lsn: Where its record begins.
+    """
+
+    name: str
+    lsn: int
+
+
+class Wal(msgspec.Struct, frozen=True):
+    """A stretch of one timeline.
+
+    Attributes:
+        folder: Where its segments lie, each under its own name; the last one may be filled in part.
+        timeline: Whose they are.
+        start: Byte position of the first record that is read.
+    """
+
+    folder: Path
+    timeline: int
+    start: int
+
+    def segments(self, size: int) -> list[str]:
+        """Return the names of the timeline's segments from the start on that are here, in order."""
+        first = segment_name(self.timeline, self.start, size=size)
+        names = (path.name for path in self.folder.glob(f"{self.timeline:08X}" + "[0-9A-F]" * 16))
+        return sorted(name for name in names if name >= first)
+
+    def commits(self, tools: Tools) -> Iterator[Commit]:
+        """Yield the committed transactions in the order in which they were committed."""
+        for xid, lsn, word, rest in self._records(tools, ["--rmgr=Transaction"]):
+            if word in {"COMMIT", "COMMIT_PREPARED"}:
+                found = _commit(xid, lsn, rest)
+                if found is not None:
+                    yield found
+
+    def marks(self, tools: Tools) -> Iterator[Mark]:
+        """Yield the named restore points."""
+        for _, lsn, word, rest in self._records(tools, ["--rmgr=XLOG"]):
+            if word == "RESTORE_POINT":
+                yield Mark(rest.strip(), lsn)
+
+    def changes(self, tools: Tools, files: Collection[str], kind: Change) -> Counter[int]:
+        """Return how many rows of some tables each transaction or subtransaction changed, by its number.
+
+        Args:
+            tools: Those of the server's major.
+            files: Files of the tables, as `1663/5/16384`.
+            kind: What was done to the rows.
+        """
+        found: Counter[int] = Counter()
+        for file in files:
+            records = self._records(tools, ["--rmgr=Heap", f"--relation={file}"])
+            found.update(xid for xid, _, word, _ in records if _KINDS.get(word) == kind)
+        return found
+
+    def _records(self, tools: Tools, options: Sequence[str]) -> Iterator[tuple[int, int, str, str]]:
+        place = [f"--path={self.folder}", f"--timeline={self.timeline}", f"--start={format_lsn(self.start)}"]
+        with streamed(tools, "pg_waldump", [*place, *options]) as lines:
+            for line in lines:
+                match = _RECORD.match(line)
+                if match is not None:
+                    yield int(match[1]), parse_lsn(match[2]), match[3], match[4]
+
+
+def require_whole(wal: Wal, end: int, tools: Tools, *, size: int) -> None:
+    """Prove that every record up to one is there and as it was written; PostgreSQL itself would promote at the first fault.
+
+    Args:
+        wal: The stretch.
+        end: Where the last record that is needed begins.
+        tools: Those of the server's major.
+        size: Bytes a segment.
+
+    Raises:
+        WalMissing: A segment is not there.
+        WalDamaged: A record has another checksum.
+    """
+    wanted = [segment_name(wal.timeline, at, size=size) for at in range(wal.start - wal.start % size, end + 1, size)]
+    missing = next((name for name in wanted if not (wal.folder / name).is_file()), None)
+    if missing is not None:
+        raise WalMissing(
+            f"the WAL segment {missing} is missing, and recovery would end at {format_lsn(segment_start(missing, size=size))}",
+            hint="take it from another repository, or recover to a time before it",
+            data={"segment": missing},
+        )
+    place = [f"--path={wal.folder}", f"--timeline={wal.timeline}", f"--start={format_lsn(wal.start)}"]
+    read = outcome(tools, "pg_waldump", ["--quiet", *place, f"--end={format_lsn(end)}"])
+    if read.code:
+        until = format_lsn(min(end, segment_end(wanted[-1], size=size)))
+        raise WalDamaged(
+            f"the WAL cannot be read up to {until}: {read.said.splitlines()[-1]}",
+            hint="take that segment from another repository",
+        )
+
+
+def _commit(xid: int, lsn: int, rest: str) -> Commit | None:
+    match = _COMMIT.match(rest)
+    if match is None:
+        return None
+    lists = {name: words.split() for name, words in _LIST.findall(match[3])}
+    time = datetime.fromisoformat(match[2]).replace(tzinfo=UTC)
+    dropped = (word.removeprefix(_STATISTICS_OF_RELATION) for word in lists.get("dropped stats", ()) if word[:2] == "2/")
+    return Commit(
+        int(match[1] or xid),
+        lsn,
+        time,
+        tuple(int(word) for word in lists.get("subxacts", ())),
+        tuple(_file(word) for word in lists.get("rels", ())),
+        tuple(dropped),
+    )
+
+
+def _file(path: str) -> str:
+    """Return `1663/5/16384` of `base/5/16384`, and of a tablespace's longer path its own three numbers."""
+    parts = path.split("/")
+    match parts[0]:
+        case "base":
+            return f"1663/{parts[1]}/{parts[2]}"
+        case "pg_tblspc":
+            return f"{parts[1]}/{parts[3]}/{parts[4]}"
+        case _:
+            return f"1664/0/{parts[-1]}"

@@ -1,0 +1,119 @@
+"""Which rows the past has and the present lacks: of one table, of what they point to, and of what went with them."""
+
+from collections.abc import Iterable, Iterator
+
+from psycopg import sql
+
+from pgkeel.backup.rows.shape import Link, Shape, Table, carry, names, read_shape, words
+from pgkeel.postgres import Connection, Query, identifier, load
+
+__all__ = ["NEVER", "Lost"]
+
+NEVER = frozenset({Table("public", "sessions"), Table("public", "user_tokens")})  # a login that ended must not live again
+
+
+class Lost:
+    """The lost rows by table, kept as keys in temporary tables of the past server, which nobody else uses.
+
+    Attributes:
+        shapes: What is known of each table that was looked at.
+        left_out: Tables whose rows are never put back.
+    """
+
+    def __init__(self, live: Connection, past: Connection) -> None:
+        """Nothing is read yet; temporary tables of an earlier search in this session go."""
+        load(__name__, "discard").run(past)
+        self._live, self._past = live, past
+        self.shapes: dict[Table, Shape] = {}
+        self.left_out: set[Table] = set()
+
+    def find(self, table: Table, where: str) -> None:
+        """Collect what a table lost, what those rows need, and what the cascade took."""
+        self._take(table, load(__name__, "lost_rows"), where=words(where))
+        self._parents(table)
+        self._children(table)
+
+    @property
+    def tables(self) -> tuple[Table, ...]:
+        """The tables that lost rows, what is pointed to before what points."""
+        return tuple(_ordered({table: self.shapes[table] for table in self.shapes if self.count(table)}))
+
+    def count(self, table: Table) -> int:
+        """Return how many rows of a table are lost."""
+        return int(load(__name__, "count_lost").named(lost=self.keys(table)).scalar(self._past))
+
+    def shape(self, table: Table) -> Shape:
+        """Return what is known of a table, its live keys brought over first when it is new."""
+        if table not in self.shapes:
+            self.shapes[table] = shape = read_shape(self._live, self._past, table)
+            self._bring_keys(shape)
+        return self.shapes[table]
+
+    def keys(self, table: Table) -> sql.Identifier:
+        """Return the temporary table of a table's lost keys."""
+        return identifier("pg_temp", f"lost_{list(self.shapes).index(table)}")
+
+    def _here(self, table: Table) -> sql.Identifier:
+        return identifier("pg_temp", f"here_{list(self.shapes).index(table)}")
+
+    def _bring_keys(self, shape: Shape) -> None:
+        fields = {"table": shape.table.quoted, "key": names(shape.key)}
+        for made in (self._here(shape.table), self.keys(shape.table)):
+            load(__name__, "make_keys").named(made=made, **fields).run(self._past)
+        out, into = load(__name__, "copy_keys_out").named(**fields), load(__name__, "copy_keys_in")
+        carry(self._live, out.statement, self._past, into.named(made=self._here(shape.table)).statement)
+        load(__name__, "analyze_keys").named(made=self._here(shape.table)).run(self._past)
+
+    def _take(self, table: Table, query: Query, **parts: sql.Composable) -> int:
+        shape = self.shape(table)
+        fields = {"table": table.quoted, "key": names(shape.key), "old_key": names(shape.key, of="old")}
+        kept = {"lost": self.keys(table), "here": self._here(table)}
+        return int(query.named(**fields, **kept, **parts).run(self._past))
+
+    def _parents(self, table: Table) -> None:
+        for link in self.shape(table).parents:
+            if self._join(link.parent, "lost_parents", link, self.keys(table)):
+                self._parents(link.parent)
+
+    def _children(self, table: Table) -> None:
+        for link in self.shape(table).children:
+            if link.on_delete != "c":
+                continue
+            if link.child in NEVER:
+                self.left_out.add(link.child)
+            elif self._join(link.child, "lost_children", link, self.keys(table)):
+                self._parents(link.child)
+                self._children(link.child)
+
+    def _join(self, table: Table, name: str, link: Link, known: sql.Identifier) -> int:
+        """Collect rows of a table by way of a foreign key to or from keys that are known; return how many are new."""
+        other = link.child if table == link.parent else link.parent
+        mine, theirs = (link.keys, link.columns) if table == link.parent else (link.columns, link.keys)
+        return self._take(
+            table,
+            load(__name__, name),
+            other=other.quoted,
+            known=known,
+            known_key=names(self.shape(other).key),
+            other_key=names(self.shape(other).key, of="other"),
+            mine=names(mine, of="old"),
+            theirs=names(theirs, of="other"),
+        )
+
+
+def _ordered(shapes: dict[Table, Shape]) -> Iterator[Table]:
+    """Yield parents before children; in a ring any order."""
+    done: set[Table] = set()
+
+    def visit(table: Table, above: frozenset[Table]) -> Iterator[Table]:
+        if table in done or table in above:
+            return
+        parents: Iterable[Table] = (link.parent for link in shapes[table].parents if link.parent in shapes)
+        for parent in parents:
+            yield from visit(parent, above | {table})
+        if table not in done:
+            done.add(table)
+            yield table
+
+    for table in shapes:
+        yield from visit(table, frozenset())

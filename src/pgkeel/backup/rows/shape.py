@@ -1,0 +1,161 @@
+"""What is known of a table on both sides: columns, primary key, unique keys, and what points where."""
+
+from collections.abc import Sequence
+
+import msgspec
+from psycopg import sql
+
+from pgkeel.core.errors import NotFound, Refused
+from pgkeel.postgres import Connection, identifier, load
+
+__all__ = ["Column", "Link", "NoPrimaryKey", "Shape", "Table", "Unique", "carry", "names", "read_shape", "words"]
+
+
+class NoPrimaryKey(Refused):
+    """Rows of a table without a primary key cannot be told apart."""
+
+    code = "no_primary_key"
+
+
+class Table(msgspec.Struct, frozen=True, order=True):
+    """A table's name.
+
+    Attributes:
+        schema: Its schema.
+        name: Its own name.
+    """
+
+    schema: str
+    name: str
+
+    @property
+    def quoted(self) -> sql.Identifier:
+        """The name as a statement needs it."""
+        return identifier(self.schema, self.name)
+
+    def __str__(self) -> str:
+        """Leave `public` out, as people do."""
+        return self.name if self.schema == "public" else f"{self.schema}.{self.name}"
+
+
+class Column(msgspec.Struct, frozen=True):
+    """A column.
+
+    Attributes:
+        name: Its name.
+        type: Its type as SQL writes it.
+        is_generated: Whether the server reckons it.
+    """
+
+    name: str
+    type: str
+    is_generated: bool
+
+
+class Unique(msgspec.Struct, frozen=True):
+    """A unique index on whole columns, the primary key left out.
+
+    Attributes:
+        name: Its name.
+        columns: In its order.
+    """
+
+    name: str
+    columns: tuple[str, ...]
+
+
+class Link(msgspec.Struct, frozen=True):
+    """A foreign key.
+
+    Attributes:
+        name: Its name.
+        child: The table that points.
+        columns: With which columns.
+        parent: The table that is pointed to.
+        keys: Its columns.
+        on_delete: `a`, `r`, `c`, `n` or `d`, as in `pg_constraint.confdeltype`.
+    """
+
+    name: str
+    child: Table
+    columns: tuple[str, ...]
+    parent: Table
+    keys: tuple[str, ...]
+    on_delete: str
+
+
+class Shape(msgspec.Struct, frozen=True):
+    """A table as the live database has it and as the past one had it.
+
+    Attributes:
+        table: Its name.
+        key: Columns of the primary key.
+        columns: What both have and may be written, in the live order.
+        added: Columns that only the live one has; they get their defaults.
+        dropped: Columns that only the past one has.
+        uniques: Of the live table.
+        parents: Foreign keys of the live table.
+        children: Foreign keys of others that point to it.
+    """
+
+    table: Table
+    key: tuple[str, ...]
+    columns: tuple[str, ...]
+    added: tuple[str, ...]
+    dropped: tuple[str, ...]
+    uniques: tuple[Unique, ...]
+    parents: tuple[Link, ...]
+    children: tuple[Link, ...]
+
+
+def read_shape(live: Connection, past: Connection, table: Table) -> Shape:
+    """Return what both databases say about a table.
+
+    Raises:
+        NotFound: One of them has no such table.
+        NoPrimaryKey: The live one has no primary key, or the past one lacks its columns.
+    """
+    now, then = (_columns(side, table) for side in (live, past))
+    if not now or not then:
+        where = "the database has" if not now else "at that time there was"
+        raise NotFound(f"{where} no table {table}", hint="a table that was dropped comes back with `pgkeel recover --before`")
+    key = tuple(load(__name__, "primary_key").scalar(live, schema=table.schema, name=table.name) or ())
+    before = {one.name for one in then}
+    if not key or not before.issuperset(key):
+        raise NoPrimaryKey(f"{table} has no primary key that both sides know", hint="use `pgkeel recover beside` and look")
+    links = [
+        msgspec.convert(row, Link) for row in load(__name__, "foreign_keys").rows(live, schema=table.schema, name=table.name)
+    ]
+    return Shape(
+        table,
+        key,
+        tuple(one.name for one in now if one.name in before and not one.is_generated),
+        tuple(one.name for one in now if one.name not in before),
+        tuple(sorted(before - {one.name for one in now})),
+        tuple(
+            msgspec.convert(row, Unique) for row in load(__name__, "unique_keys").rows(live, schema=table.schema, name=table.name)
+        ),
+        tuple(link for link in links if link.child == table),
+        tuple(link for link in links if link.parent == table),
+    )
+
+
+def names(columns: Sequence[str], *, of: str = "") -> sql.Composed:
+    """Return a list of columns, `a, b`, or with an alias `t.a, t.b`."""
+    return sql.SQL(", ").join(identifier(of, column) if of else identifier(column) for column in columns)
+
+
+def words(condition: str) -> sql.SQL:
+    """Return the operator's own condition as a part of a statement; it can select other rows, and nothing else."""
+    return sql.SQL(condition)
+
+
+def carry(source: Connection, out: sql.SQL, target: Connection, into: sql.SQL) -> None:
+    """Run a COPY on one side into a COPY on the other."""
+    with source.cursor() as from_, target.cursor() as to, from_.copy(out) as read, to.copy(into) as write:
+        for block in read:
+            write.write(block)
+
+
+def _columns(side: Connection, table: Table) -> list[Column]:
+    return [msgspec.convert(row, Column) for row in load(__name__, "columns").rows(side, schema=table.schema, name=table.name)]

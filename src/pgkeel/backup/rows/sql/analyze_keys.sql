@@ -1,0 +1,2 @@
+-- utility: lets the planner know how many there are.
+ANALYZE {made}

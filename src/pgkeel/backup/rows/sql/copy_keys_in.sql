@@ -1,0 +1,2 @@
+-- utility: takes keys.
+COPY {made} FROM STDIN

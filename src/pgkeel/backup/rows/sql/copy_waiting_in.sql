@@ -1,0 +1,2 @@
+-- utility: takes rows.
+COPY {waiting} ({columns}) FROM STDIN

@@ -1,0 +1,2 @@
+-- utility: rows as they were.
+COPY (SELECT {columns} FROM {table} WHERE ({where})) TO STDOUT

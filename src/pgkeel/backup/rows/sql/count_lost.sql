@@ -1,0 +1,2 @@
+-- How many keys were collected.
+SELECT count(*) AS rows FROM {lost}

@@ -1,0 +1,2 @@
+-- utility: an earlier search in this session leaves nothing behind.
+DISCARD TEMP

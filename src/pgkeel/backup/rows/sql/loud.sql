@@ -1,0 +1,2 @@
+-- utility: triggers fire again.
+SET LOCAL session_replication_role = origin

@@ -1,0 +1,90 @@
+"""`pgkeel migrate plan|trace|test`: what `up` would do, foreseen or rehearsed on a copy."""
+
+from collections.abc import Sequence
+from contextlib import closing
+
+import click
+import msgspec
+
+from pgkeel.cli.answer import Answer, answers, current_project, talk
+from pgkeel.cli.migrate_options import OUT_OF_ORDER, SOURCE, TO, chosen_sources, options_of
+from pgkeel.migrations import project_sources
+from pgkeel.migrations.impact.preview import preview
+from pgkeel.migrations.impact.text import preview_data, preview_text
+from pgkeel.migrations.roundtrip import RoundTrip
+from pgkeel.stack.connection import connect
+from pgkeel.stack.rehearse import trace_pending, try_all, try_pending
+
+__all__ = ["plan", "test", "trace"]
+
+
+@click.command()
+@click.option("--check", is_flag=True, help="Exit 1 when something is pending.")
+@TO
+@OUT_OF_ORDER
+@SOURCE
+@answers
+def plan(name: str | None, to: str | None, *, check: bool, allow_out_of_order: bool) -> Answer:
+    """Show what `up` would do: units, locks, waits, rewrites and reads, weighed by the tables' sizes. Nothing is written.
+
+    The locks are those that the statements' text promises (`pgkeel[lint]` reads it); `trace` sees the real ones.
+    """
+    project = current_project()
+    options = options_of(project, to=to, allow_out_of_order=allow_out_of_order)
+    with closing(connect(project, role="owner", application="pgkeel migrate plan")) as connection:
+        found = preview(connection, chosen_sources(project, name), options)
+    return Answer(preview_data(found), preview_text(found), int(check and bool(found.migrations)))
+
+
+@click.command()
+@TO
+@OUT_OF_ORDER
+@SOURCE
+@answers
+def trace(name: str | None, to: str | None, *, allow_out_of_order: bool) -> Answer:
+    """Run what is pending on a copy of the schema and show the locks it really takes, weighed by the database's own sizes.
+
+    The copy has no rows, on a server of its own that is gone afterwards. Exit 1 when a statement fails there, or holds
+    readers or writers of a table off for as long as its rows are read or written. ≠ marks where the server does something
+    else than the statement's text promises.
+    """
+    project = current_project()
+    options = options_of(project, to=to, allow_out_of_order=allow_out_of_order)
+    found = trace_pending(project, chosen_sources(project, name), options)
+    return Answer(preview_data(found), preview_text(found), int(found.failure is not None or bool(found.stops)))
+
+
+@click.command()
+@click.option("--all", "everything", is_flag=True, help="Every migration of the source, from an empty database on.")
+@OUT_OF_ORDER
+@SOURCE
+@answers
+def test(name: str | None, *, everything: bool, allow_out_of_order: bool) -> Answer:
+    """Try every Down before it is needed: up, down, up on a copy, and compare what is there after each step.
+
+    Tried is what is pending, on a copy of the schema; with --all every migration of `app`, or of --source, and the database
+    need not run. Exit 1 when an Up or Down fails, when a Down leaves something behind or takes too much, or when the second
+    Up makes something else than the first. What a Down drops is named: it needs --allow-data-loss where that holds rows.
+    """
+    project = current_project()
+    options = options_of(project, allow_out_of_order=allow_out_of_order)
+    if everything:
+        chosen_sources(project, name)
+        found = try_all(project, project_sources(project), name or "app", options, talk)
+    else:
+        found = try_pending(project, chosen_sources(project, name), options, talk)
+    slips = sum(len(trip.slips) for trip in found)
+    data = {"tested": len(found), "findings": slips, "migrations": msgspec.to_builtins(found)}
+    return Answer(data, _trips_text(found), int(bool(slips)))
+
+
+def _trips_text(found: Sequence[RoundTrip]) -> str:
+    lines: list[str] = []
+    for trip in found:
+        why = f": {trip.reason}" if trip.reason else ""
+        lines.append(f"{trip.result:<12}  {trip.source} {trip.version}_{trip.name}{why}")
+        lines += [f"    its Down drops {name}" for name in trip.loses]
+        for slip in trip.slips:
+            lines += [f"    {slip.code}: {slip.message}", *(f"      {one}" for one in slip.differences)]
+    failed = sum(bool(trip.slips) for trip in found)
+    return "\n".join([*lines, f"{len(found)} tested, {failed} failed" if found else "nothing is pending; --all tests every one"])

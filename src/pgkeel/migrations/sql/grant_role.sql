@@ -1,0 +1,2 @@
+-- utility: a role becomes a member of another
+GRANT {role} TO {member}

@@ -1,0 +1,125 @@
+"""A server with a history: a plain base backup, and the WAL since then in a folder."""
+
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from pgkeel.backup.lsn import parse_lsn
+from pgkeel.backup.recovery.wal import Wal
+from pgkeel.backup.tools import Tools
+from pgkeel.core.secret import Secret
+from pgkeel.local import Account, Cluster, Runtime
+from pgkeel.local.launch import run
+from pgkeel.postgres import Connection, connect
+from pgkeel.testing.servers import FAST, scratch_folder
+
+
+class History(msgspec.Struct, frozen=True):
+    """A server, what was backed up of it, and how to write more.
+
+    Attributes:
+        cluster: The server that lives on.
+        base: A plain backup, taken before everything else.
+        consistent: Where that ends.
+        folder: Where side servers may be made.
+    """
+
+    cluster: Cluster
+    base: Path
+    consistent: int
+    folder: Path
+
+    @property
+    def tools(self) -> Tools:
+        runtime = self.cluster.plan.runtime
+        return Tools(runtime.major, runtime.minor, runtime.folder, runtime.environment)
+
+    def sql(self, *statements: str) -> None:
+        """Run each statement as a transaction of its own."""
+        with connect(self.cluster.superuser_url()) as connection:
+            for statement in statements:
+                connection.execute(statement.encode())
+
+    def value(self, query: str) -> object:
+        with connect(self.cluster.superuser_url()) as connection:
+            row = connection.execute(query.encode()).fetchone()
+        assert row is not None
+        return next(iter(row.values()))
+
+    def connect(self) -> Connection:
+        return connect(self.cluster.superuser_url())
+
+    def wal(self) -> Wal:
+        """Copy what the server has written until now, the open segment included."""
+        place = self.folder / "wal"
+        shutil.rmtree(place, ignore_errors=True)
+        place.mkdir()
+        for segment in (self.cluster.data / "pg_wal").glob("0000*"):
+            shutil.copy(segment, place)
+        return Wal(place, 1, self.start)
+
+    @property
+    def start(self) -> int:
+        label = (self.base / "backup_label").read_text()
+        return parse_lsn(label.split("START WAL LOCATION: ")[1].split()[0])
+
+
+MakeSideServer = Callable[[Path, Mapping[str, str]], Cluster]
+
+
+@pytest.fixture(scope="session")
+def make_side(account: Account, runtime: Runtime) -> MakeSideServer:
+    """Opens a restored data directory as a server that nobody reaches."""
+
+    def make(directory: Path, settings: Mapping[str, str]) -> Cluster:
+        return Cluster.open(
+            directory,
+            runtime=runtime,
+            account=account,
+            superuser_password=Secret.generate(),
+            name="side",
+            settings={**FAST, **settings},
+            access=("local all all trust",),
+            listens=False,
+        )
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def history(account: Account, runtime: Runtime) -> Iterator[History]:
+    """A server of the module's own, backed up while it was empty."""
+    with scratch_folder() as folder:
+        cluster = Cluster.create(
+            folder / "main",
+            runtime=runtime,
+            account=account,
+            superuser_password=Secret("x"),
+            settings={**FAST, "wal_keep_size": "4GB"},
+        )
+        with cluster:
+            base = folder / "base"
+            url = cluster.superuser_url()
+            options = [
+                "--checkpoint=fast",
+                "--wal-method=none",
+                "-h",
+                url.host,
+                "-p",
+                str(url.port),
+                "-U",
+                "postgres",
+                "--no-sync",
+            ]
+            (folder / "backups").mkdir()
+            shutil.chown(folder / "backups", account.uid, account.gid)
+            base = folder / "backups" / "base"
+            run(account, [runtime.program("pg_basebackup"), "-D", base, *options], environment={"PGPASSWORD": "x"})
+            with connect(url) as connection:
+                row = connection.execute("SELECT pg_current_wal_lsn()::text AS lsn").fetchone()
+            assert row is not None
+            yield History(cluster, base, parse_lsn(row["lsn"]), folder)
+        cluster.destroy()

@@ -1,0 +1,172 @@
+from collections.abc import Iterator
+
+import pytest
+
+from pgkeel.backup.rows import NoPrimaryKey, RowsBack, put_back
+from pgkeel.backup.rows.shape import Table
+from pgkeel.core.errors import NotFound, UsageError
+from pgkeel.core.url import Url
+from pgkeel.local import Cluster
+from pgkeel.postgres import Connection, connect
+from pgkeel.testing.databases import ScratchDatabase
+
+SETUP = """
+CREATE TABLE author (id int PRIMARY KEY, email text UNIQUE, boss int REFERENCES author ON DELETE SET NULL);
+CREATE TABLE post (
+    id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    author int NOT NULL REFERENCES author,
+    title text NOT NULL,
+    length int GENERATED ALWAYS AS (length(title)) STORED,
+    version int NOT NULL DEFAULT 1,
+    updated_at timestamptz NOT NULL DEFAULT now()
+);
+CREATE TABLE comment (id int PRIMARY KEY, post int NOT NULL REFERENCES post ON DELETE CASCADE, words text);
+CREATE TABLE reply (id int PRIMARY KEY, comment int NOT NULL REFERENCES comment ON DELETE CASCADE, author int REFERENCES author);
+CREATE TABLE event (id int, month int, post int REFERENCES post ON DELETE SET NULL, PRIMARY KEY (id, month))
+    PARTITION BY LIST (month);
+CREATE TABLE event_1 PARTITION OF event FOR VALUES IN (1);
+CREATE TABLE nokey (n int);
+INSERT INTO author VALUES (1, 'a@x', NULL), (2, 'b@x', 1), (3, 'c@x', 1);
+INSERT INTO post (author, title, version) SELECT 1 + n % 3, 'title ' || n, n FROM generate_series(1, 30) AS n;
+INSERT INTO comment SELECT n, 1 + n % 30, 'words ' || n FROM generate_series(0, 89) AS n;
+INSERT INTO reply SELECT n, n, 2 FROM generate_series(0, 89) AS n;
+INSERT INTO event SELECT n, 1, 1 + n % 30 FROM generate_series(0, 59) AS n;
+"""
+
+
+class Pair:
+    """A database and a copy of it as it was."""
+
+    def __init__(self, live: Connection, past: Connection) -> None:
+        self.live, self.past = live, past
+
+    def run(self, statement: str) -> None:
+        self.live.execute(statement.encode())
+
+    def rows(self, query: str, *, past: bool = False) -> list[tuple[object, ...]]:
+        side = self.past if past else self.live
+        return [tuple(row.values()) for row in side.execute(query.encode())]
+
+    def back(self, table: str, **options: object) -> RowsBack:
+        return put_back(self.live, self.past, Table("public", table), **options)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def pair(cluster: Cluster, empty_db: Url) -> Iterator[Pair]:
+    with connect(empty_db) as live:
+        live.execute(SETUP.encode())
+    past_name = f"{empty_db.database}_past"
+    cluster.create_database(past_name, template=empty_db.database)
+    with connect(empty_db) as live, connect(cluster.superuser_url(past_name)) as past:
+        yield Pair(live, past)
+    cluster.drop_database(past_name)
+
+
+POSTS = """SELECT p.*, (SELECT array_agg(c.id ORDER BY c.id) FROM comment c WHERE c.post = p.id) FROM post p WHERE p.id <= 10
+ORDER BY id"""
+
+
+def test_deleted_rows_come_back_verbatim_with_what_the_cascade_took_and_newer_writes_stay(pair: Pair) -> None:
+    pair.run("DELETE FROM post WHERE id <= 10")
+    pair.run("INSERT INTO post (author, title) VALUES (1, 'newer')")
+    pair.run("UPDATE post SET title = 'edited since' WHERE id = 20")
+
+    done = pair.back("post")
+
+    assert (done.deleted, done.conflicts) == (10, ())
+    assert done.restored == {"post": 10, "comment": 30, "reply": 30, "event.post": 20}
+    assert pair.rows(POSTS) == pair.rows(POSTS, past=True)
+    assert pair.rows("SELECT title FROM post WHERE id IN (20, 31) ORDER BY id") == [("edited since",), ("newer",)]
+    assert pair.rows("SELECT * FROM event ORDER BY id") == pair.rows("SELECT * FROM event ORDER BY id", past=True)
+    assert pair.back("post").restored == {}
+
+
+def test_missing_parents_come_first(pair: Pair) -> None:
+    pair.run("DELETE FROM reply; DELETE FROM post WHERE author = 2; DELETE FROM author WHERE id = 2")
+
+    done = pair.back("comment", where="id = 0")
+
+    assert done.restored == {"comment": 1, "reply": 1, "post": 1, "author": 1, "event.post": 2}
+    assert pair.rows("SELECT id FROM comment WHERE post = 1") == [(0,)]
+
+
+def test_a_value_that_is_taken_is_a_conflict_with_all_that_needs_the_row(pair: Pair) -> None:
+    pair.run("DELETE FROM reply; DELETE FROM post WHERE author = 3; DELETE FROM author WHERE id = 3")
+    pair.run("INSERT INTO author VALUES (9, 'c@x')")
+
+    done = pair.back("post")
+
+    reasons = {(one.table, one.reason) for one in done.conflicts}
+    assert ("author", "the value of author_email_key is taken") in reasons
+    assert ("post", "its row of author is not there") in reasons
+    assert {"id": "3"} in [one.key for one in done.conflicts if one.table == "author"]
+    assert done.restored == {}
+    assert pair.rows("SELECT id FROM author ORDER BY id") == [(1,), (2,), (9,)]
+
+
+def test_rows_that_changed_are_left_alone_until_they_are_asked_for(pair: Pair) -> None:
+    pair.run("UPDATE post SET title = 'oops' WHERE id <= 5")
+    assert pair.back("post").restored == {}
+
+    with pytest.raises(UsageError, match="which"):
+        pair.back("post", changed=True)
+    done = pair.back("post", changed=True, where="id <= 3")
+
+    assert done.changed == 3
+    assert pair.rows("SELECT count(*) FROM post WHERE title = 'oops'") == [(2,)]
+
+
+def test_columns_that_came_since_get_their_default_and_those_that_went_are_reported(pair: Pair) -> None:
+    pair.run("DELETE FROM post WHERE id = 4")
+    pair.run("ALTER TABLE post ADD COLUMN mood text NOT NULL DEFAULT 'calm'; ALTER TABLE post DROP COLUMN updated_at")
+
+    done = pair.back("post")
+
+    assert (done.added, done.dropped) == (("mood",), ("updated_at",))
+    assert pair.rows("SELECT title, mood FROM post WHERE id = 4") == [("title 4", "calm")]
+
+
+def test_a_dry_run_says_the_same_and_changes_nothing(pair: Pair) -> None:
+    pair.run("DELETE FROM post WHERE id <= 10")
+    said = pair.back("post", dry_run=True)
+    assert pair.rows("SELECT count(*) FROM post") == [(20,)]
+    assert pair.back("post") == said
+
+
+def test_the_statements_do_what_the_command_would(pair: Pair) -> None:
+    pair.run("DELETE FROM post WHERE id <= 10; INSERT INTO author VALUES (7, 'x''y', NULL)")
+    script = pair.back("post", dry_run=True, script=True).script
+    for statement in script:
+        pair.run(statement)
+    assert pair.rows("SELECT count(*) FROM reply") == [(90,)]
+    assert pair.rows("SELECT * FROM event ORDER BY id") == pair.rows("SELECT * FROM event ORDER BY id", past=True)
+
+
+def test_triggers_neither_change_nor_double_what_comes_back(pair: Pair) -> None:
+    pair.run("CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.version := 99; RETURN NEW; END'")
+    pair.run("CREATE TRIGGER t BEFORE INSERT ON post FOR EACH ROW EXECUTE FUNCTION f(); DELETE FROM post WHERE id = 7")
+    pair.back("post")
+    assert pair.rows("SELECT version FROM post WHERE id = 7") == [(7,)]
+
+
+def test_a_table_without_a_key_or_without_a_past_is_refused(pair: Pair) -> None:
+    pair.run("CREATE TABLE young (n int PRIMARY KEY)")
+    with pytest.raises(NoPrimaryKey):
+        pair.back("nokey")
+    with pytest.raises(NotFound, match="at that time there was no table young"):
+        pair.back("young")
+
+
+def test_sessions_of_a_user_who_comes_back_stay_ended(pg_db: ScratchDatabase) -> None:
+    cluster, password = pg_db.template.cluster, "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAA$" + "A" * 43
+    with connect(pg_db.url("superuser")) as live:
+        live.execute("INSERT INTO users (email, password_hash) VALUES ('a@example.com', %s)", [password])
+        live.execute("INSERT INTO sessions (user_id, token, expires_at) SELECT id, repeat('a', 64), now() + '1 day' FROM users")
+    cluster.create_database("past_of_sessions", template=pg_db.name)
+    try:
+        with connect(pg_db.url("superuser")) as live, connect(cluster.superuser_url("past_of_sessions")) as past:
+            live.execute("DELETE FROM users")
+            done = put_back(live, past, Table("public", "users"))
+            assert (done.restored, done.left_out) == ({"users": 1}, ("sessions", "user_tokens"))
+    finally:
+        cluster.drop_database("past_of_sessions")
