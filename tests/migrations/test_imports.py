@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import quote, urlencode
 
 import pytest
 
@@ -310,3 +311,50 @@ def test_a_dry_run_records_nothing(empty_db: Url, app: Source, old: Path) -> Non
 
         assert [one.is_applied for one in shown] == [True, False, False]
         assert connection.execute("SELECT FROM pg_namespace WHERE nspname = 'pgkeel'").rowcount == 0
+
+
+NPM = Path(__file__).parents[2] / "bench" / ".npm" / "node_modules" / ".bin"
+
+
+def from_npm(program: str) -> str:
+    """Return a tool that the benchmarks installed, or skip the test."""
+    if not (NPM / program).exists():
+        pytest.skip(f"{program} is not installed: `make bench NAME=runners` brings it")
+    return str(NPM / program)
+
+
+def plain(url: Url) -> str:
+    """Return an address that programs in Go and JavaScript read."""
+    known = url.keywords()
+    query = urlencode({"host": known["host"], "port": known["port"], "sslmode": "disable"})
+    return f"postgres://{known['user']}:{quote(known['password'], safe='')}@/{known['dbname']}?{query}"
+
+
+@pytest.mark.long
+def test_what_the_real_dbmate_applied_counts_as_applied(connection: Connection, empty_db: Url, app: Source, old: Path) -> None:
+    argv = [from_npm("dbmate"), "--env", "THE_URL", "--migrations-dir", str(old), "--no-dump-schema", "migrate"]
+    written(old, {name: text for name, text in DBMATE.items() if name < "20240103"})
+    done = subprocess.run(argv, env={**os.environ, "THE_URL": plain(empty_db)}, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    written(old, DBMATE)
+
+    shown, _ = taken_over(connection, "dbmate", old, app)
+
+    assert [one.is_applied for one in shown] == [True, True, False]
+    assert len(up(connection, [app]).steps) == 1
+
+
+@pytest.mark.long
+def test_what_the_real_node_pg_migrate_applied_counts_as_applied(
+    connection: Connection, empty_db: Url, app: Source, old: Path
+) -> None:
+    argv = [from_npm("node-pg-migrate"), "up", "--migrations-dir", str(old), "--database-url-var", "THE_URL"]
+    written(old, {name: text for name, text in NODE.items() if name < "1700000000001"})
+    done = subprocess.run(argv, env={**os.environ, "THE_URL": plain(empty_db)}, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr + done.stdout
+    written(old, NODE)
+
+    shown, _ = taken_over(connection, "node-pg-migrate", old, app)
+
+    assert [one.is_applied for one in shown] == [True, False, False]
+    assert len(up(connection, [app]).steps) == 2
