@@ -47,3 +47,31 @@ def test_a_declaration_that_cannot_be_is_a_configuration_error(running: Home) ->
 
     assert (code, name) == (2, "config")
     assert "LOOK" in said
+
+
+def test_a_fresh_stack_lets_nobody_in_from_elsewhere(running: Home) -> None:
+    assert running.data("security", "exposure") == {"findings": [], "not_evaluated": []}
+
+
+def test_up_refuses_the_whole_internet(running: Home) -> None:
+    code, name, said = running.error("up", env={"PGKEEL_SECURITY__APP_NETWORKS": '["0.0.0.0/0"]'})
+
+    assert (code, name) == (2, "config")
+    assert "security.app_networks" in said
+
+
+def test_updates_show_the_server_its_openssl_and_the_wheels(running: Home) -> None:
+    done = running.run("security", "updates", "--json")
+    data = json.loads(done.stdout)["data"]
+
+    rows = {row["component"]: row for row in data["components"]}
+    assert {"PostgreSQL", "OpenSSL of the server", "OpenSSL in cryptography", "asyncpg"} <= rows.keys()
+    assert done.returncode == int(data["is_stale"] or any(row["state"] == "outdated" for row in rows.values()))
+
+
+def test_disks_and_swap_get_an_answer(running: Home) -> None:
+    done = running.run("security", "at-rest", "--json")
+    data = json.loads(done.stdout)["data"]
+
+    assert set(data) == {"data_directory", "swap"}
+    assert done.returncode == int(any(one["answer"] not in {"yes", "attested"} for one in data.values()))

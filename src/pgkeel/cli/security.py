@@ -6,6 +6,8 @@ import click
 import msgspec
 
 from pgkeel.cli.answer import Answer, answers, current_project, talk
+from pgkeel.cli.security_exposure import at_rest_command, exposure, updates
+from pgkeel.cli.security_tls import tls
 from pgkeel.core.project import Project
 from pgkeel.postgres import Connection
 from pgkeel.security.roles import Applied, Declaration, Plan, plan_for
@@ -18,7 +20,11 @@ __all__ = ["security"]
 
 @click.group()
 def security() -> None:
-    """Roles and rights."""
+    """Roles and rights, ways in, updates, encryption."""
+
+
+for command in (tls, exposure, updates, at_rest_command):
+    security.add_command(command)
 
 
 @security.group()

@@ -10,7 +10,10 @@ from pgkeel.core.cache_url import CacheUrl
 from pgkeel.core.units import format_duration
 from pgkeel.core.url import redacted
 
-__all__ = ["Config", "as_toml_values", "json_schema", "leaves"]
+__all__ = ["ZERO", "Config", "as_toml_values", "json_schema", "leaves"]
+
+
+ZERO = "zero"  # backup.rpo: a commit waits until the receiver has it
 
 
 class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -116,11 +119,15 @@ class SecurityConfig(_Section, frozen=True):
         schemas: The team's schemas: in them our roles get what is declared and lose the rest (`security roles apply`).
         rw: Privileges of `pgkeel_rw` on single tables, where not `SELECT, INSERT, UPDATE, DELETE`: `{"roles" = "SELECT"}`.
         ro: Privileges of `pgkeel_ro` on single tables, where not `SELECT`: `{"users" = "SELECT (id)", "sessions" = ""}`.
+        app_networks: From where the application connects; whoever can get in from elsewhere is a finding (`security exposure`).
+        at_rest: Who says that the disks are encrypted, where that cannot be seen from here; `security at-rest` shows it as said.
     """
 
     schemas: tuple[str, ...] = ("public",)
     rw: dict[str, str] = {}
     ro: dict[str, str] = {}
+    app_networks: tuple[str, ...] = ("127.0.0.0/8", "::1/128")
+    at_rest: str | None = None
 
 
 class AgentConfig(_Section, frozen=True):

@@ -8,16 +8,18 @@ from msgspec.structs import replace
 from pgkeel.core.errors import ConfigError
 from pgkeel.core.project import Project
 from pgkeel.core.secret import Secret
-from pgkeel.local import Account, Cluster, Runtime, choose_account, find_runtime
+from pgkeel.core.units import Size
+from pgkeel.local import Account, Cluster, Runtime, TlsFiles, choose_account, find_runtime
 from pgkeel.local.launch import can
 from pgkeel.postgres import connect, load
 from pgkeel.security import LOGINS, OWNER, SUPERUSER, ensure_passwords, ensure_rights, ensure_roles
 from pgkeel.security.roles import Declaration
-from pgkeel.stack.certificates import ensure_tls
+from pgkeel.stack.certificates import ensure_tls, is_stale
 from pgkeel.stack.folders import own_folder
 from pgkeel.stack.layout import Layout
 from pgkeel.stack.memory import Memory, recall, remember
 from pgkeel.stack.password import ensure_password, read_password
+from pgkeel.stack.protection import lift_synchrony
 
 __all__ = ["ensure_postgres", "remembered_cluster"]
 
@@ -29,12 +31,15 @@ def ensure_postgres(project: Project, layout: Layout, report: Report) -> Memory:
     account = choose_account(project.config.local.run_as)
     server = _server_folder(layout, account)
     runtime = find_runtime(project.config.local.postgres, account=account)
-    cluster, is_renewed = _make(project, layout, server / "postgres", account, runtime)
+    tls = ensure_tls(layout)
+    cluster = _make(project, layout, server / "postgres", account, runtime, tls)
     memory = _remembered(project, layout, server, cluster)  # now, so that `down` finds a server whose `up` was killed
     if not cluster.is_running:
         report(f"starting PostgreSQL {runtime.version}")
         cluster.start()
-    elif is_renewed:
+        _remembered(project, layout, server, cluster)
+        lift_synchrony(project)
+    elif is_stale(tls, server / "postgres" / "conf"):
         cluster.reload()
     memory = _remembered(project, layout, server, cluster)
     _ensure_database(project, cluster, layout, report)
@@ -78,10 +83,8 @@ def _server_folder(layout: Layout, account: Account) -> Path:
     return folder
 
 
-def _make(project: Project, layout: Layout, directory: Path, account: Account, runtime: Runtime) -> tuple[Cluster, bool]:
-    """Return the cluster and whether it has a certificate that a running server does not know yet."""
-    tls, is_renewed = ensure_tls(layout)
-    cluster = Cluster.create(
+def _make(project: Project, layout: Layout, directory: Path, account: Account, runtime: Runtime, tls: TlsFiles) -> Cluster:
+    return Cluster.create(
         directory,
         runtime=runtime,
         account=account,
@@ -91,12 +94,12 @@ def _make(project: Project, layout: Layout, directory: Path, account: Account, r
         settings=_settings(project),
         tls=tls,
     )
-    return cluster, is_renewed
 
 
 def _settings(project: Project) -> dict[str, str]:
     milliseconds = round(project.config.monitor.slow_query.total_seconds() * 1000)
-    return {"log_min_duration_statement": f"{milliseconds}ms"}
+    kept = Size.parse(project.config.backup.slot_limit) // 2**20
+    return {"log_min_duration_statement": f"{milliseconds}ms", "max_slot_wal_keep_size": f"{kept}MB"}
 
 
 def _superuser_password(layout: Layout, directory: Path) -> Secret:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from pgkeel.core.project import Project
 from pgkeel.migrations import project_sources
+from pgkeel.security.exposure import app_networks
 from pgkeel.stack.background import ensure_agent
 from pgkeel.stack.external import up_external
 from pgkeel.stack.folders import explained
@@ -11,6 +12,7 @@ from pgkeel.stack.layout import Layout, layout_of
 from pgkeel.stack.lock import exclusive
 from pgkeel.stack.migrate import apply_migrations, pending_migrations
 from pgkeel.stack.postgres import ensure_postgres
+from pgkeel.stack.protection import ensure_protection
 from pgkeel.stack.status import Status, status
 from pgkeel.stack.valkey import ensure_valkey
 
@@ -32,6 +34,7 @@ def up(project: Project, *, yes: bool = False, report: Report) -> Status:
         Refused: An external database may not be written, or holds tables that are not ours.
         DiskFull: The disk is full; what is there is finished by the next `up`.
     """
+    app_networks(project.config.security)  # refuses the whole internet
     if project.is_external:
         return up_external(project, yes=yes, report=report)
     layout = layout_of(project)
@@ -56,5 +59,6 @@ def _bring_up(project: Project, layout: Layout, report: Report) -> Status:
     memory = ensure_postgres(project, layout, report)
     memory = ensure_valkey(project, layout, memory, report)
     apply_migrations(project, report)
+    ensure_protection(project, report)
     ensure_agent(project, layout, report)
     return status(project)
