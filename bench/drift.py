@@ -88,7 +88,7 @@ def _one(cluster: Cluster, kind: str, statement: str) -> tuple[bool, float, bool
         wanted = read_inventory(connection)
         connection.execute(statement.encode())
         start = time.perf_counter()
-        expected = recall(connection, ("public",))
+        expected = recall(connection, ("public",), ("reference",))
         found = drift_between(expected, snapshot(connection)) if expected is not None else ()
         took = time.perf_counter() - start
         is_back = _converges(connection, wanted)
