@@ -18,6 +18,7 @@ from urllib.parse import quote, urlencode
 from bench.harness import Entry, Sample, Scale, Target, at_most, paired, ratio, skipped
 from pgkeel.core.url import Url
 from pgkeel.local import Cluster, choose_account, find_runtime
+from pgkeel.postgres import connect
 from pgkeel.testing.servers import scratch_cluster
 
 _NPM = Path(__file__).parent / ".npm"
@@ -178,8 +179,6 @@ def _on_empty(cluster: Cluster, argv: Sequence[str]) -> Sample:
 
 def _require_all(url: Url) -> None:
     """Make sure that the tool did the work."""
-    from pgkeel.postgres import connect  # noqa: PLC0415 - beside its only use
-
     with connect(url) as connection:
         found = connection.execute("SELECT count(*) AS n FROM pg_attribute WHERE attname = 'late'").fetchone()
     if found != {"n": 100}:
