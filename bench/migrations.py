@@ -30,7 +30,6 @@ def entries(scale: Scale) -> Iterator[Entry]:
         script = _write_files(project, scale.pick(25, 200))
         yield _against_psql(cluster, project, script, runtime.program("psql"), scale)
         yield from _with_nothing_to_do(cluster, project, scale)
-        yield _against_alembic()
 
 
 def _write_files(project: Path, count: int) -> Path:
@@ -96,17 +95,6 @@ def _with_nothing_to_do(cluster: Cluster, project: Path, scale: Scale) -> Iterat
         return
     pairs = paired(child_cpu(ours, env=environment), child_cpu(floor, env=environment), scale.runs)
     yield ratio(identity, figure, pairs, better="lower", against=against, target=target)
-
-
-def _against_alembic() -> Entry:
-    return skipped(
-        "migrations.apply.alembic.unix",
-        "the same migrations applied by Alembic",
-        better="lower",
-        against="alembic",
-        target=at_most(1.0),
-        reason="Alembic is not among the development requirements",
-    )
 
 
 def _environment(url: Url) -> dict[str, str]:

@@ -88,7 +88,7 @@ def test_only_the_libraries_that_the_loader_misses_are_added(
     found = complete(crippled.folder.parent, account)
 
     assert [file.name for file in (crippled.folder.parent / "bundled").iterdir()] == ["libz.so.9"]
-    assert found.environment == {"LD_LIBRARY_PATH": str(crippled.folder.parent / "bundled")}
+    assert found.environment["LD_LIBRARY_PATH"].split(":")[-1] == str(crippled.folder.parent / "bundled")
     assert launch.run(account, [found.program("psql"), "--version"], environment=found.environment).startswith("psql")
 
 

@@ -23,6 +23,7 @@ from tests.migrations.folders import Write
 RUNNER = Path(__file__).parent / "run_up.py"
 KILLS = 8
 FILES = 40
+AT_WORK = "SELECT FROM pg_stat_activity WHERE application_name = 'run_up' AND state <> 'idle'"
 
 
 @pytest.fixture
@@ -73,27 +74,54 @@ def clean_url(cluster: Cluster, empty_db: Url) -> Iterator[Url]:
     cluster.drop_database(name)
 
 
+def killed_runners(url: Url, source: Source, kills: int, whole: float) -> int:
+    """Kill runners one after the other; return how many of them were at work on a unit in that very instant.
+
+    Two of three are watched until they are at work; the rest die at any instant, the start included.
+    """
+    dice, inside = random.Random(), 0
+    with connect(url, application="killer") as killer:
+        for number in range(kills):
+            with start(url, source) as runner:
+                wait_until_ready(runner)
+                if number % 3:
+                    wait_until_at_work(killer, runner)
+                time.sleep(dice.uniform(0, whole / kills))
+                inside += is_at_work(killer)
+                runner.send_signal(signal.SIGKILL)
+                runner.communicate()
+    return inside
+
+
+def is_at_work(killer: Connection) -> bool:
+    """Return whether a runner's session executes something, or holds a transaction open."""
+    return killer.execute(AT_WORK).rowcount > 0
+
+
+def wait_until_at_work(killer: Connection, runner: "subprocess.Popen[str]") -> None:
+    while not is_at_work(killer) and runner.poll() is None:
+        pass
+
+
 @pytest.mark.majors
 @pytest.mark.faults
-@pytest.mark.timeout(400)
-def test_a_runner_killed_at_any_instant_leaves_what_the_next_one_finishes(empty_db: Url, clean_url: Url, forty: Source) -> None:
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("kills", [KILLS, pytest.param(60, marks=pytest.mark.long)])
+def test_a_runner_killed_at_any_instant_leaves_what_the_next_one_finishes(
+    kills: int, empty_db: Url, clean_url: Url, forty: Source
+) -> None:
     began = time.monotonic()
     with start(clean_url, forty) as clean:
-        _, errors = clean.communicate(timeout=120)
+        _, errors = clean.communicate(timeout=300)
     assert clean.returncode == 0, errors
-    whole = time.monotonic() - began
-    dice = random.Random()
 
-    for _ in range(KILLS):
-        with start(empty_db, forty) as runner:
-            wait_until_ready(runner)
-            time.sleep(dice.uniform(0, whole / KILLS))
-            runner.send_signal(signal.SIGKILL)
-            runner.communicate()
+    inside = killed_runners(empty_db, forty, kills, time.monotonic() - began)
     with start(empty_db, forty) as last:
-        _, errors = last.communicate(timeout=120)
+        _, errors = last.communicate(timeout=300)
 
+    print(f"{inside} of {kills} kills hit a runner at work")
     assert last.returncode == 0, errors
+    assert inside > 0
     with connect(empty_db) as killed, connect(clean_url) as unharmed:
         assert snapshot(killed) == snapshot(unharmed)
         assert ledger_of(killed) == ledger_of(unharmed)
@@ -103,15 +131,24 @@ def test_a_runner_killed_at_any_instant_leaves_what_the_next_one_finishes(empty_
 
 
 @pytest.mark.majors
-def test_of_five_runners_one_applies_and_all_are_content(empty_db: Url, forty: Source) -> None:
-    runners = [start(empty_db, forty) for _ in range(5)]
-    answers = [runner.communicate(timeout=120) for runner in runners]
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("count", [5, pytest.param(20, marks=pytest.mark.long)])
+def test_of_many_runners_one_applies_and_all_are_content(count: int, empty_db: Url, forty: Source, cluster: Cluster) -> None:
+    deadlocks = logged(cluster, "deadlock detected")
+    runners = [start(empty_db, forty) for _ in range(count)]
+    answers = [runner.communicate(timeout=500) for runner in runners]
 
-    assert [runner.returncode for runner in runners] == [0] * 5, answers
-    assert sorted(int(out.split()[-1]) for out, _ in answers) == [0, 0, 0, 0, FILES]
+    assert [runner.returncode for runner in runners] == [0] * count, answers
+    assert sorted(int(out.split()[-1]) for out, _ in answers) == [0] * (count - 1) + [FILES]
+    assert logged(cluster, "deadlock detected") == deadlocks
     with connect(empty_db) as connection:
         assert not status(connection, [forty]).pending
         assert connection.execute("SELECT FROM pg_index WHERE NOT indisvalid").rowcount == 0
+
+
+def logged(cluster: Cluster, text: str) -> int:
+    """Return how often the server's log says something."""
+    return sum(file.read_text(errors="replace").count(text) for file in cluster.log.iterdir())
 
 
 def test_a_connection_lost_in_the_middle_is_told_and_the_next_run_goes_on(empty_db: Url, app: Source, write: Write) -> None:

@@ -12,10 +12,12 @@ from pgkeel.cli.answer import Answer, answers, current_project, talk
 from pgkeel.cli.fleet import Fleet, carried_out, targets
 from pgkeel.cli.lint import lint
 from pgkeel.cli.migrate_backfill import backfill
+from pgkeel.cli.migrate_import import import_
+from pgkeel.cli.migrate_new import new
 from pgkeel.cli.migrate_options import DATA_LOSS, DRY_RUN, OUT_OF_ORDER, SOURCE, TO, chosen_sources, options_of
 from pgkeel.cli.migrate_plan import plan, test, trace
+from pgkeel.cli.migrate_repair import REPAIR_COMMANDS
 from pgkeel.cli.migrate_schema import SCHEMA_COMMANDS
-from pgkeel.core import clock
 from pgkeel.core.errors import Unreachable
 from pgkeel.migrations import Options, Outcome, Source, Status
 from pgkeel.migrations.options import Report
@@ -30,17 +32,8 @@ def migrate() -> None:
     """Create, apply, revert and inspect migrations."""
 
 
-for command in (backfill, lint, plan, test, trace, *SCHEMA_COMMANDS):
+for command in (new, import_, backfill, lint, plan, test, trace, *SCHEMA_COMMANDS, *REPAIR_COMMANDS):
     migrate.add_command(command)
-
-
-@migrate.command()
-@click.argument("words", nargs=-1, required=True)
-@answers
-def new(words: tuple[str, ...]) -> Answer:
-    """Make the file of a new migration: `pgkeel migrate new add phone`."""
-    path = migrations.new(chosen_sources(current_project(), "app")[0], " ".join(words), now=clock.now())
-    return Answer({"path": path}, path)
 
 
 @migrate.command()

@@ -29,8 +29,6 @@ from pgkeel.migrations.squash import plan_squash, write_squash
 from pgkeel.migrations.verify import Verdict
 from pgkeel.migrations.verify import verify as verify_schema
 from pgkeel.postgres import Connection, connect, server_of
-from pgkeel.schema.building import create_all
-from pgkeel.schema.loading import load_base
 from pgkeel.stack.connection import connect as connect_as
 from pgkeel.stack.scratch import scratch_of
 from pgkeel.stack.shell import output_of
@@ -204,6 +202,9 @@ def _built(project: Project, connection: Connection, fill: Fill) -> Inventory:
 
 def _by_models(project: Project, models: str | None) -> Callable[[Connection], None]:
     """Return what makes the models' tables, beside those of the sources that are not the team's."""
+    from pgkeel.schema.building import create_all  # noqa: PLC0415 - the ORM takes longer to load than other verbs to run
+    from pgkeel.schema.loading import load_base  # noqa: PLC0415
+
     base = load_base(models or project.config.schema.models, project.root)
     is_shipped = base.__module__ == _SHIPPED_MODELS
     beside = [one for one in project_sources(project) if one.name == "pgkeel" or (one.name == "reference" and not is_shipped)]

@@ -55,8 +55,14 @@ class Runtime(msgspec.Struct, frozen=True):
 
     @property
     def environment(self) -> dict[str, str]:
-        """What the programs need in their environment."""
-        return {"LD_LIBRARY_PATH": str(self.libraries)} if self.libraries else {}
+        """What the programs need in their environment: their own libpq first.
+
+        The walreceiver is loaded into the server with a RUNPATH of the machine that built it; with the system's older libpq it
+        refuses the `primary_conninfo` that pg_basebackup wrote, and a standby never follows.
+        """
+        own = self.folder.parent / "lib"
+        places = [*([own] if (own / "libpq.so.5").exists() else []), *([self.libraries] if self.libraries else [])]
+        return {"LD_LIBRARY_PATH": ":".join(map(str, places))} if places else {}
 
 
 def find_runtime(wanted: str, *, account: Account, folder: Path | None = None) -> Runtime:

@@ -2,12 +2,13 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from pgkeel.core.errors import UsageError
 from pgkeel.migrations.grammar import parse_name
 from pgkeel.migrations.source import Source
 
-__all__ = ["TEMPLATE", "new"]
+__all__ = ["TEMPLATE", "new", "next_versions", "write_new"]
 
 TEMPLATE = """-- Up Migration
 BEGIN;
@@ -36,23 +37,32 @@ def new(source: Source, words: str, *, now: datetime, text: str = TEMPLATE) -> s
     name = re.sub(r"[^a-z0-9]+", "_", words.lower()).strip("_")
     if not name:
         raise UsageError(f"{words!r} holds no letter or digit", hint="say what it does: `pgkeel migrate new add phone`")
-    path = source.folder / f"{_next_version(source, now)}_{name}.sql"
+    path = source.folder / f"{next_versions(source, now, 1)[0]}_{name}.sql"
+    write_new(path, text)
+    return str(path)
+
+
+def write_new(path: Path, text: str) -> None:
+    """Write a file that is there completely or not at all; its folder is made where it is missing.
+
+    Raises:
+        UsageError: It cannot be written.
+    """
     try:
-        source.folder.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         unfinished = path.with_name(f".{path.name}")
         unfinished.write_text(text, encoding="utf-8")
         unfinished.rename(path)
     except OSError as err:
         hint = "make the folder writable, or name another one in [migrations] directory"
         raise UsageError(f"{path} cannot be written: {err.strerror}", hint=hint) from err
-    return str(path)
 
 
-def _next_version(source: Source, now: datetime) -> str:
+def next_versions(source: Source, now: datetime, count: int) -> tuple[str, ...]:
+    """Return versions that are later than every file's, each a second after the one before."""
     paths = source.folder.glob("*.sql") if source.folder.is_dir() else ()
     newest = max((parse_name(path.name)[0] for path in paths if not path.name.startswith(".")), default="")
-    version = f"{now.astimezone(UTC):%Y%m%d%H%M%S}"
-    if version > newest:
-        return version
-    moment = datetime.strptime(f"{newest}+0000", "%Y%m%d%H%M%S%z")
-    return f"{moment + timedelta(seconds=1):%Y%m%d%H%M%S}"
+    first = now.astimezone(UTC)
+    if f"{first:%Y%m%d%H%M%S}" <= newest:
+        first = datetime.strptime(f"{newest}+0000", "%Y%m%d%H%M%S%z") + timedelta(seconds=1)
+    return tuple(f"{first + timedelta(seconds=number):%Y%m%d%H%M%S}" for number in range(count))

@@ -110,7 +110,8 @@ def refused_by_server(step: Step, _: Scene) -> Iterator[Hit]:
 )
 def several_tables_locked(step: Step, scene: Scene) -> Iterator[Hit]:
     """Find transactions that change a second table which is in use."""
-    is_change = step.kind == "RenameStmt" or (step.kind.startswith("AT_") and step.kind not in _QUIET)
+    is_quiet = step.kind in _QUIET or "INDEX" in step.node.get("renameType", step.target)
+    is_change = not is_quiet and (step.kind == "RenameStmt" or step.kind.startswith("AT_"))
     if step.transaction is not Transaction.EXPLICIT or not is_change or step.table not in scene.changes_schema:
         return
     others = scene.locked - {step.table}

@@ -1,0 +1,3 @@
+DELETE FROM {table} AS child
+WHERE child.{key} > :lo AND child.{key} <= :hi AND {given}
+  AND NOT EXISTS (SELECT FROM {parent} AS parent WHERE {same});

@@ -1,0 +1,1 @@
+UPDATE {table} SET {column} = {value} WHERE {key} > :lo AND {key} <= :hi AND {column} IS NULL;

@@ -1,0 +1,2 @@
+-- utility: build an index anew without blocking writes
+REINDEX INDEX CONCURRENTLY {index}
