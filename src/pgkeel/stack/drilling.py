@@ -103,7 +103,7 @@ def _try(scene: Scene, whole: Scene, backup: str, report: Report, *, both_ways: 
             rto = round(clock.monotonic() - began, 3)
             report("verifying")
             database, assertions = scene.project.config.database.name, assertions_of(scene.project)
-            online = check_online(server, scene.tools, database, schema=schema_check(scene.project), assertions=assertions)
+            online = check_online(server, scene.tools, database, schema=schema_check, assertions=assertions)
             server.stop()
             checks = (*online, check_offline(server, scene.tools))
             rpo = _missing(whole, plan, server.data.parent)
