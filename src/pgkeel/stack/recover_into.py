@@ -5,6 +5,7 @@ import shutil
 import subprocess
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -82,7 +83,7 @@ def recover_into(
     server = replay(scene, plan, directory, report)
     promote(server)
     database, assertions = project.config.database.name, assertions_of(project)
-    checks = check_online(server, scene.tools, database, schema=schema_check, assertions=assertions)
+    checks = check_online(server, scene.tools, database, schema=partial(schema_check, project), assertions=assertions)
     failed = next((check for check in checks if check.ok is False), None)
     if failed is not None:
         raise VerificationFailed(f"{failed.name}: {failed.detail}", hint=f"look at it: {server.superuser_url(database)!r}")

@@ -163,7 +163,9 @@ def _verify(scene: Scene, report: Report, journal: Journal, *, accept: bool) -> 
     server = open_side(scene, journal.plan, journal.side)
     server.start()
     database = scene.project.config.database.name
-    checks = check_online(server, scene.tools, database, schema=schema_check, assertions=assertions_of(scene.project))
+    checks = check_online(
+        server, scene.tools, database, schema=partial(schema_check, scene.project), assertions=assertions_of(scene.project)
+    )
     server.stop()
     checks = (*checks, check_offline(server, scene.tools))
     for check in checks:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from pgkeel.backup.recovery.checks import Check
 from pgkeel.core.project import Project
+from pgkeel.migrations import project_sources
 from pgkeel.migrations.drift import drift_between, recall
 from pgkeel.postgres import Connection
 from pgkeel.postgres.catalog import snapshot
@@ -18,12 +19,13 @@ def assertions_of(project: Project) -> Mapping[str, str]:
     return project.config.recover.assertions
 
 
-def schema_check(connection: Connection) -> Check:
+def schema_check(project: Project, connection: Connection) -> Check:
     """Compare a database with the schema whose fingerprint its last migration run left in the ledger.
 
     What is missing is a fault. What somebody added or changed by hand was so before, and is only told.
     """
-    expected, found = recall(connection, _SCHEMAS), snapshot(connection, schemas=_SCHEMAS)
+    names = [source.name for source in project_sources(project)]
+    expected, found = recall(connection, _SCHEMAS, names), snapshot(connection, schemas=_SCHEMAS)
     if expected is None:
         return Check("schema", None, "not evaluated: no migration run has noted a fingerprint")
     drift = drift_between(expected, found)
