@@ -203,8 +203,11 @@ def _readmit(scene: Scene, journal: Journal, report: Report) -> None:
     server.stop()
     show_settings(server.data)
     shutil.rmtree(journal.side / "wal", ignore_errors=True)
+    before = next(
+        (place for place in (journal.undo, journal.directory) if place is not None and place.is_dir()), journal.directory
+    )
     with contextlib.suppress(FileNotFoundError):  # the old one's port; a server whose folder is gone has none
-        shutil.copy2(journal.directory / "cluster.json", journal.side / "cluster.json")
+        shutil.copy2(before / "cluster.json", journal.side / "cluster.json")
 
 
 def _swap(journal: Journal) -> None:
