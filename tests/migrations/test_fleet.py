@@ -13,7 +13,7 @@ import pytest
 from pgkeel.core.errors import ConfigError, Unreachable
 from pgkeel.core.url import Url
 from pgkeel.local import Cluster
-from pgkeel.migrations import Options, Outcome, Source, down, status, up
+from pgkeel.migrations import Options, Outcome, Source, backfill, down, status, up
 from pgkeel.migrations.errors import MigrationFailed, NotOwned
 from pgkeel.migrations.fleet import Member, across, make_schema, read_members
 from pgkeel.migrations.verify import verify
@@ -94,6 +94,25 @@ def test_tenants_in_schemas_of_one_database_have_each_their_own_state(empty_db: 
         assert [state.state for state in status(connection, [app]).migrations] == ["pending"]
         down(connection, acme.sources([app]), acme.options(Options()))
     assert places(empty_db) == ["b'olt", "public"]
+
+
+def test_a_backfill_fills_the_table_of_its_tenant(empty_db: Url, app: Source, write: Write) -> None:
+    acme = Member("acme", empty_db, "acme")
+    with connect(empty_db) as connection:
+        connection.execute("CREATE SCHEMA acme; CREATE TABLE public.users (id int PRIMARY KEY, v int)")
+        connection.execute("INSERT INTO public.users VALUES (1, 0)")
+    write("20240101000000_users", TABLE.format(name="users"))
+    across([acme], applying([app]))
+    section = "-- Backfill Migration table=users key=id\nUPDATE users SET v = 7 WHERE id > :lo AND id <= :hi;\n"
+    write("20240102000000_fill", f"-- Up Migration\nINSERT INTO users VALUES (1), (2);\n-- Down Migration\nSELECT 1;\n{section}")
+    across([acme], applying([app]))
+
+    with connect(empty_db) as connection:
+        done = backfill.run(connection)
+        rows = connection.execute("SELECT v FROM acme.users UNION ALL SELECT v FROM public.users").fetchall()
+
+    assert [(state.source, state.status, state.rows_done) for state in done] == [("app@acme", "finished", 2)]
+    assert [row["v"] for row in rows] == [7, 7, 0]
 
 
 def test_a_change_by_hand_in_one_tenant_is_found_there_alone(empty_db: Url, app: Source, write: Write) -> None:

@@ -7,10 +7,10 @@ import msgspec
 
 from pgkeel.core.url import Url
 from pgkeel.migrations import ledger
-from pgkeel.migrations.dump import Dumper
+from pgkeel.migrations.dump import Dumper, portable
 from pgkeel.migrations.message import as_role
 from pgkeel.migrations.scratch import Scratch, run_script
-from pgkeel.migrations.statement import Statement, split
+from pgkeel.migrations.statement import split
 from pgkeel.postgres import Connection, Row, connect, identifier, load
 
 __all__ = ["Clone", "Original", "cloned", "read_original"]
@@ -55,7 +55,7 @@ def read_original(connection: Connection, run_pg_dump: Dumper, *, with_ledger: b
         with_ledger: Whether the copy knows which migrations are applied.
     """
     text = run_pg_dump(_NO_DATA)
-    kept = [_portable(one) for one in split(text, 0, len(text)) if not one.starts_with(*_SESSION)]
+    kept = [portable(one) for one in split(text, 0, len(text)) if not one.starts_with(*_SESSION)]
     has_ledger = with_ledger and ledger.exists(connection)
     rows = load(__name__, "dumped_rows").rows(connection) if has_ledger else []
     backfills = load(__name__, "dumped_backfills").rows(connection) if has_ledger else []
@@ -92,9 +92,3 @@ def _make_roles(connection: Connection, original: Original) -> None:
     for row in original.roles:
         for group in row["groups"]:
             load(__name__, "grant_role").named(role=identifier(group), member=identifier(row["name"])).run(connection)
-
-
-def _portable(statement: Statement) -> str:
-    if statement.starts_with("CREATE SCHEMA"):
-        return statement.text.replace("CREATE SCHEMA ", "CREATE SCHEMA IF NOT EXISTS ", 1)
-    return statement.text

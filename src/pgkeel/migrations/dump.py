@@ -14,7 +14,7 @@ from pgkeel.migrations.scratch import run_script
 from pgkeel.migrations.statement import Statement, split
 from pgkeel.postgres import Connection, load
 
-__all__ = ["Dumper", "NotEmpty", "dump", "load_dump"]
+__all__ = ["Dumper", "NotEmpty", "dump", "load_dump", "portable"]
 
 Dumper = Callable[[Sequence[str]], str]
 _HEADER = "-- the schema and the ledger of its migrations, written by `pgkeel migrate dump`; `pgkeel migrate load` reads it\n"
@@ -45,7 +45,7 @@ def dump(connection: Connection, run_pg_dump: Dumper) -> str:
         raise HalfApplied("a migration stopped half-way", hint="`pgkeel migrate up` finishes it; then dump")
     backfills = load(__name__, "dumped_backfills").rows(connection) if rows else []
     text = run_pg_dump(["--schema-only", "--no-owner", "--no-tablespaces", "--no-publications", "--no-subscriptions"])
-    statements = [_portable(one) for one in split(text, 0, len(text)) if not _is_left_out(one)]
+    statements = [portable(one) for one in split(text, 0, len(text)) if not _is_left_out(one)]
     return "\n\n".join([_HEADER, *(f"{one};" for one in (*statements, *(row["statement"] for row in (*rows, *backfills)))), ""])
 
 
@@ -74,7 +74,8 @@ def _is_left_out(statement: Statement) -> bool:
     return statement.starts_with(*_LEFT_OUT)
 
 
-def _portable(statement: Statement) -> str:
+def portable(statement: Statement) -> str:
+    """Return a statement of pg_dump that also runs where the schema is there already."""
     if statement.starts_with("CREATE SCHEMA"):
         return statement.text.replace("CREATE SCHEMA ", "CREATE SCHEMA IF NOT EXISTS ", 1)
     return statement.text

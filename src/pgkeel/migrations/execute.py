@@ -9,6 +9,7 @@ import psycopg
 from pgkeel.core import clock
 from pgkeel.core.units import format_duration
 from pgkeel.migrations.errors import EditedMigration, MigrationFailed
+from pgkeel.migrations.grammar import Backfill
 from pgkeel.migrations.guard import Watcher
 from pgkeel.migrations.ledger import Scribe, units_checksum
 from pgkeel.migrations.message import Message, as_role, compose, settings
@@ -17,10 +18,11 @@ from pgkeel.migrations.patience import HINT, Patience, duration, lost, roll_back
 from pgkeel.migrations.plan import Task
 from pgkeel.migrations.position import place
 from pgkeel.migrations.recovery import refuse_foreign_index, settle
+from pgkeel.migrations.source import tenant_of
 from pgkeel.migrations.units import Unit, is_concurrent
 from pgkeel.migrations.waiting import Waiting
 from pgkeel.migrations.wire import StatementRefused, send
-from pgkeel.postgres import Connection, Server, describe
+from pgkeel.postgres import Connection, Server, describe, identifier
 
 __all__ = ["Run", "carry_out", "opening", "scribe_of", "step_of"]
 
@@ -141,10 +143,17 @@ def _after(run: Run, task: Task, scribe: Scribe, index: int, took: timedelta | N
     if is_last:
         waiting = enumerate(task.backfills, start=1)
         rows += [
-            scribe.backfill(number, backfill.options, backfill.statement.text if backfill.statement else None)
+            scribe.backfill(number, _placed(run, task, backfill), backfill.statement.text if backfill.statement else None)
             for number, backfill in waiting
         ]
     return [as_role(run.connection, run.role, local=True), *rows, "COMMIT"]
+
+
+def _placed(run: Run, task: Task, backfill: Backfill) -> dict[str, str]:
+    """Return a backfill's options; its table is where the migration ran, whoever runs the backfill."""
+    tenant, table = tenant_of(task.source), backfill.options["table"]
+    whole = f"{identifier(tenant).as_string(run.connection)}.{table}" if tenant and "." not in table else table
+    return {**backfill.options, "table": whole}
 
 
 def _record(run: Run, texts: list[str]) -> None:

@@ -6,8 +6,11 @@ import pytest
 from pgkeel.core.url import Url
 from pgkeel.migrations import Options, Source
 from pgkeel.migrations.errors import OutOfOrder
+from pgkeel.migrations.impact.effect import Effect, Lock
 from pgkeel.migrations.impact.preview import Preview, StatementPreview, preview
 from pgkeel.migrations.impact.text import preview_data, preview_text
+from pgkeel.migrations.impact.weigh import weigh_unit
+from pgkeel.migrations.lint import Table, Target
 from pgkeel.migrations.source import source_of_tenant
 from pgkeel.postgres import Connection, connect
 from tests.migrations.folders import Write
@@ -80,6 +83,15 @@ def test_a_large_table_that_is_worked_on_behind_its_lock_stops_others_and_a_smal
     assert [(table.table, table.weight) for table in small.tables] == [("orders", "queues")]
     assert "12,000 rows" in large.tables[0].message
     assert "written anew: about 1s at 100MiB/s" in large.tables[0].message
+
+
+def test_a_small_table_is_over_before_anybody_notices_however_busy_it_is() -> None:
+    effect = Effect((Lock("users", "ACCESS EXCLUSIVE"),), rewrites=("users",))
+    target = Target({"users": Table(bytes=65_536, rows=100, calls=50_000.0)})
+
+    (touched,) = next(iter(weigh_unit([effect], target)))
+
+    assert (touched.weight, touched.seconds) == ("queues", 0.0)
 
 
 def test_a_lock_lasts_until_the_transaction_ends(connection: Connection, shop: Source, write: Write) -> None:

@@ -12,6 +12,7 @@ from pgkeel.migrations.lint.target import Table, Target
 __all__ = ["Touched", "weigh_unit"]
 
 _PACE = Size.parse("100MiB")  # a second: what an ordinary disk reads or writes; the answer is an order of magnitude
+_UNNOTICED = 0.1  # seconds: what a lock may cost others anyway
 
 
 class Touched(msgspec.Struct, frozen=True):
@@ -62,7 +63,8 @@ def _concerns(lock: Lock, effect: Effect, seconds: float) -> bool:
 
 def _seconds(table: str, target: Target) -> float:
     found = target.tables.get(table)
-    return 0.0 if found is None or found.is_small else (found.bytes or 0) / _PACE
+    seconds = (found.bytes or 0) / _PACE if found is not None else 0.0
+    return seconds if seconds > _UNNOTICED else 0.0
 
 
 def _touched(lock: Lock, effect: Effect, target: Target, seconds: float) -> Touched:
