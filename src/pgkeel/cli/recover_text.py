@@ -129,12 +129,23 @@ def beside_data(made: Beside) -> dict[str, Any]:
 
 def into_data(made: Into) -> dict[str, Any]:
     """Return the `data` object of `recover --into`."""
-    return msgspec.to_builtins(made, enc_hook=str)  # type: ignore[no-any-return]
+    return {
+        "id": None,
+        "target": msgspec.to_builtins(made.plan.target),
+        "steps": [],
+        "checks": msgspec.to_builtins(made.checks),
+        "data_directory": str(made.data_directory),
+        "undo_directory": None,
+        "rto_seconds": made.rto_seconds,
+        "loss_seconds": made.plan.lost.total_seconds(),
+        "url": made.url.reveal(),
+        "instructions": list(made.instructions),
+    }
 
 
 def into_text(made: Into) -> str:
     """Return where the recovered server is, and what is left to do."""
-    return "\n".join([f"recovered into {made.data_directory}", f"psql {made.url!r}", *made.instructions])
+    return "\n".join([f"recovered into {made.data_directory}", f"psql {made.url.reveal()!r}", *made.instructions])
 
 
 def _loss(lost: timedelta) -> str:

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -103,7 +104,9 @@ def _try(scene: Scene, whole: Scene, backup: str, report: Report, *, both_ways: 
             rto = round(clock.monotonic() - began, 3)
             report("verifying")
             database, assertions = scene.project.config.database.name, assertions_of(scene.project)
-            online = check_online(server, scene.tools, database, schema=schema_check(scene.project), assertions=assertions)
+            online = check_online(
+                server, scene.tools, database, schema=partial(schema_check, scene.project), assertions=assertions
+            )
             server.stop()
             checks = (*online, check_offline(server, scene.tools))
             rpo = _missing(whole, plan, server.data.parent)

@@ -7,6 +7,7 @@ from pgkeel.core.project import Project
 from pgkeel.local import Cluster
 from pgkeel.postgres import connect, load
 from pgkeel.stack.layout import layout_of
+from pgkeel.stack.memory import NotUp
 from pgkeel.stack.postgres import ensure_database
 from pgkeel.stack.valkey import cache_url
 
@@ -48,5 +49,5 @@ def forget_cache(project: Project, report: Report) -> None:
     try:
         report("forgetting what was cached")
         flush(cache_url(project), settings.namespace, round(settings.mark.total_seconds() * 1000))
-    except ConfigError:
+    except (ConfigError, NotUp):  # there is none, or none yet: a new machine
         return

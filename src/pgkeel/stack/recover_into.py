@@ -1,24 +1,27 @@
 """`recover --into DIR`: bring the recovered server up in a folder of its own; what the real one does is for others to say."""
 
 import shlex
+import shutil
 import subprocess
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import msgspec
 
 from pgkeel.backup.recovery.checks import Check, check_online
 from pgkeel.backup.recovery.errors import NotRestorable, VerificationFailed
-from pgkeel.backup.recovery.resolve import Plan, Target
+from pgkeel.backup.recovery.resolve import Plan
 from pgkeel.backup.recovery.side import promote, show_settings
 from pgkeel.backup.recovery.wish import Wish
+from pgkeel.core import clock
 from pgkeel.core.errors import KeelError, Refused
 from pgkeel.core.project import Project
 from pgkeel.core.url import Url
 from pgkeel.local.folders import make_folder
 from pgkeel.stack.recovery_checks import assertions_of, schema_check
-from pgkeel.stack.restoring import bring_back, plan_of, replay, scene_of
+from pgkeel.stack.restoring import Scene, bring_back, plan_of, replay, scene_of
 
 __all__ = ["Into", "recover_into"]
 
@@ -33,17 +36,19 @@ class Into(msgspec.Struct, frozen=True):
     """A recovered server in a folder.
 
     Attributes:
-        target: The point.
+        plan: What it is a copy of.
         data_directory: Its data.
         url: Its private socket.
         checks: What the verification found.
+        rto_seconds: How long it took.
         instructions: What is left to do by hand.
     """
 
-    target: Target
+    plan: Plan
     data_directory: Path
     url: Url
     checks: tuple[Check, ...]
+    rto_seconds: float
     instructions: tuple[str, ...]
 
 
@@ -70,24 +75,36 @@ def recover_into(
     directory = into.resolve()
     if directory.exists() and any(directory.iterdir()):
         raise NotRestorable(f"{directory} is not empty", hint="name a new folder; nothing is ever restored over data")
+    began = clock.monotonic()
     scene = scene_of(project, source=source, system=system)
-    make_folder(directory)
-    plan = plan_of(scene, wish, directory / "wal", since=since)
-    if not agree(plan):
-        raise Refused("nothing was changed", hint="add --yes")
+    plan = _agreed_plan(scene, wish, make_folder(directory), agree, since)
     _run(project.config.recover.stop, directory)
     bring_back(scene, plan, directory, report)
     server = replay(scene, plan, directory, report)
     promote(server)
     database, assertions = project.config.database.name, assertions_of(project)
-    checks = check_online(server, scene.tools, database, schema=schema_check(project), assertions=assertions)
+    checks = check_online(server, scene.tools, database, schema=partial(schema_check, project), assertions=assertions)
     failed = next((check for check in checks if check.ok is False), None)
     if failed is not None:
         raise VerificationFailed(f"{failed.name}: {failed.detail}", hint=f"look at it: {server.superuser_url(database)!r}")
+    took = round(clock.monotonic() - began, 1)
+    if project.config.recover.start is not None:  # the server that it starts is another one on the same data
+        server.stop()
     show_settings(server.data)
     _run(project.config.recover.start, directory)
     left = () if project.config.recover.start else _INSTRUCTIONS
-    return Into(plan.target, server.data, server.superuser_url(database).without_password(), checks, left)
+    return Into(plan, server.data, server.superuser_url(database).without_password(), checks, took, left)
+
+
+def _agreed_plan(scene: Scene, wish: Wish, directory: Path, agree: Callable[[Plan], bool], since: datetime | None) -> Plan:
+    try:
+        plan = plan_of(scene, wish, directory / "wal", since=since)
+        if not agree(plan):
+            raise Refused("nothing was changed", hint="add --yes")
+    except KeelError:
+        shutil.rmtree(directory)
+        raise
+    return plan
 
 
 def _run(command: str | None, directory: Path) -> None:

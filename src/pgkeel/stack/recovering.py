@@ -164,7 +164,7 @@ def _verify(scene: Scene, report: Report, journal: Journal, *, accept: bool) -> 
     server.start()
     database = scene.project.config.database.name
     checks = check_online(
-        server, scene.tools, database, schema=schema_check(scene.project), assertions=assertions_of(scene.project)
+        server, scene.tools, database, schema=partial(schema_check, scene.project), assertions=assertions_of(scene.project)
     )
     server.stop()
     checks = (*checks, check_offline(server, scene.tools))
@@ -203,8 +203,11 @@ def _readmit(scene: Scene, journal: Journal, report: Report) -> None:
     server.stop()
     show_settings(server.data)
     shutil.rmtree(journal.side / "wal", ignore_errors=True)
+    before = next(
+        (place for place in (journal.undo, journal.directory) if place is not None and place.is_dir()), journal.directory
+    )
     with contextlib.suppress(FileNotFoundError):  # the old one's port; a server whose folder is gone has none
-        shutil.copy2(journal.directory / "cluster.json", journal.side / "cluster.json")
+        shutil.copy2(before / "cluster.json", journal.side / "cluster.json")
 
 
 def _swap(journal: Journal) -> None:

@@ -1,16 +1,17 @@
 """What this project itself says about a sound database: its migrations' schema, and the assertions of its configuration."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from pgkeel.backup.recovery.checks import Check
 from pgkeel.core.project import Project
 from pgkeel.migrations import project_sources
-from pgkeel.migrations.verify import verify
+from pgkeel.migrations.drift import drift_between, recall
 from pgkeel.postgres import Connection
+from pgkeel.postgres.catalog import snapshot
 
 __all__ = ["assertions_of", "schema_check"]
 
-_SHOWN = 3
+_SCHEMAS, _SHOWN = ("public",), 3
 
 
 def assertions_of(project: Project) -> Mapping[str, str]:
@@ -18,14 +19,17 @@ def assertions_of(project: Project) -> Mapping[str, str]:
     return project.config.recover.assertions
 
 
-def schema_check(project: Project) -> Callable[[Connection], Check]:
-    """Return what compares a database with the schema that the last migration run left: its fingerprint is in the ledger."""
+def schema_check(project: Project, connection: Connection) -> Check:
+    """Compare a database with the schema whose fingerprint its last migration run left in the ledger.
 
-    def check(connection: Connection) -> Check:
-        verdict = verify(connection, project_sources(project))
-        if verdict.expected_from == "nothing":
-            return Check("schema", None, "not evaluated: no migration run has noted a fingerprint")
-        drift = [f"{one.object}: {one.message}" for one in verdict.violations if one.code == "drift"]
-        return Check("schema", not drift, "; ".join(drift[:_SHOWN]) or f"fingerprint {verdict.fingerprint[:16]}")
-
-    return check
+    What is missing is a fault. What somebody added or changed by hand was so before, and is only told.
+    """
+    names = [source.name for source in project_sources(project)]
+    expected, found = recall(connection, _SCHEMAS, names), snapshot(connection, schemas=_SCHEMAS)
+    if expected is None:
+        return Check("schema", None, "not evaluated: no migration run has noted a fingerprint")
+    drift = drift_between(expected, found)
+    missing = [f"{one.kind} {one.name}" for one in drift if one.right is None]
+    by_hand = f"; {len(drift)} differences that were made by hand" if drift else ""
+    told = f"missing: {', '.join(missing[:_SHOWN])}" if missing else f"fingerprint {found.fingerprint[:16]}{by_hand}"
+    return Check("schema", not missing, told)

@@ -6,6 +6,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from pgkeel.core.project import Project
+from pgkeel.core.secret import Secret
+from pgkeel.local import Cluster
 from pgkeel.stack.down import stop_everything
 from pgkeel.stack.folders import NotOurs, explained, is_ours
 from pgkeel.stack.layout import MARKER, Layout, layout_of
@@ -52,6 +54,7 @@ def reset(project: Project, *, report: Report, with_backups: bool = False) -> tu
     with explained(layout.state), exclusive(layout, report):
         folders = plan_reset(project, with_backups=with_backups)
         stop_everything(layout, report)
+        _end_copies(layout)
         _forget(layout)
         for folder in folders:
             report(f"deleting {folder}")
@@ -77,6 +80,17 @@ def _server_folder(layout: Layout) -> Path:
 
 def _leaving(folder: Path) -> Path:
     return folder.with_name(folder.name + _LEAVING)
+
+
+def _end_copies(layout: Layout) -> None:
+    """End the servers that a recovery or a look at the past left beside the real one."""
+    memory = recall(layout)
+    if memory is None or not memory.server.is_dir():
+        return
+    for folder in memory.server.iterdir():
+        if folder.name != "postgres" and Cluster.exists(folder):
+            password = Secret.generate()  # nobody logs in
+            Cluster.open(folder, runtime=memory.runtime, account=memory.account, superuser_password=password).destroy()
 
 
 def _forget(layout: Layout) -> None:

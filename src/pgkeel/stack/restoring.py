@@ -35,7 +35,7 @@ from pgkeel.stack.layout import Layout, layout_of
 from pgkeel.stack.postgres import server_folder
 from pgkeel.stack.vault import backup_folder, identity_of, repositories_of
 
-__all__ = ["Scene", "bring_back", "open_side", "plan_of", "scene_of"]
+__all__ = ["Scene", "bring_back", "open_side", "plan_of", "replay", "scene_of", "side_cluster"]
 
 Report = Callable[[str], None]
 _PATIENCE = timedelta(hours=24)

@@ -18,7 +18,7 @@ from pgkeel.core.errors import KeelError, Unreachable
 from pgkeel.core.url import Url
 from pgkeel.postgres import connect, load
 
-__all__ = ["AUTO", "MakeSide", "SideServer", "apply_wal", "has_reached", "hide_settings", "limits_of", "promote", "show_settings"]
+__all__ = ["AUTO", "SideServer", "apply_wal", "hide_settings", "limits_of", "promote", "show_settings"]
 
 AUTO = "postgresql.auto.conf"
 _HIDDEN = "postgresql.auto.conf.restored"
@@ -73,9 +73,6 @@ class SideServer(Protocol):
         ...
 
 
-MakeSide = Callable[[Path, Mapping[str, str]], SideServer]
-
-
 def limits_of(data: Path, tools: Tools) -> dict[str, str]:
     """Return the safe settings, and those that may not be lower than they were: recovery would pause too early.
 
@@ -125,12 +122,6 @@ def apply_wal(server: SideServer, target: Mapping[str, str], report: Callable[[s
             report(f"replayed up to {said}")
         clock.sleep(timedelta(milliseconds=50))
     raise NotRestorable(f"the target was not reached within {patience}", hint="`pgkeel recover resume` goes on")
-
-
-def has_reached(server: SideServer) -> bool:
-    """Return whether the server is a primary already, promoted by an earlier attempt."""
-    with connect(server.superuser_url(), application="pgkeel recover") as connection:
-        return not load(__name__, "is_in_recovery").scalar(connection)
 
 
 def promote(server: SideServer) -> int:
