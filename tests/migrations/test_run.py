@@ -130,6 +130,44 @@ def test_redo_reverts_by_the_stored_down_and_applies_the_edited_file(
     assert tables() == {"people"}
 
 
+def test_a_dry_run_of_redo_says_what_would_be_reverted_and_applied(
+    connection: Connection, app: Source, write: Write, tables: Tables
+) -> None:
+    write("20240101120000_create_users_table", USERS)
+    up(connection, [app])
+    write("20240101120000_create_users_table", USERS.replace("users", "people"))
+
+    planned = redo(connection, [app], Options(dry_run=True))
+
+    assert [(step.direction, step.sql) for step in planned.steps] == [
+        ("down", ("BEGIN;\nDROP TABLE users;\nCOMMIT;",)),
+        ("up", ("BEGIN;\nCREATE TABLE people (id int PRIMARY KEY);\nCOMMIT;",)),
+    ]
+    assert (planned.dry_run, tables()) == (True, {"users"})
+
+
+def test_a_redo_that_is_stopped_half_way_is_finished_and_reverts_nothing_more(
+    connection: Connection, app: Source, write: Write
+) -> None:
+    write("20240101120000_create_users_table", USERS)
+    write("20240102120000_add_phone", PHONE)
+    up(connection, [app])
+
+    def stop(text: str) -> None:
+        if text.startswith("reverted"):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        redo(connection, [app], report=stop)
+    assert not has_phone(connection)
+    again = redo(connection, [app])
+    whole = redo(connection, [app])
+
+    assert [(step.direction, step.name) for step in again.steps] == [("up", "add_phone")]
+    assert [(step.direction, step.name) for step in whole.steps] == [("down", "add_phone"), ("up", "add_phone")]
+    assert status(connection, [app]).pending == ()
+
+
 def test_a_migration_whose_file_is_gone_is_reverted_by_its_stored_down(
     connection: Connection, app: Source, write: Write, tables: Tables
 ) -> None:

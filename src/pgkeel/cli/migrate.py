@@ -81,11 +81,12 @@ def down(name: str | None, to: str | None, *, count: int, allow_data_loss: bool,
 @migrate.command()
 @DATA_LOSS
 @SOURCE
+@DRY_RUN
 @answers
-def redo(name: str | None, *, allow_data_loss: bool) -> Answer:
+def redo(name: str | None, *, allow_data_loss: bool, dry_run: bool) -> Answer:
     """Revert the newest migration of the source `app`, or of another, and apply its file as it is now."""
     project = current_project()
-    options = options_of(project, allow_data_loss=allow_data_loss)
+    options = options_of(project, allow_data_loss=allow_data_loss, dry_run=dry_run)
     with closing(connect(project, role="owner", application="pgkeel migrate redo")) as connection:
         return _answer(migrations.redo(connection, chosen_sources(project, name or "app"), options, talk))
 
