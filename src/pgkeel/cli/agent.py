@@ -13,6 +13,7 @@ from pgkeel.cli.answer import Answer, answers, current_project, talk
 from pgkeel.core.errors import KeelError
 from pgkeel.core.project import Project
 from pgkeel.stack.layout import layout_of
+from pgkeel.stack.recovery_guard import require_no_recovery
 
 __all__ = ["agent"]
 
@@ -26,6 +27,7 @@ def agent() -> None:
 def run() -> None:
     """Run jobs and services in the foreground until SIGTERM; a worker that dies is started again."""
     project = current_project()
+    require_no_recovery(layout_of(project))
     state = layout_of(project).agent
     _refuse_wrong_schedules(project)
     raise SystemExit(supervise(lambda: _work(project, state), state))
@@ -41,7 +43,7 @@ def status() -> Answer:
 
 def _refuse_wrong_schedules(project: Project) -> None:
     from pgkeel.agent.schedule import read_schedules  # noqa: PLC0415 - needs the extra [agent]; `agent status` does not
-    from pgkeel.stack.protection import jobs_of  # noqa: PLC0415 - as above
+    from pgkeel.stack.duties import jobs_of  # noqa: PLC0415 - as above
 
     settings = project.config.agent
     read_schedules({job.name: job.schedule for job in jobs_of(project)}, settings.schedules, settings.time_zone)
@@ -51,7 +53,7 @@ def _work(project: Project, state: Path) -> int:
     from pgkeel.agent.agent import Agent  # noqa: PLC0415 - needs the extra [agent]; `agent status` does not
     from pgkeel.agent.log import open_log  # noqa: PLC0415 - as above
     from pgkeel.stack.connection import connect  # noqa: PLC0415 - the supervisor itself needs no driver
-    from pgkeel.stack.protection import jobs_of, services_of  # noqa: PLC0415 - as above
+    from pgkeel.stack.duties import jobs_of, services_of  # noqa: PLC0415 - as above
 
     open_log(state / "agent.log")
     try:

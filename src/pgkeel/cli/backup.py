@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from pgkeel.cli.answer import Answer, answers, confirm, current_project, talk
+from pgkeel.cli.backup_drill import drill
 from pgkeel.cli.backup_text import Progress, list_text, record_data, record_text, row_data
 from pgkeel.core.errors import Refused
 from pgkeel.core.project import Project
@@ -21,7 +22,10 @@ _REPOSITORY = click.option("--repository", metavar="NAME", help="Only this one o
 
 @click.group()
 def backup() -> None:
-    """Take, list, check, keep and prune backups."""
+    """Take, list, check, drill, keep and prune backups."""
+
+
+backup.add_command(drill)
 
 
 @backup.command()

@@ -22,6 +22,7 @@ from pgkeel.core.project import Project
 from pgkeel.postgres import Connection
 from pgkeel.stack.connection import connect, login_url
 from pgkeel.stack.layout import layout_of
+from pgkeel.stack.recovery_guard import require_no_recovery
 from pgkeel.stack.vault import backup_folder, programs_of, recipients_of, repositories_of
 
 __all__ = ["address_of", "backup_connection", "escrowed_keys", "holder", "plan", "source", "spool_of", "spools", "take", "taker"]
@@ -61,7 +62,12 @@ def plan(project: Project, wish: Wish) -> Plan:
 
 @contextmanager
 def taker(project: Project, *, spawn: Spawn = start, report: Callable[[str], None] | None = None) -> Iterator[Taker]:
-    """Yield what takes the project's backups."""
+    """Yield what takes the project's backups.
+
+    Raises:
+        RecoveryOpen: The server is being replaced.
+    """
+    require_no_recovery(layout_of(project))
     with backup_connection(project) as connection:
         found = source_of(connection)
         order = Order(

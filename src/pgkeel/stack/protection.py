@@ -1,14 +1,12 @@
-"""Whether a project's backups are ours to take, and what the agent then does besides its usual jobs."""
+"""Whether a project's backups are ours to take, and what `up` does for that."""
 
 from collections.abc import Callable
 from importlib.util import find_spec
 
-from pgkeel.agent.jobs import Job
-from pgkeel.agent.services import Service
 from pgkeel.core.config import ZERO
 from pgkeel.core.project import Project
 
-__all__ = ["ensure_protection", "is_protected", "jobs_of", "lift_synchrony", "services_of"]
+__all__ = ["ensure_protection", "is_protected", "lift_synchrony"]
 
 _NEEDED = ("pyrage", "obstore")
 
@@ -37,23 +35,3 @@ def lift_synchrony(project: Project) -> None:
     from pgkeel.stack.synchrony import lift_if_reachable  # noqa: PLC0415 - needs the extra [backup]
 
     lift_if_reachable(project)
-
-
-def jobs_of(project: Project) -> tuple[Job, ...]:
-    """Return everything that the agent of a project does at set times."""
-    from pgkeel.agent.jobs import ALL  # noqa: PLC0415 - needs the extra [agent]
-
-    if not is_protected(project):
-        return ALL
-    from pgkeel.stack.backup_jobs import backup_jobs  # noqa: PLC0415 - needs the extra [backup]
-
-    return (*ALL, *backup_jobs(project))
-
-
-def services_of(project: Project) -> tuple[Service, ...]:
-    """Return everything that the agent of a project does without end."""
-    if not is_protected(project):
-        return ()
-    from pgkeel.stack.backup_services import backup_services  # noqa: PLC0415 - needs the extra [backup]
-
-    return backup_services(project)

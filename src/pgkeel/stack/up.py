@@ -13,6 +13,7 @@ from pgkeel.stack.lock import exclusive
 from pgkeel.stack.migrate import apply_migrations, pending_migrations
 from pgkeel.stack.postgres import ensure_postgres
 from pgkeel.stack.protection import ensure_protection
+from pgkeel.stack.recovery_guard import require_no_recovery
 from pgkeel.stack.status import Status, status
 from pgkeel.stack.valkey import ensure_valkey
 
@@ -31,7 +32,7 @@ def up(project: Project, *, yes: bool = False, report: Report) -> Status:
 
     Raises:
         UsageError: The machine or the configuration does not allow it.
-        Refused: An external database may not be written, or holds tables that are not ours.
+        Refused: An external database may not be written, or holds tables that are not ours, or a recovery is open.
         DiskFull: The disk is full; what is there is finished by the next `up`.
     """
     app_networks(project.config.security)  # refuses the whole internet
@@ -39,6 +40,7 @@ def up(project: Project, *, yes: bool = False, report: Report) -> Status:
         return up_external(project, yes=yes, report=report)
     layout = layout_of(project)
     with explained(layout.state), exclusive(layout, report):
+        require_no_recovery(layout)
         return _bring_up(project, layout, report)
 
 
