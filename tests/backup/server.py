@@ -1,8 +1,8 @@
 """A server whose backups the tests take, and what takes them."""
 
-import subprocess
+import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from pgkeel.backup.receiving import Receiver, ensure_slot
 from pgkeel.backup.spool import Spool
 from pgkeel.backup.taking import Order, Taker
 from pgkeel.backup.tools import Spawn, start
+from pgkeel.core import clock
 from pgkeel.core.repository import Repository
 from pgkeel.local import Cluster, Runtime
 from pgkeel.postgres import Connection, connect
@@ -94,12 +95,39 @@ class Server:
             if until():
                 raise Stop
             assert looks < 600, spool.output.read_text()
-            subprocess.run(["sleep", "0.05"], check=True)
+            self.pause(timedelta(seconds=0.05))
 
         try:
             Receiver(spool, self.address, SLOT, self.tools, spawn).run(wait)
         except Stop:
             return
+
+    @contextmanager
+    def receiving(self, spool: Spool) -> Iterator[None]:
+        """Receive WAL beside the block, as the agent does."""
+        with self.connect() as connection:
+            ensure_slot(connection, SLOT)
+        ended = threading.Event()
+
+        def wait(duration: timedelta) -> None:
+            if ended.wait(duration.total_seconds()):
+                raise Stop
+
+        def run() -> None:
+            with suppress(Stop):
+                Receiver(spool, self.address, SLOT, self.tools, start).run(wait)
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
+
+    @staticmethod
+    def pause(duration: timedelta) -> None:
+        clock.sleep(duration)
 
     def has_all(self, spool: Spool) -> bool:
         """Return whether everything that is committed now has been received."""

@@ -30,7 +30,7 @@ class Copier:
         self._source = source
         self._what: What = what
         self.target = target
-        self._there: set[str] = set()
+        self._there: dict[str, int] = {}  # key → size
         self._has_looked = False
 
     def run(self, check: Callable[[], None] = lambda: None) -> int:
@@ -44,10 +44,11 @@ class Copier:
             KeyTaken: Something else lies under the same key.
         """
         if not self._has_looked:
-            self._there = {stored.key for stored in self.target.list()}
+            self._there = {stored.key: stored.bytes for stored in self.target.list()}
             self._has_looked = True
-        keys = [stored.key for stored in self._source.list()]
-        missing = [key for key in copy_order(keys, self._what) if key not in self._there]
+        sizes = {stored.key: stored.bytes for stored in self._source.list()}
+        keys = list(sizes)
+        missing = [key for key in copy_order(keys, self._what) if self._there.get(key) != sizes[key]]
         for key in missing:
             check()
             self._copy(key)
@@ -62,7 +63,7 @@ class Copier:
             raise KeyTaken(
                 f"repository {self.target.name}: another object lies under {key}", hint="`pgkeel backup verify` says which"
             )
-        self._there.add(key)
+        self._there[key] = len(content)
 
     def _forget_pieces(self, keys: list[str]) -> None:
         """Delete the pieces of segments that are whole now; the source has deleted its own."""
@@ -70,7 +71,7 @@ class Copier:
         for key in [key for key in self._there if ".partial/" in key and key not in here]:
             if f"{key.partition('.partial/')[0]}.json" in self._there:
                 self.target.delete(key)
-                self._there.discard(key)
+                del self._there[key]
 
 
 def copy_order(keys: Iterable[str], what: What) -> list[str]:

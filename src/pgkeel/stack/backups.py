@@ -25,10 +25,10 @@ from pgkeel.stack.layout import layout_of
 from pgkeel.stack.recovery_guard import require_no_recovery
 from pgkeel.stack.vault import backup_folder, programs_of, recipients_of, repositories_of
 
-__all__ = ["address_of", "backup_connection", "holder", "plan", "source", "spool_of", "spools", "take", "taker"]
+__all__ = ["address_of", "backup_connection", "escrowed_keys", "holder", "plan", "source", "spool_of", "spools", "take", "taker"]
 
 _PATIENCE = timedelta(hours=2)
-_WAL, _PASSFILE = "wal", "external.pgpass"
+_WAL, _PASSFILE, _FIELD_KEY = "wal", "external.pgpass", "fields.key"
 
 
 def take(
@@ -78,6 +78,7 @@ def taker(project: Project, *, spawn: Spawn = start, report: Callable[[str], Non
             holder=holder(),
             rto=project.config.backup.rto,
             patience=_PATIENCE if report else timedelta(),
+            keys=escrowed_keys(project),
         )
         told = report or (lambda _text: None)
         yield Taker(order, connection, spawn=spawn, relations=lambda: relations_of(connection), report=told)
@@ -112,6 +113,15 @@ def spools(project: Project) -> list[Spool]:
     """Return the folders of received WAL; a cluster that is gone may have left some."""
     folder = backup_folder(project) / _WAL
     return [Spool(path) for path in sorted(folder.iterdir()) if path.is_dir()] if folder.is_dir() else []
+
+
+def escrowed_keys(project: Project) -> bytes | None:
+    """Return the key that opens the encrypted fields, for a machine that has only the repository; None where there is none.
+
+    The ring itself lies wrapped in the database, so it is in every backup; what unwraps it is not.
+    """
+    file = layout_of(project).secrets / _FIELD_KEY
+    return file.read_bytes() if project.config.backup.escrow_keys and file.is_file() else None
 
 
 def holder() -> str:

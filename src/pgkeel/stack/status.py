@@ -14,6 +14,7 @@ from pgkeel.core.project import Project
 from pgkeel.postgres import Server, connect, server_of
 from pgkeel.postgres.server import NEWEST_MINORS
 from pgkeel.stack.backup_health import backup_warnings, receives
+from pgkeel.stack.backup_places import copies_on_the_datas_disk
 from pgkeel.stack.connection import login_url
 from pgkeel.stack.layout import Layout, layout_of
 from pgkeel.stack.memory import Memory, recall
@@ -98,7 +99,12 @@ def status(project: Project) -> Status:
         agent=AgentStatus(running=working.running, leader=working.leader),
         migrations=applied,
         account=memory.account.name if memory else None,
-        warnings=(*(memory.warnings if memory else ()), *_outdated(server), *backup_warnings(working, now())),
+        warnings=(
+            *(memory.warnings if memory else ()),
+            *_outdated(server),
+            *backup_warnings(working, now()),
+            *copies_on_the_datas_disk(project, memory),
+        ),
         is_healthy=server is not None
         and (receives(working) or project.config.backup.rpo != ZERO)
         and (working.running or not _needs_agent(project))

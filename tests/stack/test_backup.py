@@ -1,0 +1,169 @@
+"""Backups as a newcomer takes them: `up`, and the agent's receiver and jobs beside the commands."""
+
+import functools
+import json
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pgkeel.core.project import load
+from pgkeel.stack import connect
+from tests.projects import Home, new_home, remove_home
+
+RECORD = {"id", "kind", "parent", "started_at", "finished_at", "bytes", "timeline", "start_lsn", "end_lsn"}
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[Home]:
+    """A stack with a copy of its repository elsewhere, in which commits wait for the receiver."""
+    made = new_home()
+    (made.root / "pgkeel.toml").write_text(
+        '[backup]\nrpo = "zero"\nrepositories = {local = "backups", geo = "elsewhere"}\n[local]\nvalkey = false\n'
+    )
+    made.ok("up")
+    yield made
+    remove_home(made)
+
+
+def eventually(condition: Callable[[], Any], *, seconds: float = 90) -> Any:
+    until = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < until, "it never came true"
+        time.sleep(0.2)
+    return found
+
+
+def names(home: Home) -> str:
+    with connect(load(home.root), "superuser") as connection:
+        row = connection.execute("SHOW synchronous_standby_names").fetchone()
+    assert row is not None
+    return str(row["synchronous_standby_names"])
+
+
+def test_full_incremental_and_list_work_right_after_up(stack: Home) -> None:
+    full = stack.data("backup", "full")
+    incremental = stack.data("backup", "incremental")
+    listed = stack.data("backup", "list")
+
+    assert set(full) == {*RECORD, "repositories"}
+    assert (full["kind"], full["parent"]) == ("full", None)
+    assert (incremental["kind"], incremental["parent"]) == ("incremental", full["id"])
+    assert full["repositories"] == [{"name": "local", "state": "stored"}, {"name": "geo", "state": "stored"}]
+    assert set(listed["backups"][-1]) == {*RECORD, "verified_at", "kept", "expires_at"}
+    assert [one["id"] for one in listed["backups"]][-2:] == [full["id"], incremental["id"]]
+    assert listed["gaps"] == []
+    assert {"from", "to", "timeline"} == set(listed["restorable"][0])
+    assert stack.data("backup", "verify")["damaged"] == []
+    assert stack.data("backup", "show", full["id"])["server_version"].startswith("17.")
+
+
+def test_the_wal_reaches_the_repository_and_its_copy(stack: Home) -> None:
+    with connect(load(stack.root), "backup") as connection:
+        connection.execute("SELECT pg_switch_wal()")
+        row = connection.execute("SELECT pg_walfile_name(pg_current_wal_lsn() - 1) AS name").fetchone()
+    assert row is not None
+
+    for place in ("backups", "elsewhere"):
+        eventually(functools.partial(archived, stack.root / place, str(row["name"])))
+
+
+def archived(repository: Path, segment: str) -> bool:
+    return any(repository.rglob(f"{segment}.json"))
+
+
+def test_commits_wait_for_the_receiver_until_it_is_released_and_again_when_it_streams(stack: Home) -> None:
+    eventually(lambda: "pgkeel_wal" in names(stack))
+    assert stack.data("backup", "wal", "release", "--dry-run")["released"]
+
+    assert stack.data("backup", "wal", "release") == {"released": True, "dry_run": False}
+    assert names(stack) == ""
+    receiver = [pid for pid in children() if str(stack.root) in pid[1]]
+    assert receiver
+    os.kill(receiver[0][0], signal.SIGKILL)
+    eventually(lambda: "pgkeel_wal" in names(stack))
+    now = stack.data("status")
+    assert now["healthy"]
+    assert any("repository geo lies on the disk of the data" in warning for warning in now["warnings"])
+
+
+def children() -> list[tuple[int, str]]:
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal():
+            with suppress(OSError):
+                text = (entry / "cmdline").read_text(errors="replace")
+                if "pg_receivewal" in text.split("\0")[0]:
+                    found.append((int(entry.name), text))
+    return found
+
+
+def test_nothing_is_pruned_without_a_word_and_a_kept_backup_never(stack: Home) -> None:
+    first = stack.data("backup", "list")["backups"][0]["id"]
+    stack.data("backup", "full")
+    window = {"PGKEEL_BACKUP__WINDOW": "0s", "PGKEEL_BACKUP__MINIMUM": "1"}
+    assert stack.data("backup", "keep", first) == {"id": first, "kept": True, "dry_run": False}
+
+    planned = stack.data("backup", "prune", "--dry-run", env=window)
+    done = stack.run("backup", "prune", "--json", env=window)
+    assert (done.returncode, json.loads(done.stdout)["error"]["code"]) == (4, "refused")
+    assert first not in planned["backups"]
+    assert planned["backups"]
+    gone = stack.data("backup", "prune", "--yes", env=window)["backups"]
+    left = [one["id"] for one in stack.data("backup", "list")["backups"]]
+    assert first in left
+    assert not set(gone) & set(left)
+
+
+def test_a_backup_is_exported_as_a_plain_tar_and_never_over_a_file(stack: Home) -> None:
+    last = stack.data("backup", "list")["backups"][-1]["id"]
+    target = stack.root / "plain.tar"
+
+    stack.data("backup", "export", last, str(target))
+
+    assert b"backup_label" in target.read_bytes()[:2000]
+    assert stack.error("backup", "export", last, str(target))[:2] == (4, "refused")
+    assert stack.error("backup", "export", "nothing", str(stack.root / "other"))[:2] == (2, "not_found")
+
+
+@pytest.mark.faults
+def test_a_damaged_object_is_found_and_exits_1(stack: Home) -> None:
+    victim = max((stack.root / "elsewhere").rglob("base.00000"))
+    content = victim.read_bytes()
+    victim.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+
+    done = stack.run("backup", "verify", "--json")
+
+    damaged = json.loads(done.stdout)["data"]["damaged"]
+    assert done.returncode == 1
+    assert [fault["reason"] for fault in damaged] == ["its SHA-256 is another"]
+    assert damaged[0]["object"].startswith("geo:")
+    victim.write_bytes(content)
+
+
+@pytest.mark.faults
+def test_everything_that_is_killed_comes_back_without_a_gap(stack: Home) -> None:
+    agent = stack.data("agent", "status")["pid"]
+    os.kill(agent, signal.SIGKILL)
+    eventually(lambda: not [one for one in children() if str(stack.root) in one[1]])
+
+    stack.ok("up")
+    with connect(load(stack.root), "backup") as connection:
+        connection.execute("SELECT pg_switch_wal()")
+
+    eventually(lambda: "pgkeel_wal" in names(stack))
+    assert stack.data("backup", "list")["gaps"] == []
+
+
+def test_down_lets_commits_go_and_reset_keeps_the_backups(stack: Home) -> None:
+    stack.ok("down")
+    stack.ok("reset", "--yes")
+
+    assert list((stack.root / "backups").rglob("backup.json"))
+    assert (stack.root / ".pgkeel-backup/identity").exists()
+    assert stack.data("backup", "list")["backups"]

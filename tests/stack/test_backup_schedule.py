@@ -1,0 +1,52 @@
+"""What the agent does for backups by itself, and how one sees that it did not."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from pgkeel.agent import JobStatus, ServiceStatus, Status
+from pgkeel.agent.schedule import read_schedules
+from pgkeel.backup.synchrony import compose
+from pgkeel.stack.backup_health import backup_warnings, receives
+from pgkeel.stack.backup_jobs import SCHEDULES
+
+NOW = datetime(2026, 1, 2, 12, tzinfo=UTC)
+
+
+def test_a_full_backup_is_due_every_day_and_an_incremental_one_every_hour() -> None:
+    schedules = read_schedules(SCHEDULES, {}, "UTC")
+
+    for name, every in (("backup_full", timedelta(days=1)), ("backup_incremental", timedelta(hours=1))):
+        first = schedules[name].following(NOW)
+        assert schedules[name].following(first) - first == every
+
+
+@pytest.mark.parametrize(
+    ("job", "warning"),
+    [
+        (JobStatus("backup_full", "", False, last_outcome="ok", last_due=NOW - timedelta(hours=10)), None),
+        (JobStatus("backup_full", "", False, last_outcome="ok", last_due=NOW - timedelta(hours=30)), "not been completed since"),
+        (JobStatus("backup_full", "", False, last_outcome="failed", last_error="disk full"), "backup_full failed: disk full"),
+        (JobStatus("backup_incremental", "", False, last_due=NOW - timedelta(hours=3)), "not been completed since"),
+        (JobStatus("health", "", False, last_outcome="failed", last_error="no"), None),
+    ],
+)
+def test_a_run_that_failed_or_was_missed_is_a_warning(job: JobStatus, warning: str | None) -> None:
+    found = backup_warnings(Status(running=True, leader=True, jobs=(job,)), NOW)
+
+    assert bool(found) is (warning is not None)
+    assert warning is None or warning in found[0]
+
+
+def test_a_receiver_that_does_not_run_is_a_warning() -> None:
+    stopped = Status(running=True, leader=True, services=(ServiceStatus("wal_receiver", False, 3, "connection refused"),))
+    runs = Status(running=True, leader=True, services=(ServiceStatus("wal_receiver", True),))
+
+    assert backup_warnings(stopped, NOW) == ("wal_receiver does not run: connection refused",)
+    assert (receives(stopped), receives(runs)) == (False, True)
+
+
+def test_commits_wait_for_everybody_that_somebody_wishes_to_wait_for() -> None:
+    assert compose({}) == ""
+    assert compose({"backup": ["pgkeel_wal"], "scaling": []}) == 'FIRST 1 ("pgkeel_wal")'
+    assert compose({"backup": ["pgkeel_wal"], "scaling": ["one", "two"]}) == 'FIRST 3 ("pgkeel_wal", "one", "two")'
