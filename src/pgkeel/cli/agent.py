@@ -50,11 +50,17 @@ def _refuse_wrong_schedules(project: Project) -> None:
 def _work(project: Project, state: Path) -> int:
     from pgkeel.agent.agent import Agent  # noqa: PLC0415 - needs the extra [agent]; `agent status` does not
     from pgkeel.agent.log import open_log  # noqa: PLC0415 - as above
+    from pgkeel.stack.audit_service import audit_service  # noqa: PLC0415 - as above
     from pgkeel.stack.connection import connect  # noqa: PLC0415 - the supervisor itself needs no driver
 
     open_log(state / "agent.log")
     try:
-        worker = Agent(lambda role: connect(project, role, application="pgkeel agent"), state, project.config.agent)
+        worker = Agent(
+            lambda role: connect(project, role, application="pgkeel agent"),
+            state,
+            project.config.agent,
+            services=(audit_service(project),),
+        )
     except KeelError as err:
         talk(f"error: {err.message}")
         return err.exit_code

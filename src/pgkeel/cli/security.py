@@ -6,6 +6,7 @@ import click
 import msgspec
 
 from pgkeel.cli.answer import Answer, answers, current_project, talk
+from pgkeel.cli.security_audit import audit
 from pgkeel.cli.security_exposure import at_rest_command, exposure, updates
 from pgkeel.cli.security_tls import tls
 from pgkeel.core.project import Project
@@ -20,10 +21,10 @@ __all__ = ["security"]
 
 @click.group()
 def security() -> None:
-    """Roles and rights, ways in, updates, encryption."""
+    """Roles and rights, the audit log, TLS, ways in, updates, encryption."""
 
 
-for command in (tls, exposure, updates, at_rest_command):
+for command in (audit, tls, exposure, updates, at_rest_command):
     security.add_command(command)
 
 

@@ -1,66 +1,15 @@
--- utility: makes the functions and triggers of one table, its columns written out, and remembers it
+-- utility: makes the functions and triggers of one table, and remembers it
 CREATE OR REPLACE FUNCTION audit.watch(target regclass, masked text[]) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $body$
 DECLARE
-    full_name text;
-    stem text;
-    key text[];
-    columns text[];
-    id_new text;
-    id_old text;
-    image text;
-    changed_before text;
-    changed_after text;
-    head text := 'LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS ';
-    actor text := 'nullif(current_setting(''pgkeel.actor'', true), '''')';
+    stem text := audit.write_functions(target, masked);
 BEGIN
-    SELECT namespace.nspname || '.' || relation.relname,
-           namespace.nspname || '__' || left(relation.relname, 40) || '_' || relation.oid
-    INTO full_name, stem
+    -- first, so that the event trigger knows what the statements below are about
+    INSERT INTO audit.watched (table_name, masked, known, shape)
+    SELECT namespace.nspname || '.' || relation.relname, masked, audit.columns_of(target), audit.shape_of(target)
     FROM pg_class AS relation JOIN pg_namespace AS namespace ON namespace.oid = relation.relnamespace
-    WHERE relation.oid = target;
-
-    SELECT array_agg(attribute.attname ORDER BY array_position(index.indkey::int2[], attribute.attnum)) INTO key
-    FROM pg_index AS index
-    JOIN pg_attribute AS attribute ON attribute.attrelid = index.indrelid AND attribute.attnum = ANY (index.indkey)
-    WHERE index.indrelid = target AND index.indisprimary;
-
-    SELECT array_agg(attname::text ORDER BY attnum) INTO columns
-    FROM pg_attribute WHERE attrelid = target AND attnum > 0 AND NOT attisdropped;
-
-    -- the row's id: the key's columns, joined
-    SELECT 'concat_ws('','', ' || string_agg(format('%%%%s.%%I', name), ', ' ORDER BY place) || ')' INTO id_new
-    FROM unnest(coalesce(key, columns)) WITH ORDINALITY AS named (name, place);
-    id_old := format(id_new, VARIADIC array_fill('OLD'::text, ARRAY[cardinality(coalesce(key, columns))]));
-    id_new := format(id_new, VARIADIC array_fill('NEW'::text, ARRAY[cardinality(coalesce(key, columns))]));
-
-    -- a whole row: clear columns as they are, masked ones as "set"
-    SELECT 'jsonb_strip_nulls(jsonb_build_object(' || string_agg(
-               CASE WHEN name = ANY (masked) THEN format('%%L, CASE WHEN one.%%I IS NOT NULL THEN ''changed'' END', name, name)
-                    ELSE format('%%L, one.%%I', name, name) END, ', ' ORDER BY place) || '))'
-    INTO image
-    FROM unnest(columns) WITH ORDINALITY AS named (name, place);
-
-    -- an update: each changed column, masked ones as "changed" and without their old value
-    SELECT string_agg(format(
-               'IF OLD.%%1$I IS DISTINCT FROM NEW.%%1$I THEN %%2$s n := n || jsonb_build_object(%%3$L, %%4$s); END IF;', name,
-               CASE WHEN name = ANY (masked) THEN '' ELSE format('o := o || jsonb_build_object(%%L, OLD.%%I);', name, name) END,
-               name, CASE WHEN name = ANY (masked) THEN '''changed''::text' ELSE format('NEW.%%I', name) END), ' ' ORDER BY place)
-    INTO changed_after
-    FROM unnest(columns) WITH ORDINALITY AS named (name, place);
-
-    EXECUTE format('CREATE OR REPLACE FUNCTION audit.%%I() RETURNS trigger %%s %%L', stem || '_update', head, format(
-        'DECLARE o jsonb := ''{}''; n jsonb := ''{}''; BEGIN IF OLD IS NOT DISTINCT FROM NEW THEN RETURN NULL; END IF; %%s '
-        'INSERT INTO audit.log (actor, table_name, row_id, operation, before, after) VALUES (%%s, %%L, %%s, ''update'', o, n); '
-        'RETURN NULL; END', changed_after, actor, full_name, id_new));
-
-    -- inserts and deletes come by the statement: one call for a bulk write
-    EXECUTE format('CREATE OR REPLACE FUNCTION audit.%%I() RETURNS trigger %%s %%L', stem || '_insert', head, format(
-        'BEGIN INSERT INTO audit.log (actor, table_name, row_id, operation, after) SELECT %%s, %%L, %%s, ''insert'', %%s '
-        'FROM written AS one; RETURN NULL; END', actor, full_name, replace(id_new, 'NEW.', 'one.'), image));
-    EXECUTE format('CREATE OR REPLACE FUNCTION audit.%%I() RETURNS trigger %%s %%L', stem || '_delete', head, format(
-        'BEGIN INSERT INTO audit.log (actor, table_name, row_id, operation, before) SELECT %%s, %%L, %%s, ''delete'', %%s '
-        'FROM gone AS one; RETURN NULL; END', actor, full_name, replace(id_old, 'OLD.', 'one.'), image));
+    WHERE relation.oid = target
+    ON CONFLICT (table_name) DO UPDATE SET masked = EXCLUDED.masked, known = EXCLUDED.known, shape = EXCLUDED.shape;
 
     EXECUTE format('CREATE OR REPLACE TRIGGER pgkeel_audit_insert AFTER INSERT ON %%s REFERENCING NEW TABLE AS written '
         'FOR EACH STATEMENT EXECUTE FUNCTION audit.%%I()', target, stem || '_insert');
@@ -72,9 +21,5 @@ BEGIN
         'FOR EACH STATEMENT EXECUTE FUNCTION audit.note_truncate()', target);
     EXECUTE format('ALTER TABLE %%s ENABLE ALWAYS TRIGGER pgkeel_audit_insert, ENABLE ALWAYS TRIGGER pgkeel_audit_update, '
         'ENABLE ALWAYS TRIGGER pgkeel_audit_delete, ENABLE ALWAYS TRIGGER pgkeel_audit_truncate', target);
-
-    INSERT INTO audit.watched (table_name, masked, key, shape)
-    VALUES (full_name, masked, coalesce(key, '{}'), audit.shape_of(target))
-    ON CONFLICT (table_name) DO UPDATE SET masked = EXCLUDED.masked, key = EXCLUDED.key, shape = EXCLUDED.shape;
 END
 $body$;
