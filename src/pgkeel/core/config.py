@@ -10,7 +10,10 @@ from pgkeel.core.cache_url import CacheUrl
 from pgkeel.core.units import format_duration
 from pgkeel.core.url import redacted
 
-__all__ = ["Config", "as_toml_values", "json_schema", "leaves"]
+__all__ = ["ZERO", "Config", "as_toml_values", "json_schema", "leaves"]
+
+
+ZERO = "zero"  # backup.rpo: a commit waits until the receiver has it
 
 
 class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from pgkeel.core.errors import ConfigError
 from pgkeel.core.project import Project
 from pgkeel.core.secret import Secret
+from pgkeel.core.units import Size
 from pgkeel.local import Account, Cluster, Runtime, TlsFiles, choose_account, find_runtime
 from pgkeel.local.launch import can
 from pgkeel.postgres import connect, load
@@ -18,6 +19,7 @@ from pgkeel.stack.folders import own_folder
 from pgkeel.stack.layout import Layout
 from pgkeel.stack.memory import Memory, recall, remember
 from pgkeel.stack.password import ensure_password, read_password
+from pgkeel.stack.protection import lift_synchrony
 
 __all__ = ["ensure_postgres", "remembered_cluster"]
 
@@ -35,6 +37,8 @@ def ensure_postgres(project: Project, layout: Layout, report: Report) -> Memory:
     if not cluster.is_running:
         report(f"starting PostgreSQL {runtime.version}")
         cluster.start()
+        _remembered(project, layout, server, cluster)
+        lift_synchrony(project)
     elif is_stale(tls, server / "postgres" / "conf"):
         cluster.reload()
     memory = _remembered(project, layout, server, cluster)
@@ -94,7 +98,8 @@ def _make(project: Project, layout: Layout, directory: Path, account: Account, r
 
 def _settings(project: Project) -> dict[str, str]:
     milliseconds = round(project.config.monitor.slow_query.total_seconds() * 1000)
-    return {"log_min_duration_statement": f"{milliseconds}ms"}
+    kept = Size.parse(project.config.backup.slot_limit) // 2**20
+    return {"log_min_duration_statement": f"{milliseconds}ms", "max_slot_wal_keep_size": f"{kept}MB"}
 
 
 def _superuser_password(layout: Layout, directory: Path) -> Secret:

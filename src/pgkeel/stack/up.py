@@ -13,6 +13,7 @@ from pgkeel.stack.layout import Layout, layout_of
 from pgkeel.stack.lock import exclusive
 from pgkeel.stack.migrate import apply_migrations, pending_migrations
 from pgkeel.stack.postgres import ensure_postgres
+from pgkeel.stack.protection import ensure_protection
 from pgkeel.stack.status import Status, status
 from pgkeel.stack.valkey import ensure_valkey
 
@@ -60,5 +61,6 @@ def _bring_up(project: Project, layout: Layout, report: Report) -> Status:
     memory = ensure_valkey(project, layout, memory, report)
     apply_migrations(project, report)
     ensure_audit(project, report)
+    ensure_protection(project, report)
     ensure_agent(project, layout, report)
     return status(project)

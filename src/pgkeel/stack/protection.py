@@ -1,0 +1,59 @@
+"""Whether a project's backups are ours to take, and what the agent then does besides its usual jobs."""
+
+from collections.abc import Callable
+from importlib.util import find_spec
+
+from pgkeel.agent.jobs import Job
+from pgkeel.agent.services import Service
+from pgkeel.core.config import ZERO
+from pgkeel.core.project import Project
+
+__all__ = ["ensure_protection", "is_protected", "jobs_of", "lift_synchrony", "services_of"]
+
+_NEEDED = ("pyrage", "obstore")
+
+
+def is_protected(project: Project) -> bool:
+    """Return whether the agent takes backups: wanted, by default on the embedded stack only, and the extra is installed."""
+    wanted = project.config.backup.receive
+    is_wanted = (not project.is_external) if wanted is None else wanted
+    return is_wanted and all(find_spec(name) is not None for name in _NEEDED)
+
+
+def ensure_protection(project: Project, report: Callable[[str], None]) -> None:
+    """Make the identity that opens the backups, where nobody is configured to encrypt for."""
+    if not is_protected(project):
+        return
+    from pgkeel.stack.vault import backup_folder, ensure_identity  # noqa: PLC0415 - needs the extra [backup]
+
+    if ensure_identity(project):
+        report(f"backups go to {backup_folder(project)}, and so does the key that opens them: copy it to another machine")
+
+
+def lift_synchrony(project: Project) -> None:
+    """Let commits wait for nobody: the receiver, for which they wait with `rpo = "zero"`, does not run yet or any more."""
+    if project.config.backup.rpo != ZERO or not is_protected(project):
+        return
+    from pgkeel.stack.synchrony import lift_if_reachable  # noqa: PLC0415 - needs the extra [backup]
+
+    lift_if_reachable(project)
+
+
+def jobs_of(project: Project) -> tuple[Job, ...]:
+    """Return everything that the agent of a project does at set times."""
+    from pgkeel.agent.jobs import ALL  # noqa: PLC0415 - needs the extra [agent]
+
+    if not is_protected(project):
+        return ALL
+    from pgkeel.stack.backup_jobs import backup_jobs  # noqa: PLC0415 - needs the extra [backup]
+
+    return (*ALL, *backup_jobs(project))
+
+
+def services_of(project: Project) -> tuple[Service, ...]:
+    """Return everything that the agent of a project does without end."""
+    if not is_protected(project):
+        return ()
+    from pgkeel.stack.backup_services import backup_services  # noqa: PLC0415 - needs the extra [backup]
+
+    return backup_services(project)
