@@ -24,12 +24,8 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "local": ("pgkeel.cli.local", "local", "Add PostgreSQL majors to the embedded stack."),
     "migrate": ("pgkeel.cli.migrate", "migrate", "Create, apply, revert and inspect migrations."),
     "schema": ("pgkeel.cli.schema", "schema", "Show and draw the schema; write row classes."),
-<<<<<<< HEAD
     "security": ("pgkeel.cli.security", "security", "Roles and rights, the audit log, TLS, ways in, updates, encryption."),
-=======
-    "security": ("pgkeel.cli.security", "security", "Roles and rights, ways in, updates, encryption."),
     "backup": ("pgkeel.cli.backup", "backup", "Take, list, check, keep and prune backups."),
->>>>>>> main
     "scale": ("pgkeel.cli.scale", "scale", "Partitions."),
     "cache": ("pgkeel.cli.cache", "cache", "Show or flush the cache."),
     "agent": ("pgkeel.cli.agent", "agent", "Run the agent, or show what it does."),
