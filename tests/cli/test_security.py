@@ -92,3 +92,34 @@ def test_a_column_is_encrypted_by_three_files(running: Home) -> None:
     planned = running.data("security", "encrypt", "users.username", "--index", "exact", "--dry-run")["migrations"]
     assert [each["name"] for each in planned] == ["encrypt users username", "switch users username", "drop old users username"]
     assert running.error("security", "find", "users.nothing")[:2] == (2, "not_found")
+
+
+def test_the_log_of_a_fresh_stack_watches_who_may_do_what(running: Home) -> None:
+    running.ok("psql", "-c", "INSERT INTO roles (name) VALUES ('audited')")
+
+    (entry,) = running.data("security", "audit", "search", "--table", "roles", "--operation", "insert", "--limit", "1")["entries"]
+    anchored = running.data("security", "audit", "anchor")
+    verdict = running.data("security", "audit", "verify")
+
+    assert entry["after"]["name"] == "audited"
+    assert anchored["anchor"]["seal"] >= 1
+    assert verdict["problems"] == []
+    assert verdict["anchors"] >= 1
+    assert running.data("security", "audit", "apply", "--dry-run")["steps"] == []
+
+
+def test_somebody_who_touches_the_log_is_found(running: Home) -> None:
+    running.ok("security", "audit", "anchor")
+    running.ok("psql", "--role", "superuser", "-c", "UPDATE audit.seal SET rows = rows + 1 WHERE number = 1")
+    done = running.run("security", "audit", "verify", "--json")
+    running.ok("psql", "--role", "superuser", "-c", "UPDATE audit.seal SET rows = rows - 1 WHERE number = 1")
+
+    assert done.returncode == 1
+    assert {problem["kind"] for problem in json.loads(done.stdout)["data"]["problems"]} == {"removed"}
+
+
+def test_a_time_that_is_none_is_refused(running: Home) -> None:
+    code, name, said = running.error("security", "audit", "search", "--since", "yesterday")
+
+    assert (code, name) == (2, "usage")
+    assert "--since" in said

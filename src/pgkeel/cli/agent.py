@@ -52,7 +52,6 @@ def _refuse_wrong_schedules(project: Project) -> None:
 def _work(project: Project, state: Path) -> int:
     from pgkeel.agent.agent import Agent  # noqa: PLC0415 - needs the extra [agent]; `agent status` does not
     from pgkeel.agent.log import open_log  # noqa: PLC0415 - as above
-    from pgkeel.stack.carrying import carriers_of  # noqa: PLC0415 - as above
     from pgkeel.stack.connection import connect  # noqa: PLC0415 - the supervisor itself needs no driver
     from pgkeel.stack.duties import jobs_of, services_of  # noqa: PLC0415 - as above
 
@@ -63,7 +62,7 @@ def _work(project: Project, state: Path) -> int:
             state,
             project.config.agent,
             jobs=jobs_of(project),
-            services=(*services_of(project), *carriers_of(project)),
+            services=services_of(project),
         )
     except KeelError as err:
         talk(f"error: {err.message}")

@@ -24,7 +24,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "local": ("pgkeel.cli.local", "local", "Add PostgreSQL majors to the embedded stack."),
     "migrate": ("pgkeel.cli.migrate", "migrate", "Create, apply, revert and inspect migrations."),
     "schema": ("pgkeel.cli.schema", "schema", "Show and draw the schema; write row classes."),
-    "security": ("pgkeel.cli.security", "security", "Roles and rights, ways in, updates, encryption."),
+    "security": ("pgkeel.cli.security", "security", "Roles and rights, the audit log, TLS, encryption, ways in, updates."),
     "backup": ("pgkeel.cli.backup", "backup", "Take, list, check, drill, keep and prune backups."),
     "recover": ("pgkeel.cli.recover", "recover", "Bring the database, or rows of it, back to a point."),
     "scale": ("pgkeel.cli.scale", "scale", "Partitions."),

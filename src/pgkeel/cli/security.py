@@ -6,6 +6,7 @@ import click
 import msgspec
 
 from pgkeel.cli.answer import Answer, answers, current_project, talk
+from pgkeel.cli.security_audit import audit
 from pgkeel.cli.security_encrypt import decrypt, encrypt
 from pgkeel.cli.security_exposure import at_rest_command, exposure, updates
 from pgkeel.cli.security_keys import find, keys
@@ -22,10 +23,10 @@ __all__ = ["security"]
 
 @click.group()
 def security() -> None:
-    """Roles and rights, ways in, updates, encryption, keys."""
+    """Roles and rights, the audit log, TLS, encryption, ways in, updates."""
 
 
-for command in (tls, exposure, updates, at_rest_command, decrypt, encrypt, find, keys):
+for command in (audit, tls, exposure, updates, at_rest_command, decrypt, encrypt, find, keys):
     security.add_command(command)
 
 

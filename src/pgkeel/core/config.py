@@ -131,6 +131,9 @@ class SecurityConfig(_Section, frozen=True):
             embedded stack.
         key_refresh: How often every process reads the keys again; a new key seals only after so long.
         app_networks: From where the application connects; whoever can get in from elsewhere is a finding (`security exposure`).
+        audit: Tables whose changes the audit log keeps, as "table" or "schema.table"; null means: on the embedded stack those of
+            the reference schema that say who may do what.
+        audit_keep: How long the audit log keeps a month; older ones are taken out of it (`agent` job `audit`).
         at_rest: Who says that the disks are encrypted, where that cannot be seen from here; `security at-rest` shows it as said.
     """
 
@@ -140,6 +143,8 @@ class SecurityConfig(_Section, frozen=True):
     key: str | None = None
     key_refresh: timedelta = timedelta(seconds=30)
     app_networks: tuple[str, ...] = ("127.0.0.0/8", "::1/128")
+    audit: tuple[str, ...] | None = None
+    audit_keep: timedelta = timedelta(days=400)
     at_rest: str | None = None
 
 

@@ -20,6 +20,7 @@ Dumper = Callable[[Sequence[str]], str]
 _HEADER = "-- the schema and the ledger of its migrations, written by `pgkeel migrate dump`; `pgkeel migrate load` reads it\n"
 # session settings differ between majors; default rights and extensions' comments belong to who set the database up
 _LEFT_OUT = ("SET", "SELECT PG_CATALOG SET_CONFIG", "ALTER DEFAULT PRIVILEGES", "COMMENT ON EXTENSION", "COMMENT ON SCHEMA")
+_AUDIT = "pgkeel_audit_"
 
 
 class NotEmpty(Refused):
@@ -44,7 +45,9 @@ def dump(connection: Connection, run_pg_dump: Dumper) -> str:
     if not all(row["is_complete"] for row in rows):
         raise HalfApplied("a migration stopped half-way", hint="`pgkeel migrate up` finishes it; then dump")
     backfills = load(__name__, "dumped_backfills").rows(connection) if rows else []
-    text = run_pg_dump(["--schema-only", "--no-owner", "--no-tablespaces", "--no-publications", "--no-subscriptions"])
+    text = run_pg_dump(
+        ["--schema-only", "--no-owner", "--no-tablespaces", "--no-publications", "--no-subscriptions", "--exclude-schema=audit"]
+    )
     statements = [portable(one) for one in split(text, 0, len(text)) if not _is_left_out(one)]
     return "\n\n".join([_HEADER, *(f"{one};" for one in (*statements, *(row["statement"] for row in (*rows, *backfills)))), ""])
 
@@ -71,7 +74,14 @@ def load_dump(connection: Connection, text: str, file_name: str, report: Report 
 
 
 def _is_left_out(statement: Statement) -> bool:
-    return statement.starts_with(*_LEFT_OUT)
+    return statement.starts_with(*_LEFT_OUT) or _is_of_the_audit_log(statement)
+
+
+def _is_of_the_audit_log(statement: Statement) -> bool:
+    """Return whether it is a trigger of `security audit apply`, which each database gets by itself."""
+    return _AUDIT in statement.text and statement.starts_with(
+        "CREATE TRIGGER", "CREATE EVENT TRIGGER", "ALTER TABLE", "ALTER EVENT"
+    )
 
 
 def portable(statement: Statement) -> str:

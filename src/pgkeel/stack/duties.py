@@ -4,6 +4,8 @@ from pgkeel.agent.jobs import Job
 from pgkeel.agent.services import Service
 from pgkeel.agent.services.outbox import outbox_service, read_handlers
 from pgkeel.core.project import Project
+from pgkeel.stack.audit_service import audit_service
+from pgkeel.stack.carrying import carriers_of
 from pgkeel.stack.protection import is_protected
 
 __all__ = ["jobs_of", "services_of"]
@@ -31,8 +33,9 @@ def services_of(project: Project) -> tuple[Service, ...]:
     """
     handlers = read_handlers(project.config.agent.handlers)
     delivery = (outbox_service(handlers),) if handlers else ()
+    usual = (audit_service(project), *carriers_of(project), *delivery)
     if not is_protected(project):
-        return delivery
+        return usual
     from pgkeel.stack.backup_services import backup_services  # noqa: PLC0415 - needs the extra [backup]
 
-    return (*delivery, *backup_services(project))
+    return (*usual, *backup_services(project))

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pgkeel.core.project import Project
 from pgkeel.migrations import project_sources
 from pgkeel.security.exposure import app_networks
+from pgkeel.stack.audit import ensure_audit
 from pgkeel.stack.background import ensure_agent
 from pgkeel.stack.external import up_external
 from pgkeel.stack.folders import explained
@@ -61,6 +62,7 @@ def _bring_up(project: Project, layout: Layout, report: Report) -> Status:
     memory = ensure_postgres(project, layout, report)
     memory = ensure_valkey(project, layout, memory, report)
     apply_migrations(project, report)
+    ensure_audit(project, report)
     ensure_protection(project, report)
     ensure_agent(project, layout, report)
     return status(project)

@@ -6,7 +6,7 @@ FROM (
     SELECT pronamespace, proname, oid, tableoid FROM pg_proc
 ) AS found
 JOIN pg_namespace AS namespace ON namespace.oid = found.namespace
-WHERE namespace.nspname <> 'information_schema'
+WHERE namespace.nspname NOT IN ('information_schema', 'audit')
   AND namespace.nspname NOT LIKE 'pg\_%%'
   AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = found.tableoid AND objid = found.oid AND deptype = 'e')
 ORDER BY name

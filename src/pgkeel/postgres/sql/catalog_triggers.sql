@@ -1,4 +1,4 @@
--- one row: a trigger; the copies on partitions and those of foreign keys are not listed
+-- one row: a trigger; the copies on partitions, those of foreign keys and those of the audit log are not listed
 SELECT format('%%I.%%I.%%I', namespace.nspname, relation.relname, pg_trigger.tgname) AS name,
        concat_ws(' ', pg_get_triggerdef(pg_trigger.oid),
            CASE pg_trigger.tgenabled WHEN 'D' THEN '(disabled)' WHEN 'A' THEN '(always)' WHEN 'R' THEN '(replica)' END) AS definition
@@ -8,4 +8,5 @@ JOIN pg_namespace AS namespace ON namespace.oid = relation.relnamespace
 WHERE namespace.nspname = ANY (%(schemas)s)
   AND NOT pg_trigger.tgisinternal
   AND pg_trigger.tgparentid = 0
+  AND pg_trigger.tgname NOT LIKE 'pgkeel\_audit\_%%'
 ORDER BY name

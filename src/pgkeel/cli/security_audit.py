@@ -1,0 +1,128 @@
+"""`pgkeel security audit apply|verify|search|anchor`: the log of who changed what."""
+
+from contextlib import closing
+from datetime import UTC, datetime
+
+import click
+import msgspec
+
+from pgkeel.cli.answer import Answer, answers, current_project
+from pgkeel.core.errors import UsageError
+from pgkeel.core.project import Project
+from pgkeel.postgres import Connection
+from pgkeel.security import audit as log
+from pgkeel.security.audit import Entry, Verdict
+from pgkeel.stack.audit import sinks, watched
+from pgkeel.stack.connection import connect
+
+__all__ = ["audit"]
+
+
+class NoLog(UsageError):
+    """This database has no audit log."""
+
+    code = "no_audit_log"
+
+
+@click.group()
+def audit() -> None:
+    """Who changed what: a log that cannot be rewritten quietly."""
+
+
+@audit.command()
+@click.option("--dry-run", is_flag=True, help="Print what would be done; write nothing.")
+@answers
+def apply(*, dry_run: bool) -> Answer:
+    """Make the log watch what `[security] audit` declares; needs a superuser."""
+    project = current_project()
+    with closing(_connect(project, "apply")) as connection:
+        plan = log.plan(connection, watched(project, connection))
+        if plan.steps and not dry_run:
+            log.install(connection, plan)
+    return Answer({"dry_run": dry_run, "steps": list(plan.steps)}, "\n".join(plan.steps) or "everything is as declared")
+
+
+@audit.command()
+@answers
+def verify() -> Answer:
+    """Prove that the log is as it was written; exit 1 when it is not."""
+    project = current_project()
+    with closing(_log_of(project, "verify")) as connection:
+        found = log.verify(connection, sinks(project))
+    return Answer(msgspec.to_builtins(found), _verdict(found), int(bool(found.problems)))
+
+
+@audit.command()
+@click.option("--table", help='Only this table: "posts" or "public.posts".')
+@click.option("--row", help="Only the row with this key.")
+@click.option("--actor", help="Only what this user of the application did.")
+@click.option("--operation", type=click.Choice(["insert", "update", "delete", "truncate", "ddl", "role"]))
+@click.option("--since", metavar="TIME", help="From this time on (ISO 8601; without an offset UTC).")
+@click.option("--until", metavar="TIME", help="Before this time.")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True)
+@answers
+def search(
+    table: str | None,
+    row: str | None,
+    actor: str | None,
+    operation: str | None,
+    since: str | None,
+    until: str | None,
+    limit: int,
+) -> Answer:
+    """Show what happened, newest first."""
+    full_name = table if table is None or "." in table else f"public.{table}"
+    bounds = {"since": _time(since, "--since"), "until": _time(until, "--until")}
+    with closing(_log_of(current_project(), "search")) as connection:
+        found = log.search(connection, table=full_name, row=row, actor=actor, operation=operation, limit=limit, **bounds)
+    return Answer({"entries": msgspec.to_builtins(found)}, "\n".join(map(_line, found)) or "nothing")
+
+
+@audit.command()
+@answers
+def anchor() -> Answer:
+    """Seal what can be sealed and write the newest seal outside of the database; print it, to be kept elsewhere."""
+    project = current_project()
+    places = sinks(project)
+    with closing(_log_of(project, "anchor")) as connection:
+        sealed = log.seal(connection)
+        newest = log.anchor(connection, places)
+    shown = f"seal {newest.seal} {newest.digest}" if newest else "there is nothing to anchor yet"
+    names = [sink.name for sink in places]
+    return Answer({"sealed": sealed, "anchor": msgspec.to_builtins(newest), "sinks": names}, "\n".join([shown, *names]))
+
+
+def _connect(project: Project, verb: str) -> Connection:
+    return connect(project, "superuser", application=f"pgkeel security audit {verb}")
+
+
+def _log_of(project: Project, verb: str) -> Connection:
+    connection = _connect(project, verb)
+    if log.is_installed(connection):
+        return connection
+    connection.close()
+    raise NoLog(hint="`pgkeel security audit apply` makes one")
+
+
+def _time(text: str | None, option: str) -> datetime | None:
+    try:
+        at = datetime.fromisoformat(text) if text else None
+    except ValueError:
+        raise UsageError(f"{option}: {text!r} is no time", hint="2026-11-25T14:00:00+01:00") from None
+    return at.replace(tzinfo=UTC) if at is not None and at.tzinfo is None else at
+
+
+def _verdict(found: Verdict) -> str:
+    lines = [f"✗ {one.kind}: {one.detail}" for one in found.problems]
+    head = (
+        f"{found.sealed} rows under {found.seals} seals, {found.anchors} anchors compared, {found.unsealed} rows not sealed yet"
+    )
+    return "\n".join(
+        [*lines, head, *(() if found.anchors else ("without an anchor, somebody who rewrote everything is not seen",))]
+    )
+
+
+def _line(one: Entry) -> str:
+    who = one.actor or one.db_role
+    change = "" if one.after is None and one.before is None else f"  {one.before or {}} → {one.after or {}}"
+    return f"{one.at:%Y-%m-%d %H:%M:%S}  {who:<20} {one.operation:<8} {one.table_name} {one.row_id or ''}{change}"

@@ -1,0 +1,152 @@
+"""Install the audit log and say which tables it watches: a plan first, then all of it in one transaction.
+
+The log belongs to `pgkeel_audit`, which nobody may become: the team's roles reach it through the triggers alone. Inserts and
+deletes are noted by the statement (one call for a bulk write), updates by the row, with the changed columns only. The functions
+are written out for each table, which costs half of what a generic one does.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import msgspec
+
+from pgkeel.core.errors import ConfigError
+from pgkeel.postgres import Connection, load
+from pgkeel.security.audit.sealing import make_months, note_roles
+
+__all__ = ["AuditPlan", "Watched", "install", "is_installed", "plan"]
+
+_TABLES = ("log_sequence", "log", "log_default", "log_row_index", "log_place_index", "seal", "epoch", "watched", "role_snapshot")
+_FUNCTIONS = (
+    *("columns_of", "shape_of", "note_drop", "note_truncate", "write_functions", "watch", "unwatch", "note_ddl"),
+    *("digest_of", "chained", "seal_now", "open_epoch"),
+)
+_EVENTS = {"pgkeel_audit_ddl": "ddl_trigger", "pgkeel_audit_drop": "drop_trigger"}
+_TRIGGERS = 4
+
+
+class Watched(msgspec.Struct, frozen=True):
+    """A table to watch.
+
+    Attributes:
+        schema: Its schema.
+        table: Its name.
+        masked: Columns of which only the fact of a change is kept: secrets, and personal data in clear.
+    """
+
+    schema: str
+    table: str
+    masked: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """As the log calls it."""
+        return f"{self.schema}.{self.table}"
+
+
+class AuditPlan(msgspec.Struct, frozen=True):
+    """What lies between the database and what was declared.
+
+    Attributes:
+        needs_log: Whether the log itself is missing, or one of its event triggers.
+        watch: Tables whose triggers are missing, disabled, or made for other columns.
+        unwatch: Names of tables that are watched and not declared.
+    """
+
+    needs_log: bool
+    watch: tuple[Watched, ...]
+    unwatch: tuple[str, ...]
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """The plan in words."""
+        masked = {one.name: f" ({', '.join(one.masked)}: only that they changed)" if one.masked else "" for one in self.watch}
+        return (
+            *(("install the audit log",) if self.needs_log else ()),
+            *(f"watch {one.name}{masked[one.name]}" for one in self.watch),
+            *(f"stop watching {name}" for name in self.unwatch),
+        )
+
+
+def is_installed(connection: Connection) -> bool:
+    """Return whether the connected database has an audit log."""
+    return bool(load(__name__, "is_installed").scalar(connection))
+
+
+def plan(connection: Connection, wanted: Sequence[Watched]) -> AuditPlan:
+    """Return what `install` would do.
+
+    Raises:
+        ConfigError: A wanted table is not there.
+    """
+    for one in wanted:
+        if not load(__name__, "table_there").scalar(connection, schema=one.schema, table=one.table):
+            raise ConfigError(
+                f"[security] audit names {one.name}, which is not there", hint="correct pgkeel.toml, or migrate first"
+            )
+    if not is_installed(connection):
+        return AuditPlan(needs_log=True, watch=tuple(wanted), unwatch=())
+    found = {row["table_name"]: row for row in load(__name__, "watched_tables").rows(connection)}
+    enabled = {row["name"] for row in load(__name__, "event_triggers").rows(connection) if row["is_enabled"]}
+    names = {one.name for one in wanted}
+    return AuditPlan(
+        needs_log=enabled != _EVENTS.keys(),
+        watch=tuple(one for one in wanted if not _is_as_wanted(found.get(one.name), one)),
+        unwatch=tuple(sorted(found.keys() - names)),
+    )
+
+
+def install(superuser: Connection, plan: AuditPlan) -> None:
+    """Carry a plan out in one transaction; what is there already stays as it is.
+
+    Args:
+        superuser: Event triggers can be made by a superuser only.
+        plan: From `plan`.
+    """
+    with superuser.transaction():
+        if plan.needs_log:
+            with _as_audit(superuser):
+                for name in (*_TABLES, *_FUNCTIONS, "first_epoch"):
+                    load(__name__, name).run(superuser)
+            make_months(superuser)
+            note_roles(superuser)
+        for one in plan.watch:
+            load(__name__, "watch_table").run(superuser, schema=one.schema, table=one.table, masked=list(one.masked))
+        for name in plan.unwatch:
+            load(__name__, "unwatch_table").run(superuser, name=name)
+        _own_functions(superuser)
+        if plan.needs_log:
+            _ensure_events(superuser)
+
+
+def _is_as_wanted(found: dict[str, object] | None, one: Watched) -> bool:
+    return (
+        found is not None
+        and bool(found["is_as_it_was"])
+        and found["triggers"] == _TRIGGERS
+        and tuple(found["masked"]) == one.masked  # type: ignore[arg-type] # a list of text
+    )
+
+
+def _ensure_events(superuser: Connection) -> None:
+    there = {row["name"]: row["is_enabled"] for row in load(__name__, "event_triggers").rows(superuser)}
+    for name, file in _EVENTS.items():
+        if name not in there:
+            load(__name__, file).run(superuser)
+        elif not there[name]:
+            load(__name__, f"enable_{file}").run(superuser)
+
+
+def _own_functions(superuser: Connection) -> None:
+    """Give the functions that were written for tables to the log's owner: they run with its rights."""
+    load(__name__, "own_functions").run(superuser)
+
+
+@contextmanager
+def _as_audit(superuser: Connection) -> Iterator[None]:
+    load(__name__, "become_audit").run(superuser)
+    try:
+        yield
+    finally:
+        if not superuser.broken and superuser.info.transaction_status.name != "INERROR":
+            load(__name__, "become_self").run(superuser)

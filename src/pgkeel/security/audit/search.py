@@ -1,0 +1,56 @@
+"""Read the log: who changed what and when."""
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from pgkeel.postgres import Connection, load
+
+__all__ = ["Entry", "search"]
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """One thing that happened.
+
+    Attributes:
+        seq: Its number; grows with time, has gaps.
+        at: When (UTC).
+        epoch: The log's life.
+        actor: The application's user, None where it did not say.
+        db_role: The login.
+        table_name: `schema.table`; of DDL the object.
+        row_id: The key, parts joined by commas.
+        operation: `insert`, `update`, `delete`, `truncate`, `ddl` or `role`.
+        before: What was: all columns of a deleted row, the changed ones of an updated row.
+        after: What is then; a masked column is "changed".
+    """
+
+    seq: int
+    at: datetime
+    epoch: int
+    actor: str | None
+    db_role: str
+    table_name: str
+    row_id: str | None
+    operation: str
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
+
+
+def search(
+    connection: Connection,
+    *,
+    table: str | None = None,
+    row: str | None = None,
+    actor: str | None = None,
+    operation: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    limit: int = 100,
+) -> tuple[Entry, ...]:
+    """Return what happened, newest first; each filter that is given must be met."""
+    rows = load(__name__, "search").rows(
+        connection, table=table, row=row, actor=actor, operation=operation, since=since, until=until, most=limit
+    )
+    return tuple(msgspec.convert(one, Entry) for one in rows)

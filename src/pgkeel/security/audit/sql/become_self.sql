@@ -1,0 +1,2 @@
+-- utility: be oneself again
+RESET ROLE;

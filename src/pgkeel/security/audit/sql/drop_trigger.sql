@@ -1,0 +1,2 @@
+-- utility: calls audit.note_drop after every DROP
+CREATE EVENT TRIGGER pgkeel_audit_drop ON sql_drop EXECUTE FUNCTION audit.note_drop();

@@ -1,0 +1,2 @@
+-- utility: somebody disabled it
+ALTER EVENT TRIGGER pgkeel_audit_drop ENABLE;

@@ -1,0 +1,2 @@
+-- one row: how many rows were sealed
+SELECT audit.seal_now() AS sealed;

@@ -1,0 +1,2 @@
+-- one row: nothing; the table's triggers are gone then
+SELECT audit.unwatch(%(name)s);

@@ -1,0 +1,7 @@
+-- utility: one audited table, the columns of which only the fact of a change is kept, and those that were known then
+CREATE TABLE IF NOT EXISTS audit.watched (
+    table_name text PRIMARY KEY,
+    masked text[] NOT NULL,
+    known text[] NOT NULL,
+    shape text NOT NULL
+);

@@ -1,0 +1,64 @@
+-- utility: writes the functions of one table, its columns written out
+CREATE OR REPLACE FUNCTION audit.write_functions(target regclass, masked text[]) RETURNS text
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $body$
+DECLARE
+    full_name text;
+    stem text;
+    key text[];
+    columns text[];
+    id_new text;
+    id_old text;
+    image text;
+    changes text;
+    head text := 'LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS ';
+    actor text := 'nullif(current_setting(''pgkeel.actor'', true), '''')';
+BEGIN
+    SELECT namespace.nspname || '.' || relation.relname,
+           namespace.nspname || '__' || left(relation.relname, 40) || '_' || relation.oid
+    INTO full_name, stem
+    FROM pg_class AS relation JOIN pg_namespace AS namespace ON namespace.oid = relation.relnamespace
+    WHERE relation.oid = target;
+
+    SELECT array_agg(attribute.attname ORDER BY array_position(index.indkey::int2[], attribute.attnum)) INTO key
+    FROM pg_index AS index
+    JOIN pg_attribute AS attribute ON attribute.attrelid = index.indrelid AND attribute.attnum = ANY (index.indkey)
+    WHERE index.indrelid = target AND index.indisprimary;
+
+    columns := audit.columns_of(target);
+
+    -- the row's id: the key's columns, joined
+    SELECT 'concat_ws('','', ' || string_agg(format('%%%%s.%%I', name), ', ' ORDER BY place) || ')' INTO id_new
+    FROM unnest(coalesce(key, columns)) WITH ORDINALITY AS named (name, place);
+    id_old := format(id_new, VARIADIC array_fill('OLD'::text, ARRAY[cardinality(coalesce(key, columns))]));
+    id_new := format(id_new, VARIADIC array_fill('NEW'::text, ARRAY[cardinality(coalesce(key, columns))]));
+
+    -- a whole row: clear columns as they are, masked ones as "set"
+    SELECT 'jsonb_strip_nulls(jsonb_build_object(' || string_agg(
+               CASE WHEN name = ANY (masked) THEN format('%%L, CASE WHEN one.%%I IS NOT NULL THEN ''changed'' END', name, name)
+                    ELSE format('%%L, one.%%I', name, name) END, ', ' ORDER BY place) || '))'
+    INTO image
+    FROM unnest(columns) WITH ORDINALITY AS named (name, place);
+
+    -- an update: each changed column, masked ones as "changed" and without their old value
+    SELECT string_agg(format(
+               'IF OLD.%%1$I IS DISTINCT FROM NEW.%%1$I THEN %%2$s n := n || jsonb_build_object(%%3$L, %%4$s); END IF;', name,
+               CASE WHEN name = ANY (masked) THEN '' ELSE format('o := o || jsonb_build_object(%%L, OLD.%%I);', name, name) END,
+               name, CASE WHEN name = ANY (masked) THEN '''changed''::text' ELSE format('NEW.%%I', name) END), ' ' ORDER BY place)
+    INTO changes
+    FROM unnest(columns) WITH ORDINALITY AS named (name, place);
+
+    EXECUTE format('CREATE OR REPLACE FUNCTION audit.%%I() RETURNS trigger %%s %%L', stem || '_update', head, format(
+        'DECLARE o jsonb := ''{}''; n jsonb := ''{}''; BEGIN IF OLD IS NOT DISTINCT FROM NEW THEN RETURN NULL; END IF; %%s '
+        'INSERT INTO audit.log (actor, table_name, row_id, operation, before, after) VALUES (%%s, %%L, %%s, ''update'', o, n); '
+        'RETURN NULL; END', changes, actor, full_name, id_new));
+
+    -- inserts and deletes come by the statement: one call for a bulk write
+    EXECUTE format('CREATE OR REPLACE FUNCTION audit.%%I() RETURNS trigger %%s %%L', stem || '_insert', head, format(
+        'BEGIN INSERT INTO audit.log (actor, table_name, row_id, operation, after) SELECT %%s, %%L, %%s, ''insert'', %%s '
+        'FROM written AS one; RETURN NULL; END', actor, full_name, replace(id_new, 'NEW.', 'one.'), image));
+    EXECUTE format('CREATE OR REPLACE FUNCTION audit.%%I() RETURNS trigger %%s %%L', stem || '_delete', head, format(
+        'BEGIN INSERT INTO audit.log (actor, table_name, row_id, operation, before) SELECT %%s, %%L, %%s, ''delete'', %%s '
+        'FROM gone AS one; RETURN NULL; END', actor, full_name, replace(id_old, 'OLD.', 'one.'), image));
+    RETURN stem;
+END
+$body$;

@@ -1,0 +1,129 @@
+"""Prove the log: every batch against its seal, every seal against the one before, the newest against what lies outside."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from itertools import pairwise
+
+import msgspec
+
+from pgkeel.core.sink import Anchor, Sink
+from pgkeel.postgres import Connection, Row, load
+from pgkeel.security.audit.anchors import system_of
+
+__all__ = ["Problem", "Verdict", "verify"]
+
+_TRIGGERS = 4
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """Something that is not as it was written.
+
+    Attributes:
+        kind: `changed`, `removed`, `added`, `chain`, `seal_missing`, `forged`, `anchor`, `trigger` or `shape`.
+        seq: The first row of the batch, or the row; None where no row can be named.
+        detail: In words.
+    """
+
+    kind: str
+    seq: int | None
+    detail: str
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """What was proved.
+
+    Attributes:
+        sealed: Rows under a seal.
+        unsealed: Rows that wait for one.
+        unsealed_since: When the oldest of them was written.
+        seals: How many seals there are.
+        anchors: How many anchors they were compared with; without any, somebody who rewrote everything is not seen.
+        problems: What was found.
+    """
+
+    sealed: int
+    unsealed: int
+    unsealed_since: datetime | None
+    seals: int
+    anchors: int
+    problems: tuple[Problem, ...]
+
+
+def verify(connection: Connection, sinks: Sequence[Sink] = ()) -> Verdict:
+    """Return whether the log is as it was written.
+
+    Args:
+        connection: Superuser, or an auditor.
+        sinks: Where anchors lie.
+    """
+    system = system_of(connection)
+    with connection.transaction():
+        load(__name__, "one_view").run(connection)
+        seals = load(__name__, "seals").rows(connection)
+        forged = load(__name__, "forged").rows(connection)
+        waiting = load(__name__, "unsealed").row(connection) or {}
+        epochs = load(__name__, "epochs").rows(connection)
+        tables = load(__name__, "watched_tables").rows(connection)
+        events = load(__name__, "event_triggers").rows(connection)
+    anchors = [known for sink in sinks for known in sink.anchors(system)]
+    problems = (
+        *(problem for seal in seals for problem in _batch(seal)),
+        *_chain(seals),
+        *(Problem("forged", row["seq"], "is in a sealed span, but no seal counts it") for row in forged),
+        *_anchored(seals, anchors, epochs),
+        *_watched(tables),
+        *_events(events),
+    )
+    sealed = sum(seal["rows"] for seal in seals)
+    return Verdict(sealed, waiting.get("rows", 0), waiting.get("oldest"), len(seals), len(anchors), problems)
+
+
+def _batch(seal: Row) -> Iterator[Problem]:
+    """Yield what is wrong with the rows of one seal."""
+    if seal["is_retired"]:
+        return
+    where = f"seal {seal['number']} of {seal['rows']} rows"
+    if seal["rows_now"] < seal["rows"]:
+        yield Problem("removed", seal["seq"], f"{where}: {seal['rows'] - seal['rows_now']} are gone")
+    elif seal["rows_now"] > seal["rows"]:
+        yield Problem("added", seal["seq"], f"{where}: {seal['rows_now'] - seal['rows']} were added")
+    elif bytes(seal["expected"]) != bytes(seal["digest"]):
+        yield Problem("changed", seal["seq"], f"{where}: one of them, or the seal, is not what was sealed")
+
+
+def _chain(seals: Sequence[Row]) -> Iterator[Problem]:
+    if seals and (seals[0]["number"] != 1 or bytes(seals[0]["previous"])):
+        yield Problem("seal_missing", None, f"the first seal is number {seals[0]['number']}")
+    for before, after in pairwise(seals):
+        if after["number"] != before["number"] + 1:
+            yield Problem("seal_missing", None, f"between seals {before['number']} and {after['number']}")
+        elif bytes(after["previous"]) != bytes(before["digest"]):
+            yield Problem("chain", after["seq"], f"seal {after['number']} does not follow seal {before['number']}")
+
+
+def _anchored(seals: Sequence[Row], anchors: Iterable[Anchor], epochs: Sequence[Row]) -> Iterator[Problem]:
+    """Compare with what lies outside; a recovery took seals of its own epoch away, which its successor says."""
+    known = {(seal["epoch"], seal["number"]): bytes(seal["digest"]).hex() for seal in seals}
+    lost_after: Mapping[int, int] = {before["epoch"]: after["after_seal"] for before, after in pairwise(epochs)}
+    for anchor in anchors:
+        found = known.get((anchor.epoch, anchor.seal))
+        if found is None and anchor.seal <= lost_after.get(anchor.epoch, anchor.seal):
+            yield Problem("anchor", None, f"seal {anchor.seal} was anchored at {anchor.at:%Y-%m-%d %H:%M:%S} and is gone")
+        elif found is not None and found != anchor.digest:
+            yield Problem("anchor", None, f"seal {anchor.seal} is not the one that was anchored")
+
+
+def _watched(tables: Sequence[Row]) -> Iterator[Problem]:
+    for row in tables:
+        if not row["exists"]:
+            yield Problem("trigger", None, f"{row['table_name']} is watched and not there")
+        elif row["triggers"] != _TRIGGERS:
+            yield Problem("trigger", None, f"{row['table_name']}: {_TRIGGERS - row['triggers']} triggers are missing or disabled")
+        elif not row["is_as_it_was"]:
+            yield Problem("shape", None, f"{row['table_name']} has other columns now: `pgkeel security audit apply`")
+
+
+def _events(events: Sequence[Row]) -> Iterator[Problem]:
+    enabled = {row["name"] for row in events if row["is_enabled"]}
+    for name in sorted({"pgkeel_audit_ddl", "pgkeel_audit_drop"} - enabled):
+        yield Problem("trigger", None, f"the event trigger {name} is missing or disabled: DDL is not noted")

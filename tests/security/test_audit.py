@@ -1,0 +1,354 @@
+"""The audit log: what it notes, what it hides, and every way of tampering that it sees."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from pgkeel.core.errors import ConfigError
+from pgkeel.core.url import Url
+from pgkeel.postgres import Connection, connect
+from pgkeel.security.audit import FileSink, Watched, anchor, install, open_epoch, plan, retire, seal, search, verify
+from pgkeel.security.roles import ensure_rights, ensure_roles
+
+PEOPLE = Watched("public", "people", ("email", "password_hash"))
+TABLE = """
+CREATE TABLE people (
+    id integer PRIMARY KEY, name text, email text, password_hash text, data jsonb, updated_at timestamptz DEFAULT now()
+)
+"""
+
+
+@pytest.fixture
+def db(empty_db: Url) -> Iterator[Connection]:
+    """A database with our roles, a table of people, and the log that watches it."""
+    with connect(empty_db) as superuser:
+        ensure_roles(superuser)
+        superuser.execute(TABLE)
+        ensure_rights(superuser)
+        install(superuser, plan(superuser, [PEOPLE]))
+        yield superuser
+
+
+@pytest.fixture
+def sink(tmp_path: Path) -> FileSink:
+    return FileSink(tmp_path / "elsewhere" / "anchors.jsonl")
+
+
+def people(db: Connection, count: int = 3) -> None:
+    db.execute(
+        "INSERT INTO people (id, name, email, password_hash) SELECT n, 'p' || n, n || '@example.com', 'hash' || n"
+        " FROM generate_series(1, %s) n",
+        [count],
+    )
+
+
+def kinds(db: Connection, *sinks: FileSink) -> list[str]:
+    return [problem.kind for problem in verify(db, sinks).problems]
+
+
+def test_an_insert_an_update_and_a_delete_say_who_when_and_what(db: Connection) -> None:
+    people(db, 1)
+    with db.transaction():
+        db.execute("SELECT set_config('pgkeel.actor', 'user:42', true)")
+        db.execute("UPDATE people SET name = 'Ada' WHERE id = 1")
+    db.execute("DELETE FROM people")
+
+    gone, changed, made = (one for one in search(db, table="public.people"))
+
+    assert (made.operation, made.row_id, made.actor, made.db_role) == ("insert", "1", None, "postgres")
+    assert made.after is not None
+    assert made.after["name"] == "p1"
+    assert (changed.operation, changed.actor, changed.before, changed.after) == (
+        "update",
+        "user:42",
+        {"name": "p1"},
+        {"name": "Ada"},
+    )
+    assert (gone.operation, gone.actor) == ("delete", None)
+    assert gone.before is not None
+    assert gone.before["name"] == "Ada"
+
+
+def test_secrets_and_clear_personal_data_are_never_in_the_log(db: Connection) -> None:
+    people(db, 1)
+    db.execute("UPDATE people SET email = 'new@example.com', password_hash = 'other'")
+    db.execute("DELETE FROM people")
+
+    text = db.execute("SELECT string_agg(log::text, '') AS text FROM audit.log WHERE table_name = 'public.people'").fetchone()
+
+    assert text is not None
+    assert "example.com" not in text["text"]
+    assert "hash1" not in text["text"]
+    (changed,) = search(db, operation="update")
+    assert (changed.before, changed.after) == ({}, {"email": "changed", "password_hash": "changed"})
+
+
+def test_bulk_writes_upserts_copy_cascades_and_truncate_are_all_noted(db: Connection) -> None:
+    with db.cursor().copy("COPY people (id, name) FROM STDIN") as copy:
+        copy.write_row((1, "a"))
+        copy.write_row((2, "b"))
+    db.execute("INSERT INTO people (id, name) VALUES (2, 'c'), (3, 'd') ON CONFLICT (id) DO UPDATE SET name = EXCLUDED.name")
+    db.execute("UPDATE people SET name = name")
+    db.execute("TRUNCATE people")
+
+    noted = [(one.operation, one.row_id) for one in reversed(search(db, table="public.people"))]
+
+    assert sorted(noted[:2]) == [("insert", "1"), ("insert", "2")]
+    assert sorted(noted[2:4]) == [("insert", "3"), ("update", "2")]
+    assert noted[4:] == [("truncate", None)]
+
+
+def test_ddl_grants_disabled_triggers_and_new_roles_are_noted(db: Connection) -> None:
+    db.execute("CREATE TABLE other (id integer)")
+    db.execute("GRANT SELECT ON other TO pgkeel_ro")
+    db.execute("ALTER TABLE other DISABLE TRIGGER ALL")
+    db.execute("DROP TABLE other")
+    db.execute("CREATE ROLE somebody_new LOGIN")
+    try:
+        seal(db)
+        commands = [one.after["command"] for one in search(db, operation="ddl") if one.after]
+        (role,) = search(db, operation="role")
+    finally:
+        db.execute("DROP ROLE somebody_new")
+
+    assert {"CREATE TABLE", "GRANT", "ALTER TABLE", "DROP TABLE"} <= set(commands)
+    assert role.row_id == "somebody_new"
+    assert role.after is not None
+    assert role.after["can_login"] is True
+
+
+@pytest.mark.parametrize("role", ["pgkeel_app_a", "pgkeel_owner", "pgkeel_readonly_a", "pgkeel_monitor"])
+@pytest.mark.parametrize(
+    "attack",
+    [
+        "INSERT INTO audit.log (table_name, operation) VALUES ('x', 'y')",
+        "UPDATE audit.log SET actor = 'x'",
+        "DELETE FROM audit.log",
+        "TRUNCATE audit.log",
+        "SELECT * FROM audit.log",
+        "DELETE FROM audit.seal",
+        "SELECT audit.open_epoch('mine')",
+        "SELECT audit.seal_now()",
+        "SET ROLE pgkeel_audit",
+    ],
+)
+def test_no_role_of_the_team_writes_reads_or_seals_the_log(db: Connection, role: str, attack: str) -> None:
+    db.execute(f"SET SESSION AUTHORIZATION {role}")
+    try:
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            db.execute(attack)
+    finally:
+        db.execute("RESET SESSION AUTHORIZATION")
+
+
+def test_the_application_writes_through_the_triggers_without_a_right_on_the_log(db: Connection) -> None:
+    db.execute("SET SESSION AUTHORIZATION pgkeel_app_a")
+    try:
+        db.execute("INSERT INTO people (id, name) VALUES (9, 'x')")
+    finally:
+        db.execute("RESET SESSION AUTHORIZATION")
+
+    assert search(db, row="9")[0].db_role == "pgkeel_app_a"
+
+
+def test_a_log_that_nobody_touched_is_proved(db: Connection, sink: FileSink) -> None:
+    for number in range(3):
+        db.execute("INSERT INTO people (id, name) VALUES (%s, 'x')", [number])
+        seal(db)
+        anchor(db, [sink])
+
+    verdict = verify(db, [sink])
+
+    assert verdict.problems == ()
+    assert (verdict.seals, verdict.anchors, verdict.unsealed) == (3, 3, 0)
+    assert verdict.sealed >= 3
+
+
+def test_rows_of_a_running_transaction_wait_for_the_next_seal(db: Connection, empty_db: Url) -> None:
+    with connect(empty_db) as other:
+        with other.transaction():
+            other.execute("INSERT INTO people (id, name) VALUES (1, 'slow')")
+            db.execute("INSERT INTO people (id, name) VALUES (2, 'quick')")
+            seal(db)
+            waiting = verify(db).unsealed
+        seal(db)
+
+    assert waiting >= 1
+    assert verify(db).unsealed == 0
+    assert kinds(db) == []
+
+
+TOUCH: dict[str, tuple[str, str]] = {
+    "a value": ("changed", "UPDATE audit.log SET after = '{\"name\": \"forged\"}' WHERE row_id = '2'"),
+    "the actor": ("changed", "UPDATE audit.log SET actor = 'somebody else' WHERE row_id = '2'"),
+    "the time": ("changed", "UPDATE audit.log SET at = at + interval '1 millisecond' WHERE row_id = '2'"),
+    "one row gone": ("removed", "DELETE FROM audit.log WHERE row_id = '2'"),
+    "the last row gone": ("removed", "DELETE FROM audit.log WHERE seq = (SELECT max(seq) FROM audit.log)"),
+    "two rows swapped": ("changed", "UPDATE audit.log SET seq = 1000003 - seq WHERE row_id IN ('2', '3')"),
+    "an old row forged": (
+        "added",
+        "INSERT INTO audit.log (xid, table_name, operation) SELECT min(xid), 'x', 'y' FROM audit.log WHERE row_id = '2'",
+    ),
+    "the log emptied": ("removed", "TRUNCATE audit.log"),
+    "a seal gone": ("seal_missing", "DELETE FROM audit.seal WHERE number = 1"),
+    "a seal rewritten": ("chain", "UPDATE audit.seal SET digest = '\\x00' WHERE number = 1"),
+}
+
+
+@pytest.mark.parametrize("touched", TOUCH)
+def test_a_superuser_who_touches_the_log_is_seen_in_the_database(db: Connection, touched: str) -> None:
+    for number in range(1, 4):
+        db.execute("INSERT INTO people (id, name) VALUES (%s, 'x')", [number])
+        seal(db)
+    kind, attack = TOUCH[touched]
+
+    db.execute(attack)
+
+    assert kind in kinds(db)
+
+
+REWRITE: dict[str, Callable[[Connection], Any]] = {
+    "the last seal and its rows": lambda db: db.execute(
+        "WITH last AS (DELETE FROM audit.seal WHERE number = (SELECT max(number) FROM audit.seal) RETURNING from_xid)"
+        " DELETE FROM audit.log USING last WHERE log.xid >= last.from_xid"
+    ),
+    "log and seals": lambda db: (db.execute("TRUNCATE audit.log"), db.execute("TRUNCATE audit.seal")),
+    "everything sealed anew": lambda db: (
+        db.execute("UPDATE audit.log SET actor = 'somebody else'"),
+        db.execute("TRUNCATE audit.seal"),
+        seal(db),
+    ),
+}
+
+
+@pytest.mark.parametrize("rewritten", REWRITE)
+def test_a_superuser_who_rewrites_everything_is_seen_by_the_anchor_alone(db: Connection, sink: FileSink, rewritten: str) -> None:
+    for number in range(1, 4):
+        db.execute("INSERT INTO people (id, name) VALUES (%s, 'x')", [number])
+        seal(db)
+        anchor(db, [sink])
+
+    REWRITE[rewritten](db)
+
+    assert kinds(db) == []
+    assert "anchor" in kinds(db, sink)
+
+
+def test_a_recovery_opens_an_epoch_and_what_was_lost_with_the_future_is_no_alarm(db: Connection, sink: FileSink) -> None:
+    for number in (1, 2):
+        db.execute("INSERT INTO people (id, name) VALUES (%s, 'x')", [number])
+        seal(db)
+        anchor(db, [sink])
+    db.execute("DELETE FROM audit.log WHERE row_id = '2'")  # as a recovery to a time before it does
+    db.execute("DELETE FROM audit.seal WHERE number = 2")
+    before = kinds(db, sink)
+
+    epoch = open_epoch(db, "recovered to 12:00")
+    db.execute("INSERT INTO people (id, name) VALUES (7, 'after')")
+    seal(db)
+    anchor(db, [sink])
+
+    assert before == ["anchor"]
+    assert epoch == 2
+    assert kinds(db, sink) == []
+
+
+def test_a_disabled_trigger_and_a_changed_table_are_problems_until_applied_again(db: Connection) -> None:
+    db.execute("ALTER TABLE people DISABLE TRIGGER pgkeel_audit_update")
+    db.execute("ALTER EVENT TRIGGER pgkeel_audit_ddl DISABLE")
+    disabled = kinds(db)
+    install(db, plan(db, [PEOPLE]))
+    db.execute("ALTER TABLE people ADD COLUMN phone text")
+    changed = kinds(db)
+    db.execute("INSERT INTO people (id, phone) VALUES (1, '1')")
+
+    install(db, plan(db, [PEOPLE]))
+    db.execute("UPDATE people SET phone = '2'")
+
+    assert disabled == ["trigger", "trigger"]
+    assert changed == ["shape"]
+    assert kinds(db) == []
+    assert search(db, operation="update")[0].after == {"phone": "2"}
+    assert plan(db, [PEOPLE]).steps == ()
+
+
+def test_a_migration_of_a_watched_table_breaks_no_write_and_masks_what_is_new(db: Connection) -> None:
+    people(db, 1)
+    db.execute("ALTER TABLE people DROP COLUMN name, ADD COLUMN nickname text")
+    db.execute("SET SESSION AUTHORIZATION pgkeel_app_a")
+    try:
+        db.execute("UPDATE people SET nickname = 'Lovelace', data = '{}'")
+    finally:
+        db.execute("RESET SESSION AUTHORIZATION")
+    (masked,) = search(db, operation="update")
+
+    install(db, plan(db, [PEOPLE]))
+    db.execute("UPDATE people SET nickname = 'Ada'")
+
+    assert masked.after == {"nickname": "changed", "data": {}}
+    assert search(db, operation="update")[0].after == {"nickname": "Ada"}
+
+
+def test_a_plan_says_what_it_would_do_and_applied_twice_does_nothing(db: Connection) -> None:
+    assert plan(db, [PEOPLE]).steps == ()
+    assert plan(db, []).steps == ("stop watching public.people",)
+    with pytest.raises(ConfigError, match=r"public\.nowhere"):
+        plan(db, [Watched("public", "nowhere")])
+
+    install(db, plan(db, []))
+    people(db)
+
+    assert search(db, table="public.people") == ()
+    assert plan(db, [PEOPLE]).steps == ("watch public.people (email, password_hash: only that they changed)",)
+
+
+def test_hostile_names_of_tables_and_columns_are_names(db: Connection) -> None:
+    db.execute('CREATE TABLE "it\'s %s; --" ("a""b" integer, "%I $x$ \'" text, PRIMARY KEY ("a""b"))')
+    hostile = Watched("public", "it's %s; --", ("%I $x$ '",))
+    install(db, plan(db, [PEOPLE, hostile]))
+
+    db.execute("INSERT INTO \"it's %s; --\" VALUES (1, 'secret')")
+    db.execute("UPDATE \"it's %s; --\" SET \"%I $x$ '\" = 'other'")
+    db.execute('DELETE FROM "it\'s %s; --"')
+
+    found = search(db, table=hostile.name)
+    assert [one.operation for one in found] == ["delete", "update", "insert"]
+    assert all("secret" not in str(one) for one in found)
+    assert kinds(db) == []
+
+
+def test_old_months_leave_the_log_and_their_seals_still_prove_the_chain(db: Connection, sink: FileSink) -> None:
+    from datetime import timedelta
+
+    db.execute("SET ROLE pgkeel_audit")
+    db.execute("CREATE TABLE audit.log_2020_01 PARTITION OF audit.log FOR VALUES FROM ('2020-01-01+00') TO ('2020-02-01+00')")
+    db.execute("INSERT INTO audit.log (at, table_name, operation) VALUES ('2020-01-05', 'old', 'insert')")
+    db.execute("RESET ROLE")
+    people(db)
+    seal(db)
+    anchor(db, [sink])
+
+    gone = retire(db, keep=timedelta(days=400))
+
+    assert gone == ("audit.log_2020_01",)
+    assert search(db, table="old") == ()
+    assert kinds(db, sink) == []
+    assert retire(db, keep=timedelta(days=400)) == ()
+
+
+def test_half_an_anchor_that_a_kill_left_is_ignored_and_a_foreign_line_is_an_error(db: Connection, sink: FileSink) -> None:
+    people(db)
+    seal(db)
+    anchor(db, [sink])
+    file = Path(sink.name)
+    whole = file.read_bytes()
+    file.write_bytes(whole + whole[:20])
+    halved = kinds(db, sink)
+    file.write_bytes(b"nonsense\n" + whole)
+
+    assert halved == []
+    with pytest.raises(ConfigError, match="line 1"):
+        verify(db, [sink])
