@@ -1,5 +1,6 @@
 """Many rows at once: what is refused is named by its place and its constraint, never by its contents."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -156,3 +157,16 @@ async def test_a_text_that_is_too_long_is_refused_and_never_cut_off(db: Any, wri
     assert await posts.count(Post.title.in_(["x" * 256])) == 0
     assert await posts.count(Post.title == "x" * 256) == 0
     assert await posts.count(Post.title.in_(["x" * 255])) == 1
+
+
+@pytest.mark.parametrize("write", ["insert_many", "insert_valid", "insert_many_returning"])
+async def test_an_error_of_the_callers_rows_comes_out_as_it_is(db: Any, write: str) -> None:
+    author, posts = await new_user(db), db.repository(Post)
+
+    def rows() -> Iterator[dict[str, Any]]:
+        yield post(author)
+        raise FileNotFoundError("mine")
+
+    with pytest.raises(FileNotFoundError, match="mine"):
+        await getattr(posts, write)(rows())
+    assert await posts.count() == 0

@@ -23,7 +23,7 @@ from pgkeel.schema.rows import PostRow
 from tests.access.people import user_fields
 
 SOME = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
-MANY = settings(SOME, max_examples=600)
+MANY = settings(SOME, max_examples=300)
 DAYS = [datetime(2024, 1, day, tzinfo=UTC) for day in range(1, 5)]
 TITLES = ("a", "b", "B", "a%b", "a_b", "é")
 
@@ -112,6 +112,7 @@ def test_a_walk_visits_every_row_once(database: Database, values: Any, ordering:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(1800)
 @paging(MANY)
 def test_a_walk_visits_every_row_once_long(database: Database, values: Any, ordering: Any, size: int, changes: list[int]) -> None:
     visits_every_row_once(database, values, ordering, size, changes)
@@ -167,6 +168,7 @@ def test_filters_equal_an_oracle(database: Database, values: Any, asked: Any) ->
 
 
 @pytest.mark.long
+@pytest.mark.timeout(1800)
 @MANY
 @given(values=rows, asked=st.lists(conditions, max_size=3))
 def test_filters_equal_an_oracle_long(database: Database, values: Any, asked: Any) -> None:
@@ -212,6 +214,7 @@ def test_hostile_names_orderings_and_cursors_are_refused(database: Database, tex
 
 
 @pytest.mark.long
+@pytest.mark.timeout(1800)
 @MANY
 @given(text=HOSTILE)
 def test_hostile_names_orderings_and_cursors_are_refused_long(database: Database, text: str) -> None:

@@ -13,9 +13,18 @@ from pgkeel.access.sealing import sealed_rows
 from pgkeel.access.shape import Shape
 from pgkeel.core.errors import UsageError
 
-__all__ = ["Batch", "arrays_of", "batch_of", "last_of"]
+__all__ = ["Batch", "RowsBroke", "arrays_of", "batch_of", "last_of"]
 
 Processor = Callable[[Any], Any]
+
+
+class RowsBroke(Exception):
+    """The caller's rows raised `reason` while they were read."""
+
+    def __init__(self, reason: Exception) -> None:
+        """Keep it."""
+        super().__init__()
+        self.reason = reason
 
 
 class Batch:
@@ -55,6 +64,17 @@ class Batch:
             for place, processor in changed:
                 values[place] = processor(values[place])
             yield values
+
+    def guarded(self) -> Iterator[Sequence[object]]:
+        """Yield the same for a driver, whose own errors look like those of a caller's rows (`OSError`): the latter are wrapped.
+
+        Raises:
+            RowsBroke: The caller's rows ended in an error.
+        """
+        try:
+            yield from self.records()
+        except Exception as err:
+            raise RowsBroke(err) from err
 
     def values(self) -> list[tuple[Any, ...]]:
         """Return the values of each row; the statement's own types convert them."""

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import Any
 
+from pgkeel.access._async.held import held, translated
 from pgkeel.access._async.runner import Runner
 from pgkeel.access._drivers._async.port import Connection
 from pgkeel.access.batch import Batch
@@ -44,29 +45,22 @@ class Loader:
             raise UsageError(
                 "rows are reported one by one outside of a unit of work only", hint="db.repository(…).insert_valid(…)"
             )
-        pool = self._runner.pool
-        slot = await self._runner.slot(self._doing)
-        try:
-            await slot.connection.execute("BEGIN")
-            count = await self._load_all(slot.connection, batch)
-            await slot.connection.execute("COMMIT")
-        except pool.driver.errors as err:
-            pool.discard(slot)
-            failure = self._runner.failure(err, self._doing)
-        except BaseException:
-            pool.discard(slot)
-            raise
-        else:
-            pool.release(slot)
-            return Inserted(count, tuple(sorted(self._refused, key=lambda refused: refused.row)))
-        raise failure
+        async with held(self._runner, self._doing) as connection:
+            count = await self._load_all(connection, batch)
+        return Inserted(count, tuple(sorted(self._refused, key=lambda refused: refused.row)))
 
     async def _load_all(self, connection: Connection, batch: Batch) -> int:
         records, count, first = batch.records(), 0, 0
+        await self._say(connection, "BEGIN")
         while chunk := list(islice(records, _CHUNK)):
             count += await self._load_chunk(connection, batch, (chunk, first))
             first += len(chunk)
+        await self._say(connection, "COMMIT")
         return count
+
+    async def _say(self, connection: Connection, statement: str) -> None:
+        with translated(self._runner, self._doing):
+            await connection.execute(statement)
 
     async def _load_chunk(self, connection: Connection, batch: Batch, chunk: Chunk) -> int:
         """Return how many rows of the chunk went in."""
@@ -82,18 +76,18 @@ class Loader:
 
     async def _refusal(self, connection: Connection, batch: Batch, rows: Sequence[Sequence[object]]) -> AccessError | None:
         """Put rows in under a savepoint; return why they were refused, or None."""
-        await connection.execute("SAVEPOINT rows")
+        await self._say(connection, "SAVEPOINT rows")
         sent: list[None] = []
         try:
             await connection.copy(batch.table, batch.columns, batch.types, _noted(rows, sent))
         except self._runner.pool.driver.errors as err:
             failure = self._runner.failure(err, self._doing)
         else:
-            await connection.execute("RELEASE SAVEPOINT rows")
+            await self._say(connection, "RELEASE SAVEPOINT rows")
             return None
         if not isinstance(failure, (Constraint, InvalidValue)):
             raise failure
-        await connection.execute("ROLLBACK TO SAVEPOINT rows")
+        await self._say(connection, "ROLLBACK TO SAVEPOINT rows")
         if isinstance(failure, InvalidValue) and failure.row is None:
             failure.row = len(sent) - 1
         return failure

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from pgkeel.access import select_statements
+from pgkeel.access._async.held import held, translated
 from pgkeel.access._async.reads import Reads
 from pgkeel.access.arguments import Condition, conditions_of, limit_of
 from pgkeel.access.compiled import Compiled
@@ -112,22 +113,13 @@ class Pages(Reads[R_co]):
 
     async def _probed(self, query: Compiled[list[dict[str, object]]], values: Sequence[object]) -> list[dict[str, object]]:
         """Return a plan that avoids sorting and sequential scans wherever it can."""
-        pool, slot = self._runner.pool, await self._runner.slot(query.doing)
-        try:
-            for statement in PROBE:
-                await slot.connection.execute(statement)
-            record = await slot.connection.fetch_row(query.sql, query.bind(values))
-            await slot.connection.execute("ROLLBACK")
-        except pool.driver.errors as err:
-            pool.discard(slot)
-            failure = self._runner.failure(err, query.doing)
-        except BaseException:
-            pool.discard(slot)
-            raise
-        else:
-            pool.release(slot)
-            return [] if record is None else query.read(record)
-        raise failure
+        async with held(self._runner, query.doing) as connection:
+            with translated(self._runner, query.doing):
+                for statement in PROBE:
+                    await connection.execute(statement)
+                record = await connection.fetch_row(query.sql, query.bind(values))
+                await connection.execute("ROLLBACK")
+        return [] if record is None else query.read(record)
 
     def _page(self, found: list[R_co], size: int, codec: CursorCodec, *, is_back: bool, has_start: bool) -> Page[R_co]:
         """Return a page from its rows in the direction they were read, and one more where there is one."""

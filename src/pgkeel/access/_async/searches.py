@@ -3,6 +3,7 @@
 from typing import TypeVar
 
 from pgkeel.access import search_statements
+from pgkeel.access._async.held import held, translated
 from pgkeel.access._async.part import Part
 from pgkeel.access.arguments import Condition, conditions_of, limit_of
 from pgkeel.access.index_check import MissingIndex, has_index
@@ -76,11 +77,10 @@ class Searches(Part[R_co]):
         if name in self._statements.seen or not self._runner.is_autocommit:
             return wanted
         self._statements.seen.add(name)
-        slot = await self._runner.slot(f"{self._shape.name}.search")
-        try:
-            found = await slot.connection.fetch_row(*has_index(name))
-        finally:
-            self._runner.pool.release(slot)
+        doing = f"{self._shape.name}.search"
+        async with held(self._runner, doing) as connection:
+            with translated(self._runner, doing):
+                found = await connection.fetch_row(*has_index(name))
         if found is None or not next(iter(found)):
             self._complain(name)
         return wanted

@@ -10,6 +10,7 @@ from itertools import islice
 from typing import Any
 
 from pgkeel.access._drivers._sync.port import Connection
+from pgkeel.access._sync.held import held, translated
 from pgkeel.access._sync.runner import Runner
 from pgkeel.access.batch import Batch
 from pgkeel.access.errors import AccessError, Constraint, InvalidValue
@@ -45,29 +46,22 @@ class Loader:
             raise UsageError(
                 "rows are reported one by one outside of a unit of work only", hint="db.repository(…).insert_valid(…)"
             )
-        pool = self._runner.pool
-        slot = self._runner.slot(self._doing)
-        try:
-            slot.connection.execute("BEGIN")
-            count = self._load_all(slot.connection, batch)
-            slot.connection.execute("COMMIT")
-        except pool.driver.errors as err:
-            pool.discard(slot)
-            failure = self._runner.failure(err, self._doing)
-        except BaseException:
-            pool.discard(slot)
-            raise
-        else:
-            pool.release(slot)
-            return Inserted(count, tuple(sorted(self._refused, key=lambda refused: refused.row)))
-        raise failure
+        with held(self._runner, self._doing) as connection:
+            count = self._load_all(connection, batch)
+        return Inserted(count, tuple(sorted(self._refused, key=lambda refused: refused.row)))
 
     def _load_all(self, connection: Connection, batch: Batch) -> int:
         records, count, first = batch.records(), 0, 0
+        self._say(connection, "BEGIN")
         while chunk := list(islice(records, _CHUNK)):
             count += self._load_chunk(connection, batch, (chunk, first))
             first += len(chunk)
+        self._say(connection, "COMMIT")
         return count
+
+    def _say(self, connection: Connection, statement: str) -> None:
+        with translated(self._runner, self._doing):
+            connection.execute(statement)
 
     def _load_chunk(self, connection: Connection, batch: Batch, chunk: Chunk) -> int:
         """Return how many rows of the chunk went in."""
@@ -83,18 +77,18 @@ class Loader:
 
     def _refusal(self, connection: Connection, batch: Batch, rows: Sequence[Sequence[object]]) -> AccessError | None:
         """Put rows in under a savepoint; return why they were refused, or None."""
-        connection.execute("SAVEPOINT rows")
+        self._say(connection, "SAVEPOINT rows")
         sent: list[None] = []
         try:
             connection.copy(batch.table, batch.columns, batch.types, _noted(rows, sent))
         except self._runner.pool.driver.errors as err:
             failure = self._runner.failure(err, self._doing)
         else:
-            connection.execute("RELEASE SAVEPOINT rows")
+            self._say(connection, "RELEASE SAVEPOINT rows")
             return None
         if not isinstance(failure, (Constraint, InvalidValue)):
             raise failure
-        connection.execute("ROLLBACK TO SAVEPOINT rows")
+        self._say(connection, "ROLLBACK TO SAVEPOINT rows")
         if isinstance(failure, InvalidValue) and failure.row is None:
             failure.row = len(sent) - 1
         return failure

@@ -12,7 +12,7 @@ from sqlalchemy.engine import Dialect
 from pgkeel.access import select_statements
 from pgkeel.access._colour.threaded import Gatherer
 from pgkeel.access._sync.runner import Runner
-from pgkeel.access.batch import Batch
+from pgkeel.access.batch import Batch, RowsBroke
 from pgkeel.access.compiled import Compiled
 from pgkeel.access.cursor import CursorCodec
 from pgkeel.access.errors import Constraint, InvalidValue, NotFound
@@ -127,7 +127,9 @@ class Part(Generic[R_co]):
         place = (batch.table, batch.columns, batch.types)
         touched = self._touched((), spreads=False)
         try:
-            return self._runner.announced(touched, lambda: self._runner.copy(*place, batch.records(), doing))
+            return self._runner.announced(touched, lambda: self._runner.copy(*place, batch.guarded(), doing))
+        except RowsBroke as err:
+            raise err.reason from None
         except Constraint as err:
             raise self._named(err) from None
         except InvalidValue as err:

@@ -7,8 +7,9 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from pgkeel.access import select_statements
+from pgkeel.access._drivers._sync.port import Connection, Record
+from pgkeel.access._sync.held import held, translated
 from pgkeel.access._sync.part import Part
-from pgkeel.access._sync.pool import Slot
 from pgkeel.access.arguments import Condition, conditions_of, limit_of
 from pgkeel.access.compiled import Compiled
 from pgkeel.access.counting import counted
@@ -47,25 +48,20 @@ class Streams(Part[R_co]):
         orders, _ = self._ordering(order_by)
         query, values = select_statements.filtered(self._statements, orders, None, conditions_of(conditions), self._with_deleted)
         name = f"rows_{hashlib.sha256(query.sql.encode()).hexdigest()[:16]}"  # drivers remember what a text returns
-        pool, slot = self._runner.pool, self._runner.slot(query.doing)
-        try:
-            counted(query.sql, query.doing)
-            slot.connection.execute("BEGIN READ ONLY")
-            slot.connection.execute(f"DECLARE {name} NO SCROLL CURSOR FOR {query.sql}", query.bind(values))
-            yield self._fetched(slot, query, f"FETCH FORWARD {limit_of(batch)} FROM {name}")
-            slot.connection.execute("COMMIT")
-        except pool.driver.errors as err:
-            pool.discard(slot)
-            failure = self._runner.failure(err, query.doing)
-        except BaseException:
-            pool.discard(slot)
-            raise
-        else:
-            pool.release(slot)
-            return
-        raise failure
+        with held(self._runner, query.doing) as connection:
+            with translated(self._runner, query.doing):
+                counted(query.sql, query.doing)
+                connection.execute("BEGIN READ ONLY")
+                connection.execute(f"DECLARE {name} NO SCROLL CURSOR FOR {query.sql}", query.bind(values))
+            yield self._fetched(connection, query, f"FETCH FORWARD {limit_of(batch)} FROM {name}")
+            with translated(self._runner, query.doing):
+                connection.execute("COMMIT")
 
-    def _fetched(self, slot: Slot, query: Compiled[R_co], fetch: str) -> Iterator[R_co]:
-        while records := slot.connection.fetch(fetch, ()):
+    def _fetched(self, connection: Connection, query: Compiled[R_co], fetch: str) -> Iterator[R_co]:
+        while records := self._fetch_some(connection, fetch, query.doing):
             for row in query.read_all(records):
                 yield row
+
+    def _fetch_some(self, connection: Connection, fetch: str, doing: str) -> Sequence[Record]:
+        with translated(self._runner, doing):
+            return connection.fetch(fetch, ())
