@@ -6,6 +6,7 @@ from pgkeel.core.errors import ConfigError
 from pgkeel.core.project import Project
 from pgkeel.local import Cluster
 from pgkeel.postgres import connect, load
+from pgkeel.security import audit
 from pgkeel.stack.layout import layout_of
 from pgkeel.stack.memory import NotUp
 from pgkeel.stack.postgres import ensure_database
@@ -32,6 +33,8 @@ def readmit(project: Project, server: Cluster, *, keep_sessions: bool, report: R
         for table, query in (("sessions", "end_all_sessions"), ("user_tokens", "end_all_tokens")):
             if has[table] and not keep_sessions:
                 report(f"ending {load(__name__, query).run(connection)} {table.replace('_', ' ')}")
+        if audit.is_installed(connection):
+            report(f"opening epoch {audit.open_epoch(connection, 'recovered')} of the audit log")
     forget_cache(project, report)
 
 
