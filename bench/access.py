@@ -182,10 +182,11 @@ def _measure_pgbench(url: Url, keys: list[UUID], scale: Scale) -> Iterator[Entry
 
 def _pgbench(runtime: Runtime, url: Url, script: str, key: str, count: int) -> float:
     """Return the seconds that pgbench took for so many reads, its connecting left out."""
-    options = ["-n", "-M", "prepared", "-c", "1", "-t", str(count), "-D", f"key='{key}'", "-f", script]
+    options = ["-n", "-M", "prepared", "-c", "1", "-t", str(count), "-D", f"key={key}", "-f", script]
     place = ["-h", url.host, "-p", str(url.port), "-U", url.user, url.database]
+    environment = runtime.environment | {"PGPASSWORD": url.password.reveal() if url.password else ""}
     command = [str(runtime.program("pgbench")), *options, *place]
-    said = subprocess.run(command, check=True, capture_output=True, text=True, env=runtime.environment).stdout
+    said = subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout
     found = re.search(r"tps = ([\d.]+)", said)
     if found is None:
         raise RuntimeError(said)
