@@ -23,7 +23,10 @@ from tests.migrations.folders import Write
 RUNNER = Path(__file__).parent / "run_up.py"
 KILLS = 8
 FILES = 40
-AT_WORK = "SELECT FROM pg_stat_activity WHERE application_name = 'run_up' AND state <> 'idle'"
+AT_WORK = """
+    SELECT FROM pg_stat_activity
+    WHERE application_name = 'run_up' AND state <> 'idle' AND query ~ '^(BEGIN|CREATE|DROP|REINDEX|VACUUM)'
+"""
 
 
 @pytest.fixture
@@ -77,30 +80,32 @@ def clean_url(cluster: Cluster, empty_db: Url) -> Iterator[Url]:
 def killed_runners(url: Url, source: Source, kills: int, whole: float) -> int:
     """Kill runners one after the other; return how many of them were at work on a unit in that very instant.
 
-    Two of three are watched until they are at work; the rest die at any instant, the start included.
+    Two of three are watched and die in the moment in which they are seen at work; the rest at any instant, the start included.
     """
     dice, inside = random.Random(), 0
     with connect(url, application="killer") as killer:
         for number in range(kills):
             with start(url, source) as runner:
                 wait_until_ready(runner)
-                if number % 3:
-                    wait_until_at_work(killer, runner)
-                time.sleep(dice.uniform(0, whole / kills))
-                inside += is_at_work(killer)
+                if number % 3 == 0:
+                    time.sleep(dice.uniform(0, whole / kills))
+                inside += is_at_work(killer) if number % 3 == 0 else wait_until_at_work(killer, runner)
                 runner.send_signal(signal.SIGKILL)
                 runner.communicate()
     return inside
 
 
 def is_at_work(killer: Connection) -> bool:
-    """Return whether a runner's session executes something, or holds a transaction open."""
+    """Return whether a runner's session executes a unit, or holds its transaction open."""
     return killer.execute(AT_WORK).rowcount > 0
 
 
-def wait_until_at_work(killer: Connection, runner: "subprocess.Popen[str]") -> None:
-    while not is_at_work(killer) and runner.poll() is None:
-        pass
+def wait_until_at_work(killer: Connection, runner: "subprocess.Popen[str]") -> bool:
+    """Return whether the runner was seen at work before it ended."""
+    while runner.poll() is None:
+        if is_at_work(killer):
+            return True
+    return False
 
 
 @pytest.mark.majors
@@ -121,7 +126,7 @@ def test_a_runner_killed_at_any_instant_leaves_what_the_next_one_finishes(
 
     print(f"{inside} of {kills} kills hit a runner at work")
     assert last.returncode == 0, errors
-    assert inside > 0
+    assert inside >= kills // 2
     with connect(empty_db) as killed, connect(clean_url) as unharmed:
         assert snapshot(killed) == snapshot(unharmed)
         assert ledger_of(killed) == ledger_of(unharmed)
