@@ -216,10 +216,10 @@ class Process:
                 await asyncio.sleep(0)
         await connection.close()
 
-    async def dawdle(self) -> None:
-        """A slow reader between the query and the fill."""
+    async def dawdle(self, longest: float = SLOW) -> None:
+        """A slow reader between the query and the fill, or a slow writer."""
         if self.random.random() < 0.3:
-            await asyncio.sleep(self.random.random() * SLOW)
+            await asyncio.sleep(self.random.random() * longest)
 
     async def writer(self, number: int) -> None:
         connection = await asyncpg.connect(self.orders.database)
@@ -250,6 +250,7 @@ class Process:
         change = self.cache.change(self.rows.row(key), tag("race", grp=key % GROUPS))
         who = fresh()
         await (self.plain.mark(key, who, self.orders.mark) if self.plain else change.mark())
+        await self.dawdle(5 * SLOW)  # a mark may be lost here
         await connection.execute("COMMIT")
         chance = self.random.random()
         if chance < 0.1 and self.orders.deadly:
