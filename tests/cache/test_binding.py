@@ -23,6 +23,8 @@ from pgkeel.core.url import Url
 from pgkeel.migrations import PGKEEL, up
 from pgkeel.postgres import connect
 from pgkeel.schema.caching import Row
+from pgkeel.schema.encrypted import Encrypted
+from pgkeel.testing.keys import ring_for_tests
 from tests.cache.conftest import SECRET, Threaded, run_now, trust
 
 Database: Any = access.Database
@@ -46,6 +48,13 @@ class Book(Base):
     id: Mapped[int] = mapped_column(sqlalchemy.BigInteger, sqlalchemy.Identity(), primary_key=True)
     shelf_id: Mapped[UUID] = mapped_column(ForeignKey("shelves.id", ondelete="CASCADE"))
     title: Mapped[str]
+
+
+class Reader(Base):
+    __tablename__ = "readers"
+    cache = Row(ttl="5m")
+    id: Mapped[UUID] = mapped_column(primary_key=True, server_default=sqlalchemy.func.gen_random_uuid())
+    email: Mapped[str] = Encrypted()
 
 
 @pytest.fixture
@@ -88,6 +97,25 @@ async def test_a_row_is_read_from_the_cache_and_a_write_is_seen_at_once(db: Any,
     assert [(await shelves.get_one(key)).name for _ in range(2)] == ["b"] * 2
     assert await shelves.delete(key)
     assert await shelves.get(key) is None
+
+
+async def test_encrypted_fields_lie_sealed_in_the_cache_and_open_when_they_come_out_of_it(library: Url, cache: Cache) -> None:
+    async with Database(library, cache=cache, keys=ring_for_tests()) as db:
+        readers = db.repository(Reader)
+        await readers.get(UUID(int=0))
+        await trust(cache)
+        key = await readers.insert(email="ada@example.org")
+        await readers.get_one(key)
+        hits = cache.figures.hits
+
+        kept = await readers.get_one(key)
+
+        assert cache.figures.hits == hits + 1
+        assert kept.email == "ada@example.org"
+    names = await cache.client.call("KEYS", "*")
+    kept_values = [await cache.client.call("DUMP", name) or b"" for name in names]
+    assert kept_values
+    assert not any(b"ada@example.org" in value for value in kept_values)
 
 
 async def test_a_row_that_was_missed_is_found_once_it_is_inserted(db: Any) -> None:

@@ -1,8 +1,9 @@
 """Seal what a caller writes into encrypted columns, before the statement is chosen."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
+import msgspec
 from sqlalchemy import Column
 from sqlalchemy.engine import Dialect
 
@@ -10,9 +11,27 @@ from pgkeel.access.arguments import fields_of_row
 from pgkeel.access.shape import Shape
 from pgkeel.core.errors import UsageError
 from pgkeel.core.normal_form import normal_form
-from pgkeel.schema.sealed_type import EncryptedType, new_key, row_key, sealed_values
+from pgkeel.schema.row_fields import sealed_name
+from pgkeel.schema.sealed_type import EncryptedType, keys_of, new_key, row_key, sealed_values
 
-__all__ = ["sealed_fields", "sealed_place", "sealed_rows", "with_digests", "with_keys"]
+__all__ = ["bound_row", "sealed_fields", "sealed_place", "sealed_rows", "with_digests", "with_keys"]
+
+
+R = TypeVar("R")
+
+
+def bound_row(shape: Shape[R], row: R | None, dialect: Dialect) -> R | None:
+    """Return a row that came out of a cache with what opens its encrypted fields; they lie sealed there, without keys."""
+    keys = keys_of(dialect) if shape.encrypted else None
+    if row is None or keys is None:
+        return row
+    opened: dict[str, Any] = {}
+    for column in shape.encrypted:
+        field = sealed_name(str(column.name))
+        value = getattr(row, field)
+        if value is not None:
+            opened[field] = value.bound(keys.field(shape.table.name, str(column.name)))
+    return cast("R", msgspec.structs.replace(cast("msgspec.Struct", row), **opened))
 
 
 def sealed_fields(shape: Shape[Any], fields: Mapping[str, object], dialect: Dialect, *, row: object = None) -> Mapping[str, Any]:

@@ -92,9 +92,14 @@ def fields_of(model: type) -> Iterator[RowField]:
         name, kind = _field_name(column.name), _annotated(model, attributes[column])
         if isinstance(column.type, EncryptedType):
             sealed: Any = Union[Sealed, None] if column.nullable else Sealed  # noqa: UP007 - the operands are values
-            yield RowField(f"{name}_sealed", str(column.name), sealed, name, _field_name(row_key(column.table).name))
+            yield RowField(sealed_name(column.name), str(column.name), sealed, name, _field_name(row_key(column.table).name))
         else:
             yield RowField(name, str(column.name), _from_column(column) if kind is None else kind)
+
+
+def sealed_name(column: str) -> str:
+    """Return the field of a row that holds an encrypted column as it is stored."""
+    return f"{_field_name(column)}_sealed"
 
 
 def _field_name(column: str) -> str:

@@ -27,6 +27,7 @@ __all__ = [
     "encrypted_columns",
     "encrypted_fields",
     "is_blind_index",
+    "keys_of",
     "new_key",
     "row_key",
     "sealed_values",
@@ -78,7 +79,7 @@ class EncryptedType(TypeDecorator[Any]):
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any]:  # noqa: ARG002 - SQLAlchemy's signature
         """Return what wraps sealed bytes."""
-        keys = getattr(dialect, _KEYS, None)
+        keys = keys_of(dialect)
         cipher = None if keys is None else keys.field(self.table, self.column)
         return lambda value: None if value is None else Sealed(bytes(value), cipher)
 
@@ -122,9 +123,15 @@ def bind_keys(dialect: Dialect, keys: Cipher | None) -> None:
     setattr(dialect, _KEYS, keys)
 
 
+def keys_of(dialect: Dialect) -> Cipher | None:
+    """Return the key ring of a dialect's statements; None where it has none."""
+    keys: Cipher | None = getattr(dialect, _KEYS, None)
+    return keys
+
+
 def share_keys(source: Dialect, target: Dialect) -> None:
     """Let one dialect seal and open as another does."""
-    bind_keys(target, getattr(source, _KEYS, None))
+    bind_keys(target, keys_of(source))
 
 
 def cipher_of(dialect: Dialect, table: str, column: str) -> FieldCipher:

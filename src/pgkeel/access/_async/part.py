@@ -16,6 +16,7 @@ from pgkeel.access.compiled import Compiled
 from pgkeel.access.cursor import CursorCodec
 from pgkeel.access.errors import Constraint, InvalidValue, NotFound
 from pgkeel.access.ordering import Order, OrderBy, order_of
+from pgkeel.access.sealing import bound_row
 from pgkeel.access.statements import Statements
 from pgkeel.access.touched import Touched
 from pgkeel.core.errors import UsageError
@@ -72,7 +73,7 @@ class Part(Generic[R_co]):
         if self._cached is None:
             return await self._stored(key)
         row: R_co | None = await self._cached.get(key if len(key) > 1 else key[0], self._load)
-        return row
+        return bound_row(self._shape, row, self._dialect) if self._shape.encrypted else row
 
     async def _load(self, key: object) -> R_co | None:
         return await self._stored(key if isinstance(key, tuple) else (key,))
