@@ -48,6 +48,7 @@ def put_back(
     lost = Lost(live, past)
     lost.find(table, where)
     with live.transaction(force_rollback=dry_run):
+        load(__name__, "sign").run(live)
         work = _Work(live, past, lost)
         for each in lost.tables:
             work.bring(each)
@@ -58,6 +59,8 @@ def put_back(
         restored |= work.refer()
         number = work.set_back(table, where) if changed else 0
         work.require_parents()
+        if load(__name__, "has_cache_ledger").scalar(live):
+            load(__name__, "forget_cached").run(live)
     shape = lost.shapes[table]
     return RowsBack(
         str(table),

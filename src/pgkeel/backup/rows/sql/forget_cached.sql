@@ -1,0 +1,2 @@
+-- one row: nothing; no cache serves a row of before once this transaction commits
+SELECT pgkeel.cache_bump();
