@@ -56,10 +56,10 @@ def verify() -> Answer:
 @click.option("--table", help='Only this table: "posts" or "public.posts".')
 @click.option("--row", help="Only the row with this key.")
 @click.option("--actor", help="Only what this user of the application did.")
-@click.option("--operation", type=click.Choice(["insert", "update", "delete", "truncate", "ddl", "role"]))
+@click.option("--operation", type=click.Choice(["insert", "update", "delete", "truncate", "ddl", "role"]), help="Only this.")
 @click.option("--since", metavar="TIME", help="From this time on (ISO 8601; without an offset UTC).")
 @click.option("--until", metavar="TIME", help="Before this time.")
-@click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True)
+@click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True, help="So many at most.")
 @answers
 def search(
     table: str | None,
