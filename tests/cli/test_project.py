@@ -1,6 +1,8 @@
 """`init` and `config`: the first minutes of a project."""
 
 import json
+import subprocess
+import sys
 import tomllib
 
 import jsonschema
@@ -102,3 +104,12 @@ def test_every_command_has_help(home: Home, command: str) -> None:
 
     assert command in COMMANDS
     assert len(said.splitlines()) > 4
+
+
+@pytest.mark.parametrize("module", ["up", "url", "migrate", "security", "backup", "recover", "cache", "agent"])
+def test_a_command_starts_without_the_orm_which_loads_for_a_second(module: str) -> None:
+    code = f"import sys, pgkeel.cli.{module}; print('sqlalchemy' in sys.modules)"
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert done.stdout.strip() == "False"

@@ -41,7 +41,7 @@ def duration() -> float:
     return took
 
 
-@pytest.mark.parametrize("number", range(INSTANTS))
+@pytest.mark.parametrize("number", [pytest.param(n, marks=() if n % 4 == 0 else pytest.mark.long) for n in range(INSTANTS)])
 def test_up_killed_at_a_random_instant_is_finished_by_the_next(home: Home, duration: float, number: int) -> None:
     victim = home.start("up")
     try:

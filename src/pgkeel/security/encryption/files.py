@@ -6,7 +6,6 @@ from importlib import resources
 
 import msgspec
 
-from pgkeel.schema.ddl import quoted
 from pgkeel.security.encryption.column import TableColumn
 
 __all__ = ["MigrationText", "plan_decryption", "plan_encryption"]
@@ -165,3 +164,10 @@ def _with_schema(column: TableColumn, name: str) -> str:
 def _filled(template: str, words: Mapping[str, str]) -> str:
     text = resources.files("pgkeel.security.encryption").joinpath("templates", f"{template}.sql").read_text(encoding="utf-8")
     return _NAME.sub(lambda match: words.get(match[1], match[0]), text)
+
+
+def quoted(name: str) -> str:
+    """Return a name as SQL writes it."""
+    from pgkeel.schema.ddl import quoted as written  # noqa: PLC0415 - the ORM only where files are written: it loads for a second
+
+    return written(name)
