@@ -289,7 +289,10 @@ async def test_hooks_are_told_what_was_written_before_and_after_the_commit(open_
     (before, touched), (after, _) = listener.told
     assert (before, after) == ("before", "after")
     assert touched.rows == {"users": {(user.id,)}}
-    assert (touched.tables, touched.whole, touched.is_unknown) == ({"users", "posts"}, {"posts"}, False)
+    hidden_with_posts = {"comments"}  # an UPDATE of any posts may hide some, and their comments with them
+    assert touched.tables == {"users", "posts"} | hidden_with_posts
+    assert touched.whole == {"posts"} | hidden_with_posts
+    assert not touched.is_unknown
 
 
 async def test_hooks_are_told_of_a_rollback_and_can_cause_one(open_db: Any, colour: str) -> None:
