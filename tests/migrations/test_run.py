@@ -60,7 +60,7 @@ def test_the_design_template_goes_up_and_down_unchanged(connection: Connection, 
 @pytest.mark.majors
 def test_our_own_migrations_go_up_down_and_up(connection: Connection) -> None:
     applied = up(connection, [PGKEEL])
-    reverted = down(connection, [PGKEEL], count=len(applied.steps))
+    reverted = down(connection, [PGKEEL], Options(allow_data_loss=True), count=len(applied.steps))
     again = up(connection, [PGKEEL])
 
     assert len(applied.steps) == len(reverted.steps) == len(again.steps) > 0
