@@ -49,6 +49,7 @@ def kinds(db: Connection, *sinks: FileSink) -> list[str]:
     return [problem.kind for problem in verify(db, sinks).problems]
 
 
+@pytest.mark.majors
 def test_an_insert_an_update_and_a_delete_say_who_when_and_what(db: Connection) -> None:
     people(db, 1)
     with db.transaction():
@@ -86,6 +87,7 @@ def test_secrets_and_clear_personal_data_are_never_in_the_log(db: Connection) ->
     assert (changed.before, changed.after) == ({}, {"email": "changed", "password_hash": "changed"})
 
 
+@pytest.mark.majors
 def test_bulk_writes_upserts_copy_cascades_and_truncate_are_all_noted(db: Connection) -> None:
     with db.cursor().copy("COPY people (id, name) FROM STDIN") as copy:
         copy.write_row((1, "a"))
@@ -101,6 +103,7 @@ def test_bulk_writes_upserts_copy_cascades_and_truncate_are_all_noted(db: Connec
     assert noted[4:] == [("truncate", None)]
 
 
+@pytest.mark.majors
 def test_ddl_grants_disabled_triggers_and_new_roles_are_noted(db: Connection) -> None:
     db.execute("CREATE TABLE other (id integer)")
     db.execute("GRANT SELECT ON other TO pgkeel_ro")
@@ -154,6 +157,7 @@ def test_the_application_writes_through_the_triggers_without_a_right_on_the_log(
     assert search(db, row="9")[0].db_role == "pgkeel_app_a"
 
 
+@pytest.mark.majors
 def test_a_log_that_nobody_touched_is_proved(db: Connection, sink: FileSink) -> None:
     for number in range(3):
         db.execute("INSERT INTO people (id, name) VALUES (%s, 'x')", [number])
@@ -275,6 +279,7 @@ def test_a_disabled_trigger_and_a_changed_table_are_problems_until_applied_again
     assert plan(db, [PEOPLE]).steps == ()
 
 
+@pytest.mark.majors
 def test_a_migration_of_a_watched_table_breaks_no_write_and_masks_what_is_new(db: Connection) -> None:
     people(db, 1)
     db.execute("ALTER TABLE people DROP COLUMN name, ADD COLUMN nickname text")
@@ -320,6 +325,7 @@ def test_hostile_names_of_tables_and_columns_are_names(db: Connection) -> None:
     assert kinds(db) == []
 
 
+@pytest.mark.majors
 def test_old_months_leave_the_log_and_their_seals_still_prove_the_chain(db: Connection, sink: FileSink) -> None:
     from datetime import timedelta
 
