@@ -15,6 +15,8 @@ def ensure_password(file: Path, login: str) -> Secret:
     The line has `*` for host, port and database, so that it stays true when a port changes.
     """
     if file.is_file() and (password := _password_in(file)) is not None:
+        if file.stat().st_mode & 0o077:
+            file.chmod(0o600)  # libpq reads no file that others may read, and one that was put back may be
         return password
     password = Secret.generate()
     write_whole(file, f"*:*:*:{login}:{password.reveal()}\n".encode())
