@@ -114,7 +114,7 @@ def test_what_must_be_private_is(running: Home) -> None:
     private = {name: mode for name, mode in modes.items() if name.endswith((".pgpass", ".key"))}
 
     assert set(private.values()) == {0o600}
-    assert set(ROLES) | {"backup", "superuser", "valkey"} == set(running.secrets())
+    assert set(ROLES) | {"backup", "cache", "superuser", "valkey"} == set(running.secrets())
     assert stat.S_IMODE((running.state / "secrets").stat().st_mode) == 0o700
 
 
@@ -126,7 +126,7 @@ def test_the_servers_account_reads_neither_the_authority_s_key_nor_a_password_fi
     account = choose_account()
     closed = [*(running.state / "secrets").glob("*.pgpass"), running.state / "secrets" / "authority.key"]
 
-    assert len(closed) == 8
+    assert len(closed) == len(running.secrets()) + 1
     assert not [file for file in closed if can(account, "-r", file)]
     assert not [
         folder for folder in (running.state, running.state / "secrets", running.state / "server") if can(account, "-w", folder)
