@@ -102,11 +102,10 @@ CASES = {
 }
 
 
-FILLING = ("not-null", "rename-column", "change-type")  # their backfills give way to the traffic beside them for minutes
-
-
+@pytest.mark.long  # backfills give way to the traffic beside them for minutes
+@pytest.mark.timeout(900)
 @pytest.mark.majors
-@pytest.mark.parametrize("name", [pytest.param(one, marks=pytest.mark.long if one in FILLING else ()) for one in CASES])
+@pytest.mark.parametrize("name", CASES)
 def test_a_recipe_is_clean_goes_up_down_up_and_no_program_fails_meanwhile(
     name: str, live: Connection, empty_db: Url, app: Source, recipe: Recipe
 ) -> None:
