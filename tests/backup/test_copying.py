@@ -65,7 +65,7 @@ def test_a_copy_is_the_same_byte_for_byte_and_a_second_run_copies_nothing(folder
 
 
 def test_what_makes_an_object_count_comes_after_it_and_unfinished_backups_stay() -> None:
-    keys = ["7/a/backup.json", "7/a/base.00000", "7/b/base.00000", "7/lease/work/0", "7/marks/kept/a"]
+    keys = ["7/a/backup.json", "7/a/base.00000", "7/b/base.00000", "7/lease/0", "7/marks/kept/a"]
     wal = ["7/wal/00000001/S.json", "7/wal/00000001/S.00000", "7/wal/00000002.history"]
 
     assert copy_order([*keys, *wal], "backups") == ["7/a/base.00000", "7/marks/kept/a", "7/a/backup.json"]
