@@ -85,21 +85,26 @@ def recover(
             plan = plan_of(scene, wish, side / "wal", since=since)
             if not agree(plan):
                 raise Refused("nothing was changed", hint="add --yes")
-        journal = Journal(
-            id=name,
-            plan=plan,
-            wish=wish,
-            system=scene.system,
-            directory=scene.directory,
-            side=side,
-            undo=scene.server / f"before-{name}",
-            source=source,
-            keep_sessions=keep_sessions,
-            started_at=clock.now(),
-            operator=getpass.getuser(),
-        )
+        journal = _journal(scene, plan, wish, side, source=source, keep_sessions=keep_sessions)
         write_journal(journal_file(layout), journal)
         return _work(scene, journal, report)
+
+
+def _journal(scene: Scene, plan: Plan, wish: Wish, side: Path, *, source: str | None, keep_sessions: bool) -> Journal:
+    name = side.name.removeprefix("recovery-")
+    return Journal(
+        id=name,
+        plan=plan,
+        wish=wish,
+        system=scene.system,
+        directory=scene.directory,
+        side=side,
+        undo=scene.server / f"before-{name}",
+        source=source,
+        keep_sessions=keep_sessions,
+        started_at=clock.now(),
+        operator=getpass.getuser(),
+    )
 
 
 def resume(project: Project, *, report: Report, accept_checks: bool = False) -> Journal:

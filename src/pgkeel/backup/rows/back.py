@@ -55,24 +55,34 @@ def put_back(
         work.set_conflicts_aside()
         work.bring_references()
         text = tuple(work.script()) if script else ()
-        restored = {str(each): work.insert(each) for each in lost.tables}
-        restored |= work.refer()
+        restored = {str(each): work.insert(each) for each in lost.tables} | work.refer()
         number = work.set_back(table, where) if changed else 0
         work.require_parents()
-        if load(__name__, "has_cache_ledger").scalar(live):
-            load(__name__, "forget_cached").run(live)
+        _forget_cached(live)
+    return _outcome(table, lost, restored, number, work.conflicts, text)
+
+
+def _outcome(
+    table: Table, lost: Lost, restored: dict[str, int], changed: int, conflicts: Sequence[Conflict], text: tuple[str, ...]
+) -> RowsBack:
     shape = lost.shapes[table]
     return RowsBack(
         str(table),
         lost.count(table),
-        number,
+        changed,
         {name: rows for name, rows in restored.items() if rows},
-        tuple(work.conflicts),
+        tuple(conflicts),
         tuple(map(str, sorted(lost.left_out))),
         shape.added,
         shape.dropped,
         text,
     )
+
+
+def _forget_cached(live: Connection) -> None:
+    """Let no cache serve what was before, where one can be told."""
+    if load(__name__, "has_cache_ledger").scalar(live):
+        load(__name__, "forget_cached").run(live)
 
 
 class _Work:
