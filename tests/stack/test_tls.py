@@ -1,12 +1,9 @@
 """TLS of the stack: who is refused, and certificates that change under load."""
 
-import asyncio
 import json
-import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Self
 
 import asyncpg
 import psycopg
@@ -18,6 +15,7 @@ from pgkeel.core.url import Url
 from pgkeel.security.tls_renewal import TlsFolder, init, renew
 from tests.projects import Home, running
 from tests.security.man_in_the_middle import man_in_the_middle
+from tests.stack.load import Load, keywords
 
 __all__ = ["running"]
 
@@ -25,10 +23,6 @@ __all__ = ["running"]
 @pytest.fixture
 def address(running: Home) -> Url:
     return Url.parse(running.ok("url", "--role", "app", "--reveal"))
-
-
-def keywords(address: Url, **changed: object) -> dict[str, Any]:
-    return {**address.keywords(), **changed}
 
 
 @pytest.fixture
@@ -92,48 +86,6 @@ def test_the_commands_of_the_stack_bind_to_the_certificate(running: Home, addres
 
     with connect(load(running.root), "app") as connection:
         assert connection.info.get_parameters()["channel_binding"] == "require"
-
-
-class Load:
-    """Statements on open connections and on new ones, as long as the block lasts; what failed is kept."""
-
-    def __init__(self, address: Url) -> None:
-        self.address = address
-        self.failed: list[str] = []
-        self.done = 0
-        self._stop = threading.Event()
-
-    def __enter__(self) -> Self:
-        self._threads = [threading.Thread(target=self._pooled), threading.Thread(target=self._anew)]
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join()
-
-    def _pooled(self) -> None:
-        asyncio.run(self._pool())
-
-    async def _pool(self) -> None:
-        connection = await asyncpg.connect(**connect_arguments(self.address, {}))
-        while not self._stop.is_set():
-            try:
-                await connection.fetchval("SELECT 1")
-                self.done += 1
-            except Exception as err:  # noqa: BLE001 - whatever it is, it is what this looks for
-                self.failed.append(repr(err))
-        await connection.close()
-
-    def _anew(self) -> None:
-        while not self._stop.is_set():
-            try:
-                psycopg.connect(**keywords(self.address)).close()
-                self.done += 1
-            except psycopg.Error as err:
-                self.failed.append(str(err))
 
 
 @pytest.fixture
