@@ -7,13 +7,16 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pgkeel.core.project import load
+from pgkeel.schema.field import EncryptedField
 from pgkeel.stack import connect
+from pgkeel.stack.holders import holders
 from tests.projects import Home, new_home, remove_home
 
 RECORD = {"id", "kind", "parent", "started_at", "finished_at", "bytes", "timeline", "start_lsn", "end_lsn"}
@@ -167,3 +170,34 @@ def test_down_lets_commits_go_and_reset_keeps_the_backups(stack: Home) -> None:
     assert list((stack.root / "backups").rglob("backup.json"))
     assert (stack.root / ".pgkeel-backup/identity").exists()
     assert stack.data("backup", "list")["backups"]
+
+
+def test_a_key_is_kept_as_long_as_a_backup_may_need_it(stack: Home) -> None:
+    at_once = {"PGKEEL_SECURITY__KEY_REFRESH": "0s"}
+    stack.data("security", "keys", "add")
+    full = stack.data("backup", "full")["id"]
+    stack.data("security", "keys", "add")
+    for step in ("activate 2", "rotate", "retire 1"):
+        stack.data("security", "keys", *step.split(), env=at_once)
+    later = stack.data("backup", "full")["id"]
+    done = stack.run("security", "keys", "destroy", "1", "--json", env=at_once)
+    error = json.loads(done.stdout)["error"]
+
+    assert (done.returncode, error["code"]) == (4, "key_in_use")
+    assert {f"backup {full} in {name}" for name in ("local", "geo")} <= set(error["data"]["used_by"])
+    assert not [where for where in error["data"]["used_by"] if later in where]
+
+
+def test_backups_from_before_a_scrub_are_among_what_remains(stack: Home) -> None:
+    project, field = load(stack.root), EncryptedField(("users",), "username", "id")
+    full = stack.data("backup", "full")["id"]
+    stack.data("backup", "keep", full)
+    with holders(project, "test") as (_, keepers):
+        before = {keeper: keeper.copies_of(field, None) for keeper in keepers}
+        after = [place for keeper in keepers for place in keeper.copies_of(field, datetime.min.replace(tzinfo=UTC))]
+    stack.data("backup", "keep", full, "--release")
+    found = {place.where: place.until for places in before.values() for place in places if place.kind == "backup"}
+
+    assert found[f"backup {full} in local"] == f"`pgkeel backup keep {full} --release`"
+    assert found.keys() >= {f"backup {full} in geo"}
+    assert after == []

@@ -8,10 +8,12 @@ from pathlib import Path
 import asyncpg
 import psycopg
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from pgkeel.access._drivers.asyncpg_address import connect_arguments
 from pgkeel.core import clock
 from pgkeel.core.url import Url
+from pgkeel.security.tls_probe import shown_certificate
 from pgkeel.security.tls_renewal import TlsFolder, init, renew
 from tests.projects import Home, running
 from tests.security.man_in_the_middle import man_in_the_middle
@@ -149,3 +151,26 @@ def test_the_certificate_of_an_external_server_is_the_one_that_it_shows(running:
 
     assert shown["name"] == "server"
     assert "127.0.0.1" in shown["sans"]
+
+
+def test_the_agent_renews_a_certificate_before_its_end_and_no_connection_is_dropped(
+    running: Home, under_load: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pgkeel.agent.jobs import Job
+    from pgkeel.core.project import load
+    from pgkeel.stack.duties import jobs_of
+
+    project = load(running.root)
+    job: Job = next(job for job in jobs_of(project) if job.name == "renew_certificates")
+    assert job.run(None) == {"renewed": False}  # type: ignore[arg-type] # it needs no database
+    almost_a_year_ago = clock.now() - timedelta(days=380)
+    with monkeypatch.context() as then:
+        then.setattr(clock, "now", lambda: almost_a_year_ago)
+        running_folder = TlsFolder(running.state / "authority.crt", running.state / "secrets")
+        renew(running_folder)
+    old = serial(running)
+
+    assert job.run(None) == {"renewed": True}  # type: ignore[arg-type]
+    assert serial(running) != old
+    assert shown_certificate("127.0.0.1", under_load.address.port or 0).public_bytes(Encoding.PEM) in serial(running)
+    assert (under_load.failed, under_load.done > 0) == ([], True)

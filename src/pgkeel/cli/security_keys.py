@@ -11,6 +11,7 @@ from pgkeel.core.errors import UsageError
 from pgkeel.security import keys as ring_of_keys
 from pgkeel.security.keys import Rotated, WrappedKey, provider_from
 from pgkeel.stack.connection import connect
+from pgkeel.stack.holders import holders
 from pgkeel.stack.keys import field_of, fields_of, key_provider, opened_ring, prepared_provider
 
 __all__ = ["find", "keys"]
@@ -100,9 +101,9 @@ def retire(key: int, *, dry_run: bool) -> Answer:
 def destroy(key: int, *, dry_run: bool) -> Answer:
     """Forget a retired KEY for ever; refused while a row, an audit partition or a kept backup needs it."""
     project = current_project()
-    with opened_ring(project, _APPLICATION) as (connection, ring):
-        refresh = project.config.security.key_refresh
-        found = ring_of_keys.destroy(connection, ring, key, fields_of(project), refresh=refresh, dry_run=dry_run)
+    with opened_ring(project, _APPLICATION) as (connection, ring), holders(project, _APPLICATION) as (_, keepers):
+        refresh, fields = project.config.security.key_refresh, fields_of(project)
+        found = ring_of_keys.destroy(connection, ring, key, fields, holders=keepers, refresh=refresh, dry_run=dry_run)
     return _one(found, dry_run=dry_run)
 
 

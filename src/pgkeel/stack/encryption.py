@@ -11,6 +11,7 @@ from pgkeel.security.encryption import MigrationText, plan_decryption, plan_encr
 from pgkeel.security.encryption.column import find_column
 from pgkeel.security.encryption.remains import Remains, remains, scrub
 from pgkeel.stack.connection import connect
+from pgkeel.stack.holders import holders
 from pgkeel.stack.keys import field_of
 
 __all__ = ["plan_decrypt", "plan_encrypt", "remains_of", "write_migrations"]
@@ -53,8 +54,8 @@ def remains_of(project: Project, name: str, *, does_scrub: bool) -> tuple[Remain
     if does_scrub:
         with connect(project, "owner", application=_APPLICATION) as owner:
             scrub(owner, field)
-    with connect(project, "superuser", application=_APPLICATION) as superuser:
-        return remains(superuser, field)
+    with holders(project, _APPLICATION) as (superuser, keepers):
+        return remains(superuser, field, holders=keepers)
 
 
 def write_migrations(project: Project, planned: Sequence[MigrationText]) -> list[str]:
