@@ -7,7 +7,8 @@ from uuid import UUID
 from sqlalchemy import ARRAY, Column, ColumnElement, LargeBinary, Table, all_, any_, bindparam
 from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import DontWrapMixin
-from sqlalchemy.sql import operators
+from sqlalchemy.sql import operators, visitors
+from sqlalchemy.sql.selectable import SelectBase
 from sqlalchemy.types import TypeDecorator
 
 from pgkeel.core.cipher import Cipher, FieldCipher, Sealed
@@ -29,6 +30,7 @@ __all__ = [
     "is_blind_index",
     "keys_of",
     "new_key",
+    "refuse_order",
     "row_key",
     "sealed_values",
     "share_keys",
@@ -161,6 +163,26 @@ def encrypted_fields(tables: Iterable[Table]) -> tuple[EncryptedField, ...]:
         for table, column in found
     ]
     return tuple(sorted(fields, key=lambda field: field.name))
+
+
+def refuse_order(statement: object) -> None:
+    """Refuse a statement of SQLAlchemy that is ordered by an encrypted column: it would be by ciphertext.
+
+    Raises:
+        NotSearchable: It is.
+    """
+    if not isinstance(statement, SelectBase):
+        return
+    clauses = getattr(statement, "_order_by_clauses", ())
+    found = [each for clause in clauses for each in visitors.iterate(clause)]
+    named = {
+        text for each in found for text in (getattr(each, "element", None), getattr(each, "text", None)) if isinstance(text, str)
+    }
+    listed = [column for column in statement.selected_columns if column.key in named] if named else []
+    for each in (*found, *listed):
+        kind = getattr(each, "type", None)
+        if isinstance(kind, EncryptedType):
+            raise NotSearchable(f"{kind.table}.{kind.column} is encrypted: it has no order", hint="order by another column")
 
 
 def is_blind_index(column: ColumnElement[Any]) -> bool:
