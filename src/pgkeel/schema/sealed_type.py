@@ -8,6 +8,7 @@ from sqlalchemy import ARRAY, Column, ColumnElement, LargeBinary, Table, all_, a
 from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import DontWrapMixin
 from sqlalchemy.sql import operators, visitors
+from sqlalchemy.sql.elements import TextClause, _textual_label_reference
 from sqlalchemy.sql.selectable import SelectBase
 from sqlalchemy.types import TypeDecorator
 
@@ -175,9 +176,7 @@ def refuse_order(statement: object) -> None:
         return
     clauses = getattr(statement, "_order_by_clauses", ())
     found = [each for clause in clauses for each in visitors.iterate(clause)]
-    named = {
-        text for each in found for text in (getattr(each, "element", None), getattr(each, "text", None)) if isinstance(text, str)
-    }
+    named = {str(getattr(each, "element", each)) for each in found if isinstance(each, (TextClause, _textual_label_reference))}
     listed = [column for column in statement.selected_columns if column.key in named] if named else []
     for each in (*found, *listed):
         kind = getattr(each, "type", None)
