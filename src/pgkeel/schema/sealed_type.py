@@ -68,13 +68,16 @@ class EncryptedType(TypeDecorator[Any]):
     impl = LargeBinary
     cache_ok = True
 
-    def __init__(self, index: str | None = None, unique: str | None = None, table: str = "", column: str = "") -> None:
+    def __init__(
+        self, index: str | None = None, unique: str | None = None, table: str = "", column: str = "", *, subject: bool = False
+    ) -> None:
         """Keep what the model says; table and column are known once the column has a table."""
         super().__init__()
         self.index = index
         self.unique = unique
         self.table = table
         self.column = column
+        self.subject = subject
 
     def bind_processor(self, dialect: Dialect) -> Callable[[Any], Any]:  # noqa: ARG002 - SQLAlchemy's signature
         """Return what lets sealed values pass, and nothing else."""
@@ -137,7 +140,7 @@ def share_keys(source: Dialect, target: Dialect) -> None:
     bind_keys(target, keys_of(source))
 
 
-def cipher_of(dialect: Dialect, table: str, column: str) -> FieldCipher:
+def cipher_of(dialect: Dialect, table: str, column: str, *, by_subject: bool = False) -> FieldCipher:
     """Return the cipher of a column.
 
     Raises:
@@ -146,7 +149,7 @@ def cipher_of(dialect: Dialect, table: str, column: str) -> FieldCipher:
     keys: Cipher | None = getattr(dialect, _KEYS, None)
     if keys is None:
         raise NoKeys(f"{table}.{column} is encrypted, and this handle has no keys", hint="Database(url, keys=…)")
-    return keys.field(table, column)
+    return keys.field(table, column, by_subject=by_subject)
 
 
 def encrypted_columns(table: Table) -> tuple[Column[Any], ...]:
@@ -159,7 +162,11 @@ def encrypted_fields(tables: Iterable[Table]) -> tuple[EncryptedField, ...]:
     found = [(table, column) for table in tables for column in encrypted_columns(table)]
     fields = [
         EncryptedField(
-            tuple(table.fullname.split(".")), str(column.name), str(row_key(table).name), cast("EncryptedType", column.type).index
+            tuple(table.fullname.split(".")),
+            str(column.name),
+            str(row_key(table).name),
+            cast("EncryptedType", column.type).index,
+            cast("EncryptedType", column.type).subject,
         )
         for table, column in found
     ]
@@ -228,7 +235,7 @@ def sealed_values(column: Column[Any], value: str | Sealed | None, row: object, 
     beside = [f"{column.name}_bidx", f"{column.name}_bidx_next"] if kind.index else []
     if value is None:
         return dict.fromkeys([column.name, *beside])
-    cipher = cipher_of(dialect, kind.table, kind.column)
+    cipher = cipher_of(dialect, kind.table, kind.column, by_subject=kind.subject)
     key = UUID(row) if isinstance(row, str) and _is_uuid(row_key(column.table)) else row
     text = value.bound(cipher).reveal(key) if isinstance(value, Sealed) else value
     if not isinstance(text, str):

@@ -7,6 +7,7 @@ from pgkeel.migrations import project_sources
 from pgkeel.security.exposure import app_networks
 from pgkeel.stack.audit import ensure_audit
 from pgkeel.stack.background import ensure_agent
+from pgkeel.stack.erasure import erase_again
 from pgkeel.stack.external import up_external
 from pgkeel.stack.folders import explained
 from pgkeel.stack.layout import Layout, layout_of
@@ -63,6 +64,7 @@ def _bring_up(project: Project, layout: Layout, report: Report) -> Status:
     memory = ensure_valkey(project, layout, memory, report)
     apply_migrations(project, report)
     ensure_audit(project, report)
+    erase_again(project, report)
     ensure_protection(project, report)
     ensure_agent(project, layout, report)
     return status(project)
