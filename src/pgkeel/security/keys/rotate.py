@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 import msgspec
+from psycopg.types.string import StrDumper
 
 from pgkeel.core.cipher import FieldCipher, header_of
 from pgkeel.core.normal_form import normal_form
@@ -49,9 +50,10 @@ def rotate(connection: Connection, ring: KeyRing, fields: Fields, *, batch: int 
         batch: Rows of one transaction.
     """
     is_moving = any(key.state in {"previous", "retired"} for key in keys_of(connection))
-    return tuple(
+    done = [
         Rotated(field.name, _rotate(connection, ring, field, batch, is_moving=is_moving)) for field in _all(connection, fields)
-    )
+    ]
+    return tuple(each for each in done if each.rows or each.field != SUBJECTS.name)
 
 
 def _rotate(connection: Connection, ring: KeyRing, field: EncryptedField, batch: int, *, is_moving: bool) -> int:
@@ -199,7 +201,9 @@ def _repeat(connection: Connection, query: Query, batch: int) -> None:
 def _changed(connection: Connection, query: Query, **values: object) -> int:
     with connection.transaction():
         load(__name__, "resealing").scalar(connection)
-        return query.run(connection, **values)
+        with connection.cursor() as cursor:
+            cursor.adapters.register_dumper(str, StrDumper)  # keys that are texts say so, or `unnest` could not choose
+            return cursor.execute(query.statement, values).rowcount
 
 
 def _named(name: str, field: EncryptedField) -> Query:
