@@ -47,13 +47,13 @@ def rotate(roles: tuple[str, ...], grace: str, passfile: Path | None, *, is_urge
 
 
 def _line(done: Turn, *, dry_run: bool) -> str:
-    verb = "would get" if dry_run else "has"
+    verb, then = ("would get", "would be in use") if dry_run else ("has", "is in use")
     if done.previous is None:
         return f"{done.role}: {done.login} {verb} a new password"
     end = f"{done.previous} ({done.sessions} sessions) gets in until {done.valid_until:%Y-%m-%d %H:%M:%S %Z}"
     match done.step:
         case "switch":
-            return f"{done.role}: {done.login} {verb} a new password and is in use; {end}"
+            return f"{done.role}: {done.login} {verb} a new password and {then}; {end}"
         case "finish":
             return f"{done.role}: {done.login} is in use since a rotation that did not finish; {end}"
         case _:

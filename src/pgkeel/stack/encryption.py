@@ -1,6 +1,6 @@
 """Write the migrations that encrypt or decrypt a column into the team's folder."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from pgkeel import migrations
@@ -13,6 +13,7 @@ from pgkeel.security.encryption.remains import Remains, remains, scrub
 from pgkeel.stack.connection import connect
 from pgkeel.stack.holders import holders
 from pgkeel.stack.keys import field_of
+from pgkeel.stack.protection import is_protected
 
 __all__ = ["plan_decrypt", "plan_encrypt", "remains_of", "write_migrations"]
 
@@ -43,8 +44,10 @@ def plan_decrypt(project: Project, name: str, *, index: str | None, type_: str) 
     return plan_decryption(column, index=index, type_=type_)
 
 
-def remains_of(project: Project, name: str, *, does_scrub: bool) -> tuple[Remains, ...]:
+def remains_of(project: Project, name: str, *, does_scrub: bool, report: Callable[[str], None]) -> tuple[Remains, ...]:
     """Return where older clear values of an encrypted column still lie, after its table was written anew if that is asked for.
+
+    A full backup follows the rewrite, so that those from before may expire.
 
     Raises:
         NotFound: The models have no such encrypted column.
@@ -54,6 +57,11 @@ def remains_of(project: Project, name: str, *, does_scrub: bool) -> tuple[Remain
     if does_scrub:
         with connect(project, "owner", application=_APPLICATION) as owner:
             scrub(owner, field)
+        if is_protected(project):
+            from pgkeel.stack.backups import take  # noqa: PLC0415 - needs the extra [backup]
+
+            report(f"{field.table_name} is rewritten; taking a full backup")
+            take(project, "full", report=report)
     with holders(project, _APPLICATION) as (superuser, keepers):
         return remains(superuser, field, holders=keepers)
 
