@@ -29,12 +29,12 @@ def test_a_partition_that_holds_values_of_a_key_is_named(db: Connection) -> None
     found = parts(db)
     db.execute("ALTER TABLE people ADD COLUMN note bytea")
     install(db, plan(db, [Watched("public", "people", ("password_hash",))]))
-    sealed = header_of(7) + bytes(40)
-    db.execute("INSERT INTO people (id, note) VALUES (1, %s)", [sealed])
+    for number, sealed in enumerate([header_of(7), header_of(9, by_subject=True)]):
+        db.execute("INSERT INTO people (id, note) VALUES (%s, %s)", [number, sealed + bytes(40)])
     month = f"audit partition audit.log_{clock.now():%Y_%m}"
 
-    assert found.holding(key(7)) == [month]
-    assert found.holding(key(8)) == []
+    assert [found.holding(key(number)) for number in (7, 8, 9)] == [[month], [], [month]]
+    assert found.copies_of(EncryptedField(("people",), "note", "id"), None) == []
 
 
 def test_clear_values_in_the_log_are_counted_until_their_partition_is_dropped(db: Connection) -> None:

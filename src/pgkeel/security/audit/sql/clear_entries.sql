@@ -4,6 +4,6 @@ FROM {partition} AS entry
 WHERE entry.table_name = %(table)s
   AND EXISTS (
       SELECT FROM (VALUES (entry.before ->> %(column)s), (entry.after ->> %(column)s)) AS image (value)
-      WHERE image.value <> 'changed' AND image.value NOT LIKE '\\x01%%'
+      WHERE image.value <> 'changed' AND image.value !~ '^\\x0[012]'
   )
 ORDER BY 1
