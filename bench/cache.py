@@ -26,6 +26,7 @@ from pgkeel.core.url import Url
 from pgkeel.local import choose_account, find_runtime
 from pgkeel.schema.models import Base, Post, User
 from pgkeel.schema.rows import PostRow
+from pgkeel.testing.keys import ring_for_tests
 from pgkeel.testing.servers import scratch_cluster, scratch_valkey
 
 _WAYS = 16
@@ -59,7 +60,7 @@ class _Bench:
 
     def __init__(self, url: Url, address: CacheUrl, cpu: Cpu, runner: asyncio.Runner, scale: Scale) -> None:
         self._address, self._cpu, self._runner, self._scale = address, cpu, runner, scale
-        self._database = Database(url)
+        self._database = Database(url, keys=ring_for_tests())
         self._place = url
         self._cache = Cache(address, secret=Secret.generate())
         self._redis = redis.asyncio.Redis.from_url(address.reveal())

@@ -63,13 +63,14 @@ def load_dump(database: Database, folder: Path, *, site: str = "", progress: Pro
     """
     files = {name: find_file(folder, name) for name in FILES}
     with database.transaction() as session:
-        return _Load(session, files, Site(site or folder.resolve().name), progress).run()
+        return _Load(database, session, files, Site(site or folder.resolve().name), progress).run()
 
 
 class _Load:
     """One load, in the transaction of its session."""
 
-    def __init__(self, session: Session, files: Mapping[str, Path], site: Site, progress: Progress) -> None:
+    def __init__(self, database: Database, session: Session, files: Mapping[str, Path], site: Site, progress: Progress) -> None:
+        self._database = database
         self._session = session
         self._files = files
         self._site = site
@@ -129,7 +130,8 @@ class _Load:
 
     def _insert(self, model: type[Any], rows: Iterable[tuple[Row, dict[str, Any]]]) -> None:
         for batch in _batches(rows):
-            self._inserted[model.__tablename__] += self._insert_batch(model.__table__, batch)
+            sealed = [(row, dict(self._database.sealed(model, values))) for row, values in batch]
+            self._inserted[model.__tablename__] += self._insert_batch(model.__table__, sealed)
 
     def _insert_batch(self, table: Table, batch: list[tuple[Row, dict[str, Any]]]) -> int:
         """Return how many of the rows were not there yet; when one is refused, find it and name it."""

@@ -1,6 +1,7 @@
 """Loading a dump into a real database: all or nothing, once, and readable afterwards."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -24,7 +25,7 @@ REAL = ROOT.parent / "shared/data/stackexchange/quantumcomputing"
 
 @pytest.fixture
 def database(pg_db: ScratchDatabase) -> Iterator[Database]:
-    with Database(pg_db.url("app")) as database:
+    with Database(pg_db.url("app"), keys=pg_db.keys) as database:
         yield database
 
 
@@ -139,16 +140,20 @@ def test_what_was_loaded_can_be_read(database: Database, dump: Path) -> None:
 
 
 @pytest.mark.parametrize(("argument", "code", "expected"), [("sample", 0, '"users": 14'), ("nothing-here", 2, '"broken_dump"')])
-def test_the_command_answers_with_one_json_object(pg_url: str, dump: Path, argument: str, code: int, expected: str) -> None:
-    command = [sys.executable, "-m", "examples.stackexchange.load", str(dump.parent / argument), "--url", pg_url, "--json"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+def test_the_command_answers_with_one_json_object(
+    pg_db: ScratchDatabase, dump: Path, argument: str, code: int, expected: str
+) -> None:
+    address = pg_db.url("app").reveal()
+    command = [sys.executable, "-m", "examples.stackexchange.load", str(dump.parent / argument), "--url", address, "--json"]
+    given = {"PGKEEL_SECURITY__KEY": "env:FIELD_KEY", "FIELD_KEY": pg_db.template.field_key.reveal()}
+    done = subprocess.run(command, cwd=ROOT, env=os.environ | given, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (code, "")
     assert json.loads(done.stdout)["ok"] is (code == 0)
     assert expected in done.stdout
 
 
 def test_the_votes_of_the_sample_move_from_the_default_partition_into_their_months(pg_db: ScratchDatabase, dump: Path) -> None:
-    with Database(pg_db.url("app")) as database:
+    with Database(pg_db.url("app"), keys=pg_db.keys) as database:
         load_dump(database, dump)
         with connect(pg_db.url("owner")) as connection:
             outcome = partitions.run(connection, "events")

@@ -57,6 +57,8 @@ def test_the_models_and_the_database_draw_the_same_picture(reference: Connection
 
 def test_the_models_can_be_used_right_after_create_all(created: Connection, empty_db: Url) -> None:
     with connect(empty_db) as connection:
-        row = connection.execute("INSERT INTO users (email, password_hash) VALUES ('a@b.c', '!') RETURNING role").fetchone()
+        row = connection.execute(
+            "INSERT INTO users (email, email_bidx, password_hash) VALUES ('sealed', sha256('a'), '!') RETURNING role"
+        ).fetchone()
 
     assert row == {"role": "user"}

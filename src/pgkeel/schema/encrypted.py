@@ -81,8 +81,8 @@ def _open_attributes(mapper: Mapper[Any], model: type) -> None:
         key = mapper.get_property_by_column(row_key(column.table)).key
         type.__setattr__(model, name, _Opening(getattr(model, name), key))
     if sealed:
-        event.listen(mapper, "before_insert", _seal)
-        event.listen(mapper, "before_update", _seal)
+        event.listen(mapper, "before_insert", _seal, propagate=True)
+        event.listen(mapper, "before_update", _seal, propagate=True)
 
 
 class _Opening:
@@ -119,10 +119,8 @@ def _seal(mapper: Mapper[Any], connection: Any, target: Any) -> None:  # noqa: A
 
 def _sealed_attributes(mapper: Mapper[Any]) -> dict[str, Column[Any]]:
     """Return the encrypted columns of a model by attribute."""
-    found = {attribute.key: attribute.columns[0] for attribute in mapper.column_attrs}
-    return {
-        name: column for name, column in found.items() if isinstance(column, Column) and isinstance(column.type, EncryptedType)
-    }
+    columns = [column for table in mapper.tables if isinstance(table, Table) for column in encrypted_columns(table)]
+    return {mapper.get_property_by_column(column).key: column for column in columns}
 
 
 def _key_of(mapper: Mapper[Any], target: Any) -> object:  # noqa: ANN401 - an object of the mapper

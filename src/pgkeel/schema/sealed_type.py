@@ -26,6 +26,7 @@ __all__ = [
     "cipher_of",
     "encrypted_columns",
     "encrypted_fields",
+    "indexed_column",
     "is_blind_index",
     "new_key",
     "row_key",
@@ -159,6 +160,11 @@ def encrypted_fields(tables: Iterable[Table]) -> tuple[EncryptedField, ...]:
 def is_blind_index(column: ColumnElement[Any]) -> bool:
     """Return whether a column stands only beside an encrypted one, to find its values."""
     return isinstance(column, Column) and INDEX_OF in column.info
+
+
+def indexed_column(column: Column[Any]) -> str:
+    """Return the name of the column whose values a column finds; its own where it is no blind index."""
+    return str(column.info.get(INDEX_OF, column.name))
 
 
 def row_key(table: Table) -> Column[Any]:

@@ -1,6 +1,7 @@
 """Run a project's backfills as the owner of its tables; code that they name is found in the project's folder, or has the keys."""
 
 import sys
+from functools import cache
 
 from pgkeel.core.project import Project
 from pgkeel.migrations import Options, backfill
@@ -38,7 +39,7 @@ def seal_rest(project: Project, report: Report) -> None:
 def _change(project: Project, connection: Connection, code: str) -> Change:
     """Return the function that a Backfill section names, with the keys where it seals or opens."""
     if is_ours(code):
-        return change_of(code, ensure_keys(project, connection))
+        return change_of(code, cache(lambda: ensure_keys(project, connection)))
     if str(project.root) not in sys.path:
         sys.path.insert(0, str(project.root))
     return backfill.imported(code)

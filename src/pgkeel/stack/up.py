@@ -5,8 +5,10 @@ from collections.abc import Callable
 from pgkeel.core.project import Project
 from pgkeel.migrations import project_sources
 from pgkeel.stack.background import ensure_agent
+from pgkeel.stack.connection import connect
 from pgkeel.stack.external import up_external
 from pgkeel.stack.folders import explained
+from pgkeel.stack.keys import ensure_keys
 from pgkeel.stack.layout import Layout, layout_of
 from pgkeel.stack.lock import exclusive
 from pgkeel.stack.migrate import apply_migrations, pending_migrations
@@ -56,5 +58,8 @@ def _bring_up(project: Project, layout: Layout, report: Report) -> Status:
     memory = ensure_postgres(project, layout, report)
     memory = ensure_valkey(project, layout, memory, report)
     apply_migrations(project, report)
+    if project.has_reference_schema:
+        with connect(project, "owner", application="pgkeel up") as owner:
+            ensure_keys(project, owner)
     ensure_agent(project, layout, report)
     return status(project)

@@ -1,12 +1,12 @@
 # Generated from pgkeel/access/_async/database.py by tools/unasync.py; do not edit.
 """One database handle: the pool and the three doors on it."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
 from functools import wraps
 from types import TracebackType
-from typing import Any, Concatenate, ParamSpec, Self, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar, cast, overload
 
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm.exc import StaleDataError
@@ -24,6 +24,8 @@ from pgkeel.access.counting import Scope, expect
 from pgkeel.access.errors import RetryNeeded
 from pgkeel.access.handwritten import arranged
 from pgkeel.access.retry import delay, name_of_work
+from pgkeel.access.sealing import sealed_fields
+from pgkeel.access.shape import shape_of
 from pgkeel.core.cipher import Cipher
 from pgkeel.core.config import PoolConfig
 from pgkeel.core.errors import KeelError
@@ -33,6 +35,9 @@ from pgkeel.core.url import Url
 from pgkeel.postgres import Query
 from pgkeel.schema import HasRow
 from pgkeel.schema.sealed_type import bind_keys
+
+if TYPE_CHECKING:
+    from pgkeel.security._sync.identity import Identity
 
 __all__ = ["Database"]
 
@@ -79,6 +84,8 @@ class Database:
         self._repositories = Repositories(self._driver.dialect, cursor_key or Secret.generate())
         self._known: dict[object, Repository[Any]] = {}
         self._engine: Engine | None = None
+        self._keys = keys
+        self._identity: Identity | None = None
 
     def open(self) -> Self:
         """Open the pool's first connections.
@@ -107,6 +114,19 @@ class Database:
         if known is None:
             known = self._known[model] = self._repositories.on(self._runner, model)
         return cast("Repository[R]", known)
+
+    def sealed(self, model: HasRow[R], fields: Mapping[str, object], /) -> Mapping[str, Any]:
+        """Return the fields of a row as a statement of your own writes them: encrypted ones sealed, with its id and its digests."""
+        return sealed_fields(shape_of(model), fields, self._driver.dialect)
+
+    @property
+    def identity(self) -> "Identity":
+        """Accounts, logins, sessions and roles on the design's tables; another policy takes an `Identity` of its own."""
+        if self._identity is None:
+            from pgkeel.security._sync.identity import Identity  # noqa: PLC0415 - pgkeel[security] only where it is used
+
+            self._identity = Identity(self, keys=self._keys)
+        return self._identity
 
     @contextmanager
     def transaction(

@@ -21,8 +21,12 @@ def is_ours(code: str) -> bool:
     return code.startswith(CODE)
 
 
-def change_of(code: str, ring: KeyRing) -> Change:
+def change_of(code: str, ring: KeyRing | Callable[[], KeyRing]) -> Change:
     """Return what seals, or opens, the rows of a batch.
+
+    Args:
+        code: As the Backfill section says it.
+        ring: The keys, or what gives them when a row needs them.
 
     Raises:
         NotFound: The code is not one that `security encrypt` writes.
@@ -33,7 +37,6 @@ def change_of(code: str, ring: KeyRing) -> Change:
         raise NotFound(f"the backfill's code {code[:80]} is not known", hint="`pgkeel security encrypt` writes it")
     *table, column, key = names
     field = EncryptedField(tuple(table), column, key, None if form == "none" else form)
-    cipher = ring.field(field.table_name, column)
     act = _seal if verb == "encrypt" else _open
     added = f"{column}_sealed" if verb == "encrypt" else f"{column}_clear"
 
@@ -41,8 +44,11 @@ def change_of(code: str, ring: KeyRing) -> Change:
         if not _has_column(connection, field, added):
             return 0  # the switch is done: nothing was left
         rows = _query("unsealed_rows", field, added).rows(connection, lo=lo, hi=hi)
+        if not rows:
+            return 0
         load(__name__, "resealing").scalar(connection)
-        return act(connection, field, cipher, rows)
+        keys = ring if isinstance(ring, KeyRing) else ring()
+        return act(connection, field, keys.field(field.table_name, column), rows)
 
     return change
 
@@ -56,13 +62,13 @@ def _seal(connection: Connection, field: EncryptedField, cipher: FieldCipher, ro
         digests = [cipher.written(normal_form(field.index, row["clear"])) for row in rows]
         values |= {"digests": [now for now, _ in digests], "next_digests": [then for _, then in digests]}
     query = _query("seal" if field.index is None else "seal_indexed", field, f"{field.column}_sealed")
-    return query.run(connection, **values) if rows else 0
+    return query.run(connection, **values)
 
 
 def _open(connection: Connection, field: EncryptedField, cipher: FieldCipher, rows: list[dict[str, Any]]) -> int:
     clear = [cipher.open(row["key"], row["clear"]).decode() for row in rows]
     query = _query("unseal", field, f"{field.column}_clear")
-    return query.run(connection, keys=[row["key"] for row in rows], clear=clear) if rows else 0
+    return query.run(connection, keys=[row["key"] for row in rows], clear=clear)
 
 
 def _has_column(connection: Connection, field: EncryptedField, column: str) -> bool:
