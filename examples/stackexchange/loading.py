@@ -128,7 +128,7 @@ class _Load:
                 known.add(identity)
                 yield row, self._site.role(badge, name)
 
-    def _insert(self, model: type[Any], rows: Iterable[tuple[Row, dict[str, Any]]]) -> None:
+    def _insert(self, model: Any, rows: Iterable[tuple[Row, dict[str, Any]]]) -> None:  # noqa: ANN401 - one of the models
         for batch in _batches(rows):
             sealed = [(row, dict(self._database.sealed(model, values))) for row, values in batch]
             self._inserted[model.__tablename__] += self._insert_batch(model.__table__, sealed)

@@ -85,7 +85,7 @@ class Threaded:
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._inner, name)
-        if name in {"repository", "with_deleted"}:
+        if name in {"include", "repository", "with_deleted"}:
             return lambda *given: Threaded(found(*given))
         if name == "transaction":
             return lambda **options: _transaction(found, options)

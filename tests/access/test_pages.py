@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from pgkeel.access import InvalidCursor
+from pgkeel.access.page import Total
 from pgkeel.core.errors import UsageError
 from pgkeel.core.secret import Secret
 from pgkeel.schema.models import Comment, Post, User
@@ -133,3 +134,38 @@ async def test_a_limit_is_a_positive_number(db: Any, limit: Any) -> None:
 async def test_a_page_of_nothing_is_empty(db: Any) -> None:
     page = await db.repository(Post).page(Post.id == uuid4())
     assert (page.rows, page.next, page.previous) == ((), None, None)
+
+
+async def test_a_page_by_its_number_says_how_many_there_are(db: Any) -> None:
+    await fill(db, 23)
+    posts = db.repository(Post)
+    whole = [row.id for row in await posts.filter(order_by=Post.title)]
+    pages = [await posts.offset_page(order_by=Post.title, number=number, size=10) for number in (1, 2, 3, 4)]
+    assert [row.id for page in pages for row in page.rows] == whole
+    assert (pages[0].total.value, pages[0].total.is_exact, pages[0].pages) == (23, True, 3)
+    with pytest.raises(UsageError, match="100,000"):
+        await posts.offset_page(number=100_001, size=2)
+    with pytest.raises(UsageError):
+        await posts.offset_page(number=0)
+
+
+async def test_rows_are_counted_to_a_cap_and_estimated_beyond(db: Any) -> None:
+    await fill(db, 30)
+    posts = db.repository(Post)
+    assert await posts.count_up_to(Post.title == "t0", cap=10) == Total(5, is_exact=True)
+    estimate = await posts.count_up_to(cap=10)
+    assert not estimate.is_exact
+    assert estimate.value >= 11
+
+
+async def test_an_ordering_without_an_index_is_told_with_the_index_that_it_lacks(db: Any) -> None:
+    author = await fill(db)
+    posts = db.repository(Post)
+    assert (await posts.ordering_index()).names == ("posts_pkey",)
+    served = await posts.ordering_index(Post.user_id == author, order_by=Post.created_at.desc())
+    assert (bool(served), served.names) == (True, ("idx_posts_user_id",))
+    lacking = await posts.ordering_index(order_by=[Post.title.desc(), Post.published_at.asc().nulls_first()])
+    assert not lacking
+    assert lacking.advice == (
+        "CREATE INDEX CONCURRENTLY idx_posts_title_published_at_id ON posts (title DESC, published_at NULLS FIRST, id)"
+    )

@@ -7,11 +7,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from pgkeel.access import StatementFailed, select_statements
+from pgkeel.access import StatementFailed, search_statements
 from pgkeel.access._drivers.asyncpg_driver import AsyncpgDriver
+from pgkeel.access.index_check import MissingIndex
 from pgkeel.access.shape import shape_of
 from pgkeel.access.statements import Statements
 from pgkeel.core.errors import UsageError
+from pgkeel.core.strict import set_strict
 from pgkeel.core.url import Url
 from pgkeel.postgres import connect
 from pgkeel.schema.models import Post, User
@@ -40,16 +42,61 @@ async def test_a_model_without_the_index_has_no_search(db: Any) -> None:
 
 
 @pytest.mark.majors
-def test_the_search_uses_the_designs_index(url: Url) -> None:
-    query, values = select_statements.search(
-        Statements(shape_of(Post), AsyncpgDriver(url).dialect), "quantum", 10, [], with_deleted=False
-    )
+@pytest.mark.parametrize("kind", [search_statements.search, search_statements.hits])
+def test_the_search_uses_the_designs_index(url: Url, kind: Any) -> None:
+    statements = Statements(shape_of(Post), AsyncpgDriver(url).dialect)
+    wanted, name = search_statements.declared(statements.shape, None)
+    query, values = kind(statements, wanted, "quantum", 10, [], prefix=False, with_deleted=False)
     with connect(url) as connection:
         connection.execute("SET enable_seqscan = off")
         connection.execute(f"PREPARE search AS {query.sql}")
-        text = ", ".join(f"'{value}'" for value in values)
+        text = ", ".join(
+            connection.execute("SELECT quote_literal(%(v)s::text) AS q", {"v": v}).fetchall()[0]["q"] for v in query.bind(values)
+        )
         plan = connection.execute(f"EXPLAIN EXECUTE search({text})").fetchall()
-    assert "idx_posts_search" in str(plan)
+    assert name == "idx_posts_search"
+    assert name in str(plan)
+
+
+@pytest.mark.majors
+async def test_hits_show_the_words_marked_and_everything_else_escaped(db: Any) -> None:
+    author, posts = await author_of(db), db.repository(Post)
+    await posts.insert(user_id=author, title="Salt", content="<script>alert(1)</script> a quantum of salt & pepper")
+    (hit,) = await posts.search_hits("quantum")
+    assert hit.row.title == "Salt"
+    assert hit.rank > 0
+    assert "<mark>quantum</mark>" in hit.headline
+    assert "<script>" not in hit.headline
+    assert "&amp;" in hit.headline
+
+
+async def test_the_last_word_may_have_just_begun(db: Any) -> None:
+    author, posts = await author_of(db), db.repository(Post)
+    key = await posts.insert(user_id=author, title="Quantum computing", content="c")
+    assert [row.id for row in await posts.search("quantum comp", prefix=True)] == [key]
+    assert [hit.row.id for hit in await posts.search_hits("qua", prefix=True)] == [key]
+    for nothing in ("", "  ", "& | !", "zzz'); DROP TABLE posts; --", "comp quan", "quantum:* & !x"):
+        assert await posts.search(nothing, prefix=True) == []
+
+
+async def test_a_language_that_is_not_declared_is_refused(db: Any) -> None:
+    with pytest.raises(UsageError, match="german"):
+        await db.repository(Post).search("x", language="german")
+
+
+async def test_a_search_without_its_index_is_refused_in_tests_and_only_warned_about_in_production(db: Any, url: Url) -> None:
+    with connect(url) as connection:
+        connection.execute("DROP INDEX idx_posts_search")
+    posts = db.repository(Post)
+    for _ in range(2):
+        with pytest.raises(MissingIndex, match="idx_posts_search") as caught:
+            await posts.search("quantum")
+    assert "migrate diff" in caught.value.hint
+    set_strict(False)
+    try:
+        assert await posts.search("quantum") == []
+    finally:
+        set_strict(None)
 
 
 async def test_hand_written_sql_fills_structs_dicts_and_plain_values(db: Any) -> None:

@@ -13,6 +13,7 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 __all__ = ["Compiled", "Expressions", "compile_statement"]
 
 T_co = TypeVar("T_co", covariant=True)
+U = TypeVar("U")
 Processor = Callable[[Any], Any] | None
 _NUMERIC, _FLOAT = 1700, 701
 _ANY: Mapping[Any, Callable[..., ColumnElement[bool]]] = {
@@ -55,6 +56,10 @@ class Compiled(Generic[T_co]):
             return [self._processed(record) for record in records]
         into = self._into
         return [into(*record) for record in records]
+
+    def prefixed(self, prefix: str, into: Callable[..., U]) -> "Compiled[U]":
+        """Return a statement that begins with a fixed text, takes the same values and gives other rows."""
+        return Compiled(prefix + self.sql, self._order, {}, into, self.doing)
 
     @staticmethod
     def _as_they_are(values: Sequence[object]) -> Sequence[object]:

@@ -3,14 +3,14 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
-from sqlalchemy import ARRAY, ColumnElement, bindparam, func, select
+from sqlalchemy import ARRAY, ColumnElement, bindparam, func, literal_column, select
 from sqlalchemy.sql.elements import ClauseElement
 
 from pgkeel.access.compiled import Compiled
 from pgkeel.access.ordering import Order, after, clause
 from pgkeel.access.statements import Bound, Statements, record, scalar
 
-__all__ = ["aggregate", "count", "filtered", "get", "get_many", "page", "search"]
+__all__ = ["aggregate", "count", "filtered", "get", "get_many", "matching", "offset_page", "page"]
 
 R = TypeVar("R")
 
@@ -77,19 +77,48 @@ def filtered(
     return statements.filtered(("filter", orders, limit is None, with_deleted), conditions, build, verb="filter", named=named)
 
 
-def search(
-    statements: Statements[R], text: str, limit: int, conditions: Sequence[ColumnElement[bool]], with_deleted: bool
+def offset_page(
+    statements: Statements[R],
+    orders: tuple[Order, ...],
+    place: tuple[int, int],
+    conditions: Sequence[ColumnElement[bool]],
+    *,
+    with_deleted: bool,
 ) -> Bound[R]:
-    """Return rows whose text matches, best first, through the model's index expression."""
+    """Return rows in an order, so many from a number on."""
+    limit, offset = place
 
     def build(fixed: list[Any]) -> ClauseElement:
-        vector = statements.shape.search_vector()
-        query = func.websearch_to_tsquery(statements.shape.search_language(), bindparam("text"))
-        chosen = statements.rows([vector.op("@@")(query), *fixed, *statements.scope(with_deleted)])
-        ranked = chosen.order_by(func.ts_rank(vector, query).desc(), *statements.shape.primary)
-        return ranked.limit(bindparam("rows"))
+        chosen = statements.rows([*fixed, *statements.scope(with_deleted)])
+        ordered = chosen.order_by(*(clause(statements.shape, order) for order in orders))
+        return ordered.limit(bindparam("rows")).offset(bindparam("skipped"))
 
-    return statements.filtered(("search", with_deleted), conditions, build, verb="search", named={"text": text, "rows": limit})
+    named: dict[str, object] = {"rows": limit, "skipped": offset}
+    return statements.filtered(("offset_page", orders, with_deleted), conditions, build, verb="offset_page", named=named)
+
+
+def matching(
+    statements: Statements[R], conditions: Sequence[ColumnElement[bool]], cap: int | None, *, with_deleted: bool
+) -> Bound[int]:
+    """Return how many rows meet all conditions, counted to a cap; without one, a statement whose plan estimates it."""
+    found: ColumnElement[Any] = literal_column("1")
+    counted = func.count()
+
+    def build(fixed: list[Any]) -> ClauseElement:
+        chosen = select(found).select_from(statements.shape.table).where(*fixed, *statements.scope(with_deleted))
+        if cap is None:
+            return chosen
+        return select(counted).select_from(chosen.limit(bindparam("cap")).subquery("capped"))
+
+    return statements.filtered(
+        ("matching", cap is None, with_deleted),
+        conditions,
+        build,
+        verb="count_up_to",
+        named={} if cap is None else {"cap": cap},
+        columns=lambda _: [counted],
+        into=scalar,
+    )
 
 
 def aggregate(

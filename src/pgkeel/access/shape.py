@@ -1,19 +1,19 @@
 """What the statements need to know about a model, read once from its mapping."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 import msgspec
 import sqlalchemy
-from sqlalchemy import Column, ColumnElement, Table, UniqueConstraint
+from sqlalchemy import Column, Table, UniqueConstraint
 from sqlalchemy.orm import Mapper
-from sqlalchemy.sql.elements import ClauseElement
 
 from pgkeel.core.errors import UsageError
 from pgkeel.schema import HasRow
 from pgkeel.schema.mixins import deleted_status
 from pgkeel.schema.row_fields import fields_of, row_class
 from pgkeel.schema.sealed_type import encrypted_columns, indexed_column
+from pgkeel.schema.search import Search, searches_of
 
 __all__ = ["Shape", "shape_of", "suggestion"]
 
@@ -24,6 +24,7 @@ class Shape(msgspec.Struct, Generic[R], frozen=True):
     """A model as its table, the struct of its rows, and the columns with a meaning.
 
     Attributes:
+        model: The model.
         name: The model's name, for errors.
         table: Its table.
         row: The struct of a row.
@@ -35,8 +36,13 @@ class Shape(msgspec.Struct, Generic[R], frozen=True):
         deleted_at: The column of a soft delete, or None.
         deleted_status: What `status` becomes with it, or None.
         version: The column of the optimistic lock, or None.
+        key_type: The Python type of a key of one column; None where there is no such type.
+        key_of: Returns the key of a row.
+        dependents: Tables whose rows change with those of this one: by soft delete, or by foreign keys when a row is deleted.
+        searches: Language → its full-text search and the name of the index.
     """
 
+    model: type
     name: str
     table: Table
     row: type[R]
@@ -48,6 +54,10 @@ class Shape(msgspec.Struct, Generic[R], frozen=True):
     deleted_at: Column[Any] | None
     deleted_status: str | None
     version: Column[Any] | None
+    key_type: type | None
+    key_of: Callable[[object], tuple[object, ...]]
+    dependents: tuple[str, ...]
+    searches: Mapping[str, tuple[Search, str]]
 
     def column(self, name: str) -> Column[Any]:
         """Return the column that a caller named.
@@ -68,23 +78,6 @@ class Shape(msgspec.Struct, Generic[R], frozen=True):
         unique = [key for key in self.table.constraints if isinstance(key, UniqueConstraint)]
         named = [tuple(column.name for column in key.columns) for key in unique]
         return next((columns for columns in named if constraint == f"{self.table.name}_{'_'.join(columns)}_key"), ())
-
-    def search_vector(self) -> ColumnElement[Any]:
-        """Return the expression of the model's full-text index, word for word, so that the index is used.
-
-        Raises:
-            UsageError: The model has no GIN index on `to_tsvector(…)`.
-        """
-        for index in self.table.indexes:
-            for expression in index.expressions:
-                if isinstance(expression, ClauseElement) and "to_tsvector(" in str(expression):
-                    return sqlalchemy.literal_column(str(expression))
-        raise UsageError(f"{self.name} has no full-text index", hint="add a GIN index on to_tsvector('english', …)")
-
-    def search_language(self) -> ColumnElement[Any]:
-        """Return the text search configuration that the index was made with, as it stands there."""
-        inside = str(self.search_vector()).partition("to_tsvector(")[2]
-        return sqlalchemy.literal_column(inside.partition(",")[0].strip())
 
 
 def suggestion(name: str, known: Mapping[str, object]) -> str:
@@ -110,16 +103,46 @@ def shape_of(model: HasRow[R]) -> Shape[R]:
     names: dict[str, Column[Any]] = {attribute.key: table.c[attribute.columns[0].name] for attribute in mapper.column_attrs}
     names |= {column.name: column for column in table.c} | {field.name: table.c[field.column] for field in fields}
     primary = tuple(table.primary_key.columns)
+    key = (table.c["id"],) if "id" in table.c else primary
     return Shape(
+        model=kind,
         name=kind.__name__,
         table=table,
         row=row_class(kind),
         columns=tuple(table.c[field.column] for field in fields),
         names=names,
         encrypted=encrypted_columns(table),
-        key=(table.c["id"],) if "id" in table.c else primary,
+        key=key,
         primary=primary,
         deleted_at=table.c.get("deleted_at"),
         deleted_status=deleted_status(table),
         version=table.c.get("version"),
+        key_type=_key_type(key),
+        key_of=_key_reader([next(field.name for field in fields if field.column == column.name) for column in key]),
+        dependents=_dependents(table),
+        searches=searches_of(kind, table),
     )
+
+
+def _dependents(table: Table) -> tuple[str, ...]:
+    """Return the tables that point to this one, near or far: soft delete and the actions of foreign keys follow them."""
+    found, waiting = {table.fullname: table}, [table]
+    while waiting:
+        parent = waiting.pop()
+        for child in table.metadata.tables.values():
+            carries = any(key.references(parent) for column in child.c for key in column.foreign_keys)
+            if carries and child.fullname not in found:
+                found[child.fullname] = child
+                waiting.append(child)
+    return tuple(name for name in found if name != table.fullname)
+
+
+def _key_type(key: Sequence[Column[Any]]) -> type | None:
+    try:
+        return key[0].type.python_type if len(key) == 1 else None
+    except NotImplementedError:
+        return None
+
+
+def _key_reader(names: Sequence[str]) -> Callable[[object], tuple[object, ...]]:
+    return lambda row: tuple(getattr(row, name) for name in names)

@@ -1,14 +1,15 @@
 """Compiled statements of one model, kept and found again; `*_statements` write them."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
-from sqlalchemy import BindParameter, ColumnElement, Select, bindparam, select
+from sqlalchemy import BindParameter, ColumnElement, FromClause, Select, bindparam, select
 from sqlalchemy.engine import Dialect
 from sqlalchemy.sql.elements import ClauseElement
 
 from pgkeel.access.compiled import Compiled, Expressions, compile_statement
 from pgkeel.access.shape import Shape
+from pgkeel.core.errors import UsageError
 
 __all__ = ["Bound", "Statements", "record", "scalar"]
 
@@ -29,13 +30,27 @@ def record(*values: object) -> tuple[object, ...]:
 
 
 class Statements(Generic[R]):
-    """Compiled statements of one model, found again by what makes them differ."""
+    """Compiled statements of one model, found again by what makes them differ.
+
+    Attributes:
+        shape: The model.
+        dialect: The driver's.
+        result: The columns of a row, as they are selected.
+        into: What a record of them becomes.
+        source: What they are selected from.
+        seen: Indexes that were looked for in the database already.
+    """
 
     def __init__(self, shape: Shape[R], dialect: Dialect) -> None:
         """Start with none."""
         self.shape = shape
         self.dialect = dialect
+        self.result: tuple[ColumnElement[Any], ...] = shape.columns
+        self.into: Callable[..., Any] = shape.row
+        self.source: FromClause = shape.table
+        self.seen: set[str] = set()
         self._known: dict[Any, Any] = {}
+        self._gatherers: dict[bool, object] = {}
 
     def compiled(
         self,
@@ -74,10 +89,20 @@ class Statements(Generic[R]):
             fixed, replaced = given.fixed()
             parameters: list[str | BindParameter[Any]] = [replaced.get(each, each) for each in given.parameters]
             chosen = None if columns is None else columns(fixed)
-            known = self._compile(build(fixed), [*names, *parameters], verb, chosen, into)
+            statement = build(fixed)
+            self._refuse_product(statement)
+            known = self._compile(statement, [*names, *parameters], verb, chosen, into)
             if given.key is not None:
                 self._keep(full, known)
         return known, [*names.values(), *given.values()]
+
+    def _refuse_product(self, statement: ClauseElement) -> None:
+        """Refuse a condition on another model's columns, which would pair each row with all rows there."""
+        sources = statement.get_final_froms() if isinstance(statement, Select) else []
+        if len(sources) > 1:
+            raise UsageError(
+                f"{self.shape.name} is filtered by columns of another table", hint="Post.user.has(User.status == 'active')"
+            )
 
     def _compile(
         self,
@@ -90,16 +115,29 @@ class Statements(Generic[R]):
         return compile_statement(
             statement,
             names,
-            columns=self.shape.columns if columns is None else columns,
-            into=into or self.shape.row,
+            columns=self.result if columns is None else columns,
+            into=into or self.into,
             dialect=self.dialect,
             doing=f"{self.shape.name}.{verb}",
         )
 
-    def _keep(self, key: object, statement: Compiled[Any]) -> None:
+    def _keep(self, key: object, statement: object) -> None:
         if len(self._known) >= _MOST:
             self._known.clear()
         self._known[key] = statement
+
+    def gatherer(self, make: Callable[[], T], with_deleted: bool) -> T | None:
+        """Return what joins reads by key: one for all repositories of the model; None when the key is no single plain value."""
+        if self.shape.key_type is None:
+            return None
+        return cast("T", self._gatherers.setdefault(with_deleted, make()))
+
+    def joined(self, relations: Sequence[Any], make: Callable[["Statements[R]", Sequence[Any]], T]) -> T:
+        """Return the statements that read relations, too, made once for each choice of them."""
+        key = ("joined", *(relation.attribute.key for relation in relations))
+        if key not in self._known:
+            self._keep(key, make(self, relations))
+        return cast("T", self._known[key])
 
     def scope(self, with_deleted: bool) -> list[ColumnElement[bool]]:
         """Return the condition that hides soft-deleted rows, where there is one."""
@@ -116,4 +154,4 @@ class Statements(Generic[R]):
 
     def rows(self, conditions: Iterable[ColumnElement[bool]]) -> Select[Any]:
         """Return `SELECT row FROM table WHERE conditions`."""
-        return select(*self.shape.columns).select_from(self.shape.table).where(*conditions)
+        return select(*self.result).select_from(self.source).where(*conditions)

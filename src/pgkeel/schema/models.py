@@ -15,6 +15,7 @@ from pgkeel.schema.ddl import Trigger, after_create, before_drop, bring_triggers
 from pgkeel.schema.encrypted import Encrypted
 from pgkeel.schema.mixins import Identified, SoftDeleted, TimeOrdered, Timestamped, Versioned
 from pgkeel.schema.naming import new_metadata
+from pgkeel.schema.search import Search
 from pgkeel.schema.types import TYPES, CreatedAt, Money, Status
 
 if TYPE_CHECKING:
@@ -159,8 +160,8 @@ class Post(Base, TimeOrdered, Timestamped, Versioned, SoftDeleted):
         Index("idx_posts_user_status", "user_id", "status"),
         Index("idx_posts_user_id", "user_id", text("created_at DESC"), text("id DESC")),
         Index("idx_posts_published", text("published_at DESC"), text("id DESC"), postgresql_where=text("status = 'published'")),
-        Index("idx_posts_search", text("to_tsvector('english', title || ' ' || content)"), postgresql_using="gin"),
     )
+    __search__: ClassVar[tuple[Search, ...]] = (Search(("title", "content"), "english"),)
     __soft_delete__ = {"comments.post_id": "delete"}  # noqa: RUF012 - declared as ClassVar by SoftDeleted
     if TYPE_CHECKING:
         __row__: ClassVar[type[PostRow]]

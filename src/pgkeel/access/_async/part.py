@@ -1,36 +1,38 @@
 """What every part of a repository rests on: one way to read a row by its key, and one way to write.
 
-A cache goes in front of `_by_key` and around `_write…`: each write says which keys of the model's table it touches.
+A cache goes in front of `_by_key` and `_fetch`; each write says which rows it touches to `Runner.announced`, and so to it.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy.engine import Dialect
 
 from pgkeel.access import select_statements
 from pgkeel.access._async.runner import Runner
+from pgkeel.access._colour.asynchronous import Gatherer
 from pgkeel.access.batch import Batch
 from pgkeel.access.compiled import Compiled
 from pgkeel.access.cursor import CursorCodec
 from pgkeel.access.errors import Constraint, InvalidValue, NotFound
 from pgkeel.access.ordering import Order, OrderBy, order_of
 from pgkeel.access.statements import Statements
+from pgkeel.access.touched import Touched
 from pgkeel.core.errors import UsageError
 from pgkeel.core.secret import Secret
 
-__all__ = ["Part", "Touched"]
+__all__ = ["Keys", "Part"]
 
 R_co = TypeVar("R_co", covariant=True)
 T = TypeVar("T")
-Touched = Iterable[tuple[object, ...]] | None
-"""The keys that a write touches; None when they are not known before it: then any row of the table may change."""
+Keys = Collection[tuple[object, ...]] | None
+"""The keys of the rows that a write touches; None when they are not known before it: then any row of the table may change."""
 
 
 class Part(Generic[R_co]):
     """A model, the statements of its repository, and the runner that carries them out."""
 
-    __slots__ = ("_get", "_orders", "_runner", "_secret", "_shape", "_statements", "_with_deleted")
+    __slots__ = ("_gatherer", "_get", "_key_type", "_orders", "_runner", "_secret", "_shape", "_statements", "_with_deleted")
 
     def __init__(self, runner: Runner, statements: Statements[R_co], secret: Secret, *, with_deleted: bool = False) -> None:
         """Take part in a database; `Database.repository` makes these."""
@@ -40,42 +42,87 @@ class Part(Generic[R_co]):
         self._secret = secret
         self._with_deleted = with_deleted
         self._get: Compiled[R_co] | None = None
+        self._gatherer = statements.gatherer(Gatherer[Any], with_deleted) if runner.is_autocommit else None
+        self._key_type = self._shape.key_type or object
         self._orders: dict[object, tuple[tuple[Order, ...], CursorCodec]] = {}
 
     @property
     def _dialect(self) -> Dialect:
         return self._runner.pool.driver.dialect
 
+    async def _fetch(self, query: Compiled[R_co], values: Sequence[object]) -> list[R_co]:
+        """Return the rows of a statement: the one place that reads rows by anything but their key."""
+        return await self._runner.all(query, values)
+
     async def _by_key(self, key: tuple[object, ...]) -> R_co | None:
         """Return the row with this key: the one place that reads one row by its key."""
+        gatherer = self._gatherer
+        if gatherer is None or not isinstance(key[0], self._key_type):
+            return await self._read_one(key)
+        return await gatherer.read(key, self._read_one, self._read_many)
+
+    async def _read_one(self, key: tuple[object, ...]) -> R_co | None:
         query = self._get
         if query is None:
             query = self._get = select_statements.get(self._statements, self._with_deleted)
         return await self._runner.one(query, key)
 
-    async def _write(self, query: Compiled[T], values: Sequence[object], touched: Touched) -> Any:  # noqa: ANN401, ARG002 - T or None; a cache reads `touched`
-        """Run a statement that writes at most one row, and return what it returns."""
+    async def _read_many(self, keys: list[tuple[object, ...]]) -> Mapping[tuple[object, ...], R_co]:
+        query = select_statements.get_many(self._statements, self._with_deleted)
+        rows = await self._fetch(query, ([key for (key,) in keys],))
+        return {self._shape.key_of(self._own_row(row)): row for row in rows}
+
+    def _own_row(self, row: Any) -> object:  # noqa: ANN401 - a row, with what was included
+        """Return the model's own row of an answer."""
+        return row
+
+    async def _write(self, query: Compiled[Any], values: Sequence[object], keys: Keys, *, spreads: bool = False) -> Any:  # noqa: ANN401 - a row, or None
+        """Run a statement that writes at most one row, and return what it returns.
+
+        Args:
+            query: The statement.
+            values: Its values.
+            keys: Which rows that are there it touches.
+            spreads: Whether triggers and foreign keys may carry it on to other tables.
+        """
         try:
-            return await self._runner.one(query, values)
+            if not self._runner.hooks:
+                return await self._runner.one(query, values)
+            return await self._runner.announced(self._touched(keys, spreads=spreads), lambda: self._runner.one(query, values))
         except Constraint as err:
             raise self._named(err) from None
 
-    async def _write_all(self, query: Compiled[T], values: Sequence[object], touched: Touched) -> list[T]:  # noqa: ARG002 - a cache reads it
-        """Run a statement that writes rows, and return what it returns."""
+    async def _write_all(self, query: Compiled[T], values: Sequence[object], keys: Keys, *, spreads: bool = False) -> list[T]:
+        """Run a statement that writes rows, and return what it returns; as `_write`."""
         try:
-            return await self._runner.all(query, values)
+            return await self._runner.announced(self._touched(keys, spreads=spreads), lambda: self._runner.all(query, values))
         except Constraint as err:
             raise self._named(err) from None
 
     async def _copy(self, batch: Batch, doing: str) -> int:
         """Write new rows by COPY; it touches no row that is there."""
+        place = (batch.table, batch.columns, batch.types)
+        touched = self._touched((), spreads=False)
         try:
-            return await self._runner.copy(batch.table, batch.columns, batch.types, batch.records(), doing)
+            return await self._runner.announced(touched, lambda: self._runner.copy(*place, batch.records(), doing))
         except Constraint as err:
             raise self._named(err) from None
         except InvalidValue as err:
             err.row = batch.given - 1 if err.row is None else err.row  # the driver refused what it had read last
             raise
+
+    def _touched(self, keys: Keys, *, spreads: bool) -> Touched:
+        """Return what a write says of itself to those who keep copies of rows."""
+        touched, table = Touched(), self._shape.table.fullname
+        if keys is None or (keys and self._shape.key != self._shape.primary):
+            touched.every_row(table)
+        else:
+            touched.table(table)
+            for key in keys:
+                touched.row(table, *key)
+        for other in self._shape.dependents if spreads else ():
+            touched.every_row(other)
+        return touched
 
     def _named(self, error: Constraint) -> Constraint:
         error.columns = error.columns or self._shape.columns_of(error.constraint)

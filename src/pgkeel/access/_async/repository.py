@@ -1,23 +1,47 @@
 """The first door: rows of one model, read as frozen structs and written one statement at a time."""
 
-from typing import TypeVar
+from collections.abc import Sequence
+from typing import Any, TypeVar, overload
+
+from sqlalchemy.orm import Mapped
 
 from pgkeel.access._async.bulk import Bulk
+from pgkeel.access._async.included import Included
 from pgkeel.access._async.pages import Pages
-from pgkeel.access._async.reads import Reads
 from pgkeel.access._async.reports import Reports
 from pgkeel.access._async.searches import Searches
 from pgkeel.access._async.writes import Writes
+from pgkeel.access.joins import relation_of
+from pgkeel.schema import HasRow
 
 __all__ = ["Repository"]
 
 R_co = TypeVar("R_co", covariant=True)
+I = TypeVar("I")  # noqa: E741 - what is included
 
 
-class Repository(Reads[R_co], Pages[R_co], Searches[R_co], Reports[R_co], Writes[R_co], Bulk[R_co]):
+class Repository(Pages[R_co], Searches[R_co], Reports[R_co], Writes[R_co], Bulk[R_co]):
     """Reads and writes the rows of one model; soft-deleted rows are invisible unless asked for by `with_deleted`."""
 
     __slots__ = ()
+
+    @overload
+    def include(self, relation: Mapped[Sequence[HasRow[I]]], /) -> "Included[R_co, list[I]]": ...
+    @overload
+    def include(self, relation: Mapped[HasRow[I]], /) -> "Included[R_co, I]": ...
+    @overload
+    def include(self, relation: Mapped[HasRow[I] | None], /) -> "Included[R_co, I | None]": ...
+    def include(self, relation: Any, /) -> "Included[Any, Any]":
+        """Return reads of rows together with the rows that they are related to, as tuples.
+
+        `posts.include(Post.user).include(Post.comments)` reads `(PostRow, UserRow, [CommentRow, …])` in two statements: one
+        related row comes by a join, many come by one more statement for all rows of an answer.
+
+        Raises:
+            UsageError: It is no relationship of this model.
+        """
+        relations = [relation_of(self._shape, relation)]
+        return Included(self._runner, self._statements, self._secret, relations, with_deleted=self._with_deleted)
 
     def with_deleted(self) -> "Repository[R_co]":
         """Return the same repository with soft-deleted rows visible."""

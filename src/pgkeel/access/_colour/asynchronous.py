@@ -6,9 +6,10 @@ from typing import Generic, TypeVar
 
 from sqlalchemy.util import await_only as wait_for
 
+from pgkeel.access._colour.gathering import Gatherer
 from pgkeel.core.clock import monotonic
 
-__all__ = ["IS_ASYNC", "Bell", "Crew", "Lock", "Waiter", "current", "name_of", "now", "pause", "wait_for"]
+__all__ = ["IS_ASYNC", "Bell", "Crew", "Gatherer", "Lock", "Waiter", "current", "name_of", "now", "pause", "wait_for"]
 
 T = TypeVar("T")
 

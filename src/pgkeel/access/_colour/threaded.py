@@ -7,9 +7,10 @@ from typing import Generic, TypeVar
 
 from pgkeel.core.clock import monotonic, sleep
 
-__all__ = ["IS_ASYNC", "Bell", "Crew", "Lock", "Waiter", "current", "name_of", "now", "pause", "wait_for"]
+__all__ = ["IS_ASYNC", "Bell", "Crew", "Gatherer", "Lock", "Waiter", "current", "name_of", "now", "pause", "wait_for"]
 
 T = TypeVar("T")
+Key = tuple[object, ...]
 
 Lock = threading.Lock
 
@@ -103,6 +104,16 @@ class Crew:
         deadline = monotonic() + seconds
         for thread in list(self._threads):
             thread.join(max(0.0, deadline - monotonic()))
+
+
+class Gatherer(Generic[T]):
+    """Nothing to gather: each thread reads for itself."""
+
+    __slots__ = ()
+
+    def read(self, key: Key, one: Callable[[Key], T | None], many: object) -> T | None:  # noqa: ARG002 - the other colour's signature
+        """Return the row of a key."""
+        return one(key)
 
 
 def current() -> object:

@@ -145,7 +145,7 @@ class Bulk(Part[R_co]):
     def _by_keys(self, query: Compiled[K], keys: Iterable[K]) -> list[K]:
         single_key(self._shape)
         given = list(keys)
-        return self._write_all(query, (given,), [(key,) for key in given])
+        return self._write_all(query, (given,), [(key,) for key in given], spreads=True)
 
 
 def _require(names: Sequence[str], wanted: Iterable[str]) -> None:

@@ -116,7 +116,7 @@ class Database:
         return cast("Repository[R]", known)
 
     def sealed(self, model: HasRow[R], fields: Mapping[str, object], /) -> Mapping[str, Any]:
-        """Return the fields of a row as a statement of your own writes them: encrypted ones sealed, with its id and its digests."""
+        """Return the fields of a row as your own statement writes them: encrypted ones sealed, with its id and its digests."""
         return sealed_fields(shape_of(model), fields, self._driver.dialect)
 
     @property

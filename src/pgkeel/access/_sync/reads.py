@@ -7,7 +7,9 @@ from typing import TypeVar
 from pgkeel.access import select_statements
 from pgkeel.access._sync.part import Part
 from pgkeel.access.arguments import Condition, conditions_of, key_of, limit_of, single_key
+from pgkeel.access.index_check import estimated_rows, planned
 from pgkeel.access.ordering import OrderBy
+from pgkeel.access.page import Total
 
 __all__ = ["Reads"]
 
@@ -37,7 +39,7 @@ class Reads(Part[R_co]):
     def get_many(self, keys: Iterable[object], /) -> list[R_co]:
         """Return the rows with these ids in one statement, in no particular order; ids without a row are left out."""
         single_key(self._shape)
-        return self._runner.all(select_statements.get_many(self._statements, self._with_deleted), (list(keys),))
+        return self._fetch(select_statements.get_many(self._statements, self._with_deleted), (list(keys),))
 
     def filter(self, *conditions: Condition, order_by: OrderBy | Sequence[OrderBy] = (), limit: int | None = None) -> list[R_co]:
         """Return the rows that meet all conditions (`Post.status == "draft"`), ordered, the primary key last."""
@@ -45,7 +47,7 @@ class Reads(Part[R_co]):
         query, values = select_statements.filtered(
             self._statements, orders, limit_of(limit), conditions_of(conditions), self._with_deleted
         )
-        return self._runner.all(query, values)
+        return self._fetch(query, values)
 
     def first(self, *conditions: Condition, order_by: OrderBy | Sequence[OrderBy] = ()) -> R_co | None:
         """Return the first row that meets all conditions, or None."""
@@ -56,3 +58,19 @@ class Reads(Part[R_co]):
         """Return how many rows meet all conditions, counted exactly."""
         query, values = select_statements.count(self._statements, conditions_of(conditions), self._with_deleted)
         return self._runner.one(query, values) or 0
+
+    def count_up_to(self, *conditions: Condition, cap: int = 10_000) -> Total:
+        """Return how many rows meet all conditions: counted up to a cap, beyond it as the planner estimates.
+
+        Args:
+            conditions: What rows must meet.
+            cap: How far counting goes; what it costs does not grow with the table.
+        """
+        wanted = conditions_of(conditions)
+        query, values = select_statements.matching(self._statements, wanted, limit_of(cap) + 1, with_deleted=self._with_deleted)
+        counted = self._runner.one(query, values) or 0
+        if counted <= cap:
+            return Total(counted, is_exact=True)
+        query, values = select_statements.matching(self._statements, wanted, None, with_deleted=self._with_deleted)
+        plan = self._runner.one(planned(query), values)
+        return Total(max(counted, estimated_rows(plan or ())), is_exact=False)
