@@ -13,6 +13,7 @@ from examples.stackexchange.dump import BrokenDump
 from examples.stackexchange.loading import load_dump
 from examples.stackexchange.read import read_all
 from examples.stackexchange.sample import Counts, write_sample
+from pgkeel.access import AlreadyExists
 from pgkeel.access.sync import Database
 from pgkeel.postgres import connect
 from pgkeel.scaling import partitions
@@ -178,3 +179,22 @@ def test_the_real_dump_becomes_exactly_these_rows(database: Database, pg_db: Scr
         moved = partitions.run(connection, "events").moved
     assert list(moved) == [f"events_2018_{month:02d}" for month in range(3, 10)]
     assert set(load_dump(database, REAL).inserted.values()) == {0}
+
+
+def test_no_file_of_the_server_holds_an_address_that_was_loaded(database: Database, pg_db: ScratchDatabase, dump: Path) -> None:
+    load_dump(database, dump)
+    user = database.repository(User).first(User.email == "deleted@stackexchange.invalid")
+    assert user is not None
+    with pytest.raises(AlreadyExists):
+        database.repository(User).insert(email="DELETED@stackexchange.invalid", password_hash="!")
+    database.repository(User).update(user.id, version=None, phone="+44 20 7946 0000")
+    title = database.repository(Post).filter(limit=1)[0].title
+    with connect(pg_db.url("superuser")) as superuser:
+        superuser.execute("CHECKPOINT")
+    found = dict.fromkeys((title, "@stackexchange.invalid", "+44 20 7946 0000"), 0)
+    for file in (file for file in pg_db.template.cluster.data.parent.rglob("*") if file.is_file()):
+        content = file.read_bytes()
+        for text in found:
+            found[text] += text.encode() in content
+    assert found.pop(title) > 0  # the search sees what is clear
+    assert found == {"@stackexchange.invalid": 0, "+44 20 7946 0000": 0}
