@@ -20,6 +20,7 @@ SUBSTITUTIONS = (
     (r"\b__aenter__\b", "__enter__"),
     (r"\b__aexit__\b", "__exit__"),
     (r"\basync with\b", "with"),
+    (r"\basync for\b", "for"),
     (r"\basync def\b", "def"),
     (r"\bawait ", ""),
     (r"\bsqlalchemy\.ext\.asyncio\.engine\b", "sqlalchemy.engine"),

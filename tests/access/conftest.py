@@ -87,6 +87,8 @@ class Threaded:
         found = getattr(self._inner, name)
         if name in {"include", "repository", "with_deleted"}:
             return lambda *given: Threaded(found(*given))
+        if name == "stream":
+            return lambda *given, **named: _stream(found(*given, **named))
         if name == "transaction":
             return lambda **options: _transaction(found, options)
         if name == "run":
@@ -101,6 +103,16 @@ def _awaitable(method: Callable[..., Any]) -> Callable[..., Any]:
         return method(*given, **named)
 
     return call
+
+
+@asynccontextmanager
+async def _stream(opened: Any) -> AsyncIterator[Any]:
+    async def rows(inner: Any) -> AsyncIterator[Any]:
+        for row in inner:
+            yield row
+
+    with opened as inner:
+        yield rows(inner)
 
 
 @asynccontextmanager

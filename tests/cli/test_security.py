@@ -47,3 +47,54 @@ def test_a_declaration_that_cannot_be_is_a_configuration_error(running: Home) ->
 
     assert (code, name) == (2, "config")
     assert "LOOK" in said
+
+
+def test_a_fresh_stack_lets_nobody_in_from_elsewhere(running: Home) -> None:
+    assert running.data("security", "exposure") == {"findings": [], "not_evaluated": []}
+
+
+def test_up_refuses_the_whole_internet(running: Home) -> None:
+    code, name, said = running.error("up", env={"PGKEEL_SECURITY__APP_NETWORKS": '["0.0.0.0/0"]'})
+
+    assert (code, name) == (2, "config")
+    assert "security.app_networks" in said
+
+
+def test_updates_show_the_server_its_openssl_and_the_wheels(running: Home) -> None:
+    done = running.run("security", "updates", "--json")
+    data = json.loads(done.stdout)["data"]
+
+    rows = {row["component"]: row for row in data["components"]}
+    assert {"PostgreSQL", "OpenSSL of the server", "OpenSSL in cryptography", "asyncpg"} <= rows.keys()
+    assert done.returncode == int(data["is_stale"] or any(row["state"] == "outdated" for row in rows.values()))
+
+
+def test_disks_and_swap_get_an_answer(running: Home) -> None:
+    done = running.run("security", "at-rest", "--json")
+    data = json.loads(done.stdout)["data"]
+
+    assert set(data) == {"data_directory", "swap"}
+    assert done.returncode == int(any(one["answer"] not in {"yes", "attested"} for one in data.values()))
+
+
+def test_keys_are_added_shown_and_not_activated_too_early(running: Home) -> None:
+    assert running.data("security", "keys", "add", "--dry-run")["dry_run"]
+    assert running.data("security", "keys", "status") == {"keys": []}
+    assert running.data("security", "keys", "add")["key"] == {"id": 1, "state": "active"}
+    assert running.data("security", "keys", "add")["key"] == {"id": 2, "state": "pending"}
+    code, error, words = running.error("security", "keys", "activate", "2")
+    assert (code, error) == (4, "too_early")
+    assert "again in" in words
+    shown = running.data("security", "keys", "status")["keys"]
+    assert [(key["id"], key["state"], key["rows"]) for key in shown] == [(1, "active", 0), (2, "pending", 0)]
+    assert (running.state / "secrets/fields.key").stat().st_mode & 0o777 == 0o600
+    assert running.error("security", "keys", "destroy", "1")[:2] == (4, "wrong_key_state")
+    assert running.error("security", "find", "users.nothing")[:2] == (2, "not_found")
+
+
+def test_a_column_is_encrypted_by_three_files(running: Home) -> None:
+    planned = running.data("security", "encrypt", "users.username", "--index", "exact", "--dry-run")["migrations"]
+    assert [each["name"] for each in planned] == ["encrypt users username", "switch users username", "drop old users username"]
+    assert not list((running.root / "migrations").glob("*username*")) if (running.root / "migrations").is_dir() else True
+    assert running.error("security", "encrypt", "users.id")[:2] == (4, "refused")
+    assert running.error("security", "encrypt", "users.username", "--unique", "x")[:2] == (2, "usage")

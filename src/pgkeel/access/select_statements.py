@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from sqlalchemy import ARRAY, ColumnElement, bindparam, func, literal_column, select
-from sqlalchemy.sql.elements import ClauseElement
+from sqlalchemy.sql.elements import ClauseElement, Label
 
 from pgkeel.access.compiled import Compiled
 from pgkeel.access.ordering import Order, after, clause
@@ -135,7 +135,8 @@ def aggregate(
         labelled = [each.label(name) for name, each in zip(measures, fixed[groups:width], strict=True)]
         chosen = select(*fixed[:groups], *labelled).select_from(statements.shape.table)
         kept = chosen.where(*fixed[width:], *statements.scope(with_deleted))
-        return kept.group_by(*fixed[:groups]).order_by(*fixed[:groups])
+        bare = [each.element if isinstance(each, Label) else each for each in fixed[:groups]]  # a label may hide a column
+        return kept.group_by(*bare).order_by(*bare)
 
     return statements.filtered(
         ("aggregate", groups, tuple(measures), with_deleted),

@@ -8,6 +8,7 @@ import sqlalchemy
 from sqlalchemy import Column, Table, UniqueConstraint
 from sqlalchemy.orm import Mapper
 
+import pgkeel.schema.lazy  # noqa: F401 - relationships of all models load by surprise no more
 from pgkeel.core.errors import UsageError
 from pgkeel.schema import HasRow
 from pgkeel.schema.mixins import deleted_status

@@ -24,7 +24,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "local": ("pgkeel.cli.local", "local", "Add PostgreSQL majors to the embedded stack."),
     "migrate": ("pgkeel.cli.migrate", "migrate", "Create, apply, revert and inspect migrations."),
     "schema": ("pgkeel.cli.schema", "schema", "Show and draw the schema; write row classes."),
-    "security": ("pgkeel.cli.security", "security", "Roles and rights."),
+    "security": ("pgkeel.cli.security", "security", "Roles and rights, ways in, updates, encryption."),
     "scale": ("pgkeel.cli.scale", "scale", "Partitions."),
     "cache": ("pgkeel.cli.cache", "cache", "Show or flush the cache."),
     "agent": ("pgkeel.cli.agent", "agent", "Run the agent, or show what it does."),

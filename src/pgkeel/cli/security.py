@@ -7,7 +7,9 @@ import msgspec
 
 from pgkeel.cli.answer import Answer, answers, current_project, talk
 from pgkeel.cli.security_encrypt import decrypt, encrypt
+from pgkeel.cli.security_exposure import at_rest_command, exposure, updates
 from pgkeel.cli.security_keys import find, keys
+from pgkeel.cli.security_tls import tls
 from pgkeel.core.project import Project
 from pgkeel.postgres import Connection
 from pgkeel.security.roles import Applied, Declaration, Plan, plan_for
@@ -20,10 +22,10 @@ __all__ = ["security"]
 
 @click.group()
 def security() -> None:
-    """Roles, rights, and the keys of encrypted columns."""
+    """Roles and rights, ways in, updates, encryption, keys."""
 
 
-for command in (decrypt, encrypt, find, keys):
+for command in (tls, exposure, updates, at_rest_command, decrypt, encrypt, find, keys):
     security.add_command(command)
 
 

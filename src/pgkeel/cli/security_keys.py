@@ -11,7 +11,7 @@ from pgkeel.core.errors import UsageError
 from pgkeel.security import keys as ring_of_keys
 from pgkeel.security.keys import Rotated, WrappedKey, provider_from
 from pgkeel.stack.connection import connect
-from pgkeel.stack.keys import field_of, fields_of, key_provider, opened_ring
+from pgkeel.stack.keys import field_of, fields_of, key_provider, opened_ring, prepared_provider
 
 __all__ = ["find", "keys"]
 
@@ -46,7 +46,7 @@ def add(*, dry_run: bool) -> Answer:
         closing(connect(project, "owner", application=_APPLICATION)) as connection,
         connection.transaction(force_rollback=dry_run),
     ):
-        found = ring_of_keys.add(connection, key_provider(project))
+        found = ring_of_keys.add(connection, prepared_provider(project, connection))
     return _one(found, dry_run=dry_run)
 
 

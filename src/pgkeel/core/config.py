@@ -115,10 +115,12 @@ class SecurityConfig(_Section, frozen=True):
     Attributes:
         schemas: The team's schemas: in them our roles get what is declared and lose the rest (`security roles apply`).
         rw: Privileges of `pgkeel_rw` on single tables, where not `SELECT, INSERT, UPDATE, DELETE`: `{"roles" = "SELECT"}`.
+        ro: Privileges of `pgkeel_ro` on single tables, where not `SELECT`: `{"users" = "SELECT (id)", "sessions" = ""}`.
         key: Reference to the key that wraps the keys of encrypted columns: `env:NAME` or `file:PATH`; null means: a file of the
             embedded stack.
         key_refresh: How often every process reads the keys again; a new key seals only after so long.
-        ro: Privileges of `pgkeel_ro` on single tables, where not `SELECT`: `{"users" = "SELECT (id)", "sessions" = ""}`.
+        app_networks: From where the application connects; whoever can get in from elsewhere is a finding (`security exposure`).
+        at_rest: Who says that the disks are encrypted, where that cannot be seen from here; `security at-rest` shows it as said.
     """
 
     schemas: tuple[str, ...] = ("public",)
@@ -126,6 +128,8 @@ class SecurityConfig(_Section, frozen=True):
     ro: dict[str, str] = {}
     key: str | None = None
     key_refresh: timedelta = timedelta(seconds=30)
+    app_networks: tuple[str, ...] = ("127.0.0.0/8", "::1/128")
+    at_rest: str | None = None
 
 
 class AgentConfig(_Section, frozen=True):

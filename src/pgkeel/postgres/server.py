@@ -9,7 +9,7 @@ from pgkeel.postgres.query import load
 __all__ = ["MAJORS", "NEWEST_MINORS", "Server", "UnsupportedServer", "server_of"]
 
 MAJORS = (15, 16, 17, 18)
-NEWEST_MINORS = {15: 19, 16: 15, 17: 11, 18: 6}  # the newest that were known when this pgkeel was released
+NEWEST_MINORS = {15: 20, 16: 15, 17: 11, 18: 6}  # the newest that were seen when this pgkeel was released; see security.releases
 
 
 class UnsupportedServer(KeelError):

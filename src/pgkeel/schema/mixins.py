@@ -12,6 +12,7 @@ from sqlalchemy import BigInteger, CheckConstraint, Column, DateTime, FetchedVal
 from sqlalchemy.orm import Mapped, Mapper, declared_attr, mapped_column
 from sqlalchemy.sql.elements import conv
 
+import pgkeel.schema.lazy  # noqa: F401 - relationships of all models load by surprise no more
 from pgkeel.core.errors import UsageError
 from pgkeel.schema.ddl import Trigger, bring_function, bring_triggers
 from pgkeel.schema.types import DELETED, status_values
@@ -84,9 +85,12 @@ class SoftDeleted:
 
     Attributes:
         __soft_delete__: What becomes of the children, by `table.column` of their foreign key. One that is not named is kept.
+        __tombstone__: Column → SQL of what a purge writes into a row that others still point to, so that it names nobody. The
+            same row must always give the same value.
     """
 
     __soft_delete__: ClassVar[Mapping[str, OnSoftDelete]] = {}
+    __tombstone__: ClassVar[Mapping[str, str]] = {}
 
     deleted_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True), sort_order=103)
 

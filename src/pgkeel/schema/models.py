@@ -67,6 +67,12 @@ class User(Base, Identified, Timestamped, Versioned, SoftDeleted):
         "user_roles.user_id": "keep",
         "user_roles.granted_by": "keep",
     }
+    __tombstone__ = {  # noqa: RUF012 - declared as ClassVar by SoftDeleted
+        "email": "'deleted+' || id || '@deleted.invalid'",
+        "username": "NULL",
+        "phone": "NULL",
+        "password_hash": "'!'",
+    }
     if TYPE_CHECKING:
         __row__: ClassVar[type[UserRow]]
 

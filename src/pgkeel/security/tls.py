@@ -2,8 +2,12 @@
 
 P-256 keys, unencrypted PEM with mode 0600. The authority's key signs and is then left alone in the caller's folder:
 the server's account never reads it. Server certificates live 397 days (the CA/Browser Forum's limit) and are renewed in time.
+
+The authority's file may hold several certificates: clients trust all of them, and the one that belongs to the key signs. So an
+authority is replaced while no client trusts the wrong one: announced first, switched to later (`security.tls_renewal`).
 """
 
+from collections.abc import Sequence
 from datetime import timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -23,13 +27,24 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from pgkeel.core import clock
 from pgkeel.core.files import write_whole
 
-__all__ = ["HOSTS", "Authority", "ensure_authority", "ensure_certificate"]
+__all__ = [
+    "HOSTS",
+    "RENEW_BEFORE",
+    "Authority",
+    "ensure_authority",
+    "ensure_certificate",
+    "key_pem",
+    "new_authority",
+    "new_certificate",
+    "pem",
+    "read_authority",
+]
 
 HOSTS = ("localhost", "127.0.0.1", "::1")
 _PUBLIC = 0o644
 _AUTHORITY_LIFE = timedelta(days=3650)
 _CERTIFICATE_LIFE = timedelta(days=397)
-_RENEW_BEFORE = timedelta(days=30)
+RENEW_BEFORE = timedelta(days=30)
 _SKEW = timedelta(minutes=5)
 
 
@@ -47,42 +62,57 @@ class Authority(msgspec.Struct, frozen=True):
 
 def ensure_authority(certificate: Path, key: Path) -> Authority:
     """Return the authority in these two files; make a new one where they are missing, apart, or near their end."""
-    kept = _read_pair(certificate, key)
+    kept = read_authority(certificate, key)
     if kept is not None:
-        return Authority(*kept)
-    fresh = _new_authority()
-    write_whole(key, _key_pem(fresh.key))
-    write_whole(certificate, _pem(fresh.certificate), mode=_PUBLIC)
+        return kept
+    fresh = new_authority()
+    write_whole(key, key_pem(fresh.key))
+    write_whole(certificate, pem(fresh.certificate), mode=_PUBLIC)
     return fresh
 
 
-def ensure_certificate(authority: Authority, certificate: Path, key: Path) -> bool:
+def ensure_certificate(authority: Authority, certificate: Path, key: Path, hosts: Sequence[str] = HOSTS) -> bool:
     """Return whether a new server certificate was written: the one that is there still serves, or it does not.
 
     Args:
         authority: Who signs.
         certificate: The certificate's file, readable by everybody.
         key: The key's file, mode 0600 and the caller's; whoever runs the server hands it a copy.
+        hosts: Names and addresses of the server, for a new certificate.
     """
     kept = _read_pair(certificate, key)
     if kept is not None and _is_signed_by(kept[0], authority):
         return False
-    private = ec.generate_private_key(ec.SECP256R1())
-    write_whole(key, _key_pem(private))
-    write_whole(certificate, _pem(_sign_server(authority, private)), mode=_PUBLIC)
+    new_certificate(authority, certificate, key, hosts)
     return True
 
 
+def new_certificate(authority: Authority, certificate: Path, key: Path, hosts: Sequence[str] = HOSTS) -> None:
+    """Write a new server certificate with a new key, whatever is there."""
+    private = ec.generate_private_key(ec.SECP256R1())
+    signed = _sign_server(authority, private, hosts)
+    write_whole(key, key_pem(private))
+    write_whole(certificate, pem(signed), mode=_PUBLIC)
+
+
+def read_authority(certificate: Path, key: Path) -> Authority | None:
+    """Return the authority whose key this is, from a file of one or more certificates; None unless it still serves."""
+    kept = _read_pair(certificate, key)
+    return None if kept is None else Authority(*kept)
+
+
 def _read_pair(certificate: Path, key: Path) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey] | None:
-    """Return certificate and key when they belong together and last longer than the renewal margin."""
+    """Return key and the certificate that belongs to it when it lasts longer than the renewal margin."""
     try:
-        signed = x509.load_pem_x509_certificate(certificate.read_bytes())
+        signed = x509.load_pem_x509_certificates(certificate.read_bytes())
         private = load_pem_private_key(key.read_bytes(), password=None)
     except (FileNotFoundError, ValueError):
         return None
-    if not isinstance(private, ec.EllipticCurvePrivateKey) or private.public_key() != signed.public_key():
+    if not isinstance(private, ec.EllipticCurvePrivateKey):
         return None
-    return (signed, private) if signed.not_valid_after_utc - clock.now() > _RENEW_BEFORE else None
+    public = private.public_key()
+    belonging = [one for one in signed if public == one.public_key() and one.not_valid_after_utc - clock.now() > RENEW_BEFORE]
+    return (belonging[0], private) if belonging else None
 
 
 def _is_signed_by(certificate: x509.Certificate, authority: Authority) -> bool:
@@ -93,7 +123,8 @@ def _is_signed_by(certificate: x509.Certificate, authority: Authority) -> bool:
     return True
 
 
-def _new_authority() -> Authority:
+def new_authority() -> Authority:
+    """Return an authority with a new key; nothing is written."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = _name("pgkeel authority")
     builder = (
@@ -105,14 +136,14 @@ def _new_authority() -> Authority:
     return Authority(builder.sign(key, SHA256()), key)
 
 
-def _sign_server(authority: Authority, key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
+def _sign_server(authority: Authority, key: ec.EllipticCurvePrivateKey, hosts: Sequence[str]) -> x509.Certificate:
     issuer = authority.certificate
     builder = (
-        _builder(_name("localhost"), issuer.subject, key.public_key(), _CERTIFICATE_LIFE)
+        _builder(_name(hosts[0]), issuer.subject, key.public_key(), _CERTIFICATE_LIFE)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_usage(signs_certificates=False), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
-        .add_extension(x509.SubjectAlternativeName([_host(host) for host in HOSTS]), critical=False)
+        .add_extension(x509.SubjectAlternativeName([_host(host) for host in hosts]), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.key.public_key()), critical=False)
     )
     return builder.sign(authority.key, SHA256())
@@ -159,9 +190,11 @@ def _host(host: str) -> x509.GeneralName:
         return x509.DNSName(host)
 
 
-def _pem(certificate: x509.Certificate) -> bytes:
-    return certificate.public_bytes(Encoding.PEM)
+def pem(*certificates: x509.Certificate) -> bytes:
+    """Return certificates as a PEM file."""
+    return b"".join(one.public_bytes(Encoding.PEM) for one in certificates)
 
 
-def _key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+def key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+    """Return a private key as an unencrypted PEM file."""
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())

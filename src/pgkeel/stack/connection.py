@@ -23,7 +23,8 @@ def connect(project: Project, role: RoleWord = "owner", *, application: str = "p
     Raises:
         Unreachable: The stack was never started, or the server does not answer.
     """
-    return open_connection(login_url(project, role), application=application)
+    url = login_url(project, role)
+    return open_connection(url if project.is_external else _bound(url), application=application)
 
 
 def login_url(project: Project, role: RoleWord = "owner", *, reveal: bool = False) -> Url:
@@ -41,6 +42,17 @@ def login_url(project: Project, role: RoleWord = "owner", *, reveal: bool = Fals
     layout = layout_of(project)
     url = _embedded_url(layout, require_memory(layout), role)
     return url.with_login(url.user, read_password(layout.password_file(role))) if reveal else url
+
+
+def _bound(url: Url) -> Url:
+    """Return an address of the embedded server with channel binding, which a man in the middle cannot pass on.
+
+    Addresses that are printed go without: asyncpg has none and refuses them.
+    """
+    if url.host.startswith("/"):
+        return url
+    options = {**url.options, "channel_binding": "require"}
+    return Url(user=url.user, host=url.host, port=url.port, database=url.database, password=url.password, options=options)
 
 
 def _embedded_url(layout: Layout, memory: Memory, role: RoleWord) -> Url:

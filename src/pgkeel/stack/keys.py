@@ -11,7 +11,7 @@ from pgkeel.security.keys import KeyProvider, KeyRing, ensure, ensure_local_key,
 from pgkeel.stack.connection import connect
 from pgkeel.stack.layout import layout_of
 
-__all__ = ["ensure_keys", "field_of", "fields_of", "key_provider", "opened_ring"]
+__all__ = ["ensure_keys", "field_of", "fields_of", "key_provider", "opened_ring", "prepared_provider"]
 
 
 def key_provider(project: Project) -> KeyProvider:
@@ -34,15 +34,24 @@ def key_provider(project: Project) -> KeyProvider:
     return provider_from(f"file:{file}", project.root)
 
 
-def ensure_keys(project: Project, connection: Connection) -> KeyRing:
-    """Return the key ring, its first key made where there is none; the embedded stack gets the file that wraps it.
+def prepared_provider(project: Project, connection: Connection) -> KeyProvider:
+    """Return what wraps the keys; the embedded stack gets its file where there is no key yet.
 
     Raises:
         ConfigError: The file is gone, but keys that it wrapped are here.
     """
     if project.config.security.key is None and not project.is_external and not keys_of(connection):
         ensure_local_key(layout_of(project).field_key)
-    provider = key_provider(project)
+    return key_provider(project)
+
+
+def ensure_keys(project: Project, connection: Connection) -> KeyRing:
+    """Return the key ring, its first key made where there is none.
+
+    Raises:
+        ConfigError: What wraps them is missing, or is another one.
+    """
+    provider = prepared_provider(project, connection)
     ensure(connection, provider)
     return load_ring(connection, provider)
 

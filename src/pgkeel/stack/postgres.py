@@ -8,12 +8,12 @@ from msgspec.structs import replace
 from pgkeel.core.errors import ConfigError
 from pgkeel.core.project import Project
 from pgkeel.core.secret import Secret
-from pgkeel.local import Account, Cluster, Runtime, choose_account, find_runtime
+from pgkeel.local import Account, Cluster, Runtime, TlsFiles, choose_account, find_runtime
 from pgkeel.local.launch import can
 from pgkeel.postgres import connect, load
 from pgkeel.security import LOGINS, OWNER, SUPERUSER, ensure_passwords, ensure_rights, ensure_roles
 from pgkeel.security.roles import Declaration
-from pgkeel.stack.certificates import ensure_tls
+from pgkeel.stack.certificates import ensure_tls, is_stale
 from pgkeel.stack.folders import own_folder
 from pgkeel.stack.layout import Layout
 from pgkeel.stack.memory import Memory, recall, remember
@@ -29,12 +29,13 @@ def ensure_postgres(project: Project, layout: Layout, report: Report) -> Memory:
     account = choose_account(project.config.local.run_as)
     server = _server_folder(layout, account)
     runtime = find_runtime(project.config.local.postgres, account=account)
-    cluster, is_renewed = _make(project, layout, server / "postgres", account, runtime)
+    tls = ensure_tls(layout)
+    cluster = _make(project, layout, server / "postgres", account, runtime, tls)
     memory = _remembered(project, layout, server, cluster)  # now, so that `down` finds a server whose `up` was killed
     if not cluster.is_running:
         report(f"starting PostgreSQL {runtime.version}")
         cluster.start()
-    elif is_renewed:
+    elif is_stale(tls, server / "postgres" / "conf"):
         cluster.reload()
     memory = _remembered(project, layout, server, cluster)
     _ensure_database(project, cluster, layout, report)
@@ -78,10 +79,8 @@ def _server_folder(layout: Layout, account: Account) -> Path:
     return folder
 
 
-def _make(project: Project, layout: Layout, directory: Path, account: Account, runtime: Runtime) -> tuple[Cluster, bool]:
-    """Return the cluster and whether it has a certificate that a running server does not know yet."""
-    tls, is_renewed = ensure_tls(layout)
-    cluster = Cluster.create(
+def _make(project: Project, layout: Layout, directory: Path, account: Account, runtime: Runtime, tls: TlsFiles) -> Cluster:
+    return Cluster.create(
         directory,
         runtime=runtime,
         account=account,
@@ -91,7 +90,6 @@ def _make(project: Project, layout: Layout, directory: Path, account: Account, r
         settings=_settings(project),
         tls=tls,
     )
-    return cluster, is_renewed
 
 
 def _settings(project: Project) -> dict[str, str]:

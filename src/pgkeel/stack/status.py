@@ -133,4 +133,4 @@ def _outdated(server: Server | None) -> tuple[str, ...]:
     if server is None or not server.is_outdated:
         return ()
     newest = f"{server.major}.{NEWEST_MINORS[server.major]}"
-    return (f"PostgreSQL {server.version} is old: {newest} corrects known faults (`pgkeel local add {server.major}` brings it)",)
+    return (f"PostgreSQL {server.version} is old: {newest} corrects known faults (`pgkeel security updates` says what to do)",)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from pgkeel.core.project import Project
 from pgkeel.migrations import project_sources
+from pgkeel.security.exposure import app_networks
 from pgkeel.stack.background import ensure_agent
 from pgkeel.stack.connection import connect
 from pgkeel.stack.external import up_external
@@ -34,6 +35,7 @@ def up(project: Project, *, yes: bool = False, report: Report) -> Status:
         Refused: An external database may not be written, or holds tables that are not ours.
         DiskFull: The disk is full; what is there is finished by the next `up`.
     """
+    app_networks(project.config.security)  # refuses the whole internet
     if project.is_external:
         return up_external(project, yes=yes, report=report)
     layout = layout_of(project)

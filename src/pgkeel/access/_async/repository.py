@@ -8,8 +8,10 @@ from sqlalchemy.orm import Mapped
 from pgkeel.access._async.bulk import Bulk
 from pgkeel.access._async.included import Included
 from pgkeel.access._async.pages import Pages
+from pgkeel.access._async.purges import Purges
 from pgkeel.access._async.reports import Reports
 from pgkeel.access._async.searches import Searches
+from pgkeel.access._async.streams import Streams
 from pgkeel.access._async.writes import Writes
 from pgkeel.access.joins import relation_of
 from pgkeel.schema import HasRow
@@ -20,7 +22,7 @@ R_co = TypeVar("R_co", covariant=True)
 I = TypeVar("I")  # noqa: E741 - what is included
 
 
-class Repository(Pages[R_co], Searches[R_co], Reports[R_co], Writes[R_co], Bulk[R_co]):
+class Repository(Pages[R_co], Searches[R_co], Reports[R_co], Streams[R_co], Writes[R_co], Bulk[R_co], Purges[R_co]):
     """Reads and writes the rows of one model; soft-deleted rows are invisible unless asked for by `with_deleted`."""
 
     __slots__ = ()

@@ -9,8 +9,10 @@ from sqlalchemy.orm import Mapped
 from pgkeel.access._sync.bulk import Bulk
 from pgkeel.access._sync.included import Included
 from pgkeel.access._sync.pages import Pages
+from pgkeel.access._sync.purges import Purges
 from pgkeel.access._sync.reports import Reports
 from pgkeel.access._sync.searches import Searches
+from pgkeel.access._sync.streams import Streams
 from pgkeel.access._sync.writes import Writes
 from pgkeel.access.joins import relation_of
 from pgkeel.schema import HasRow
@@ -21,7 +23,7 @@ R_co = TypeVar("R_co", covariant=True)
 I = TypeVar("I")  # noqa: E741 - what is included
 
 
-class Repository(Pages[R_co], Searches[R_co], Reports[R_co], Writes[R_co], Bulk[R_co]):
+class Repository(Pages[R_co], Searches[R_co], Reports[R_co], Streams[R_co], Writes[R_co], Bulk[R_co], Purges[R_co]):
     """Reads and writes the rows of one model; soft-deleted rows are invisible unless asked for by `with_deleted`."""
 
     __slots__ = ()

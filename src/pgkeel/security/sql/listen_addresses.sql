@@ -1,0 +1,2 @@
+-- The addresses on which the server listens.
+SELECT current_setting('listen_addresses') AS addresses;
