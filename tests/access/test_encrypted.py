@@ -188,6 +188,8 @@ async def test_an_upsert_by_an_encrypted_value_changes_the_row_that_has_it(db: A
     assert rows == {"ADA@example.org": ("new", "Paris"), "Bob@example.org": ("later", "y")}
     assert await people.upsert_many([{"email": "ada@example.org", "note": "no", "city": "Rome"}], on="email", update=["city"])
     assert [(row.note, row.city) for row in await people.filter(Person.email == "ada@example.org")] == [("new", "Rome")]
+    with pytest.raises(UsageError, match="email"):
+        await people.upsert_many([{"note": "n", "city": "c"}], on="email")
     for wrong in ("note", ("email", "city")):
         with pytest.raises(UsageError):
             await people.upsert_many([{"email": "a@example.org", "note": "n", "city": "c"}], on=wrong)

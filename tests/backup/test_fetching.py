@@ -43,7 +43,7 @@ def sealed(folder: Folder, identity: Secret, key: str, content: bytes) -> tuple[
 def archived(folder: Folder, identity: Secret, name: str, content: bytes) -> Segment:
     parts = sealed(folder, identity, f"{SYSTEM}/wal/{name[:8]}/{name}", content)
     digest = hashlib.sha256(content).hexdigest()
-    segment = Segment(name, SYSTEM, SIZE, digest, None, None, 0, None, None, None, None, True, (), parts)
+    segment = Segment(name, SYSTEM, SIZE, digest, 0, None, None, None, None, None, None, True, (), parts)
     store_segment(folder, segment)
     return segment
 

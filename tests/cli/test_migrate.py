@@ -91,3 +91,41 @@ def test_on_the_embedded_stack_the_owner_owns_what_a_migration_makes(running: Ho
     assert drained.startswith("1|")
     running.ok("migrate", "down")
     (folder / "20240101120000_things.sql").unlink()
+
+
+def test_where_the_database_cannot_be_asked_status_says_that_nothing_is_known(home: Home, written: Path) -> None:
+    away = {"PGKEEL_DATABASE__URL": "env:THE_URL", "THE_URL": "postgresql://nobody@127.0.0.1:1/nothing"}
+
+    done = home.run("migrate", "status", "--source", "app", "--json", env=away)
+    error = json.loads(done.stdout)["error"]
+
+    assert (done.returncode, error["code"]) == (3, "unreachable")
+    assert error["message"].startswith("which of the 1 migration files are applied is not known: cannot connect to")
+    assert [state["state"] for state in error["data"]["migrations"]] == ["unknown"]
+    assert (error["data"]["applied"], error["data"]["pending"]) == (None, None)
+
+
+def test_targets_have_a_result_each_and_the_worst_exit_code_counts(
+    home: Home, written: Path, empty_db: Url, outside: dict[str, str]
+) -> None:
+    tenants = "url = 'env:THE_URL'\n[[target]]\nschema = 'acme'\n[[target]]\nschema = 'bolt'\n"
+    listed = home.root / "targets.toml"
+    listed.write_text(f"{tenants}[[target]]\nname = 'away'\nurl = 'env:AWAY'\n")
+    env = {**outside, "AWAY": "postgresql://nobody:geheim@127.0.0.1:1/nothing"}
+
+    done = home.run("migrate", "up", "--targets", str(listed), "--json", env=env)
+    listed.write_text(tenants)
+    checked = home.data("migrate", "status", "--check", "--targets", str(listed), env=env)
+    said = home.ok("migrate", "verify", "--targets", str(listed), env=env)
+    reverted = home.data("migrate", "down", "--targets", str(listed), "--parallel", "1", env=env)
+
+    answer = json.loads(done.stdout)
+    assert (done.returncode, answer["ok"], answer["error"]["code"]) == (3, False, "targets_failed")
+    assert "1 of 3 targets failed: away" in answer["error"]["message"]
+    results = {one["name"]: (one["exit_code"], one["error"] and one["error"]["code"]) for one in answer["data"]["targets"]}
+    assert results == {"acme": (0, None), "bolt": (0, None), "away": (3, "unreachable")}
+    assert "geheim" not in done.stdout + done.stderr
+    assert "acme: applied app@acme 20240101120000_things" in done.stderr
+    assert [one["data"]["pending"] for one in checked["targets"]] == [0, 0]
+    assert said.splitlines() == ["acme: 0 findings", "bolt: 0 findings"]
+    assert [one["data"]["steps"][0]["source"] for one in reverted["targets"]] == ["app@acme", "app@bolt"]

@@ -47,7 +47,7 @@ def test_init_keeps_what_exists_and_adds_to_gitignore(home: Home) -> None:
     assert files[".gitignore"] == "extend"
     assert set(again.values()) == {"keep"}
     assert (home.root / "pgkeel.toml").read_text() == '[database]\nname = "mine"\n'
-    assert (home.root / ".gitignore").read_text() == "*.log\n.pgkeel/\n"
+    assert (home.root / ".gitignore").read_text() == "*.log\n.pgkeel/\n.pgkeel-backup/\n"
 
 
 def test_the_schema_accepts_the_scaffold_and_refuses_a_wrong_key(home: Home) -> None:

@@ -78,23 +78,17 @@ def test_disks_and_swap_get_an_answer(running: Home) -> None:
 
 
 def test_keys_are_added_shown_and_not_activated_too_early(running: Home) -> None:
-    assert running.data("security", "keys", "add", "--dry-run")["dry_run"]
-    assert running.data("security", "keys", "status") == {"keys": []}
-    assert running.data("security", "keys", "add")["key"] == {"id": 1, "state": "active"}
-    assert running.data("security", "keys", "add")["key"] == {"id": 2, "state": "pending"}
-    code, error, words = running.error("security", "keys", "activate", "2")
-    assert (code, error) == (4, "too_early")
-    assert "again in" in words
+    assert [running.data("security", "keys", "add")["key"] for _ in range(2)] == [
+        {"id": 1, "state": "active"},
+        {"id": 2, "state": "pending"},
+    ]
+    assert running.error("security", "keys", "activate", "2")[:2] == (4, "too_early")
     shown = running.data("security", "keys", "status")["keys"]
     assert [(key["id"], key["state"], key["rows"]) for key in shown] == [(1, "active", 0), (2, "pending", 0)]
     assert (running.state / "secrets/fields.key").stat().st_mode & 0o777 == 0o600
-    assert running.error("security", "keys", "destroy", "1")[:2] == (4, "wrong_key_state")
-    assert running.error("security", "find", "users.nothing")[:2] == (2, "not_found")
 
 
 def test_a_column_is_encrypted_by_three_files(running: Home) -> None:
     planned = running.data("security", "encrypt", "users.username", "--index", "exact", "--dry-run")["migrations"]
     assert [each["name"] for each in planned] == ["encrypt users username", "switch users username", "drop old users username"]
-    assert not list((running.root / "migrations").glob("*username*")) if (running.root / "migrations").is_dir() else True
-    assert running.error("security", "encrypt", "users.id")[:2] == (4, "refused")
-    assert running.error("security", "encrypt", "users.username", "--unique", "x")[:2] == (2, "usage")
+    assert running.error("security", "find", "users.nothing")[:2] == (2, "not_found")

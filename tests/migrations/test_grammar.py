@@ -1,5 +1,7 @@
 """What a file means, and everything that is refused before anything runs."""
 
+from pathlib import Path
+
 import pytest
 
 from pgkeel.core.clock import FrozenClock
@@ -169,19 +171,38 @@ def test_what_cannot_be_run_is_refused_with_its_place(text: str, place: str, mes
 
 
 @pytest.mark.parametrize(
-    "name",
+    ("name", "message"),
     [
-        "add.sql",
-        "2024_add.sql",
-        "20241301000000_add.sql",
-        "20240230000000_x.sql",
-        "20240101120000_Add.sql",
-        "20240101120000_.sql",
+        ("add.sql", "add.sql: not the name of a migration"),
+        ("2024_add.sql", "not the name of a migration"),
+        ("20241301000000_add.sql", "20241301000000 is not a date and time"),
+        ("20240230000000_x.sql", "20240230000000 is not a date and time"),
+        ("20240101120000_Add.sql", "not the name of a migration"),
+        ("20240101120000_.sql", "not the name of a migration"),
     ],
 )
-def test_a_name_without_a_date_is_refused(name: str) -> None:
-    with pytest.raises(BadMigration):
+def test_a_name_without_a_date_is_refused(name: str, message: str) -> None:
+    with pytest.raises(BadMigration) as caught:
         parse(DESIGN, name)
+
+    assert message in caught.value.message
+    assert caught.value.hint
+
+
+def test_a_folder_that_cannot_be_read_is_refused(app: Source, tmp_path: Path) -> None:
+    closed = tmp_path / "a_file"
+    closed.write_text("no folder")
+
+    with pytest.raises(BadMigration, match=r"the folder .*a_file cannot be read: Not a directory") as caught:
+        read(Source("app", closed))
+    assert "[migrations] directory" in caught.value.hint
+
+
+def test_a_file_that_cannot_be_read_is_refused(app: Source) -> None:
+    (app.folder / NAME).symlink_to(app.folder / "gone")
+
+    with pytest.raises(BadMigration, match="cannot be read: No such file"):
+        read(app)
 
 
 def test_two_files_of_one_version_are_refused(app: Source) -> None:

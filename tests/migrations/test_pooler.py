@@ -5,14 +5,20 @@ The pooler here is a small real one: it greets clients by itself, as poolers do,
 
 import os
 import selectors
+import shutil
 import socket
 import struct
+import subprocess
 import threading
-from contextlib import closing, suppress
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
 
 import pytest
 
 from pgkeel.core.url import Url
+from pgkeel.local import Account
 from pgkeel.migrations import Source, up
 from pgkeel.migrations.errors import TransactionPooler
 from pgkeel.postgres import Connection, connect
@@ -145,3 +151,49 @@ def test_a_session_pooler_is_good_enough(empty_db: Url, app: Source, write: Writ
     write("20240101000000_a", TABLE)
     with closing(Pooler(empty_db, per_transaction=False)) as pooler, connect(address(pooler, empty_db)) as connection:
         assert len(up(connection, [app]).steps) == 1
+
+
+PGBOUNCER = shutil.which("pgbouncer")
+
+
+@contextmanager
+def pgbouncer(url: Url, folder: Path, account: Account, mode: str) -> Iterator[Url]:
+    """PgBouncer in front of a server, with as many server connections as it likes."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    password = f" password={url.password.reveal()}" if url.password else ""
+    place = f"host={url.host} port={url.port} user={url.user}{password}"
+    folder.chmod(0o755)
+    (folder / "pgbouncer.ini").write_text(
+        f"[databases]\n* = {place}\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n"
+        f"auth_type = any\npool_mode = {mode}\nignore_startup_parameters = options,extra_float_digits\n"
+    )
+    argv = [str(PGBOUNCER), *([] if account.is_current else ["-u", account.name]), str(folder / "pgbouncer.ini")]
+    with subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as running:
+        through = Url.parse(f"postgresql://{url.user}@127.0.0.1:{port}/{url.database}?sslmode=disable&gssencmode=disable")
+        try:
+            _wait_for(port)
+            yield through
+        finally:
+            running.terminate()
+
+
+def _wait_for(port: int) -> None:
+    while True:
+        with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+            return
+        time.sleep(0.02)
+
+
+@pytest.mark.skipif(PGBOUNCER is None, reason="PgBouncer is not installed")
+@pytest.mark.parametrize(("mode", "is_refused"), [("transaction", True), ("session", False)])
+def test_pgbouncer_is_refused_in_transaction_mode_alone(
+    empty_db: Url, app: Source, write: Write, place: Path, account: Account, mode: str, is_refused: bool
+) -> None:
+    write("20240101000000_a", TABLE)
+    with pgbouncer(empty_db, place, account, mode) as through, connect(through) as connection:
+        if is_refused:
+            with pytest.raises(TransactionPooler, match="a transaction pooler stands between"):
+                up(connection, [app])
+        else:
+            assert len(up(connection, [app]).steps) == 1

@@ -6,7 +6,8 @@ import psycopg
 import pytest
 
 from pgkeel.core.errors import NotFound
-from pgkeel.migrations import PGKEEL, Options, Source, down, redo, status, up
+from pgkeel.core.url import Url
+from pgkeel.migrations import PGKEEL, Options, Source, backfill, down, redo, status, up
 from pgkeel.migrations.errors import (
     BackfillMissing,
     BadMigration,
@@ -19,7 +20,7 @@ from pgkeel.migrations.errors import (
     OutOfOrder,
     ReadOnlyServer,
 )
-from pgkeel.postgres import Connection
+from pgkeel.postgres import Connection, connect
 from tests.migrations.folders import Tables, Write
 
 USERS = "-- Up Migration\nBEGIN;\nCREATE TABLE users (id int PRIMARY KEY);\nCOMMIT;\n\n-- Down Migration\nDROP TABLE users;\n"
@@ -127,6 +128,44 @@ def test_redo_reverts_by_the_stored_down_and_applies_the_edited_file(
 
     assert "redo" in caught.value.hint
     assert tables() == {"people"}
+
+
+def test_a_dry_run_of_redo_says_what_would_be_reverted_and_applied(
+    connection: Connection, app: Source, write: Write, tables: Tables
+) -> None:
+    write("20240101120000_create_users_table", USERS)
+    up(connection, [app])
+    write("20240101120000_create_users_table", USERS.replace("users", "people"))
+
+    planned = redo(connection, [app], Options(dry_run=True))
+
+    assert [(step.direction, step.sql) for step in planned.steps] == [
+        ("down", ("BEGIN;\nDROP TABLE users;\nCOMMIT;",)),
+        ("up", ("BEGIN;\nCREATE TABLE people (id int PRIMARY KEY);\nCOMMIT;",)),
+    ]
+    assert (planned.dry_run, tables()) == (True, {"users"})
+
+
+def test_a_redo_that_is_stopped_half_way_is_finished_and_reverts_nothing_more(
+    connection: Connection, app: Source, write: Write
+) -> None:
+    write("20240101120000_create_users_table", USERS)
+    write("20240102120000_add_phone", PHONE)
+    up(connection, [app])
+
+    def stop(text: str) -> None:
+        if text.startswith("reverted"):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        redo(connection, [app], report=stop)
+    assert not has_phone(connection)
+    again = redo(connection, [app])
+    whole = redo(connection, [app])
+
+    assert [(step.direction, step.name) for step in again.steps] == [("up", "add_phone")]
+    assert [(step.direction, step.name) for step in whole.steps] == [("down", "add_phone"), ("up", "add_phone")]
+    assert status(connection, [app]).pending == ()
 
 
 def test_a_migration_whose_file_is_gone_is_reverted_by_its_stored_down(
@@ -299,6 +338,8 @@ def test_a_table_that_a_migration_drops_or_made_may_be_made_again(connection: Co
 def test_backfills_wait_in_the_ledger_and_hold_back_what_needs_them(connection: Connection, app: Source, write: Write) -> None:
     backfill = "-- Backfill Migration table=users key=id batch=500\nUPDATE users SET phone = '' WHERE id > :lo AND id <= :hi;\n"
     write("20240101120000_create_users_table", USERS)
+    up(connection, [app])
+    connection.execute("INSERT INTO users VALUES (1)")
     write("20240102120000_add_phone", PHONE + backfill)
     up(connection, [app])
     write("20240103120000_strict", f"-- pgkeel: needs backfill 20240102120000\n-- Up Migration\nSELECT 1;\n{DOWN}")
@@ -309,6 +350,68 @@ def test_backfills_wait_in_the_ledger_and_hold_back_what_needs_them(connection: 
     assert row == {"number": 1, "batch": "500", "status": "pending"}
     connection.execute("UPDATE pgkeel.backfills SET status = 'finished', finished_at = now()")
     assert len(up(connection, [app]).steps) == 1
+
+
+def test_a_run_stops_before_what_needs_a_backfill_that_it_has_only_just_announced(
+    connection: Connection, app: Source, write: Write
+) -> None:
+    write("20240101120000_create_users_table", USERS)
+    up(connection, [app])
+    connection.execute("INSERT INTO users VALUES (1)")
+    section = "-- Backfill Migration table=users key=id\nUPDATE users SET phone = '' WHERE id > :lo AND id <= :hi;\n"
+    write("20240102120000_add_phone", PHONE + section)
+    write("20240103120000_strict", f"-- pgkeel: needs backfill 20240102120000\n-- Up Migration\nSELECT 1;\n{DOWN}")
+
+    with pytest.raises(BackfillMissing, match="20240103120000_strict"):
+        up(connection, [app])
+    assert [state.state for state in status(connection, [app]).migrations] == ["applied", "applied", "pending"]
+    backfill.run(connection)
+    assert len(up(connection, [app]).steps) == 1
+
+
+def test_in_an_empty_table_there_is_nothing_to_fill_and_a_run_goes_through(
+    connection: Connection, app: Source, write: Write
+) -> None:
+    section = "-- Backfill Migration table=users key=id\nUPDATE users SET phone = '' WHERE id > :lo AND id <= :hi;\n"
+    write("20240101120000_create_users_table", USERS)
+    write("20240102120000_add_phone", PHONE + section)
+    write("20240103120000_strict", f"-- pgkeel: needs backfill 20240102120000\n-- Up Migration\nSELECT 1;\n{DOWN}")
+
+    assert len(up(connection, [app]).steps) == 3
+    assert connection.execute("SELECT status FROM pgkeel.backfills").fetchone() == {"status": "finished"}
+
+
+def test_what_a_database_sets_for_its_sessions_does_not_reach_a_migration(
+    connection: Connection, empty_db: Url, app: Source, write: Write, tables: Tables
+) -> None:
+    connection.execute("CREATE SCHEMA elsewhere")
+    for setting in ("search_path = elsewhere", "timezone = 'Asia/Tokyo'", "lock_timeout = '7s'"):
+        connection.execute(f"ALTER DATABASE {empty_db.database} SET {setting}".encode())
+    shown = "SELECT '2024-01-01'::timestamptz AS noon, current_setting('lock_timeout') AS patience"
+    write("20240101120000_x", f"-- Up Migration\nCREATE TABLE here AS {shown};\n{DOWN}")
+
+    with connect(empty_db) as fresh:
+        up(fresh, [app])
+
+    assert tables() == {"here"}
+    row = connection.execute("SELECT extract(epoch FROM noon)::int AS noon, patience FROM public.here").fetchone()
+    assert row == {"noon": 1704067200, "patience": "100ms"}
+
+
+def test_a_read_only_server_is_refused_with_a_way_out(connection: Connection, empty_db: Url, app: Source, write: Write) -> None:
+    write("20240101120000_create_users_table", USERS)
+    connection.execute(f"ALTER DATABASE {empty_db.database} SET default_transaction_read_only = on".encode())
+
+    with connect(empty_db) as fresh, pytest.raises(ReadOnlyServer, match="this session is read-only") as caught:
+        up(fresh, [app])
+    assert "role" in caught.value.hint
+
+
+def test_a_file_that_makes_its_transaction_read_only_is_refused(connection: Connection, app: Source, write: Write) -> None:
+    write("20240101120000_x", f"-- Up Migration\nBEGIN READ ONLY;\nCREATE TABLE x (a int);\nCOMMIT;\n{DOWN}")
+
+    with pytest.raises(BadMigration, match=r"_x\.sql:2:1: a read-only transaction cannot hold the ledger's row"):
+        up(connection, [app])
 
 
 def test_what_a_file_sets_does_not_reach_the_next_file_or_the_caller(

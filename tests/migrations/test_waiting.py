@@ -12,14 +12,14 @@ import pytest
 from pgkeel.core.url import Url
 from pgkeel.migrations import Options, Source, down, up
 from pgkeel.migrations.errors import MigrationBlocked, MigrationFailed, NotOwned, RunnerBusy
-from pgkeel.migrations.guard import LOCK_KEY
+from pgkeel.migrations.guard import LOCK_KEY, jittered
 from pgkeel.postgres import Connection, connect
 from tests.migrations.folders import Write
 
 ADD = "-- Up Migration{options}\nBEGIN;\nALTER TABLE users ADD COLUMN phone text;\nCOMMIT;\n-- Down Migration\nSELECT 1;\n"
 INDEX = "-- Up Migration\nCREATE {unique}INDEX CONCURRENTLY {exists}by_v ON users (v);\n"
 INDEX += "-- Down Migration\nDROP INDEX CONCURRENTLY by_v;\n"
-SHORT = Options(lock_timeout=timedelta(milliseconds=30), deadline=timedelta(milliseconds=300))
+SHORT = Options(lock_timeout=timedelta(milliseconds=100), deadline=timedelta(seconds=1))
 
 
 @pytest.fixture(autouse=True)
@@ -104,6 +104,33 @@ def test_a_concurrent_build_waits_for_an_old_snapshot_however_long(
     running.join()
 
     assert is_valid(connection)
+
+
+@pytest.mark.majors
+def test_how_far_an_index_build_is_is_told(connection: Connection, empty_db: Url, app: Source, write: Write) -> None:
+    waiting = "BEGIN WHILE NOT pg_try_advisory_xact_lock_shared(7) LOOP PERFORM pg_sleep(0.01); END LOOP; RETURN v; END"
+    connection.execute(f"CREATE FUNCTION slow(v int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS '{waiting}'")
+    write("20240101000000_index", INDEX.format(unique="", exists="").replace("(v)", "(slow(v))"))
+    talk: list[str] = []
+    with connect(empty_db) as other:
+        other.execute("SELECT pg_advisory_lock(7)")
+        running = threading.Thread(target=up, args=(connection, [app], SHORT, talk.append))
+        running.start()
+        while not any("building index" in text for text in talk):
+            time.sleep(0.02)
+        other.execute("SELECT pg_advisory_unlock(7)")
+        running.join()
+
+    assert any(text.startswith("app 20240101000000_index: building index: scanning table, ") for text in talk)
+    assert is_valid(connection)
+
+
+def test_runners_and_retries_do_not_march_in_step() -> None:
+    second = timedelta(seconds=1)
+    pauses = {jittered(second) for _ in range(50)}
+
+    assert len(pauses) > 40
+    assert all(second / 2 <= pause <= second * 1.5 for pause in pauses)
 
 
 @pytest.mark.majors

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Self
 from uuid import UUID
@@ -18,15 +19,19 @@ from pgkeel.core.errors import KeelError, NotFound, Refused, UsageError
 from pgkeel.core.ids import random_id
 from pgkeel.core.normal_form import normal_form
 from pgkeel.core.url import Url
+from pgkeel.local import Cluster
 from pgkeel.migrations import Options, Source, backfill, down, up
 from pgkeel.migrations.errors import BackfillMissing, NotReady
 from pgkeel.postgres import Connection, connect
+from pgkeel.schema.field import EncryptedField
 from pgkeel.security.encryption import MigrationText, change_of, plan_decryption, plan_encryption
 from pgkeel.security.encryption.column import find_column
+from pgkeel.security.encryption.remains import remains, scrub
 from pgkeel.security.keys import KeyRing, ensure, ensure_local_key, load_ring, provider_from
 from tests.security.sealed_table import OURS
 
 ROOT = Path(__file__).parents[2]
+WAITS = (NotReady, BackfillMissing)
 TABLE = """-- Up Migration
 BEGIN;
 CREATE TABLE people (
@@ -118,14 +123,14 @@ def _rows(connection: Connection, query: str) -> list[dict[str, Any]]:
 def test_a_column_is_encrypted_and_its_constraint_stays(connection: Connection, app: Source, ring: KeyRing) -> None:
     rows = fill(connection, 120)
     encrypt(connection, app)
-    with pytest.raises(NotReady) as caught:
+    with pytest.raises(WAITS) as caught:
         up(connection, [OURS, app])
     assert caught.value.exit_code == 4
     assert "backfill" in caught.value.hint
     with pytest.raises(BackfillMissing):
         up(connection, [OURS, app])
     seal(connection, ring)
-    with pytest.raises((NotReady, BackfillMissing)):
+    with pytest.raises(WAITS):
         up(connection, [OURS, app])
     seal(connection, ring)
     up(connection, [OURS, app])
@@ -151,7 +156,7 @@ def test_a_row_that_is_written_in_the_old_way_meanwhile_stops_the_switch(
 ) -> None:
     rows = fill(connection, 5)
     encrypt(connection, app)
-    with pytest.raises(NotReady):
+    with pytest.raises(WAITS):
         up(connection, [OURS, app])
     seal(connection, ring)
     key = next(iter(rows))
@@ -178,7 +183,7 @@ def test_an_empty_table_goes_the_whole_way_and_back(connection: Connection, app:
 def test_the_way_back_is_refused_while_there_are_rows(connection: Connection, app: Source, ring: KeyRing) -> None:
     fill(connection, 3)
     encrypt(connection, app)
-    with pytest.raises(NotReady):
+    with pytest.raises(WAITS):
         up(connection, [OURS, app])
     for _ in range(2):
         seal(connection, ring)
@@ -202,7 +207,7 @@ def test_an_encrypted_column_becomes_clear_again(connection: Connection, app: So
 def _up_or_wait(connection: Connection, app: Source) -> bool:
     try:
         up(connection, [OURS, app])
-    except (NotReady, BackfillMissing):
+    except WAITS:
         return False
     return True
 
@@ -213,6 +218,39 @@ def _to_the_end(connection: Connection, app: Source, ring: KeyRing) -> None:
             return
         seal(connection, ring)
     pytest.fail("the switch never came")
+
+
+def test_what_was_clear_is_listed_until_it_is_gone(
+    connection: Connection, app: Source, ring: KeyRing, cluster: Cluster, empty_db: Url
+) -> None:
+    field = EncryptedField(("people",), "email", "id", "email")
+    fill(connection, 50)
+    email = find_column(connection, "people.email", sealed=False)
+    write(app, plan_encryption(email, index="email", unique="idx_people_email"), "20240102000000")
+    with pytest.raises(WAITS):
+        up(connection, [OURS, app])
+    seal(connection, ring)
+    up(connection, [OURS, app], Options(to="20240102000001"))
+    assert [(place.kind, place.where) for place in remains(connection, field)] == [("column", "people.email_clear (50 values)")]
+    with pytest.raises(Refused):
+        scrub(connection, field)
+    up(connection, [OURS, app])
+    assert {place.kind for place in remains(connection, field)} == {"table file", "wal"}
+    connection.execute("CHECKPOINT")
+    assert b"user7@example.org" in _file_of(connection, cluster)
+    with connect(empty_db) as other, other.transaction():
+        other.execute("SELECT FROM people")
+        with pytest.raises(Refused, match="not free"):
+            scrub(connection, field, wait=timedelta(milliseconds=50))
+    scrub(connection, field)
+    connection.execute("CHECKPOINT")
+    assert b"example.org" not in _file_of(connection, cluster)
+    assert {place.kind for place in remains(connection, field)} <= {"wal"}
+
+
+def _file_of(connection: Connection, cluster: Cluster) -> bytes:
+    path = _rows(connection, "SELECT pg_relation_filepath('people') AS path")[0]["path"]
+    return (cluster.data / str(path)).read_bytes()
 
 
 @pytest.mark.parametrize(

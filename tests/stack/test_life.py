@@ -19,7 +19,9 @@ def test_what_never_ran_is_an_answer_and_not_an_error(home: Home) -> None:
     assert done.returncode == 1
     assert answer["ok"]
     assert not answer["data"]["postgres"]["running"]
-    assert answer["data"]["migrations"] == {"applied": None, "pending": None}
+    found = answer["data"]["migrations"]
+    assert (found["known"], found["applied"], found["pending"]) == (False, None, None)
+    assert found["files"] > 0
     assert not home.state.exists()
 
 
@@ -37,7 +39,7 @@ def test_down_keeps_the_data_and_the_ports_and_up_brings_them_back(home: Home) -
     assert data["postgres"] == {**before["postgres"], "running": False}
     assert data["valkey"] == {**before["valkey"], "running": False}
     assert data["agent"] == {"running": False, "leader": False}
-    assert data["migrations"] == {"applied": None, "pending": None}
+    assert data["migrations"] == {**before["migrations"], "known": False, "applied": None, "pending": None}
     after = home.data("status")
     assert {part: after[part] for part in ("postgres", "valkey", "migrations")} == {
         part: before[part] for part in ("postgres", "valkey", "migrations")

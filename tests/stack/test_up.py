@@ -40,16 +40,22 @@ def test_status_has_the_parts_that_scripts_rely_on(running: Home) -> None:
     assert set(data["postgres"]) == {"version", "major", "port", "socket", "running"}
     assert set(data["valkey"]) == {"version", "port", "running"}
     assert set(data["agent"]) == {"running", "leader"}
-    assert set(data["migrations"]) == {"applied", "pending"}
+    assert set(data["migrations"]) == {"files", "known", "applied", "pending"}
     assert data["postgres"]["major"] == 17
     assert data["postgres"]["running"]
     assert data["valkey"]["running"]
     assert data["agent"]["running"]
     assert data["migrations"]["pending"] == 0
-    assert data["migrations"]["applied"] > 0
+    assert data["migrations"]["known"]
+    assert data["migrations"]["applied"] == data["migrations"]["files"] > 0
 
 
-ROLES = {"owner": "pgkeel_migrator", "app": "pgkeel_app_a", "readonly": "pgkeel_readonly_a", "monitor": "pgkeel_monitor"}
+ROLES = {
+    "owner": "pgkeel_migrator",
+    "app": "pgkeel_app_a",
+    "readonly": "pgkeel_readonly_a",
+    "monitor": "pgkeel_monitor",
+}
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -108,7 +114,7 @@ def test_what_must_be_private_is(running: Home) -> None:
     private = {name: mode for name, mode in modes.items() if name.endswith((".pgpass", ".key"))}
 
     assert set(private.values()) == {0o600}
-    assert set(ROLES) | {"superuser", "valkey"} == set(running.secrets())
+    assert set(ROLES) | {"backup", "superuser", "valkey"} == set(running.secrets())
     assert stat.S_IMODE((running.state / "secrets").stat().st_mode) == 0o700
 
 
@@ -120,7 +126,7 @@ def test_the_servers_account_reads_neither_the_authority_s_key_nor_a_password_fi
     account = choose_account()
     closed = [*(running.state / "secrets").glob("*.pgpass"), running.state / "secrets" / "authority.key"]
 
-    assert len(closed) == 7
+    assert len(closed) == 8
     assert not [file for file in closed if can(account, "-r", file)]
     assert not [
         folder for folder in (running.state, running.state / "secrets", running.state / "server") if can(account, "-w", folder)

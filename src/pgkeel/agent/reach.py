@@ -5,10 +5,10 @@ import signal
 import socket
 import subprocess
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
-from typing import Literal
+from typing import IO, Literal
 
 import psycopg
 
@@ -61,16 +61,35 @@ class Reach:
         self.check()
         return connection
 
-    def start(self, argv: Sequence[str]) -> "subprocess.Popen[bytes]":
+    def start(
+        self,
+        argv: Sequence[str],
+        *,
+        env: Mapping[str, str] | None = None,
+        stdout: int | IO[bytes] = subprocess.DEVNULL,
+        stderr: int | IO[bytes] = subprocess.DEVNULL,
+    ) -> "subprocess.Popen[bytes]":
         """Start a child process; it dies with the work, and with the agent.
 
+        Args:
+            argv: The program and its arguments.
+            env: Its environment; ours when not given.
+            stdout: Where its output goes; nowhere when not given.
+            stderr: Where its errors go; nowhere when not given.
+
         Returns:
-            The process, leader of its own group; its output is discarded.
+            The process, leader of its own group.
         """
         self.check()
-        silent = subprocess.DEVNULL
         command = command_on_leash(list(argv))
-        child = subprocess.Popen(command, stdin=silent, stdout=silent, stderr=silent, start_new_session=True)
+        child = subprocess.Popen(
+            command,
+            env=None if env is None else dict(env),
+            stdin=subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=stderr,
+            start_new_session=True,
+        )
         with self._guard:
             self._processes.append(child)
         self.check()

@@ -8,7 +8,7 @@ import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError, GenericError, PermissionDeniedError, UnauthenticatedError
 from obstore.store import S3Store
 
-from pgkeel.backup.errors import RepositoryFailed, RepositoryUnreachable
+from pgkeel.backup.errors import ObjectLocked, RepositoryFailed, RepositoryUnreachable
 from pgkeel.backup.keys import require_key
 from pgkeel.core.repository import Stored
 
@@ -81,10 +81,19 @@ class Bucket:
         yield from (Stored(one["path"], one["size"], one["last_modified"]) for one in sorted(found, key=lambda one: one["path"]))
 
     def delete(self, key: str) -> None:
-        """Remove an object; one that is gone already is fine."""
+        """Remove an object; one that is gone already is fine.
+
+        Raises:
+            ObjectLocked: The server refuses this, although it takes and gives objects: it is locked, or the login may not delete.
+        """
         require_key(key)
-        with self._explained(key), contextlib.suppress(FileNotFoundError):
-            obstore.delete(self._store, key)
+        try:
+            with self._explained(key), contextlib.suppress(FileNotFoundError):
+                obstore.delete(self._store, key)
+        except RepositoryUnreachable as err:
+            if isinstance(err.__cause__, PermissionDeniedError):
+                raise ObjectLocked(f"repository {self.name}: {key} may not be deleted", hint="wait until its lock ends") from err
+            raise
 
     @contextlib.contextmanager
     def _explained(self, key: str) -> Iterator[None]:

@@ -1,11 +1,13 @@
 """What a repository holds, read from the records that lie beside the objects: nothing else is kept, so nothing can disagree."""
 
+from collections.abc import Callable
+
 import msgspec
 
 from pgkeel.backup.errors import Damaged
 from pgkeel.backup.places import is_apart
 from pgkeel.backup.records import RECORD, Record, read_record
-from pgkeel.backup.sealing import fault_of
+from pgkeel.backup.sealing import MISSING, Part, fault_of
 from pgkeel.backup.wal_index import Piece, Segment, read_index
 from pgkeel.core.repository import Repository
 
@@ -67,17 +69,38 @@ def read_catalogue(repository: Repository) -> Catalogue:
     return Catalogue(tuple(sorted(records, key=lambda one: (one.finished_at, one.id))), tuple(faults), tuple(unfinished))
 
 
-def verify(repository: Repository) -> Verdict:
-    """Read every object of every finished backup and of the WAL, bit by bit, without a server and without a key."""
+def verify(repository: Repository, *, share: tuple[int, int] = (0, 1), check: Callable[[], None] = lambda: None) -> Verdict:
+    """Read every object of every finished backup and of the WAL, bit by bit, without a server and without a key.
+
+    Args:
+        repository: Which one.
+        share: `(2, 7)` reads the third of seven shares, which together are everything; records and rows are always read.
+        check: Raises when the work is to end; asked before each object.
+    """
     catalogue = read_catalogue(repository)
     indexes = [read_index(repository, system) for system in _systems(repository)]
     rows: list[Segment | Piece] = [row for index in indexes for row in index.segments]
     rows += [piece for index in indexes for piece in index.pieces]
     parts = [part for record in catalogue.records for part in record.objects] + [part for row in rows for part in row.parts]
-    found = [Fault(part.key, reason) for part in parts if (reason := fault_of(part, repository.get(part.key)))]
+    number, shares = share
+    parts = [part for part in parts if int(part.sha256[:8], 16) % shares == number]
+    found = [Fault(part.key, reason) for part in parts if (reason := _fault(repository, part, check))]
     found += [Fault(key, "its row cannot be trusted") for index in indexes for key in index.damaged]
     checked = len(catalogue.records) + len(catalogue.faults) + len(parts) + len(rows)
     return Verdict(checked, (*catalogue.faults, *found), catalogue.unfinished)
+
+
+def _fault(repository: Repository, part: Part, check: Callable[[], None]) -> str:
+    check()
+    reason = fault_of(part, repository.get(part.key))
+    return "" if reason == MISSING and not _is_owned(repository, part.key) else reason
+
+
+def _is_owned(repository: Repository, key: str) -> bool:
+    """Return whether the record or row is there still: without it the object was deleted on purpose meanwhile."""
+    folder, _, name = key.rpartition("/")
+    owner = f"{folder}/{name.rpartition('.')[0]}.json" if is_apart(key) else f"{folder}/{RECORD}"
+    return repository.get(owner) is not None
 
 
 def _systems(repository: Repository) -> list[str]:

@@ -6,7 +6,7 @@ from typing import TypeVar
 import msgspec
 
 from pgkeel.backup.errors import Damaged
-from pgkeel.backup.sealing import store
+from pgkeel.backup.sealing import MISSING, store
 from pgkeel.core.repository import Repository
 
 __all__ = ["damaged", "read_fact", "store_fact"]
@@ -38,7 +38,7 @@ def read_fact(repository: Repository, key: str, kind: type[Fact]) -> Fact:
     """
     content = repository.get(key)
     if content is None:
-        raise damaged(repository, key, "missing")
+        raise damaged(repository, key, MISSING)
     try:
         envelope = msgspec.json.decode(content, type=_Envelope)
         fact = msgspec.json.decode(envelope.record, type=kind)

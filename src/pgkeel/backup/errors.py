@@ -2,7 +2,7 @@
 
 from pgkeel.core.errors import ConfigError, KeelError, Refused, Unreachable
 
-__all__ = ["Damaged", "KeyTaken", "RepositoryFailed", "RepositoryUnreachable", "WrongKey"]
+__all__ = ["Damaged", "KeyTaken", "ObjectLocked", "RepositoryFailed", "RepositoryUnreachable", "WrongKey"]
 
 
 class RepositoryUnreachable(Unreachable):
@@ -15,6 +15,12 @@ class RepositoryFailed(KeelError):
     """The repository could not store or give an object."""
 
     code = "repository_failed"
+
+
+class ObjectLocked(Refused):
+    """The repository does not give this object up yet: it is locked for a time."""
+
+    code = "object_locked"
 
 
 class KeyTaken(Refused):

@@ -17,7 +17,8 @@ SYSTEM/                          the cluster's system identifier
 │           └── OFFSET.json
 ├── marks/kept/ID                never prune this backup
 ├── marks/verified/ID/TIME       a drill or check restored this backup
-└── lease/NUMBER                 who works on this repository
+├── drills/ID.json               what a drill found
+└── lease/                       who works on this repository: work/NUMBER (one), reading/NAME (any number)
 """
 
 __all__ = [
@@ -34,7 +35,7 @@ __all__ = [
 ]
 
 RECORD = "backup.json"
-_APART = frozenset({"wal", "marks", "lease"})
+_APART = frozenset({"wal", "marks", "lease", "drills"})
 
 
 def is_apart(key: str) -> bool:

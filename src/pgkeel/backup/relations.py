@@ -16,19 +16,23 @@ class Relation(msgspec.Struct, frozen=True):
         tablespace: Oid of its tablespace; the database's own one is written out, not 0.
         database: Oid of its database.
         file: Number of its file (relfilenode).
+        oid: Its oid, which a DROP names.
         schema: Its schema.
         name: Its name.
         kind: `r`, `t`, `i`, `m`, `S` as in `pg_class.relkind`.
         table: For a TOAST table the `SCHEMA.NAME` of its table, else None.
+        parent: For a partition the `SCHEMA.NAME` of the table at the root, else None.
     """
 
     tablespace: int
     database: int
     file: int
+    oid: int
     schema: str
     name: str
     kind: str
     table: str | None = None
+    parent: str | None = None
 
 
 class Relations(msgspec.Struct, frozen=True):

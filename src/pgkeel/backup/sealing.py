@@ -21,9 +21,22 @@ from pgkeel.core.errors import KeelError, UsageError
 from pgkeel.core.repository import Repository
 from pgkeel.core.secret import Secret
 
-__all__ = ["PART", "Part", "fault_of", "fetch", "new_identity", "recipient_of", "recipients_from", "seal", "store", "unseal"]
+__all__ = [
+    "MISSING",
+    "PART",
+    "Part",
+    "fault_of",
+    "fetch",
+    "new_identity",
+    "recipient_of",
+    "recipients_from",
+    "seal",
+    "store",
+    "unseal",
+]
 
 PART = 32 * 2**20
+MISSING = "missing"
 _LEVEL = 1
 
 
@@ -236,7 +249,7 @@ def _damaged(repository: Repository, part: Part, reason: str) -> Damaged:
 def fault_of(part: Part, content: bytes | None) -> str:
     """Return what is wrong with a part as it lies there, or ""."""
     if content is None:
-        return "missing"
+        return MISSING
     if len(content) != part.bytes:
         return f"has {len(content)} bytes instead of {part.bytes}"
     return "" if hashlib.sha256(content).hexdigest() == part.sha256 else "its SHA-256 is another"

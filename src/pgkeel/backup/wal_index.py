@@ -11,7 +11,7 @@ from pgkeel.backup.envelope import damaged, read_fact, store_fact
 from pgkeel.backup.errors import Damaged
 from pgkeel.backup.lsn import format_lsn, parse_lsn, segment_end, segment_start, timeline_of
 from pgkeel.backup.places import piece_key, segment_key, wal_folder
-from pgkeel.backup.sealing import Part
+from pgkeel.backup.sealing import MISSING, Part
 from pgkeel.core.repository import Repository
 
 __all__ = [
@@ -51,13 +51,13 @@ class Segment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         system_identifier: Which cluster it is of.
         bytes: Its size in clear, which is the cluster's segment size.
         sha256: Of its clear content.
-        first_record: LSN of the first record that begins in it, or None.
-        last_record: LSN of the last one, or None.
         commits: How many transactions commit in it.
         first_commit_at: Time of the commit that stands first in it, or None.
         last_commit_at: Time of the commit that stands last in it, or None.
         earliest_commit_at: The smallest of its commit times, or None.
         latest_commit_at: The greatest of its commit times, or None: another than the last one where a clock jumped back.
+        last_commit_xid: Transaction of the commit that stands last in it, or None.
+        last_commit_lsn: Where that commit's record begins, or None.
         is_monotonic: Whether its commit times never go back.
         restore_points: In their order.
         parts: The pieces of the sealed object.
@@ -67,13 +67,13 @@ class Segment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     system_identifier: str
     bytes: int
     sha256: str
-    first_record: str | None
-    last_record: str | None
     commits: int
     first_commit_at: datetime | None
     last_commit_at: datetime | None
     earliest_commit_at: datetime | None
     latest_commit_at: datetime | None
+    last_commit_xid: int | None
+    last_commit_lsn: str | None
     is_monotonic: bool
     restore_points: tuple[RestorePoint, ...]
     parts: tuple[Part, ...]
@@ -226,7 +226,7 @@ def read_index(repository: Repository, system: str, *, known: Iterable[Segment] 
     rows = [key for key in keys if key.endswith(".json")]
     with ThreadPoolExecutor(_READERS) as readers:
         read = list(readers.map(lambda key: before.get(key) or _row(repository, key), rows))
-    found = [row for row in read if not isinstance(row, str)]
+    found = [row for row in read if isinstance(row, Segment | Piece)]
     segments = sorted((row for row in found if isinstance(row, Segment)), key=lambda row: row.name)
     whole = {segment.name for segment in segments}
     pieces = sorted(
@@ -276,8 +276,8 @@ def _begins(pieces: Sequence[Piece], timeline: int, position: int) -> bool:
     return timeline_of(first.segment) == timeline and segment_start(first.segment, size=first.segment_bytes) == position
 
 
-def _row(repository: Repository, key: str) -> Segment | Piece | str:
-    """Return the row under a key, or the key when it cannot be trusted."""
+def _row(repository: Repository, key: str) -> Segment | Piece | str | None:
+    """Return the row under a key, the key when it cannot be trusted, or None when it was deleted meanwhile."""
     folder, _, name = key.removesuffix(".json").rpartition("/")
     try:
         if folder.endswith(".partial"):
@@ -288,6 +288,6 @@ def _row(repository: Repository, key: str) -> Segment | Piece | str:
         segment = read_fact(repository, key, Segment)
         if segment_key(segment.system_identifier, segment.name) != f"{folder}/{name}":
             raise damaged(repository, key, "is the row of another segment")
-    except Damaged:
-        return key
+    except Damaged as err:
+        return None if err.data["reason"] == MISSING else key
     return segment

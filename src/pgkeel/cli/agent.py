@@ -7,12 +7,13 @@ from pathlib import Path
 import click
 import msgspec
 
-from pgkeel.agent import JobStatus, Status, supervise
+from pgkeel.agent import JobStatus, ServiceStatus, Status, supervise
 from pgkeel.agent import status as status_of
 from pgkeel.cli.answer import Answer, answers, current_project, talk
 from pgkeel.core.errors import KeelError
 from pgkeel.core.project import Project
 from pgkeel.stack.layout import layout_of
+from pgkeel.stack.recovery_guard import require_no_recovery
 
 __all__ = ["agent"]
 
@@ -26,6 +27,7 @@ def agent() -> None:
 def run() -> None:
     """Run jobs and services in the foreground until SIGTERM; a worker that dies is started again."""
     project = current_project()
+    require_no_recovery(layout_of(project))
     state = layout_of(project).agent
     _refuse_wrong_schedules(project)
     raise SystemExit(supervise(lambda: _work(project, state), state))
@@ -40,21 +42,28 @@ def status() -> Answer:
 
 
 def _refuse_wrong_schedules(project: Project) -> None:
-    from pgkeel.agent.jobs import ALL  # noqa: PLC0415 - needs the extra [agent]; `agent status` does not
-    from pgkeel.agent.schedule import read_schedules  # noqa: PLC0415 - as above
+    from pgkeel.agent.schedule import read_schedules  # noqa: PLC0415 - needs the extra [agent]; `agent status` does not
+    from pgkeel.stack.duties import jobs_of  # noqa: PLC0415 - as above
 
     settings = project.config.agent
-    read_schedules({job.name: job.schedule for job in ALL}, settings.schedules, settings.time_zone)
+    read_schedules({job.name: job.schedule for job in jobs_of(project)}, settings.schedules, settings.time_zone)
 
 
 def _work(project: Project, state: Path) -> int:
     from pgkeel.agent.agent import Agent  # noqa: PLC0415 - needs the extra [agent]; `agent status` does not
     from pgkeel.agent.log import open_log  # noqa: PLC0415 - as above
     from pgkeel.stack.connection import connect  # noqa: PLC0415 - the supervisor itself needs no driver
+    from pgkeel.stack.duties import jobs_of, services_of  # noqa: PLC0415 - as above
 
     open_log(state / "agent.log")
     try:
-        worker = Agent(lambda role: connect(project, role, application="pgkeel agent"), state, project.config.agent)
+        worker = Agent(
+            lambda role: connect(project, role, application="pgkeel agent"),
+            state,
+            project.config.agent,
+            jobs=jobs_of(project),
+            services=services_of(project),
+        )
     except KeelError as err:
         talk(f"error: {err.message}")
         return err.exit_code
@@ -65,7 +74,13 @@ def _work(project: Project, state: Path) -> int:
 
 def _text(found: Status) -> str:
     head = f"running, process {found.pid}, {'leader' if found.leader else 'not leader'}" if found.running else "not running"
-    return "\n".join([f"agent      {head}", *(_line(job) for job in found.jobs)])
+    return "\n".join([f"agent      {head}", *(_line(job) for job in found.jobs), *(_service(one) for one in found.services)])
+
+
+def _service(service: ServiceStatus) -> str:
+    state = "running" if service.running else "waits to be started again"
+    restarts = f"restarts {service.restarts}" if service.restarts else ""
+    return f"{service.name:<16} {'service':<14} {state:<10} {restarts}  {service.last_error or ''}".rstrip()
 
 
 def _line(job: JobStatus) -> str:

@@ -28,11 +28,13 @@ class Answer(msgspec.Struct, frozen=True):
         data: The `data` object of `--json`.
         text: What a person reads on stdout; "" prints nothing.
         exit_code: 0, or 1 for findings.
+        error: What failed beside what `data` holds: `ok` is false then.
     """
 
     data: Any = None
     text: str = ""
     exit_code: int = 0
+    error: KeelError | None = None
 
 
 def answers(function: Callable[..., Answer]) -> Callable[..., None]:
@@ -43,12 +45,20 @@ def answers(function: Callable[..., Answer]) -> Callable[..., None]:
     def command(*args: object, as_json: bool, **kwargs: object) -> None:
         answer = function(*args, **kwargs)
         if as_json:
-            _print_json({"ok": True, "data": answer.data, "error": None})
-        elif answer.text:
-            click.echo(answer.text)
+            error = answer.error.as_dict() if answer.error else None
+            _print_json({"ok": error is None, "data": answer.data, "error": error})
+        else:
+            _print(answer)
         raise SystemExit(answer.exit_code)
 
     return command
+
+
+def _print(answer: Answer) -> None:
+    if answer.text:
+        click.echo(answer.text)
+    if answer.error is not None:
+        _print_error(answer.error, as_json=False)
 
 
 def current_project(flags: Mapping[str, Any] | None = None) -> Project:

@@ -25,6 +25,8 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "migrate": ("pgkeel.cli.migrate", "migrate", "Create, apply, revert and inspect migrations."),
     "schema": ("pgkeel.cli.schema", "schema", "Show and draw the schema; write row classes."),
     "security": ("pgkeel.cli.security", "security", "Roles and rights, ways in, updates, encryption."),
+    "backup": ("pgkeel.cli.backup", "backup", "Take, list, check, drill, keep and prune backups."),
+    "recover": ("pgkeel.cli.recover", "recover", "Bring the database, or rows of it, back to a point."),
     "scale": ("pgkeel.cli.scale", "scale", "Partitions."),
     "cache": ("pgkeel.cli.cache", "cache", "Show or flush the cache."),
     "agent": ("pgkeel.cli.agent", "agent", "Run the agent, or show what it does."),

@@ -1,18 +1,20 @@
 """`pgkeel migrate plan|trace|test`: what `up` would do, foreseen or rehearsed on a copy."""
 
 from collections.abc import Sequence
-from contextlib import closing
+from typing import Any
 
 import click
 import msgspec
 
 from pgkeel.cli.answer import Answer, answers, current_project, talk
+from pgkeel.cli.fleet import Fleet, carried_out, targets
 from pgkeel.cli.migrate_options import OUT_OF_ORDER, SOURCE, TO, chosen_sources, options_of
-from pgkeel.migrations import project_sources
+from pgkeel.migrations import Options, Source, project_sources
 from pgkeel.migrations.impact.preview import preview
 from pgkeel.migrations.impact.text import preview_data, preview_text
+from pgkeel.migrations.options import Report
 from pgkeel.migrations.roundtrip import RoundTrip
-from pgkeel.stack.connection import connect
+from pgkeel.postgres import Connection
 from pgkeel.stack.rehearse import trace_pending, try_all, try_pending
 
 __all__ = ["plan", "test", "trace"]
@@ -23,17 +25,20 @@ __all__ = ["plan", "test", "trace"]
 @TO
 @OUT_OF_ORDER
 @SOURCE
+@targets
 @answers
-def plan(name: str | None, to: str | None, *, check: bool, allow_out_of_order: bool) -> Answer:
+def plan(name: str | None, to: str | None, *, check: bool, allow_out_of_order: bool, **where: Any) -> Answer:  # noqa: ANN401 - --targets
     """Show what `up` would do: units, locks, waits, rewrites and reads, weighed by the tables' sizes. Nothing is written.
 
     The locks are those that the statements' text promises (`pgkeel[lint]` reads it); `trace` sees the real ones.
     """
-    project = current_project()
-    options = options_of(project, to=to, allow_out_of_order=allow_out_of_order)
-    with closing(connect(project, role="owner", application="pgkeel migrate plan")) as connection:
-        found = preview(connection, chosen_sources(project, name), options)
-    return Answer(preview_data(found), preview_text(found), int(check and bool(found.migrations)))
+    options = options_of(current_project(), to=to, allow_out_of_order=allow_out_of_order)
+
+    def work(connection: Connection, sources: Sequence[Source], options: Options, _: Report) -> Answer:
+        found = preview(connection, sources, options)
+        return Answer(preview_data(found), preview_text(found), int(check and bool(found.migrations)))
+
+    return carried_out("plan", work, options, Fleet(**where), name)
 
 
 @click.command()

@@ -1,6 +1,6 @@
 """The verbs of `pgkeel migrate` that compare, write down and take over whole schemas."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ import msgspec
 
 from pgkeel import migrations
 from pgkeel.cli.answer import Answer, answers, current_project, talk
+from pgkeel.cli.fleet import Fleet, carried_out, targets
 from pgkeel.core import clock
 from pgkeel.core.errors import UsageError
 from pgkeel.core.project import Project
@@ -20,6 +21,7 @@ from pgkeel.migrations.baseline import baseline as record_baseline
 from pgkeel.migrations.conversion import Inventory, read_inventory
 from pgkeel.migrations.dump import dump as dump_schema
 from pgkeel.migrations.dump import load_dump
+from pgkeel.migrations.options import Report
 from pgkeel.migrations.proposal import Proposal, propose
 from pgkeel.migrations.scratch import Fill, by_files, by_script, filled
 from pgkeel.migrations.source import text_of
@@ -43,13 +45,20 @@ _SHIPPED_MODELS = "pgkeel.schema.models"
 
 @click.command()
 @click.option("--from-files", is_flag=True, help="Build the expected schema from the files, even when the ledger knows it.")
+@targets
 @answers
-def verify(*, from_files: bool) -> Answer:
+def verify(*, from_files: bool, **where: Any) -> Answer:  # noqa: ANN401 - --targets
     """Compare files, ledger and database: edited files, drift, INVALID indexes, unvalidated constraints. Exit 1 on findings."""
-    project = current_project()
-    with _owner(project, "verify") as connection:
-        found = verify_schema(connection, project_sources(project), scratch=scratch_of(project), from_files=from_files)
-    return Answer(_verdict(found), _verdict_text(found), exit_code=int(bool(found.violations)))
+    project, fleet = current_project(), Fleet(**where)
+    if from_files and fleet.path is not None:
+        raise UsageError("--from-files builds the schema of one database", hint="leave it or --targets out")
+    scratch = scratch_of(project) if fleet.path is None else None
+
+    def work(connection: Connection, sources: Sequence[Source], options: Options, _: Report) -> Answer:
+        found = verify_schema(connection, sources, scratch=scratch, schemas=options.search_path, from_files=from_files)
+        return Answer(_verdict(found), _verdict_text(found), exit_code=int(bool(found.violations)))
+
+    return carried_out("verify", work, Options.of(project.config.migrations), fleet, None)
 
 
 @click.command()

@@ -8,7 +8,8 @@ from pgkeel.cli.answer import Answer, answers, current_project
 from pgkeel.core.normal_form import NORMAL_FORMS
 from pgkeel.core.project import Project
 from pgkeel.security.encryption import MigrationText
-from pgkeel.stack.encryption import plan_decrypt, plan_encrypt, write_migrations
+from pgkeel.security.encryption.remains import Remains
+from pgkeel.stack.encryption import plan_decrypt, plan_encrypt, remains_of, write_migrations
 
 __all__ = ["decrypt", "encrypt"]
 
@@ -21,13 +22,17 @@ _DRY_RUN = click.option("--dry-run", is_flag=True, help="Print the migrations; w
 @_COLUMN
 @_INDEX
 @click.option("--unique", metavar="CONSTRAINT", help="Keep equal values apart by a constraint of this name; needs --index.")
+@click.option("--remains", "shows_remains", is_flag=True, help="List where older clear values still lie; exit 1 when one does.")
+@click.option("--scrub", "is_scrub", is_flag=True, help="Write the table anew, so that its file holds no older clear value.")
 @_DRY_RUN
 @answers
-def encrypt(column: str, index: str | None, unique: str | None, *, dry_run: bool) -> Answer:
+def encrypt(column: str, index: str | None, unique: str | None, *, shows_remains: bool, is_scrub: bool, dry_run: bool) -> Answer:
     """Write the three migrations that encrypt TABLE.COLUMN beside the application: expand and backfill, switch, contract."""
     if unique and index is None:
         raise click.UsageError("--unique needs --index")
     project = current_project()
+    if shows_remains or is_scrub:
+        return _left(remains_of(project, column, does_scrub=is_scrub and not dry_run))
     return _written(project, plan_encrypt(project, column, index=index, unique=unique), dry_run=dry_run)
 
 
@@ -48,6 +53,12 @@ def decrypt(column: str, index: str | None, type_: str, *, dry_run: bool) -> Ans
     """Write the three migrations that make the encrypted TABLE.COLUMN clear again."""
     project = current_project()
     return _written(project, plan_decrypt(project, column, index=index, type_=type_), dry_run=dry_run)
+
+
+def _left(found: Sequence[Remains]) -> Answer:
+    text = "\n".join(f"{place.kind}: {place.where}; until {place.until}" for place in found)
+    data = {"remains": [{"kind": place.kind, "where": place.where, "until": place.until} for place in found]}
+    return Answer(data, text or "no clear value is left", int(bool(found)))
 
 
 def _written(project: Project, planned: Sequence[MigrationText], *, dry_run: bool) -> Answer:

@@ -55,8 +55,10 @@ def _valkey(project: Project, now: Status) -> list[str]:
 
 
 def _migrations(now: Status) -> str:
-    if now.migrations.applied is None:
-        return _line(False, "migrations", "unknown while the database is down")
+    if not now.migrations.known:
+        return _line(
+            False, "migrations", f"{now.migrations.files} files; which are applied is unknown while the database is down"
+        )
     return _line(not now.migrations.pending, "migrations", f"{now.migrations.applied} applied, {now.migrations.pending} pending")
 
 

@@ -63,19 +63,20 @@ def status() -> Answer:
 
 
 @click.command()
+@click.option("--with-backups", is_flag=True, help="Delete the backups too that lie beside the stack, and what opens them.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @_DRY_RUN
 @answers
-def reset(*, yes: bool, dry_run: bool) -> Answer:
+def reset(*, with_backups: bool, yes: bool, dry_run: bool) -> Answer:
     """Stop the embedded stack and delete its data: databases, passwords, certificates, the agent's state.
 
-    Only folders that pgkeel made are deleted, and no link is followed. Migrations and pgkeel.toml stay.
+    Only folders that pgkeel made are deleted, and no link is followed. Migrations, pgkeel.toml and backups stay.
     """
     project = current_project()
-    folders = [str(folder) for folder in stack.plan_reset(project)]
+    folders = [str(folder) for folder in stack.plan_reset(project, with_backups=with_backups)]
     if dry_run or not folders:
         return Answer({"folders": folders, "deleted": False}, "\n".join(folders) if folders else "Nothing to delete.")
     if not confirm(f"Delete {', '.join(folders)} with everything in it?", yes=yes):
         raise Refused("nothing was deleted", hint="`pgkeel reset --yes` deletes without asking")
-    stack.reset(project, report=talk)
+    stack.reset(project, report=talk, with_backups=with_backups)
     return Answer({"folders": folders, "deleted": True}, "Deleted.\nNext: pgkeel up")

@@ -10,7 +10,10 @@ from pgkeel.core.cache_url import CacheUrl
 from pgkeel.core.units import format_duration
 from pgkeel.core.url import redacted
 
-__all__ = ["Config", "as_toml_values", "json_schema", "leaves"]
+__all__ = ["ZERO", "Config", "as_toml_values", "json_schema", "leaves"]
+
+
+ZERO = "zero"  # backup.rpo: a commit waits until the receiver has it
 
 
 class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -207,6 +210,20 @@ class BackupConfig(_Section, frozen=True):
     receive: bool | None = None
 
 
+class RecoverConfig(_Section, frozen=True):
+    """How a recovery is proved, and who stops and starts a server that pgkeel does not run.
+
+    Attributes:
+        assertions: Name → a query whose first value must be true in a database that was restored.
+        stop: Command that stops the application and the old server before `recover --into`; PGDATA is the new data directory.
+        start: Command that starts a server on PGDATA afterwards; without it the rest is printed.
+    """
+
+    assertions: dict[str, str] = {}
+    stop: str | None = None
+    start: str | None = None
+
+
 class Config(_Section, frozen=True):
     """The whole of `pgkeel.toml`."""
 
@@ -221,6 +238,7 @@ class Config(_Section, frozen=True):
     checks: ChecksConfig = ChecksConfig()
     cache: CacheConfig = CacheConfig()
     backup: BackupConfig = BackupConfig()
+    recover: RecoverConfig = RecoverConfig()
 
 
 def leaves() -> Iterator[tuple[str, Any]]:

@@ -10,6 +10,7 @@ from pgkeel.local.plan import TlsFiles
 from pgkeel.local.ports import PortBusy
 from pgkeel.local.postmaster import ServerFailed
 from pgkeel.local.runtime import Runtime, RuntimeUnusable, find_runtime, installed_runtimes
+from pgkeel.local.scratch import scratch_folder
 from pgkeel.local.valkey import Valkey
 from pgkeel.local.valkey_plan import VALKEY_USER
 
@@ -37,4 +38,5 @@ __all__ = [
     "private_folder",
     "reachable",
     "runtime_folder",
+    "scratch_folder",
 ]

@@ -4,8 +4,8 @@ from pgkeel.migrations.create import new
 from pgkeel.migrations.grammar import Backfill, MigrationFile, Section, parse
 from pgkeel.migrations.options import Options, Outcome, Report, Step
 from pgkeel.migrations.runner import down, redo, up
-from pgkeel.migrations.source import PGKEEL, Source, project_sources, read
-from pgkeel.migrations.status import State, Status, pending, status
+from pgkeel.migrations.source import PGKEEL, Source, count_files, project_sources, read
+from pgkeel.migrations.status import State, Status, pending, status, unknown
 from pgkeel.migrations.upgrade import downgrade, outstanding, upgrade
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "State",
     "Status",
     "Step",
+    "count_files",
     "down",
     "downgrade",
     "new",
@@ -30,6 +31,7 @@ __all__ = [
     "read",
     "redo",
     "status",
+    "unknown",
     "up",
     "upgrade",
 ]

@@ -19,9 +19,12 @@ def remember(scribe: Scribe, schemas: Sequence[str], unit: int) -> None:
     scribe.event("fingerprint", unit, fingerprint=found.fingerprint, schemas=list(schemas), objects=objects)
 
 
-def recall(connection: Connection, schemas: Sequence[str]) -> Snapshot | None:
-    """Return how the last run left the schemas; None where it was killed before it could note it, or noted other schemas."""
-    row = load(__name__, "last_fingerprint").row(connection) if ledger.exists(connection) else None
+def recall(connection: Connection, schemas: Sequence[str], sources: Sequence[str]) -> Snapshot | None:
+    """Return how the last run of the sources left the schemas.
+
+    None where it was killed before it could note it, or noted other schemas.
+    """
+    row = load(__name__, "last_fingerprint").row(connection, sources=list(sources)) if ledger.exists(connection) else None
     if row is None or row["facts"]["schemas"] != list(schemas):
         return None
     return Snapshot(

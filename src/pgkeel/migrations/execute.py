@@ -18,6 +18,7 @@ from pgkeel.migrations.plan import Task
 from pgkeel.migrations.position import place
 from pgkeel.migrations.recovery import refuse_foreign_index, settle
 from pgkeel.migrations.units import Unit, is_concurrent
+from pgkeel.migrations.waiting import Waiting
 from pgkeel.migrations.wire import StatementRefused, send
 from pgkeel.postgres import Connection, Server, describe
 
@@ -160,8 +161,8 @@ def _record(run: Run, texts: list[str]) -> None:
 
 def _send_patiently(run: Run, task: Task, message: Message, scribe: Scribe, index: int) -> None:
     """Send a message, again and again while other sessions hold what it needs and the deadline allows."""
-    patience = Patience(task, run.options)
-    while (failure := try_once(run.connection, task, message, run.watcher, run.report)) is not None:
+    patience, waiting = Patience(task, run.options), Waiting(run.watcher, run.report, task.title)
+    while (failure := try_once(run.connection, task, message, waiting)) is not None:
         again = patience.allows(failure)
         scribe.event("retried" if again else "failed", index, **{"message": failure.message, **failure.data})
         if not again:

@@ -13,6 +13,7 @@ from pgkeel.migrations.execute import Run, opening
 from pgkeel.migrations.message import compose
 from pgkeel.migrations.patience import Patience, roll_back, try_once
 from pgkeel.migrations.plan import Task
+from pgkeel.migrations.waiting import Waiting
 from pgkeel.postgres import Row, identifier, load
 
 __all__ = ["Loss", "losses", "require_nothing_lost"]
@@ -93,7 +94,7 @@ def _rehearse(run: Run, tasks: Sequence[Task]) -> None:
             continue
         before = opening(run, task, unit)
         message = compose(before if is_first else before[1:], (*unit.settings, *unit.statements), ())
-        failure = try_once(run.connection, task, message, run.watcher, run.report)
+        failure = try_once(run.connection, task, message, Waiting(run.watcher, run.report, task.title))
         is_first = False
         if isinstance(failure, MigrationFailed) and skipped:
             hint = "--allow-data-loss reverts all the same; take a backup first"

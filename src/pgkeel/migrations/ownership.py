@@ -13,8 +13,10 @@ from pgkeel.postgres import Connection, load
 __all__ = ["require_own_tables"]
 
 
-def require_own_tables(connection: Connection, tasks: Sequence[Task], files: Files, ledger: Mapping[Key, Entry]) -> None:
-    """Check every `CREATE TABLE` that is about to run.
+def require_own_tables(
+    connection: Connection, tasks: Sequence[Task], files: Files, ledger: Mapping[Key, Entry], schema: str
+) -> None:
+    """Check every `CREATE TABLE` that is about to run; `schema` is where unqualified names are made.
 
     Raises:
         NotOwned: Its table is there and no applied migration made it; nothing was run.
@@ -25,7 +27,7 @@ def require_own_tables(connection: Connection, tasks: Sequence[Task], files: Fil
             for statement in unit.statements:
                 ours |= {name.parts for name in dropped_tables(statement)}
                 name = created_table(statement)
-                if name is not None and name.parts not in ours and _is_there(connection, name):
+                if name is not None and name.parts not in ours and _is_there(connection, name, schema):
                     where = place(task.where, task.section.text, statement.offset)
                     hint = "rename one of them, or drop the table that is there if nobody needs it"
                     message = f"{where}: the table {name.text} is there already and no migration made it"
@@ -47,5 +49,6 @@ def _made_by(units: Sequence[Unit]) -> set[tuple[str, ...]]:
     return {name.parts for name in names if name is not None}
 
 
-def _is_there(connection: Connection, name: Name) -> bool:
-    return bool(load(__name__, "relation_exists").scalar(connection, name=name.text))
+def _is_there(connection: Connection, name: Name, schema: str) -> bool:
+    whole = name if len(name.parts) > 1 else Name((schema, *name.parts), name.end)
+    return bool(load(__name__, "relation_exists").scalar(connection, name=whole.text))

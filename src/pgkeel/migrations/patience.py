@@ -9,9 +9,9 @@ from pgkeel.core import clock
 from pgkeel.core.errors import KeelError, Unreachable
 from pgkeel.core.units import parse_duration
 from pgkeel.migrations.errors import MigrationBlocked, MigrationFailed, NotReady, ReadOnlyServer
-from pgkeel.migrations.guard import Watcher, jittered
+from pgkeel.migrations.guard import jittered
 from pgkeel.migrations.message import Message
-from pgkeel.migrations.options import Options, Report
+from pgkeel.migrations.options import Options
 from pgkeel.migrations.plan import Task
 from pgkeel.migrations.position import place
 from pgkeel.migrations.waiting import Waiting
@@ -59,13 +59,13 @@ NOT_READY = "KL001"
 """The SQLSTATE with which a migration says itself that rows are not ready for it."""
 
 
-def try_once(connection: Connection, task: Task, message: Message, watcher: Watcher, report: Report) -> KeelError | None:
+def try_once(connection: Connection, task: Task, message: Message, waiting: Waiting) -> KeelError | None:
     """Send a message and return why it failed, rolled back, or None.
 
     Raises:
         Unreachable: The connection was lost.
     """
-    waiting = Waiting(watcher, report, task.title)
+    waiting.begin()
     try:
         send(connection, message.text, waiting.look)
     except StatementRefused as err:

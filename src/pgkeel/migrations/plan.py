@@ -11,7 +11,7 @@ from pgkeel.migrations.ledger import Entry, Key, units_checksum
 from pgkeel.migrations.options import Options
 from pgkeel.migrations.units import Unit
 
-__all__ = ["Files", "Task", "plan_down", "plan_up"]
+__all__ = ["Files", "Task", "plan_down", "plan_up", "require_backfills"]
 
 Files = Mapping[str, Sequence[MigrationFile]]
 
@@ -26,6 +26,7 @@ class Task(msgspec.Struct, frozen=True):
         first: How many of its units are done already.
         attempt: The statement outside a transaction that an earlier run began and may have finished.
         backfills: What waits for `migrate backfill` afterwards.
+        needs: The versions whose backfills must have finished before it runs.
     """
 
     source: str
@@ -40,6 +41,7 @@ class Task(msgspec.Struct, frozen=True):
     first: int = 0
     attempt: str | None = None
     backfills: tuple[Backfill, ...] = ()
+    needs: tuple[str, ...] = ()
 
     @property
     def units(self) -> tuple[Unit, ...]:
@@ -73,7 +75,7 @@ def plan_up(files: Files, ledger: Mapping[Key, Entry], unfinished: frozenset[Key
         if source == last:
             break
     for task in tasks:
-        _require_backfills(task, files, unfinished)
+        require_backfills(task, unfinished)
     return tuple(tasks)
 
 
@@ -160,6 +162,7 @@ def _up_task(source: str, file: MigrationFile) -> Task:
         stored,
         file.irreversible,
         backfills=file.backfills,
+        needs=file.needs,
     )
 
 
@@ -207,9 +210,13 @@ def _edited(file: MigrationFile) -> EditedMigration:
     return EditedMigration(f"{file.file_name} was changed after it was applied", hint=hint)
 
 
-def _require_backfills(task: Task, files: Files, unfinished: frozenset[Key]) -> None:
-    file = next((file for file in files[task.source] if file.version == task.version), None)
-    for version in file.needs if file and task.direction == "up" else ():
+def require_backfills(task: Task, unfinished: frozenset[Key]) -> None:
+    """Refuse a migration that needs a backfill which has not finished.
+
+    Raises:
+        BackfillMissing: And says which.
+    """
+    for version in task.needs:
         if (task.source, version) in unfinished:
             hint = f"run `pgkeel migrate backfill run {version}` first"
             raise BackfillMissing(f"{task.where} needs the backfill of {version}, which has not finished", hint=hint)

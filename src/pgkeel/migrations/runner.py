@@ -1,7 +1,7 @@
 """Apply and revert migrations: read everything, plan, refuse, and only then act."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import msgspec
 from psycopg import pq
@@ -9,18 +9,20 @@ from psycopg import pq
 from pgkeel.core.errors import NotFound
 from pgkeel.core.ids import new_id
 from pgkeel.migrations import ledger
+from pgkeel.migrations.backfill.empty import finish_empty
 from pgkeel.migrations.drift import remember
 from pgkeel.migrations.execute import Run, carry_out, scribe_of, step_of
 from pgkeel.migrations.guard import Watcher, runner_lock, session_role
+from pgkeel.migrations.ledger import Key, Scribe
 from pgkeel.migrations.loss import require_nothing_lost
 from pgkeel.migrations.message import as_role
-from pgkeel.migrations.options import DEFAULTS, Options, Outcome, Report, silent
+from pgkeel.migrations.options import DEFAULTS, Options, Outcome, Report, Step, silent
 from pgkeel.migrations.ownership import require_own_tables
-from pgkeel.migrations.plan import Files, Task, plan_down, plan_up
+from pgkeel.migrations.plan import Files, Task, plan_down, plan_up, require_backfills
 from pgkeel.migrations.source import Source, read
 from pgkeel.migrations.squashed import adopt, seen
 from pgkeel.migrations.syntax import require_syntax
-from pgkeel.postgres import Connection, server_of
+from pgkeel.postgres import Connection, load, server_of
 
 __all__ = ["down", "files_of", "redo", "running", "tasks_for_up", "up"]
 
@@ -45,6 +47,7 @@ def up(connection: Connection, sources: Sequence[Source], options: Options = DEF
         return _planned(tasks_for_up(connection, files, options))
     with running(connection, options, report) as run:
         adopt(connection, files)
+        finish_empty(connection)
         return _carry_out(run, tasks_for_up(connection, files, options))
 
 
@@ -75,29 +78,68 @@ def down(
 def redo(connection: Connection, sources: Sequence[Source], options: Options = DEFAULTS, report: Report = silent) -> Outcome:
     """Revert the newest migration of the last source that has one, and apply its file as it is now.
 
+    Killed in between, the next one applies what was reverted and reverts nothing more.
+
     Raises:
         NotFound: Nothing is applied, or its file is gone.
         Refused, MigrationFailed, Unreachable: As for `down` and `up`.
     """
-    files = files_of(sources)
+    files, plain = files_of(sources), msgspec.structs.replace(options, to=None)
+    with nullcontext() if options.dry_run else runner_lock(connection, options, report):
+        begun = _interrupted(connection, files)
+        if begun is not None:
+            only = [source for source in sources if source.name == begun[0]]
+            return up(connection, only, msgspec.structs.replace(options, to=begun[1]), report)
+        newest = _newest(connection, files)
+        if options.dry_run:
+            return _planned((newest, *_again(connection, files, newest, plain)))
+        only = [source for source in sources if source.name == newest.source]
+        with Watcher(connection) as watcher:
+            session_role(connection, watcher)
+        Scribe(connection, new_id(), newest.source, newest.version, "down", {}).event("redo", 0)
+        reverted = down(connection, only, plain, report)
+        applied = up(connection, only, msgspec.structs.replace(options, to=newest.version), report)
+    return Outcome((*reverted.steps, *applied.steps))
+
+
+def _newest(connection: Connection, files: Files) -> Task:
     newest = next(iter(plan_down(files, seen(files, ledger.entries(connection)), Options(), 1)), None)
     if newest is None:
         raise NotFound("no migration is applied", hint="`pgkeel migrate up` applies what is pending")
     if newest.version not in {file.version for file in files[newest.source]}:
         raise NotFound(f"the file of {newest.title} is gone", hint="`pgkeel migrate down` reverts it without")
-    only = [source for source in sources if source.name == newest.source]
-    plain = msgspec.structs.replace(options, to=None)
-    with runner_lock(connection, options, report):
-        reverted = down(connection, only, plain, report)
-        applied = up(connection, only, msgspec.structs.replace(options, to=newest.version), report)
-    return Outcome((*reverted.steps, *applied.steps), options.dry_run)
+    return newest
+
+
+def _interrupted(connection: Connection, files: Files) -> Key | None:
+    """Return what an earlier redo has reverted and not applied again, where its file is there."""
+    query = load(__name__, "interrupted_redo")
+    row = query.row(connection, sources=list(files)) if ledger.exists(connection) else None
+    there = {(source, file.version) for source, some in files.items() for file in some}
+    return (row["source"], row["version"]) if row is not None and (row["source"], row["version"]) in there else None
+
+
+def _again(connection: Connection, files: Files, newest: Task, options: Options) -> tuple[Task, ...]:
+    """Return what applies the newest migration again once it is reverted."""
+    known = {key: entry for key, entry in ledger.entries(connection).items() if key != (newest.source, newest.version)}
+    only = {newest.source: [file for file in files[newest.source] if file.version == newest.version]}
+    return plan_up(only, known, ledger.unfinished_backfills(connection), options)
 
 
 def _carry_out(run: Run, tasks: Sequence[Task]) -> Outcome:
-    steps = tuple(carry_out(run, task) for task in tasks)
+    steps = tuple(_carry_out_one(run, task) for task in tasks)
     if tasks:
         remember(scribe_of(run, tasks[-1]), run.options.search_path, len(tasks[-1].units))
     return Outcome(steps)
+
+
+def _carry_out_one(run: Run, task: Task) -> Step:
+    if task.needs:  # of a file that this very run may have applied
+        require_backfills(task, ledger.unfinished_backfills(run.connection))
+    step = carry_out(run, task)
+    if task.backfills:
+        finish_empty(run.connection)
+    return step
 
 
 def files_of(sources: Sequence[Source]) -> Files:
@@ -119,7 +161,7 @@ def tasks_for_up(connection: Connection, files: Files, options: Options) -> tupl
     tasks = plan_up(files, known, ledger.unfinished_backfills(connection), options)
     require_syntax(connection, tasks)
     if options.adopt_nothing:
-        require_own_tables(connection, tasks, files, known)
+        require_own_tables(connection, tasks, files, known, options.search_path[0])
     return tasks
 
 

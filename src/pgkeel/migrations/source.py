@@ -8,7 +8,7 @@ from pgkeel.core.project import Project
 from pgkeel.migrations.errors import BadMigration
 from pgkeel.migrations.grammar import MigrationFile, parse, parse_name
 
-__all__ = ["PGKEEL", "Source", "project_sources", "read", "shown", "text_of"]
+__all__ = ["PGKEEL", "Source", "count_files", "project_sources", "read", "shown", "source_of_tenant", "tenant_of", "text_of"]
 
 
 class Source(msgspec.Struct, frozen=True):
@@ -36,6 +36,16 @@ def project_sources(project: Project) -> tuple[Source, ...]:
     return (PGKEEL, *reference, Source("app", project.root / project.config.migrations.directory))
 
 
+def source_of_tenant(source: Source, schema: str) -> Source:
+    """Return the same files for one schema of many in a database: the ledger keeps each tenant's state apart."""
+    return Source(f"{source.name}@{schema}", source.folder)
+
+
+def tenant_of(name: str) -> str:
+    """Return the schema in the name of a tenant's source, or ""."""
+    return name.partition("@")[2]
+
+
 def read(source: Source) -> tuple[MigrationFile, ...]:
     """Return the migrations of a source, oldest first.
 
@@ -52,6 +62,15 @@ def read(source: Source) -> tuple[MigrationFile, ...]:
             raise BadMigration(f"{path.name}: the version {version} stands twice in {source.name}", hint=hint)
         files[version] = parse(text_of(path), shown(path))
     return tuple(files[version] for version in sorted(files))
+
+
+def count_files(source: Source) -> int:
+    """Return how many migration files a source has, without reading them.
+
+    Raises:
+        BadMigration: The folder cannot be read.
+    """
+    return len(_paths(source.folder))
 
 
 def _paths(folder: Path) -> list[Path]:

@@ -12,16 +12,18 @@ from pgkeel.migrations.source import Source, read
 from pgkeel.migrations.squashed import seen
 from pgkeel.postgres import Connection
 
-__all__ = ["State", "Status", "pending", "status"]
+__all__ = ["State", "Status", "pending", "status", "unknown"]
 
 _SETTLED = {"applied", "baseline"}
+_UNKNOWN = "unknown"
 
 
 class State(msgspec.Struct, frozen=True):
     """One migration.
 
     Attributes:
-        state: `applied`, `pending`, `partial` or `running` (stopped half-way, `up` goes on), `baseline`.
+        state: `applied`, `pending`, `partial` or `running` (stopped half-way, `up` goes on), `baseline`; `unknown` where
+            no database could be asked.
         is_edited: Whether its file was changed after it was applied.
         is_missing: Whether its file is gone.
         applied_at: When, in UTC.
@@ -42,6 +44,11 @@ class Status(msgspec.Struct, frozen=True):
     """All migrations, sources in their order, each from its oldest."""
 
     migrations: tuple[State, ...]
+
+    @property
+    def is_known(self) -> bool:
+        """Whether a database said so."""
+        return not any(state.state == _UNKNOWN for state in self.migrations)
 
     @property
     def applied(self) -> tuple[State, ...]:
@@ -68,6 +75,15 @@ def status(connection: Connection, sources: Sequence[Source]) -> Status:
         entries = {version: entry for (name, version), entry in known.items() if name == source.name}
         found += (_state(source.name, files.get(version), entries.get(version)) for version in sorted({*files, *entries}))
     return Status(tuple(found))
+
+
+def unknown(sources: Sequence[Source]) -> Status:
+    """Return the migrations of the sources where no database can be asked which of them are applied.
+
+    Raises:
+        BadMigration: A file cannot be read or run.
+    """
+    return Status(tuple(State(source.name, one.version, one.name, _UNKNOWN) for source in sources for one in read(source)))
 
 
 def pending(connection: Connection, sources: Sequence[Source]) -> tuple[State, ...]:

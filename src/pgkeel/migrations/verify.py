@@ -81,7 +81,7 @@ def _expected(
     *,
     from_files: bool,
 ) -> tuple[str, Snapshot | None]:
-    known = None if from_files else recall(connection, schemas)
+    known = None if from_files else recall(connection, schemas, [source.name for source in sources])
     if known is not None:
         return "ledger", known
     if scratch is None or any(state.is_missing for state in states):

@@ -13,7 +13,7 @@ _PAUSE = 1.0
 
 
 class Waiting:
-    """Reports what a statement waits for, at first soon, then once a second; keeps what it saw last.
+    """Reports what a statement waits for, at first soon, then once a second; keeps what it saw last, through all tries.
 
     Attributes:
         pids: The sessions last seen in the way.
@@ -29,6 +29,10 @@ class Waiting:
         self._told = ""
         self.pids: list[int] = []
         self.blame = ""
+
+    def begin(self) -> None:
+        """Look soon: a new try begins."""
+        self._next = 0.0
 
     def look(self) -> None:
         """Look, if the last look is long enough ago."""

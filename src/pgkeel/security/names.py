@@ -4,7 +4,19 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Literal, get_args
 
-__all__ = ["AUDIT", "AUDITOR", "LOGINS", "MONITOR", "OWNER", "READERS", "ROLE_WORDS", "SUPERUSER", "WRITERS", "RoleWord"]
+__all__ = [
+    "AUDIT",
+    "AUDITOR",
+    "BACKUP",
+    "LOGINS",
+    "MONITOR",
+    "OWNER",
+    "READERS",
+    "ROLE_WORDS",
+    "SUPERUSER",
+    "WRITERS",
+    "RoleWord",
+]
 
 OWNER = "pgkeel_owner"
 WRITERS = "pgkeel_rw"
@@ -12,9 +24,10 @@ READERS = "pgkeel_ro"
 AUDIT = "pgkeel_audit"
 AUDITOR = "pgkeel_auditor"
 MONITOR = "pgkeel_monitor"
+BACKUP = "pgkeel_backup"
 SUPERUSER = "postgres"
 
-RoleWord = Literal["owner", "app", "readonly", "monitor", "superuser"]
+RoleWord = Literal["owner", "app", "readonly", "monitor", "backup", "superuser"]
 ROLE_WORDS: tuple[RoleWord, ...] = get_args(RoleWord)
 
 LOGINS: Mapping[str, str] = MappingProxyType(
@@ -23,5 +36,6 @@ LOGINS: Mapping[str, str] = MappingProxyType(
         "app": "pgkeel_app_a",
         "readonly": "pgkeel_readonly_a",
         "monitor": MONITOR,
+        "backup": BACKUP,
     }
 )

@@ -1,8 +1,9 @@
 """Connections and addresses by role: the one way in which commands, the agent and `up` itself reach the database."""
 
+from pgkeel.core.config import ZERO
 from pgkeel.core.project import Project
 from pgkeel.core.url import Url
-from pgkeel.postgres import Connection
+from pgkeel.postgres import Connection, load
 from pgkeel.postgres import connect as open_connection
 from pgkeel.security.names import LOGINS, SUPERUSER, RoleWord
 from pgkeel.stack.layout import Layout, layout_of
@@ -11,20 +12,26 @@ from pgkeel.stack.password import read_password
 
 __all__ = ["connect", "login_url"]
 
+_OURS = frozenset({"owner", "monitor", "superuser"})
+
 
 def connect(project: Project, role: RoleWord = "owner", *, application: str = "pgkeel") -> Connection:
     """Return a connection as a role; an `owner` session acts as `pgkeel_owner` from its first statement.
 
     Args:
         project: Whose database.
-        role: `owner`, `app`, `readonly`, `monitor`, or `superuser` (socket only). An external address has one login for all.
+        role: `owner`, `app`, `readonly`, `monitor`, `backup` or `superuser` (these two on the socket). An external address has
+            one login for all.
         application: `application_name`.
 
     Raises:
         Unreachable: The stack was never started, or the server does not answer.
     """
     url = login_url(project, role)
-    return open_connection(url if project.is_external else _bound(url), application=application)
+    connection = open_connection(url if project.is_external else _bound(url), application=application)
+    if project.config.backup.rpo == ZERO and role in _OURS and not _is_received(project, connection):
+        load(__name__, "commit_locally").run(connection)
+    return connection
 
 
 def login_url(project: Project, role: RoleWord = "owner", *, reveal: bool = False) -> Url:
@@ -44,6 +51,11 @@ def login_url(project: Project, role: RoleWord = "owner", *, reveal: bool = Fals
     return url.with_login(url.user, read_password(layout.password_file(role))) if reveal else url
 
 
+def _is_received(project: Project, connection: Connection) -> bool:
+    """Return whether the WAL receiver runs; where it does not, our own statements must not wait, or nothing could start it."""
+    return bool(load(__name__, "slot_is_active").scalar(connection, slot=project.config.backup.slot))
+
+
 def _bound(url: Url) -> Url:
     """Return an address of the embedded server with channel binding, which a man in the middle cannot pass on.
 
@@ -57,7 +69,13 @@ def _bound(url: Url) -> Url:
 
 def _embedded_url(layout: Layout, memory: Memory, role: RoleWord) -> Url:
     passfile = {"passfile": str(layout.password_file(role))}
-    if role == "superuser":
-        return Url(user=SUPERUSER, host=str(memory.socket), port=memory.port, database=memory.database, options=passfile)
+    if role in {"superuser", "backup"}:
+        return Url(
+            user=LOGINS.get(role, SUPERUSER),
+            host=str(memory.socket),
+            port=memory.port,
+            database=memory.database,
+            options=passfile,
+        )
     verified = {"sslmode": "verify-full", "sslrootcert": str(layout.authority)}
     return Url(user=LOGINS[role], host="127.0.0.1", port=memory.port, database=memory.database, options=verified | passfile)

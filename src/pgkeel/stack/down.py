@@ -9,6 +9,7 @@ from pgkeel.stack.layout import Layout, layout_of
 from pgkeel.stack.lock import exclusive
 from pgkeel.stack.memory import Memory, recall
 from pgkeel.stack.postgres import remembered_cluster
+from pgkeel.stack.protection import lift_synchrony
 from pgkeel.stack.status import Status, status
 from pgkeel.stack.valkey import remembered_valkey
 
@@ -22,6 +23,8 @@ def down(project: Project, *, report: Report) -> Status:
     layout = layout_of(project)
     if is_ours(layout.state):
         with explained(layout.state), exclusive(layout, report):
+            stop_agent(layout, report)
+            lift_synchrony(project)
             stop_everything(layout, report)
     return status(project)
 

@@ -9,9 +9,11 @@ from pgkeel.core.project import Project
 from pgkeel.migrations import Source
 from pgkeel.security.encryption import MigrationText, plan_decryption, plan_encryption
 from pgkeel.security.encryption.column import find_column
+from pgkeel.security.encryption.remains import Remains, remains, scrub
 from pgkeel.stack.connection import connect
+from pgkeel.stack.keys import field_of
 
-__all__ = ["plan_decrypt", "plan_encrypt", "write_migrations"]
+__all__ = ["plan_decrypt", "plan_encrypt", "remains_of", "write_migrations"]
 
 _APPLICATION = "pgkeel security encrypt"
 
@@ -38,6 +40,21 @@ def plan_decrypt(project: Project, name: str, *, index: str | None, type_: str) 
     with connect(project, "owner", application=_APPLICATION) as connection:
         column = find_column(connection, name, sealed=True)
     return plan_decryption(column, index=index, type_=type_)
+
+
+def remains_of(project: Project, name: str, *, does_scrub: bool) -> tuple[Remains, ...]:
+    """Return where older clear values of an encrypted column still lie, after its table was written anew if that is asked for.
+
+    Raises:
+        NotFound: The models have no such encrypted column.
+        Refused: The old column is still there, or the table's lock was not obtained.
+    """
+    field = field_of(project, name)
+    if does_scrub:
+        with connect(project, "owner", application=_APPLICATION) as owner:
+            scrub(owner, field)
+    with connect(project, "superuser", application=_APPLICATION) as superuser:
+        return remains(superuser, field)
 
 
 def write_migrations(project: Project, planned: Sequence[MigrationText]) -> list[str]:

@@ -9,6 +9,7 @@ from pgkeel.stack.folders import explained
 from pgkeel.stack.layout import layout_of
 from pgkeel.stack.lock import exclusive
 from pgkeel.stack.migrate import apply_migrations, pending_migrations
+from pgkeel.stack.protection import ensure_protection
 from pgkeel.stack.status import Status, status
 
 __all__ = ["NotAllowed", "up_external"]
@@ -32,6 +33,7 @@ def up_external(project: Project, *, yes: bool, report: Callable[[str], None]) -
     layout = layout_of(project)
     with explained(layout.state), exclusive(layout, report):
         apply_migrations(project, report)
+        ensure_protection(project, report)
         ensure_agent(project, layout, report)
     return status(project)
 

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from pgkeel.core.errors import ConfigError
 from pgkeel.core.project import Project
 from pgkeel.core.secret import Secret
+from pgkeel.core.units import Size
 from pgkeel.local import Account, Cluster, Runtime, TlsFiles, choose_account, find_runtime
 from pgkeel.local.launch import can
 from pgkeel.postgres import connect, load
@@ -18,8 +19,9 @@ from pgkeel.stack.folders import own_folder
 from pgkeel.stack.layout import Layout
 from pgkeel.stack.memory import Memory, recall, remember
 from pgkeel.stack.password import ensure_password, read_password
+from pgkeel.stack.protection import lift_synchrony
 
-__all__ = ["ensure_postgres", "remembered_cluster"]
+__all__ = ["ensure_database", "ensure_postgres", "remembered_cluster", "server_folder"]
 
 Report = Callable[[str], None]
 
@@ -27,7 +29,7 @@ Report = Callable[[str], None]
 def ensure_postgres(project: Project, layout: Layout, report: Report) -> Memory:
     """Start PostgreSQL unless it runs, give it roles and the database, and return what the next command needs."""
     account = choose_account(project.config.local.run_as)
-    server = _server_folder(layout, account)
+    server = server_folder(layout, account)
     runtime = find_runtime(project.config.local.postgres, account=account)
     tls = ensure_tls(layout)
     cluster = _make(project, layout, server / "postgres", account, runtime, tls)
@@ -35,10 +37,12 @@ def ensure_postgres(project: Project, layout: Layout, report: Report) -> Memory:
     if not cluster.is_running:
         report(f"starting PostgreSQL {runtime.version}")
         cluster.start()
+        _remembered(project, layout, server, cluster)
+        lift_synchrony(project)
     elif is_stale(tls, server / "postgres" / "conf"):
         cluster.reload()
     memory = _remembered(project, layout, server, cluster)
-    _ensure_database(project, cluster, layout, report)
+    ensure_database(project, cluster, layout, report)
     return memory
 
 
@@ -66,7 +70,7 @@ def _remembered(project: Project, layout: Layout, server: Path, cluster: Cluster
     return memory
 
 
-def _server_folder(layout: Layout, account: Account) -> Path:
+def server_folder(layout: Layout, account: Account) -> Path:
     """Return the folder of the servers, made where it is missing: the remembered one, else where the account gets to."""
     memory = recall(layout)
     if memory is not None:
@@ -94,7 +98,8 @@ def _make(project: Project, layout: Layout, directory: Path, account: Account, r
 
 def _settings(project: Project) -> dict[str, str]:
     milliseconds = round(project.config.monitor.slow_query.total_seconds() * 1000)
-    return {"log_min_duration_statement": f"{milliseconds}ms"}
+    kept = Size.parse(project.config.backup.slot_limit) // 2**20
+    return {"log_min_duration_statement": f"{milliseconds}ms", "max_slot_wal_keep_size": f"{kept}MB"}
 
 
 def _superuser_password(layout: Layout, directory: Path) -> Secret:
@@ -105,9 +110,11 @@ def _superuser_password(layout: Layout, directory: Path) -> Secret:
     return ensure_password(file, SUPERUSER)
 
 
-def _ensure_database(project: Project, cluster: Cluster, layout: Layout, report: Report) -> None:
+def ensure_database(project: Project, cluster: Cluster, layout: Layout, report: Report) -> None:
+    """Give a running server our roles with the passwords of the password files, the database, and the declared rights."""
     name, declaration = project.config.database.name, Declaration.of(project.config.security, owns_server=True)
-    passwords = {login: ensure_password(layout.password_file(word), login) for word, login in LOGINS.items()}
+    words = {**LOGINS, "superuser": SUPERUSER}  # a recovered server has the superuser's password of that day
+    passwords = {login: ensure_password(layout.password_file(word), login) for word, login in words.items()}
     with connect(cluster.superuser_url(), application="pgkeel up") as superuser:
         ensure_roles(superuser)
         if load(__name__, "database").row(superuser, name=name) is None:

@@ -1,12 +1,16 @@
-"""While a recovery is open nothing else may start: neither the server that it replaces, nor a backup of half of it."""
+"""While a recovery is open nothing else may start: neither the server that it replaces, nor a backup of half of it.
+
+Only the journal's name and state are read here: `up` works without the extra [backup], `recover` does not.
+"""
 
 from pathlib import Path
 
-from pgkeel.backup.recovery.journal import Journal, read_journal
+import msgspec
+
 from pgkeel.core.errors import Refused
 from pgkeel.stack.layout import Layout
 
-__all__ = ["RecoveryOpen", "journal_file", "open_recovery", "require_no_recovery"]
+__all__ = ["RecoveryOpen", "journal_file", "require_no_recovery"]
 
 
 class RecoveryOpen(Refused):
@@ -15,15 +19,14 @@ class RecoveryOpen(Refused):
     code = "recovery_open"
 
 
+class _Head(msgspec.Struct, frozen=True):
+    id: str
+    state: str
+
+
 def journal_file(layout: Layout) -> Path:
     """Return where the journal of the last recovery is."""
     return layout.state / "recovery" / "journal.json"
-
-
-def open_recovery(layout: Layout) -> Journal | None:
-    """Return the recovery that is not finished, or None."""
-    journal = read_journal(journal_file(layout))
-    return journal if journal is not None and journal.state == "open" else None
 
 
 def require_no_recovery(layout: Layout) -> None:
@@ -32,8 +35,11 @@ def require_no_recovery(layout: Layout) -> None:
     Raises:
         RecoveryOpen: One is; nothing was started.
     """
-    journal = open_recovery(layout)
-    if journal is not None:
+    try:
+        head = msgspec.json.decode(journal_file(layout).read_bytes(), type=_Head)
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    if head.state == "open":
         raise RecoveryOpen(
-            f"recovery {journal.id} is open", hint="`pgkeel recover resume` finishes it, `pgkeel recover undo` takes it back"
+            f"recovery {head.id} is open", hint="`pgkeel recover resume` finishes it, `pgkeel recover undo` takes it back"
         )

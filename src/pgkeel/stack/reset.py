@@ -17,10 +17,15 @@ __all__ = ["plan_reset", "reset"]
 
 Report = Callable[[str], None]
 _LEAVING = ".leaving"
+_KEPT = ("repository", "wal", "identity")  # what a backup needs: the identity goes last
 
 
-def plan_reset(project: Project) -> tuple[Path, ...]:
+def plan_reset(project: Project, *, with_backups: bool = False) -> tuple[Path, ...]:
     """Return the folders that `reset` would delete, the servers' first, those of a killed `reset` included.
+
+    Args:
+        project: Whose.
+        with_backups: Whether the backups go that lie beside the stack, with the identity that opens them; others never do.
 
     Raises:
         NotOurs: The state folder is a link, or does not carry our marker.
@@ -31,26 +36,38 @@ def plan_reset(project: Project) -> tuple[Path, ...]:
         raise NotOurs(f"{state} does not carry pgkeel's marker", hint="remove it yourself if it is not needed")
     server = _server_folder(layout)
     bases = (state,) if server.is_relative_to(state) else (server, state)
-    return tuple(folder for base in bases for folder in (_leaving(base), base) if is_ours(folder))
+    found = tuple(folder for base in bases for folder in (_leaving(base), base) if is_ours(folder))
+    return (*found, *(_backups(project) if with_backups else ()))
 
 
-def reset(project: Project, *, report: Report) -> tuple[Path, ...]:
-    """Stop the stack, delete its folders, and return them; no link is followed.
+def reset(project: Project, *, report: Report, with_backups: bool = False) -> tuple[Path, ...]:
+    """Stop the stack, delete its folders, and return them; no link is followed, and backups stay unless `with_backups`.
 
     Raises:
         NotOurs: As for `plan_reset`; nothing was changed.
     """
-    if not plan_reset(project):
+    if not plan_reset(project, with_backups=with_backups):
         return ()
     layout = layout_of(project)
     with explained(layout.state), exclusive(layout, report):
-        folders = plan_reset(project)
+        folders = plan_reset(project, with_backups=with_backups)
         stop_everything(layout, report)
         _forget(layout)
         for folder in folders:
             report(f"deleting {folder}")
-            _delete(folder)
+            if folder in _backups(project):
+                shutil.rmtree(folder) if folder.is_dir() else folder.unlink()
+            else:
+                _delete(folder)
     return folders
+
+
+def _backups(project: Project) -> tuple[Path, ...]:
+    folder = project.root / project.config.backup.directory
+    if folder.is_symlink():
+        return ()
+    found = (folder / name for name in _KEPT)
+    return tuple(path for path in found if path.exists() and not path.is_symlink())
 
 
 def _server_folder(layout: Layout) -> Path:

@@ -11,7 +11,7 @@ from pgkeel.core.errors import UsageError
 
 __all__ = ["ScaffoldFile", "carry_out", "plan_scaffold"]
 
-_IGNORE = ".pgkeel/"
+_IGNORED = (".pgkeel/", ".pgkeel-backup/")
 
 
 class ScaffoldFile(msgspec.Struct, frozen=True):
@@ -66,9 +66,10 @@ def _action(target: Path) -> str:
 
 def _ignore_file(target: Path) -> ScaffoldFile:
     if not target.is_file():
-        return ScaffoldFile(".gitignore", f"{_IGNORE}\n", "write")
+        return ScaffoldFile(".gitignore", "".join(f"{line}\n" for line in _IGNORED), "write")
     present = target.read_text(encoding="utf-8")
-    if _IGNORE in present.splitlines():
+    missing = "".join(f"{line}\n" for line in _IGNORED if line not in present.splitlines())
+    if not missing:
         return ScaffoldFile(".gitignore", present, "keep")
     separator = "" if present.endswith("\n") or not present else "\n"
-    return ScaffoldFile(".gitignore", f"{present}{separator}{_IGNORE}\n", "extend")
+    return ScaffoldFile(".gitignore", f"{present}{separator}{missing}", "extend")

@@ -1,14 +1,12 @@
 """Where a scratch database is made: beside the project's own, or, where its login may not, on a server of its own."""
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from pathlib import Path
 
 from pgkeel.core.project import Project
 from pgkeel.core.secret import Secret
 from pgkeel.core.url import Url
-from pgkeel.local import Cluster, choose_account, find_runtime, runtime_folder
+from pgkeel.local import Cluster, choose_account, find_runtime, runtime_folder, scratch_folder
 from pgkeel.migrations.dump import Dumper
 from pgkeel.migrations.scratch import Scratch, scratch_on
 from pgkeel.postgres import Connection, load, server_of
@@ -79,10 +77,9 @@ def _may_make_databases(connection: Connection) -> bool:
 def _cluster(project: Project, major: str) -> Iterator[Cluster]:
     account = choose_account(project.config.local.run_as)
     runtime = find_runtime(major, account=account, folder=runtime_folder())
-    with tempfile.TemporaryDirectory(prefix="pgkeel-scratch-") as folder:
-        Path(folder).chmod(0o711)
+    with scratch_folder("pgkeel-scratch-") as folder:
         cluster = Cluster.create(
-            Path(folder) / "postgres",
+            folder / "postgres",
             runtime=runtime,
             account=account,
             superuser_password=Secret.generate(),

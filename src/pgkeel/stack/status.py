@@ -7,10 +7,13 @@ import psycopg
 
 from pgkeel import migrations
 from pgkeel.agent import status as agent_status
+from pgkeel.core.clock import now
+from pgkeel.core.config import ZERO
 from pgkeel.core.errors import Unreachable
 from pgkeel.core.project import Project
 from pgkeel.postgres import Server, connect, server_of
 from pgkeel.postgres.server import NEWEST_MINORS
+from pgkeel.stack.backup_health import backup_warnings, receives
 from pgkeel.stack.connection import login_url
 from pgkeel.stack.layout import Layout, layout_of
 from pgkeel.stack.memory import Memory, recall
@@ -47,8 +50,15 @@ class AgentStatus(msgspec.Struct, frozen=True):
 
 
 class MigrationsStatus(msgspec.Struct, frozen=True):
-    """How many migrations are applied and how many wait; null where the server is down."""
+    """How many migrations there are, are applied, and wait.
 
+    Attributes:
+        files: How many the project has; no database is needed to count them.
+        known: Whether the database could be asked for the others, which are null where it could not.
+    """
+
+    files: int
+    known: bool = False
     applied: int | None = None
     pending: int | None = None
 
@@ -88,8 +98,9 @@ def status(project: Project) -> Status:
         agent=AgentStatus(running=working.running, leader=working.leader),
         migrations=applied,
         account=memory.account.name if memory else None,
-        warnings=(*(memory.warnings if memory else ()), *_outdated(server)),
+        warnings=(*(memory.warnings if memory else ()), *_outdated(server), *backup_warnings(working, now())),
         is_healthy=server is not None
+        and (receives(working) or project.config.backup.rpo != ZERO)
         and (working.running or not _needs_agent(project))
         and (valkey.running or project.is_external or not project.config.local.valkey),
     )
@@ -100,12 +111,14 @@ def _needs_agent(project: Project) -> bool:
 
 
 def _ask(project: Project) -> tuple[Server | None, MigrationsStatus]:
+    sources = migrations.project_sources(project)
+    files = sum(migrations.count_files(source) for source in sources)
     try:
         with connect(login_url(project, "owner"), application="pgkeel status", timeout=_PATIENCE) as connection:
-            found = migrations.status(connection, migrations.project_sources(project))
-            return server_of(connection), MigrationsStatus(len(found.applied), len(found.pending))
+            found = migrations.status(connection, sources)
+            return server_of(connection), MigrationsStatus(files, True, len(found.applied), len(found.pending))
     except (Unreachable, psycopg.OperationalError):
-        return None, MigrationsStatus()
+        return None, MigrationsStatus(files)
 
 
 def _postgres(project: Project, server: Server | None, memory: Memory | None) -> PostgresStatus:

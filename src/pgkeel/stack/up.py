@@ -14,6 +14,8 @@ from pgkeel.stack.layout import Layout, layout_of
 from pgkeel.stack.lock import exclusive
 from pgkeel.stack.migrate import apply_migrations, pending_migrations
 from pgkeel.stack.postgres import ensure_postgres
+from pgkeel.stack.protection import ensure_protection
+from pgkeel.stack.recovery_guard import require_no_recovery
 from pgkeel.stack.status import Status, status
 from pgkeel.stack.valkey import ensure_valkey
 
@@ -32,7 +34,7 @@ def up(project: Project, *, yes: bool = False, report: Report) -> Status:
 
     Raises:
         UsageError: The machine or the configuration does not allow it.
-        Refused: An external database may not be written, or holds tables that are not ours.
+        Refused: An external database may not be written, or holds tables that are not ours, or a recovery is open.
         DiskFull: The disk is full; what is there is finished by the next `up`.
     """
     app_networks(project.config.security)  # refuses the whole internet
@@ -40,6 +42,7 @@ def up(project: Project, *, yes: bool = False, report: Report) -> Status:
         return up_external(project, yes=yes, report=report)
     layout = layout_of(project)
     with explained(layout.state), exclusive(layout, report):
+        require_no_recovery(layout)
         return _bring_up(project, layout, report)
 
 
@@ -63,5 +66,6 @@ def _bring_up(project: Project, layout: Layout, report: Report) -> Status:
     if project.has_reference_schema:
         with connect(project, "owner", application="pgkeel up") as owner:
             ensure_keys(project, owner)
+    ensure_protection(project, report)
     ensure_agent(project, layout, report)
     return status(project)

@@ -1,72 +1,23 @@
 import shutil
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from pgkeel.backup.recovery.chain import Link, combine, give_away, prepare
+from pgkeel.backup.recovery.chain import Link, combine
 from pgkeel.backup.recovery.checks import check_offline, check_online
 from pgkeel.backup.recovery.cut import Cut
 from pgkeel.backup.recovery.errors import VerificationFailed, WalDamaged, WalMissing
 from pgkeel.backup.recovery.search import TableFiles, cut_of
-from pgkeel.backup.recovery.side import AUTO, apply_wal, hide_settings, limits_of, promote
+from pgkeel.backup.recovery.side import promote
 from pgkeel.backup.recovery.wal import require_whole
 from pgkeel.backup.recovery.wish import wish_from
 from pgkeel.core.clock import now
 from pgkeel.core.errors import KeelError
-from pgkeel.local import Account, Cluster
 from pgkeel.postgres import connect
-from tests.backup.recovery.conftest import History, MakeSideServer
+from tests.backup.recovery.conftest import History, Side
 
 SEGMENT = 16 * 2**20
-
-
-class Side:
-    """Restores the history's backup beside its server."""
-
-    def __init__(self, history: History, make: MakeSideServer, account: Account) -> None:
-        self.history, self.make, self.account = history, make, account
-        self.cluster: Cluster | None = None
-
-    def restore(self, cut: Cut, *, auto: str = "") -> Cluster:
-        """Return the server, paused at the cut."""
-        directory = self.history.folder / "side"
-        self.destroy()
-        directory.mkdir()
-        tools = self.history.tools
-        combine([Link("base", self._copy)], directory / "links", directory / "data", tools, lambda _: None)
-        prepare(directory / "data", tools.major)
-        (directory / "data" / AUTO).write_text(auto)
-        hide_settings(directory / "data")
-        give_away(directory / "data", self.account.uid, self.account.gid)
-        wal = self.history.folder / "wal"
-        give_away(wal, self.account.uid, self.account.gid)
-        target = cut.settings(self.history.consistent)
-        archive = {"restore_command": f'cp "{wal}/%f" "%p"'}
-        self.cluster = self.make(directory, {**limits_of(directory / "data", tools), **target, **archive})
-        apply_wal(self.cluster, target, lambda _: None, patience=timedelta(minutes=1))
-        return self.cluster
-
-    def values(self, query: str) -> list[object]:
-        assert self.cluster is not None
-        with connect(self.cluster.superuser_url()) as connection:
-            return [next(iter(row.values())) for row in connection.execute(query.encode())]
-
-    def destroy(self) -> None:
-        if self.cluster is not None:
-            self.cluster.destroy()
-            self.cluster = None
-
-    def _copy(self, place: Path) -> None:
-        shutil.copytree(self.history.base, place)
-
-
-@pytest.fixture
-def side(history: History, make_side: MakeSideServer, account: Account) -> Iterator[Side]:
-    made = Side(history, make_side, account)
-    yield made
-    made.destroy()
 
 
 def find(history: History, to: str | None = None, **options: object) -> Cut:

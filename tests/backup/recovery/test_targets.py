@@ -8,20 +8,9 @@ from pgkeel.backup.recovery.errors import AmbiguousTarget, TargetNotFound
 from pgkeel.backup.recovery.search import TableFiles, cut_of
 from pgkeel.backup.recovery.wish import Statement, Wish, wish_from
 from pgkeel.core.errors import UsageError
-from tests.backup.recovery.conftest import History
+from tests.backup.recovery.conftest import History, files_of
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
-
-
-def files_of(history: History, table: str) -> TableFiles:
-    with history.connect() as connection:
-        row = connection.execute(
-            b"SELECT '1663/' || d.oid || '/' || pg_relation_filenode(%(t)s) AS file, d.oid || '/' || %(t)s::regclass::oid AS oid"
-            b" FROM pg_database AS d WHERE d.datname = current_database()",
-            {"t": table},
-        ).fetchone()
-    assert row is not None
-    return TableFiles(frozenset({row["file"]}), frozenset({row["oid"]}))
 
 
 def find(history: History, wish: Wish, table: TableFiles = TableFiles()) -> Cut:  # noqa: B008 - frozen

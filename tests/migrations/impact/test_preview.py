@@ -8,6 +8,7 @@ from pgkeel.migrations import Options, Source
 from pgkeel.migrations.errors import OutOfOrder
 from pgkeel.migrations.impact.preview import Preview, StatementPreview, preview
 from pgkeel.migrations.impact.text import preview_data, preview_text
+from pgkeel.migrations.source import source_of_tenant
 from pgkeel.postgres import Connection, connect
 from tests.migrations.folders import Write
 
@@ -181,6 +182,17 @@ def test_an_interrupted_migration_is_planned_from_where_it_stopped(connection: C
     migration = preview(connection, [shop], Options()).migrations[0]
 
     assert (migration.done, [unit.number for unit in migration.units]) == (1, [2])
+
+
+def test_in_a_tenants_schema_its_own_tables_are_weighed(connection: Connection, shop: Source, write: Write) -> None:
+    connection.execute("CREATE SCHEMA acme; ALTER TABLE users SET SCHEMA acme; CREATE TABLE users (id int)")
+    (shop.folder / "20240101000000_shop.sql").unlink()
+    write("20240102000000_next", f"-- Up Migration\nALTER TABLE users ALTER COLUMN age TYPE bigint;\n{DOWN}")
+
+    found = preview(connection, [source_of_tenant(shop, "acme")], Options(search_path=("acme",)))
+
+    assert [(table.table, table.rows, table.weight) for table in only(found).tables] == [("users", 12000, "stops")]
+    assert found.migrations[0].source == "app@acme"
 
 
 def test_a_plan_writes_nothing_and_waits_for_nobody(connection: Connection, empty_db: Url, app: Source, write: Write) -> None:

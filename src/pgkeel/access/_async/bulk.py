@@ -137,6 +137,8 @@ class Bulk(Part[R_co]):
     async def _with_keys(self, rows: list[Row], name: str, column: Column[Any]) -> list[Row]:
         """Return rows with the ids of those that are there: a sealed value is bound to its row."""
         given = [fields_of_row(row) for row in rows]
+        for fields in given:
+            _require(tuple(fields), (name,))
         condition = column.in_([fields[name] for fields in given])
         query, values = select_statements.filtered(self._statements, (), None, [condition], True)
         return with_keys(self._shape, given, name, column, await self._runner.all(query, values))

@@ -70,7 +70,7 @@ def combine(links: Sequence[Link], work: Path, data: Path, tools: Tools, report:
         brought[0].rename(data)
     else:
         report("combining the full backup and the incremental ones")
-        tool(tools, "pg_combinebackup", *brought, f"--output={data}")
+        tool(tools, "pg_combinebackup", "--no-sync", *brought, f"--output={data}")  # the server syncs all of it when it starts
     shutil.rmtree(work)
 
 

@@ -19,7 +19,7 @@ _SHOWN = 3
 _SCHEMA = "pgkeel_verify"
 _EXTENSIONS = ("amcheck", "pg_visibility")
 
-SchemaCheck = Callable[[Connection], str]
+SchemaCheck = Callable[[Connection], "Check"]
 
 
 class Check(msgspec.Struct, frozen=True):
@@ -45,7 +45,7 @@ def check_online(
         server: What was restored.
         tools: Those of its major.
         database: The application's database; indexes and visibility maps are checked in all.
-        schema: Returns what is wrong with the schema, or "".
+        schema: Says whether the schema is what it should be.
         assertions: Name → a query whose first value must be true.
     """
     with connect(server.superuser_url(), application="pgkeel verify") as connection:
@@ -83,13 +83,15 @@ def _with(server: SideServer, database: str, look: Callable[[str], str]) -> str:
         return look(database)
 
 
-def _check(name: str, look: Callable[[], str], *, sound: str = "") -> Check:
+def _check(name: str, look: "Callable[[], str | Check]", *, sound: str = "") -> Check:
     try:
         fault = look()
     except KeelError as err:
         return Check(name, False, err.message)
     except psycopg.Error as err:
         return Check(name, False, describe(err))
+    if isinstance(fault, Check):
+        return fault
     said = fault.removeprefix("✓").strip()
     return Check(name, not fault or fault.startswith("✓"), said or sound or "sound")
 

@@ -9,6 +9,7 @@ import msgspec
 
 from pgkeel.backup.recovery.checks import Check
 from pgkeel.backup.recovery.resolve import Plan
+from pgkeel.backup.recovery.wish import Wish
 from pgkeel.core import clock
 from pgkeel.core.files import write_whole
 
@@ -40,6 +41,8 @@ class Journal(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         id: Its name; sorts by time.
         plan: What it does.
+        wish: What was asked for.
+        source: The repository that was named, or None.
         system: The cluster's system identifier.
         directory: The server's folder, which becomes the recovered one.
         side: Where it is restored.
@@ -56,6 +59,8 @@ class Journal(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     plan: Plan
+    wish: Wish
+    source: str | None = None
     system: str
     directory: Path
     side: Path

@@ -123,8 +123,8 @@ def chain_of(base: Record, records: Sequence[Record]) -> tuple[Record, ...]:
 
 
 def _bases(records: Sequence[Record], timeline: int | None) -> list[Record]:
-    data = sorted((one for one in records if one.kind != "wal"), key=lambda one: (one.timeline, parse_lsn(one.end_lsn)))
-    wanted = timeline or (data[-1].timeline if data else 0)
+    data = sorted((one for one in records if one.kind != "wal"), key=lambda one: one.finished_at)
+    wanted = timeline or (data[-1].timeline if data else 0)  # an undone recovery left a newer timeline behind
     found = [one for one in data if one.timeline == wanted]
     if not found:
         what = f"on timeline {timeline}" if timeline else "at all"

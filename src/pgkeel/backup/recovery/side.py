@@ -1,6 +1,7 @@
 """A server beside the real one: nobody can reach it, it waits for nobody, archives nothing and follows nobody."""
 
 import contextlib
+import sys
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -31,6 +32,7 @@ _SAFE = {
     "summarize_wal": "off",
     "max_standby_archive_delay": "-1",
     "autovacuum": "off",
+    "recovery_init_sync_method": "syncfs" if sys.platform == "linux" else "fsync",
     "log_min_duration_statement": "-1",
 }
 _ONLY_FROM_17 = {"summarize_wal"}
@@ -41,6 +43,7 @@ _LIMITS = {
     "max_prepared_transactions": "max_prepared_xacts setting",
     "max_locks_per_transaction": "max_locks_per_xact setting",
 }
+_SPARE = 10
 _FOLLOWING = ("recovery_target", "primary_", "restore_command", "synchronous_standby_names")
 
 
@@ -74,10 +77,13 @@ MakeSide = Callable[[Path, Mapping[str, str]], SideServer]
 
 
 def limits_of(data: Path, tools: Tools) -> dict[str, str]:
-    """Return the settings that may not be lower than they were, or a standby does not accept connections."""
+    """Return the safe settings, and those that may not be lower than they were: recovery would pause too early.
+
+    They are doubled, because the server may have been given more after the backup.
+    """
     said = dict(line.split(":", 1) for line in tool(tools, "pg_controldata", data).splitlines() if ":" in line)
     safe = {name: value for name, value in _SAFE.items() if tools.major >= 17 or name not in _ONLY_FROM_17}
-    return safe | {name: said[label].strip() for name, label in _LIMITS.items()}
+    return safe | {name: str(2 * int(said[label]) + _SPARE) for name, label in _LIMITS.items()}
 
 
 def hide_settings(data: Path) -> None:

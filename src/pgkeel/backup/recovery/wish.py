@@ -9,7 +9,7 @@ import msgspec
 from pgkeel.backup.lsn import parse_lsn
 from pgkeel.core.errors import UsageError
 
-__all__ = ["Statement", "Wish", "wish_from"]
+__all__ = ["Statement", "Wish", "time_from", "wish_from"]
 
 Word = Literal["DELETE", "UPDATE", "TRUNCATE", "DROP"]
 
@@ -96,6 +96,18 @@ def wish_from(
     if before_xid is not None:
         return Wish(xid=before_xid, timeline=timeline)
     return _place(to, timeline, now) if to else Wish(timeline=timeline)
+
+
+def time_from(text: str, now: datetime) -> datetime:
+    """Return the time that people's words mean: ISO 8601 (no offset: UTC) or "10 minutes ago".
+
+    Raises:
+        UsageError: They mean none.
+    """
+    time = _time(text.strip(), now)
+    if time is None:
+        raise UsageError(f"{text!r} is not a time", hint='write 2026-11-25T10:00:00Z or "10 minutes ago"')
+    return time
 
 
 def _place(text: str, timeline: int | None, now: datetime) -> Wish:

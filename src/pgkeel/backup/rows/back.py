@@ -3,55 +3,15 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import msgspec
 from psycopg import sql
 
 from pgkeel.backup.rows.lost import NEVER, Lost
+from pgkeel.backup.rows.outcome import Conflict, RowsBack
 from pgkeel.backup.rows.shape import Link, Shape, Table, carry, names, words
 from pgkeel.core.errors import Refused, UsageError
 from pgkeel.postgres import Connection, identifier, load
 
-__all__ = ["Conflict", "RowsBack", "put_back"]
-
-
-class Conflict(msgspec.Struct, frozen=True):
-    """A row that was not put back.
-
-    Attributes:
-        table: Its table.
-        key: Its primary key.
-        reason: What lives in its place.
-    """
-
-    table: str
-    key: dict[str, Any]
-    reason: str
-
-
-class RowsBack(msgspec.Struct, frozen=True):
-    """What was put back, or with a dry run would be.
-
-    Attributes:
-        table: The table that was asked about.
-        deleted: How many of its rows are lost.
-        changed: How many of its rows were set back to what they were.
-        restored: Rows put back by table, and references by `table.column`.
-        conflicts: Rows that were not put back.
-        left_out: Tables whose rows are never put back.
-        added: Columns that came since; they have their defaults.
-        dropped: Columns that went since; their values are not put back.
-        script: The statements that do it; empty unless they were asked for.
-    """
-
-    table: str
-    deleted: int
-    changed: int
-    restored: dict[str, int]
-    conflicts: tuple[Conflict, ...]
-    left_out: tuple[str, ...] = ()
-    added: tuple[str, ...] = ()
-    dropped: tuple[str, ...] = ()
-    script: tuple[str, ...] = ()
+__all__ = ["put_back"]
 
 
 def put_back(

@@ -1,14 +1,19 @@
 """What is known of a table on both sides: columns, primary key, unique keys, and what points where."""
 
+import re
 from collections.abc import Sequence
 
 import msgspec
 from psycopg import sql
 
-from pgkeel.core.errors import NotFound, Refused
+from pgkeel.core.errors import NotFound, Refused, UsageError
 from pgkeel.postgres import Connection, identifier, load
 
 __all__ = ["Column", "Link", "NoPrimaryKey", "Shape", "Table", "Unique", "carry", "names", "read_shape", "words"]
+
+
+_WORD = r'[A-Za-z_][\w$]*|"(?:[^"]|"")+"'
+_NAME = re.compile(rf"(?:({_WORD})\.)?({_WORD})")
 
 
 class NoPrimaryKey(Refused):
@@ -27,6 +32,19 @@ class Table(msgspec.Struct, frozen=True, order=True):
 
     schema: str
     name: str
+
+    @classmethod
+    def parse(cls, text: str) -> "Table":
+        """Return the table of `posts`, `app.posts` or `"App"."Posts"`.
+
+        Raises:
+            UsageError: It is no table's name.
+        """
+        match = _NAME.fullmatch(text.strip())
+        if match is None:
+            raise UsageError(f"{text!r} is no table's name", hint='write posts, app.posts or "App"."Posts"')
+        parts = [part[1:-1].replace('""', '"') if part.startswith('"') else part.lower() for part in match.groups() if part]
+        return cls(parts[0] if len(parts) == 2 else "public", parts[-1])
 
     @property
     def quoted(self) -> sql.Identifier:

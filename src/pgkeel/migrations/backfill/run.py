@@ -19,6 +19,7 @@ from pgkeel.migrations.errors import BackfillFailed, MigrationBlocked
 from pgkeel.migrations.guard import Watcher, jittered, runner_lock, session_role
 from pgkeel.migrations.message import as_role, settings
 from pgkeel.migrations.options import DEFAULTS, Options, Report, silent
+from pgkeel.migrations.source import tenant_of
 from pgkeel.postgres import Connection, describe, identifier, load, server_of
 
 __all__ = ["LOCK_KEY", "run"]
@@ -77,10 +78,16 @@ def run(
                 if state.status == "finished" or (state.status == "paused" and version is None):
                     continue
                 given = (throttle or Throttle()).of(state.options)
-                with _session(connection, role, options, given):
+                with _session(connection, role, _at_home(state, options), given):
                     work = _prepared(connection, state, given, resolve, watcher, report)
                     _walk(msgspec.structs.replace(work, monitor=monitor or connection))
             return chosen(connection, version)
+
+
+def _at_home(state: BackfillState, options: Options) -> Options:
+    """Return the options with the schema of the tenant whose backfill it is."""
+    tenant = tenant_of(state.source)
+    return msgspec.structs.replace(options, search_path=(tenant,)) if tenant else options
 
 
 @contextmanager

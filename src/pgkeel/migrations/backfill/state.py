@@ -7,6 +7,7 @@ import msgspec
 from pgkeel.core.errors import KeelError, NotFound
 from pgkeel.migrations import ledger
 from pgkeel.migrations.backfill.keys import bounds, distance, find_target, read_key
+from pgkeel.migrations.source import tenant_of
 from pgkeel.postgres import Connection, load
 
 __all__ = ["BackfillState", "Forecast", "chosen", "forecast", "pause", "states"]
@@ -108,7 +109,7 @@ def _share(connection: Connection, state: BackfillState) -> float:
     if state.last_key is None:
         return 0.0
     try:
-        target = find_target(connection, state.options["table"], state.options.get("key"))
+        target = find_target(connection, _whole_name(state), state.options.get("key"))
     except KeelError:
         return 0.0  # the table is gone or was changed: `run` says so
     ends = bounds(connection, target)
@@ -116,3 +117,9 @@ def _share(connection: Connection, state: BackfillState) -> float:
         return 1.0
     behind = distance(ends[0], read_key(target, state.last_key))
     return min(1.0, max(0.0, behind / distance(*ends)))
+
+
+def _whole_name(state: BackfillState) -> str:
+    """Return the table's name with the schema of the tenant whose backfill it is."""
+    table, tenant = state.options["table"], tenant_of(state.source)
+    return table if not tenant or "." in table else f'"{tenant.replace(chr(34), chr(34) * 2)}".{table}'

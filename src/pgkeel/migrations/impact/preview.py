@@ -1,6 +1,7 @@
 """What `up` would do, unit by unit and statement by statement: locks, waits, rewrites, reads, and whom they hold up."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import TypeVar
 
 import msgspec
 
@@ -27,6 +28,9 @@ from pgkeel.migrations.units import Unit, is_concurrent
 from pgkeel.postgres import Connection, load
 
 __all__ = ["BackfillPreview", "MigrationPreview", "Preview", "StatementPreview", "UnitPreview", "preview", "rehearse"]
+
+
+T = TypeVar("T")
 
 
 class StatementPreview(msgspec.Struct, frozen=True):
@@ -164,15 +168,24 @@ def rehearse(
 
 
 def _known(connection: Connection, sources: Sequence[Source], options: Options) -> _Known:
-    files = files_of(sources)
-    tasks, target = tasks_for_up(connection, files, options), ask(connection)
-    indexes = {row["name"]: row["table"] for row in load(__name__, "indexes").rows(connection)}
+    files, home = files_of(sources), options.search_path[0]
+    tasks = tasks_for_up(connection, files, options)
+    target = Target(dict(_as_seen_from(home, ask(connection).tables)))
+    rows = {row["name"]: row["table"] for row in load(__name__, "indexes").rows(connection)}
+    indexes = {name: table.removeprefix(f"{home}.") for name, table in _as_seen_from(home, rows)}
     notes: tuple[str, ...] = ()
     try:
         expected = foresee(tasks, _applied(connection, files), target, indexes)
     except NotFound as err:
         expected, notes = {}, (f"what the statements lock is not known from their text: {err.message}; {err.hint}",)
     return _Known(tasks, target, expected, load(__name__, "oldest").row(connection), notes, options)
+
+
+def _as_seen_from(schema: str, named: Mapping[str, T]) -> Iterator[tuple[str, T]]:
+    """Yield what statements name in a schema: its own tables without their schema, as those of `public` are elsewhere."""
+    for name, value in named.items():
+        if schema == "public" or "." in name:
+            yield name.removeprefix(f"{schema}."), value
 
 
 def _applied(connection: Connection, files: Files) -> list[MigrationFile]:

@@ -7,7 +7,7 @@ import msgspec
 
 from pgkeel.core.config import SecurityConfig
 from pgkeel.core.errors import ConfigError
-from pgkeel.security.names import AUDIT, AUDITOR, MONITOR, OWNER, READERS, WRITERS
+from pgkeel.security.names import AUDIT, AUDITOR, BACKUP, MONITOR, OWNER, READERS, WRITERS
 from pgkeel.security.roles.rights import Membership, Role
 
 __all__ = ["DEFAULT", "MEMBERSHIPS", "NAMES", "OURS", "ROLES", "SYSTEM_RIGHTS", "Declaration", "Exceptions"]
@@ -20,7 +20,7 @@ ROLES: tuple[Role, ...] = (
     # what the migrator makes belongs to the owner, so that default privileges always apply
     Role("pgkeel_migrator", can_login=True, inherits=False, settings={"role": OWNER}),
     Role(MONITOR, can_login=True),
-    Role("pgkeel_backup", can_login=True, replicates=True),
+    Role(BACKUP, can_login=True, replicates=True),
     *(Role(f"pgkeel_app_{side}", can_login=True) for side in "ab"),
     *(Role(f"pgkeel_readonly_{side}", can_login=True, settings=_READS_ONLY) for side in "ab"),
 )
@@ -38,7 +38,7 @@ SYSTEM_RIGHTS = (
     ("TABLE", "pg_hba_file_rules", MONITOR, "SELECT"),
     ("ROUTINE", "pg_hba_file_rules", MONITOR, "EXECUTE"),
     *(
-        ("ROUTINE", name, "pgkeel_backup", "EXECUTE")
+        ("ROUTINE", name, BACKUP, "EXECUTE")
         for name in ("pg_backup_start", "pg_backup_stop", "pg_create_restore_point", "pg_switch_wal")
     ),
 )

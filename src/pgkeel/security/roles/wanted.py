@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from pgkeel.security.names import AUDIT, AUDITOR, MONITOR, READERS, WRITERS
+from pgkeel.security.names import AUDIT, AUDITOR, BACKUP, MONITOR, READERS, WRITERS
 from pgkeel.security.roles.declaration import OURS, SYSTEM_RIGHTS, Declaration
 from pgkeel.security.roles.rights import Right, Target
 from pgkeel.security.roles.state import State
@@ -10,7 +10,7 @@ from pgkeel.security.roles.state import State
 __all__ = ["is_shipped", "wanted_rights"]
 
 _WRITES = ("SELECT", "INSERT", "UPDATE", "DELETE")
-_ENTER = ("pgkeel_migrator", WRITERS, READERS, MONITOR, "pgkeel_backup", AUDITOR)
+_ENTER = ("pgkeel_migrator", WRITERS, READERS, MONITOR, BACKUP, AUDITOR)
 _USE = {"pgkeel": (WRITERS, MONITOR), "audit": (AUDITOR,)}
 _KINDS: Mapping[str, Mapping[str, tuple[str, ...]]] = {  # kind → group → privileges, in the team's schemas
     "TABLE": {WRITERS: _WRITES, READERS: ("SELECT",)},

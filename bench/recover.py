@@ -1,0 +1,116 @@
+"""Restores against a plain copy of the same bytes, on the same disk, in turns; the sync is in both.
+
+The data directory is 45 MB (FULL=1: 10 million rows, 1.3 GB). Ours fetches, decrypts, expands, proves every file and combines.
+"""
+
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import psycopg.conninfo
+
+from bench.harness import Entry, Sample, Scale, at_most, paired, ratio
+from pgkeel.backup import Folder, Programs, Record, Tools, fetch_backup, new_identity, recipient_of, relations_of
+from pgkeel.backup.planning import Wish
+from pgkeel.backup.recovery.chain import Link, combine
+from pgkeel.backup.taking import Order, Taker
+from pgkeel.local import Cluster, choose_account, find_runtime
+from pgkeel.postgres import connect
+from pgkeel.testing.servers import scratch_cluster
+
+_SETTINGS = {"max_wal_size": "4GB", "full_page_writes": "on"}
+
+
+class _Stand:
+    """A loaded cluster, its full and its incremental backup, and a place for restores."""
+
+    def __init__(self, cluster: Cluster, folder: Path) -> None:
+        self.cluster, self.folder = cluster, folder
+        runtime = cluster.plan.runtime
+        self.tools = Tools(runtime.major, runtime.minor, runtime.folder, runtime.environment)
+        self.repository, self.identity = Folder("local", folder / "repository"), new_identity()
+        passfile = folder / "passfile"
+        passfile.write_text(f"*:*:*:postgres:{cluster.plan.superuser_password.reveal()}\n")
+        passfile.chmod(0o600)
+        keywords = cluster.superuser_url().keywords()
+        del keywords["password"]
+        self.address = psycopg.conninfo.make_conninfo("", **keywords, passfile=str(passfile))
+
+    def take(self, wish: Wish) -> Record:
+        with connect(self.cluster.superuser_url()) as connection:
+            programs = Programs(client=self.tools, server=self.tools)
+            order = Order(self.repository, [recipient_of(self.identity)], programs, self.address, "bench")
+            return Taker(order, connection, relations=lambda: relations_of(connection)).take(wish)
+
+    def restore(self, *chain: Record) -> None:
+        links = [Link(one.id, partial(self._fetch, one)) for one in chain]
+        target = self.folder / "restored"
+        combine(links, self.folder / "links", target, self.tools, lambda _: None)
+        subprocess.run(["sync", "-f", str(target)], check=True)
+
+    def copy(self) -> None:
+        target = self.folder / "copy"
+        shutil.rmtree(target, ignore_errors=True)
+        subprocess.run(["cp", "-a", str(self.cluster.data), str(target)], check=True)
+        subprocess.run(["sync", "-f", str(target)], check=True)
+
+    def _fetch(self, record: Record, place: Path) -> None:
+        fetch_backup(record, [self.repository], self.identity, place)
+
+
+def entries(scale: Scale) -> Iterator[Entry]:
+    """Yield the figures."""
+    account = choose_account()
+    runtime = find_runtime("17", account=account)
+    with (
+        scratch_cluster(runtime=runtime, account=account, settings=_SETTINGS) as cluster,
+        tempfile.TemporaryDirectory(prefix="pgkeel-bench-") as name,
+    ):
+        stand = _Stand(cluster, Path(name))
+        _load(cluster, rows=scale.pick(100_000, 10_000_000))
+        full = stand.take("full")
+        with connect(cluster.superuser_url()) as connection:
+            connection.execute("UPDATE rows SET filler = md5(random()::text) WHERE mod(n, 50) = 0")
+        incremental = stand.take("incremental")
+        copy, runs = _timed(stand.copy), scale.pick(5, 3)
+        yield ratio(
+            "recover.restore.full",
+            "restore of a sealed full backup, proved, against cp and sync",
+            paired(_timed(lambda: stand.restore(full)), copy, runs),
+            better="lower",
+            against="cp -a",
+            target=at_most(1.5),
+        )
+        yield ratio(
+            "recover.restore.chain",
+            "restore of a sealed full and incremental backup, proved and combined, against cp and sync",
+            paired(_timed(lambda: stand.restore(full, incremental)), copy, runs),
+            better="lower",
+            against="cp -a",
+            target=at_most(1.8),
+        )
+
+
+def _load(cluster: Cluster, *, rows: int) -> None:
+    with connect(cluster.superuser_url()) as connection:
+        connection.execute("CREATE TABLE rows (n bigint PRIMARY KEY, filler text)")
+        connection.execute(
+            "INSERT INTO rows SELECT n, md5(n::text) || md5((n + 1)::text) FROM generate_series(1, %s) AS n", [rows]
+        )
+        connection.execute("VACUUM (FREEZE, ANALYZE) rows")
+        connection.execute("CHECKPOINT")
+
+
+def _timed(work: Callable[[], object]) -> Sample:
+    def sample() -> float:
+        os.sync()
+        start = time.perf_counter()
+        work()
+        return time.perf_counter() - start
+
+    return sample

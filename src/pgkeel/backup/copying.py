@@ -1,0 +1,88 @@
+"""Copy what lies in one repository to another, byte for byte: what makes an object count comes after the object."""
+
+from collections.abc import Callable, Iterable
+from typing import Literal
+
+from pgkeel.backup.errors import KeyTaken
+from pgkeel.backup.places import RECORD
+from pgkeel.core.repository import Repository
+
+__all__ = ["Copier", "What", "copy_order"]
+
+What = Literal["wal", "backups"]
+
+
+class Copier:
+    """Copies from one repository to another.
+
+    Attributes:
+        target: Where to.
+    """
+
+    def __init__(self, source: Repository, target: Repository, what: What) -> None:
+        """Take from where and where to; the first `run` looks at what is there already.
+
+        Args:
+            source: What was written to first.
+            target: The copy.
+            what: WAL must not wait for a backup that is being copied, so each has a copier of its own.
+        """
+        self._source = source
+        self._what: What = what
+        self.target = target
+        self._there: set[str] = set()
+        self._has_looked = False
+
+    def run(self, check: Callable[[], None] = lambda: None) -> int:
+        """Copy what is missing and return how many objects that were.
+
+        Args:
+            check: Raises when the work is to end; asked before each object.
+
+        Raises:
+            RepositoryUnreachable: One of them does not answer; what is copied stays.
+            KeyTaken: Something else lies under the same key.
+        """
+        if not self._has_looked:
+            self._there = {stored.key for stored in self.target.list()}
+            self._has_looked = True
+        keys = [stored.key for stored in self._source.list()]
+        missing = [key for key in copy_order(keys, self._what) if key not in self._there]
+        for key in missing:
+            check()
+            self._copy(key)
+        self._forget_pieces(keys)
+        return len(missing)
+
+    def _copy(self, key: str) -> None:
+        content = self._source.get(key)
+        if content is None:  # deleted meanwhile
+            return
+        if not self.target.put(key, content) and self.target.get(key) != content:
+            raise KeyTaken(
+                f"repository {self.target.name}: another object lies under {key}", hint="`pgkeel backup verify` says which"
+            )
+        self._there.add(key)
+
+    def _forget_pieces(self, keys: list[str]) -> None:
+        """Delete the pieces of segments that are whole now; the source has deleted its own."""
+        here = set(keys)
+        for key in [key for key in self._there if ".partial/" in key and key not in here]:
+            if f"{key.partition('.partial/')[0]}.json" in self._there:
+                self.target.delete(key)
+                self._there.discard(key)
+
+
+def copy_order(keys: Iterable[str], what: What) -> list[str]:
+    """Return the keys that are copied, in their order; objects of backups that are not finished stay where they are."""
+    finished = {key.removesuffix(f"/{RECORD}") for key in keys if key.endswith(f"/{RECORD}")}
+    wanted = [key for key in keys if (_is_wal(key) if what == "wal" else _is_finished(key, finished))]
+    return sorted(wanted, key=lambda key: (key.endswith(".json"), key))
+
+
+def _is_wal(key: str) -> bool:
+    return key.split("/")[1:2] == ["wal"]
+
+
+def _is_finished(key: str, finished: set[str]) -> bool:
+    return key.split("/")[1:2] in (["marks"], ["drills"]) or key.rpartition("/")[0] in finished

@@ -1,0 +1,47 @@
+"""What a search for lost rows found, and what was put back."""
+
+from typing import Any
+
+import msgspec
+
+__all__ = ["Conflict", "RowsBack"]
+
+
+class Conflict(msgspec.Struct, frozen=True):
+    """A row that was not put back.
+
+    Attributes:
+        table: Its table.
+        key: Its primary key.
+        reason: What lives in its place.
+    """
+
+    table: str
+    key: dict[str, Any]
+    reason: str
+
+
+class RowsBack(msgspec.Struct, frozen=True):
+    """What was put back, or with a dry run would be.
+
+    Attributes:
+        table: The table that was asked about.
+        deleted: How many of its rows are lost.
+        changed: How many of its rows were set back to what they were.
+        restored: Rows put back by table, and references by `table.column`.
+        conflicts: Rows that were not put back.
+        left_out: Tables whose rows are never put back.
+        added: Columns that came since; they have their defaults.
+        dropped: Columns that went since; their values are not put back.
+        script: The statements that do it; empty unless they were asked for.
+    """
+
+    table: str
+    deleted: int
+    changed: int
+    restored: dict[str, int]
+    conflicts: tuple[Conflict, ...]
+    left_out: tuple[str, ...] = ()
+    added: tuple[str, ...] = ()
+    dropped: tuple[str, ...] = ()
+    script: tuple[str, ...] = ()

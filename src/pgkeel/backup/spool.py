@@ -1,0 +1,122 @@
+"""The receiver's own folder: closed segments that wait for the repository, and the one that is being written.
+
+wal/SYSTEM/
+├── SEGMENT             closed; gone once the repository has it
+├── SEGMENT.partial     being written by pg_receivewal
+├── TTTTTTTT.history
+├── damaged/SEGMENT     failed its check; kept for whoever looks
+├── major               of the server: its pg_waldump reads what lies here, also while the server is down
+├── lock                held by the one that empties the folder
+└── receiver.out        what pg_receivewal says
+"""
+
+import contextlib
+import fcntl
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from pgkeel.core.errors import LockNotObtained
+from pgkeel.core.files import sync_folder, write_whole
+
+__all__ = ["OpenSegment", "Spool"]
+
+_SEGMENT = re.compile(r"[0-9A-F]{24}")
+_OPEN = re.compile(r"([0-9A-F]{24})\.partial")
+_HISTORY = re.compile(r"[0-9A-F]{8}\.history")
+
+
+class OpenSegment(msgspec.Struct, frozen=True):
+    """The segment that is being written.
+
+    Attributes:
+        name: Its name, without `.partial`.
+        path: The file.
+    """
+
+    name: str
+    path: Path
+
+    def filled(self, start: int = 0) -> bytes:
+        """Return the bytes from an offset to the last one that is not zero: WAL is received in order, the rest is not written."""
+        with self.path.open("rb") as file:
+            file.seek(start)
+            return file.read().rstrip(b"\0")
+
+
+class Spool(msgspec.Struct, frozen=True):
+    """The folder of one cluster.
+
+    Attributes:
+        folder: Its path.
+    """
+
+    folder: Path
+
+    def make(self, major: int) -> None:
+        """Make the folder, readable by its owner alone, and remember the server's major."""
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if self.major != major:
+            write_whole(self.folder / "major", f"{major}\n".encode())
+
+    @property
+    def major(self) -> int | None:
+        """The server's major; None where nothing was received yet."""
+        try:
+            return int((self.folder / "major").read_text(encoding="ascii"))
+        except (FileNotFoundError, ValueError):
+            return None
+
+    @contextlib.contextmanager
+    def emptied_by_us(self) -> Iterator[None]:
+        """Be the only one that empties the folder while the block runs; a killed holder lets go.
+
+        Raises:
+            LockNotObtained: Another process does.
+        """
+        descriptor = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise LockNotObtained(f"another process archives {self.folder}", hint="`pgkeel agent status`") from None
+        else:
+            yield
+        finally:
+            os.close(descriptor)
+
+    @property
+    def output(self) -> Path:
+        """What pg_receivewal says."""
+        return self.folder / "receiver.out"
+
+    def closed(self) -> list[Path]:
+        """Return the closed segments in the order of timelines and positions."""
+        return self._named(_SEGMENT)
+
+    def histories(self) -> list[Path]:
+        """Return the history files."""
+        return self._named(_HISTORY)
+
+    def open_segments(self) -> list[OpenSegment]:
+        """Return the segment that is written now; after a change of timeline the old one's too."""
+        return [OpenSegment(path.name.removesuffix(".partial"), path) for path in self._named(_OPEN)]
+
+    def set_aside(self, path: Path) -> None:
+        """Move a damaged segment out of the way, so that what follows it is archived."""
+        place = self.folder / "damaged"
+        place.mkdir(mode=0o700, exist_ok=True)
+        path.replace(place / path.name)
+        sync_folder(place)
+
+    def clear(self) -> None:
+        """Forget what is being written: pg_receivewal then begins where its slot does."""
+        for segment in self.open_segments():
+            segment.path.unlink()
+
+    def _named(self, pattern: re.Pattern[str]) -> list[Path]:
+        if not self.folder.is_dir():
+            return []
+        return sorted(path for path in self.folder.iterdir() if pattern.fullmatch(path.name))

@@ -1,0 +1,10 @@
+-- one row: what a backup must know of the server
+SELECT
+    current_setting('server_version_num')::int4 AS number,
+    (SELECT system_identifier FROM pg_control_system())::text AS system,
+    (SELECT timeline_id FROM pg_control_checkpoint()) AS timeline,
+    current_setting('data_checksums')::bool AS checksums,
+    current_setting('summarize_wal', true) IS NOT DISTINCT FROM 'on' AS summarizes,
+    (SELECT count(*) FROM pg_tablespace WHERE spcname NOT IN ('pg_default', 'pg_global'))::int4 AS tablespaces,
+    pg_is_in_recovery() AS in_recovery
+ORDER BY 1

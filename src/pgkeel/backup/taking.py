@@ -1,0 +1,284 @@
+"""Take a backup: stream it into the repository, and store its record last, so that a killed one never counts."""
+
+import tempfile
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import IO
+
+import msgspec
+
+from pgkeel.backup.basebackup import BaseBackup, Progress, range_of
+from pgkeel.backup.catalogue import read_catalogue
+from pgkeel.backup.clear import store_clear
+from pgkeel.backup.fetching import fetch_manifest
+from pgkeel.backup.lease import working
+from pgkeel.backup.lsn import format_lsn, parse_lsn
+from pgkeel.backup.places import is_apart
+from pgkeel.backup.planning import Plan, Wish, plan_backup
+from pgkeel.backup.records import RECORD, Record, write_record
+from pgkeel.backup.relations import Relations
+from pgkeel.backup.sealing import Part, seal
+from pgkeel.backup.source import Source, source_of
+from pgkeel.backup.tools import Programs, Spawn, ToolFailed, start
+from pgkeel.backup.wal_index import WalIndex, read_index
+from pgkeel.core import clock
+from pgkeel.core.errors import KeelError, Refused
+from pgkeel.core.log import get_logger
+from pgkeel.core.repository import Repository
+from pgkeel.postgres import Connection, load
+
+__all__ = ["NotArchived", "Order", "Tablespaces", "Taker"]
+
+log = get_logger(__name__)
+
+_SUMMARIES = "summar"  # the word in every refusal that has to do with WAL summaries; pg_basebackup gives no code
+
+
+class Tablespaces(Refused):
+    """The cluster has tablespaces of its own, which a single stream cannot carry."""
+
+    code = "tablespaces"
+
+
+class NotArchived(KeelError):
+    """The WAL that seals a backup did not reach the repository."""
+
+    code = "not_archived"
+
+
+class Order(msgspec.Struct, frozen=True):
+    """Where backups come from and go to.
+
+    Attributes:
+        repository: The one that is written to; others get copies of what lies there.
+        recipients: Who can open the backups.
+        programs: PostgreSQL's tools.
+        address: A conninfo string without a password, of a login with REPLICATION.
+        holder: Who we are, in the repository's lease.
+        rto: How long a recovery may take.
+        patience: How long another process that works on the repository is waited for.
+        keys: The wrapped key ring that each full backup carries, or None.
+    """
+
+    repository: Repository
+    recipients: Sequence[str]
+    programs: Programs
+    address: str
+    holder: str
+    rto: timedelta = timedelta(minutes=30)
+    patience: timedelta = timedelta()
+    keys: bytes | None = None
+
+
+class Taker:
+    """Takes the backups of one cluster."""
+
+    def __init__(
+        self,
+        order: Order,
+        connection: Connection,
+        *,
+        relations: Callable[[], Relations],
+        spawn: Spawn = start,
+        report: Callable[[str], None] = lambda _text: None,
+    ) -> None:
+        """Look at the server; nothing is written.
+
+        Args:
+            order: Where from and where to.
+            connection: Of a login that may make restore points.
+            spawn: How children are started.
+            relations: Says which files are which tables now.
+            report: Hears what is waited for.
+        """
+        self._order = order
+        self._connection = connection
+        self._spawn = spawn
+        self._relations = relations
+        self._report = report
+        self.source: Source = source_of(connection)
+
+    def plan(self, wish: Wish) -> Plan:
+        """Return what a wish comes to now; nothing is written.
+
+        Raises:
+            Tablespaces: The cluster has tablespaces of its own.
+            Refused: The server is a standby.
+        """
+        _require_takeable(self.source)
+        records = read_catalogue(self._order.repository).records
+        index = read_index(self._order.repository, self.source.system)
+        written = parse_lsn(load(__name__, "written").scalar(self._connection))
+        return plan_backup(wish, self.source, records, index, now=clock.now(), written=written, rto=self._order.rto)
+
+    def take(
+        self, wish: Wish, *, progress: Progress = lambda _done, _total: None, wait: Callable[[timedelta], None] = clock.sleep
+    ) -> Record:
+        """Take what the wish comes to and return its record.
+
+        Args:
+            wish: `full` or `incremental`.
+            progress: Hears how far it is.
+            wait: Waits between looks at the archive; raises when the work is to end.
+
+        Raises:
+            LockNotObtained: Another process takes or deletes backups of this cluster.
+            ToolFailed: pg_basebackup said no; nothing of the backup is left.
+            NotArchived: The restore point of a WAL slice did not reach the repository.
+        """
+        order = self._order
+        with working(order.repository, self.source.system, holder=order.holder, patience=order.patience, report=self._report):
+            self._sweep()
+            plan = self._unused(wish)
+            try:
+                return self._carry_out(plan, progress, wait)
+            except ToolFailed as err:
+                if plan.kind != "incremental" or _SUMMARIES not in err.message:
+                    raise
+                log.warning("backup.full_instead", reason=err.message)
+                return self._carry_out(self._unused("full"), progress, wait)
+
+    def _unused(self, wish: Wish) -> Plan:
+        """Return a plan whose id no finished backup has; ids count seconds, and a clock may go back."""
+        while True:
+            plan = self.plan(wish)
+            if not any(True for _ in self._order.repository.list(f"{self.source.system}/{plan.id}")):
+                return plan
+            clock.sleep(_SECOND)
+
+    def _carry_out(self, plan: Plan, progress: Progress, wait: Callable[[timedelta], None]) -> Record:
+        log.info("backup.started", id=plan.id, kind=plan.kind, reason=plan.reason)
+        try:
+            record = self._slice(plan, wait) if plan.kind == "wal" else self._stream(plan, progress)
+            write_record(self._order.repository, record)
+        except BaseException:
+            self._discard(plan)
+            raise
+        log.info("backup.finished", id=record.id, kind=record.kind, bytes=record.bytes)
+        return record
+
+    def _stream(self, plan: Plan, progress: Progress) -> Record:
+        started, relations = clock.now(), self._seal_relations(plan)
+        with tempfile.TemporaryDirectory(prefix="pgkeel-backup-") as folder:
+            parent = self._parent_manifest(plan, Path(folder))
+            base = BaseBackup(
+                self._order.programs.client,
+                self._order.address,
+                label=plan.id,
+                spawn=self._spawn,
+                progress=progress,
+                parent=parent,
+            )
+            parts = self._seal(plan, "base", base.write)
+        manifest = store_clear([self._order.repository], f"{self.source.system}/{plan.id}/manifest", base.manifest)
+        needed = range_of(base.manifest)
+        return Record(
+            id=plan.id,
+            kind=plan.kind,
+            parent=plan.parent.id if plan.parent else None,
+            system_identifier=self.source.system,
+            server_version=self.source.version,
+            timeline=needed.timeline,
+            start_lsn=needed.start,
+            end_lsn=needed.end,
+            started_at=started,
+            finished_at=clock.now(),
+            parts=parts,
+            manifest=manifest,
+            relations=relations,
+            keys=self._seal_keys(plan),
+            size=base.size,
+            checksums=self.source.checksums,
+        )
+
+    def _slice(self, plan: Plan, wait: Callable[[timedelta], None]) -> Record:
+        """Seal the WAL since the full backup with a restore point, and wait until the archive has all of it."""
+        if plan.parent is None:
+            raise ValueError("a WAL slice follows a full backup")
+        started, relations = clock.now(), self._seal_relations(plan)
+        point = load(__name__, "restore_point").scalar(self._connection, name=plan.id)
+        self._await_archived(plan.parent, point, wait)
+        return Record(
+            id=plan.id,
+            kind="wal",
+            parent=plan.parent.id,
+            system_identifier=self.source.system,
+            server_version=self.source.version,
+            timeline=plan.parent.timeline,
+            start_lsn=plan.parent.end_lsn,
+            end_lsn=point,
+            started_at=started,
+            finished_at=clock.now(),
+            parts=(),
+            relations=relations,
+            checksums=self.source.checksums,
+            restore_point=plan.id,
+        )
+
+    def _await_archived(self, parent: Record, point: str, wait: Callable[[timedelta], None]) -> None:
+        index = WalIndex()
+        for _ in range(_LOOKS):
+            index = read_index(self._order.repository, self.source.system, known=index.segments)
+            span = index.span_from(parent.timeline, parent.end_lsn)
+            if span is not None and span.segments and parse_lsn(span.segments[-1].end_lsn) >= parse_lsn(point):
+                return
+            wait(_PAUSE)
+        have = format_lsn(span.end) if span is not None else "nothing"
+        raise NotArchived(
+            f"the WAL up to {point} did not reach the repository {self._order.repository.name}, which has {have}",
+            hint="`pgkeel agent status` shows whether the receiver runs",
+        )
+
+    def _parent_manifest(self, plan: Plan, folder: Path) -> Path | None:
+        if plan.parent is None:
+            return None
+        (folder / "manifest").write_bytes(fetch_manifest(plan.parent, [self._order.repository]))
+        return folder / "manifest"
+
+    def _seal(self, plan: Plan, name: str, write: Callable[[IO[bytes]], None]) -> tuple[Part, ...]:
+        key = f"{self.source.system}/{plan.id}/{name}"
+        return seal(write, key=key, repositories=[self._order.repository], recipients=self._order.recipients)
+
+    def _seal_relations(self, plan: Plan) -> tuple[Part, ...]:
+        content = msgspec.json.encode(self._relations())
+        return self._seal(plan, "relations", _writer(content))
+
+    def _seal_keys(self, plan: Plan) -> tuple[Part, ...]:
+        return self._seal(plan, "keys", _writer(self._order.keys)) if self._order.keys else ()
+
+    def _discard(self, plan: Plan) -> None:
+        """Delete what a failed backup left; where that fails too, the next one's sweep does it."""
+        try:
+            for stored in list(self._order.repository.list(f"{self.source.system}/{plan.id}")):
+                self._order.repository.delete(stored.key)
+        except KeelError as err:
+            log.warning("backup.not_discarded", id=plan.id, error=err.message)
+
+    def _sweep(self) -> None:
+        """Delete what killed backups left: we hold the lease, so nobody writes a backup of this cluster."""
+        keys = [stored.key for stored in self._order.repository.list(self.source.system)]
+        whole = {key.rpartition("/")[0] for key in keys if key.endswith(f"/{RECORD}")}
+        for key in keys:
+            if not is_apart(key) and key.rpartition("/")[0] not in whole:
+                self._order.repository.delete(key)
+
+
+_LOOKS, _PAUSE, _SECOND = 240, timedelta(milliseconds=500), timedelta(seconds=1)
+
+
+def _writer(content: bytes) -> Callable[[IO[bytes]], None]:
+    def write(sink: IO[bytes]) -> None:
+        sink.write(content)
+
+    return write
+
+
+def _require_takeable(source: Source) -> None:
+    if source.in_recovery:
+        raise Refused("the server is a standby", hint="take backups from the primary")
+    if source.tablespaces:
+        raise Tablespaces(
+            f"the cluster has {source.tablespaces} tablespaces of its own, which one stream cannot carry",
+            hint="move their tables to pg_default, or use pg_basebackup, Barman or pgBackRest for this cluster",
+        )

@@ -1,0 +1,201 @@
+"""`pgkeel backup …`: take backups, list, check, keep and prune them."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pgkeel.cli.answer import Answer, answers, confirm, current_project, talk
+from pgkeel.cli.backup_drill import drill
+from pgkeel.cli.backup_text import Progress, list_text, record_data, record_text, row_data
+from pgkeel.core.errors import Refused
+from pgkeel.core.project import Project
+from pgkeel.core.units import Size, format_duration
+
+__all__ = ["backup"]
+
+_DRY_RUN = click.option("--dry-run", is_flag=True, help="Show what would be done, and do nothing.")
+_YES = click.option("--yes", is_flag=True, help="Do not ask.")
+_UNASKED = click.option("--yes", is_flag=True, expose_value=False, help="Accepted by every verb; this one asks nothing.")
+_REPOSITORY = click.option("--repository", metavar="NAME", help="Only this one of [backup] repositories.")
+
+
+@click.group()
+def backup() -> None:
+    """Take, list, check, drill, keep and prune backups."""
+
+
+backup.add_command(drill)
+
+
+@backup.command()
+@_DRY_RUN
+@_UNASKED
+@answers
+def full(*, dry_run: bool) -> Answer:
+    """Take a full backup: all of the data, with the WAL that makes it consistent."""
+    return _take("full", dry_run=dry_run)
+
+
+@backup.command()
+@_DRY_RUN
+@_UNASKED
+@answers
+def incremental(*, dry_run: bool) -> Answer:
+    """Take what changed since the last full backup; where that is not sound, seal the WAL since then, or take a full one.
+
+    The answer says which and why. Native incremental backups are sound on PostgreSQL 17.11, 18.6 and newer, with checksums.
+    """
+    return _take("incremental", dry_run=dry_run)
+
+
+@backup.command("list")
+@_REPOSITORY
+@answers
+def list_(repository: str | None) -> Answer:
+    """List backups, the times that can be restored, and gaps; needs neither the database nor a key."""
+    from pgkeel.backup.overview import overview  # noqa: PLC0415 - needs the extra [backup]; the list of commands does not
+    from pgkeel.stack.vault import repositories_of  # noqa: PLC0415 - as above
+
+    project = current_project()
+    chosen = repositories_of(project, *([repository] if repository else []))[0]
+    found = overview(chosen, window=project.config.backup.window)
+    data = {
+        "backups": [row_data(entry) for entry in found.entries],
+        "restorable": [{"from": span.start, "to": span.end, "timeline": span.timeline} for span in found.restorable],
+        "gaps": [{"timeline": gap.timeline, "from_lsn": gap.from_lsn, "to_lsn": gap.to_lsn} for gap in found.gaps],
+    }
+    return Answer(data, list_text(found), 1 if found.damaged else 0)
+
+
+@backup.command()
+@click.argument("name", metavar="ID")
+@_REPOSITORY
+@answers
+def show(name: str, repository: str | None) -> Answer:
+    """Show one backup: what it is, what it needs, where it lies."""
+    from pgkeel.stack.backup_store import find_backup, states_of  # noqa: PLC0415 - needs the extra [backup]
+
+    project = current_project()
+    record = find_backup(project, name, *([repository] if repository else []))
+    data = {**record_data(record, states_of(project, record)), "server_version": record.server_version, "size": record.size}
+    return Answer(data, record_text(record, states_of(project, record)))
+
+
+@backup.command()
+@_REPOSITORY
+@answers
+def verify(repository: str | None) -> Answer:
+    """Read every object of a repository, or of all, bit by bit; needs neither the database nor a key. Exits 1 on damage."""
+    from pgkeel.backup import verify as verify_repository  # noqa: PLC0415 - needs the extra [backup]
+    from pgkeel.stack.vault import repositories_of  # noqa: PLC0415 - as above
+
+    verdicts = {
+        one.name: verify_repository(one) for one in repositories_of(current_project(), *([repository] if repository else []))
+    }
+    damaged = [
+        {"object": f"{name}:{fault.object}", "reason": fault.reason}
+        for name, verdict in verdicts.items()
+        for fault in verdict.damaged
+    ]
+    checked = sum(verdict.checked for verdict in verdicts.values())
+    lines = [f"{fault['object']}: {fault['reason']}" for fault in damaged]
+    text = "\n".join([*lines, f"{checked} objects read in {', '.join(verdicts)}, {len(damaged)} damaged"])
+    return Answer({"checked": checked, "damaged": damaged}, text, 1 if damaged else 0)
+
+
+@backup.command()
+@_REPOSITORY
+@_DRY_RUN
+@_YES
+@answers
+def prune(repository: str | None, *, dry_run: bool, yes: bool) -> Answer:
+    """Delete what nothing inside [backup] window needs; kept backups and everything that they build on stay."""
+    from pgkeel.stack.backup_store import carry_out_prune, plan_prunes  # noqa: PLC0415 - needs the extra [backup]
+
+    project = current_project()
+    plans = plan_prunes(project, *([repository] if repository else []))
+    count, wal = sum(len(plan.backups) for plan in plans.values()), sum(len(plan.wal) for plan in plans.values())
+    lines = [f"{name}: delete {record.id}" for name, plan in plans.items() for record in plan.backups]
+    lines += [f"{name}: delete {len(plan.wal)} objects of WAL" for name, plan in plans.items() if plan.wal]
+    planned: dict[str, Any] = {
+        "backups": [record.id for plan in plans.values() for record in plan.backups],
+        "wal": wal,
+        "bytes": sum(plan.bytes for plan in plans.values()),
+    }
+    if dry_run or not (count or wal):
+        return Answer({**planned, "locked": [], "dry_run": dry_run}, "\n".join(lines) or "Nothing to delete.")
+    talk("\n".join(lines))
+    if not confirm(f"Delete {count} backups and {wal} objects of WAL?", yes=yes):
+        raise Refused("nothing was deleted", hint="`pgkeel backup prune --yes` deletes without asking")
+    done = carry_out_prune(project, plans)
+    data = {**planned, "backups": list(done.backups), "wal": done.wal, "locked": list(done.locked), "dry_run": False}
+    locked = f", {len(done.locked)} objects are locked and not yet due" if done.locked else ""
+    return Answer(data, f"deleted {len(done.backups)} backups and {done.wal} objects of WAL{locked}")
+
+
+@backup.command()
+@click.argument("name", metavar="ID")
+@click.option("--release", is_flag=True, help="Let it grow old as all others.")
+@_DRY_RUN
+@_UNASKED
+@answers
+def keep(name: str, *, release: bool, dry_run: bool) -> Answer:
+    """Never prune a backup, nor what it builds on; --release takes that back."""
+    from pgkeel.stack.backup_store import keep_backup  # noqa: PLC0415 - needs the extra [backup]
+
+    record = keep_backup(current_project(), name, release=release, dry_run=dry_run)
+    return Answer(
+        {"id": record.id, "kept": not release, "dry_run": dry_run}, f"{record.id} {'grows old again' if release else 'is kept'}"
+    )
+
+
+@backup.command()
+@click.argument("name", metavar="ID")
+@click.argument("target", type=click.Path(path_type=Path), metavar="FILE")
+@_REPOSITORY
+@_DRY_RUN
+@_UNASKED
+@answers
+def export(name: str, target: Path, repository: str | None, *, dry_run: bool) -> Answer:
+    """Write a backup as the plain tar that pg_basebackup made; needs [backup] identity. FILE must not exist."""
+    from pgkeel.stack.backup_store import export_backup  # noqa: PLC0415 - needs the extra [backup]
+
+    names = [repository] if repository else []
+    record = export_backup(current_project(), name, target, *names, dry_run=dry_run)
+    data = {"id": record.id, "file": str(target), "bytes": record.size, "dry_run": dry_run}
+    return Answer(data, f"{'would write' if dry_run else 'wrote'} {Size(record.size)} to {target}")
+
+
+@backup.group()
+def wal() -> None:
+    """The WAL receiver."""
+
+
+@wal.command("release")
+@_DRY_RUN
+@_UNASKED
+@answers
+def wal_release(*, dry_run: bool) -> Answer:
+    """Let commits that wait for the receiver ([backup] rpo = "zero") go on without it, until it streams again."""
+    from pgkeel.stack.synchrony import release  # noqa: PLC0415 - needs the extra [backup]
+
+    released = release(current_project(), dry_run=dry_run)
+    text = "commits wait for the receiver" if released and dry_run else "commits wait for nobody now"
+    return Answer({"released": released, "dry_run": dry_run}, text)
+
+
+def _take(wish: str, *, dry_run: bool) -> Answer:
+    from pgkeel.stack import backup_store, backups  # noqa: PLC0415 - needs the extra [backup]; the list of commands does not
+
+    project: Project = current_project()
+    if dry_run:
+        plan = backups.plan(project, "full" if wish == "full" else "incremental")
+        parent = plan.parent.id if plan.parent else None
+        data = {"id": plan.id, "kind": plan.kind, "parent": parent, "reason": plan.reason or None, "dry_run": True}
+        return Answer(data, f"would take {plan.kind} {plan.id}{f': {plan.reason}' if plan.reason else ''}")
+    with Progress(talk) as progress:
+        record = backups.take(project, "full" if wish == "full" else "incremental", progress=progress, report=talk)
+    states = backup_store.copy_backup(project, record, talk)
+    took = format_duration(record.finished_at - record.started_at)
+    return Answer(record_data(record, states), f"{record_text(record, states)}\ntook {took}")

@@ -1,0 +1,149 @@
+"""How a recovery reads: the plan before it, the five steps during it, the rows after it."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from pgkeel.backup.recovery.journal import Journal
+from pgkeel.backup.recovery.resolve import Plan
+from pgkeel.backup.rows import RowsBack
+from pgkeel.core.files import write_whole
+from pgkeel.core.units import Size, format_duration
+from pgkeel.stack.beside import Beside
+from pgkeel.stack.recover_into import Into
+
+__all__ = [
+    "beside_data",
+    "into_data",
+    "into_text",
+    "journal_data",
+    "journal_text",
+    "plan_data",
+    "plan_text",
+    "rows_data",
+    "rows_text",
+    "write_script",
+]
+
+_MARKS = {"done": "✓", "running": "…", "waiting": "·"}
+
+
+def plan_data(plan: Plan) -> dict[str, Any]:
+    """Return the `data` object of a dry run."""
+    target = msgspec.to_builtins(plan.target)
+    return {
+        "target": target,
+        "backups": list(plan.chain),
+        "bytes": plan.bytes,
+        "wal_bytes": plan.wal_bytes,
+        "predicted_seconds": plan.seconds,
+        "loss_seconds": plan.lost.total_seconds(),
+        "warnings": list(plan.warnings),
+    }
+
+
+def plan_text(plan: Plan) -> str:
+    """Return the plan as a person reads it."""
+    kept = f"{plan.target.time:%Y-%m-%d %H:%M:%S.%fZ}" if plan.target.time else "the end of the backup"
+    left = f"before xid {plan.target.xid}" if plan.target.xid else "everything that is known"
+    return "\n".join(
+        [
+            f"target     {left}: last kept commit {kept}, {plan.target.lsn} on timeline {plan.target.timeline}",
+            f"from       {' + '.join(plan.chain)} ({Size(plan.bytes)}) and {Size(plan.wal_bytes)} of WAL",
+            f"takes      about {format_duration(timedelta(seconds=round(plan.seconds)))}",
+            f"leaves out {_loss(plan.lost)}",
+            *(f"! {warning}" for warning in plan.warnings),
+        ]
+    )
+
+
+def journal_data(journal: Journal) -> dict[str, Any]:
+    """Return the `data` object of `recover`."""
+    return {
+        "id": journal.id,
+        "state": journal.state,
+        "target": msgspec.to_builtins(journal.plan.target),
+        "steps": msgspec.to_builtins(journal.steps),
+        "checks": msgspec.to_builtins(journal.checks),
+        "data_directory": str(journal.directory / "data"),
+        "undo_directory": str(journal.undo / "data") if journal.undo and journal.undo.is_dir() else None,
+        "rto_seconds": journal.rto_seconds,
+        "loss_seconds": journal.plan.lost.total_seconds(),
+    }
+
+
+def journal_text(journal: Journal) -> str:
+    """Return a recovery as a person reads it."""
+    lines = [f"{_MARKS[step.state]} {step.number} {step.name:<22} {_took(step.seconds)}".rstrip() for step in journal.steps]
+    if journal.state == "open":
+        return "\n".join([f"recovery {journal.id} is open", *lines, "Next: pgkeel recover resume"])
+    if journal.state == "undone":
+        kept = f"; what it brought is kept in {journal.side}: delete it when nobody needs it" if journal.side.is_dir() else ""
+        return f"recovery {journal.id} is undone{kept}"
+    kept = f"the old server is kept in {journal.undo}: delete it when nobody needs it" if journal.undo else ""
+    took = f"recovered to {journal.plan.target.lsn} in {_took(journal.rto_seconds)}, leaving out {_loss(journal.plan.lost)}"
+    return "\n".join([took, *lines, kept, "Next: pgkeel status · pgkeel recover undo"])
+
+
+def rows_data(plan: Plan, done: RowsBack, file: Path | None) -> dict[str, Any]:
+    """Return the `data` object of `recover rows`."""
+    return {
+        "table": done.table,
+        "target": msgspec.to_builtins(plan.target),
+        "deleted": done.deleted,
+        "changed": done.changed,
+        "restored": done.restored,
+        "conflicts": msgspec.to_builtins(done.conflicts),
+        "left_out": list(done.left_out),
+        "added_columns": list(done.added),
+        "dropped_columns": list(done.dropped),
+        "sql": str(file) if file else None,
+    }
+
+
+def rows_text(done: RowsBack, file: Path | None, *, dry_run: bool) -> str:
+    """Return what came back as a person reads it."""
+    verb = "would come back" if dry_run or file else "came back"
+    lines = [f"{rows:>10,} {name} {verb}" for name, rows in done.restored.items()] or ["nothing is missing"]
+    lines += [f"{done.changed:>10,} {done.table} set back"] if done.changed else []
+    lines += [f"conflict   {one.table} {_key(one.key)}: {one.reason}" for one in done.conflicts[:20]]
+    lines += [f"left out   {name}" for name in done.left_out]
+    lines += [f"! column {name} did not exist then: its default" for name in done.added]
+    lines += [f"! column {name} exists no more: its values stay behind" for name in done.dropped]
+    return "\n".join([*lines, *([f"statements in {file}"] if file else [])])
+
+
+def write_script(file: Path, done: RowsBack) -> None:
+    """Write the statements that put the rows back, in one transaction."""
+    text = "\n".join(["BEGIN;", *done.script, "COMMIT;", ""])
+    write_whole(file.resolve(), text.encode())
+
+
+def beside_data(made: Beside) -> dict[str, Any]:
+    """Return the `data` object of `recover beside`."""
+    target = msgspec.to_builtins(made.plan.target)
+    return {"target": target, "url": made.url.reveal(), "directory": str(made.directory)}
+
+
+def into_data(made: Into) -> dict[str, Any]:
+    """Return the `data` object of `recover --into`."""
+    return msgspec.to_builtins(made, enc_hook=str)  # type: ignore[no-any-return]
+
+
+def into_text(made: Into) -> str:
+    """Return where the recovered server is, and what is left to do."""
+    return "\n".join([f"recovered into {made.data_directory}", f"psql {made.url!r}", *made.instructions])
+
+
+def _loss(lost: timedelta) -> str:
+    return f"{lost.total_seconds():.3f} s of commits" if lost else "nothing that is known"
+
+
+def _took(seconds: float | None) -> str:
+    return "" if seconds is None else f"{seconds:.1f} s"
+
+
+def _key(key: dict[str, Any]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in key.items())

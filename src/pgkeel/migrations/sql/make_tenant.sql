@@ -1,0 +1,2 @@
+-- utility: the schema of a tenant
+CREATE SCHEMA IF NOT EXISTS {schema}

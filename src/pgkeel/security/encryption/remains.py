@@ -1,0 +1,97 @@
+"""Where values still lie that were clear before a column was encrypted, and how they are written over."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Literal, Protocol
+
+import msgspec
+import psycopg
+
+from pgkeel.core.errors import NotFound, Refused
+from pgkeel.postgres import Connection, identifier, load
+from pgkeel.schema.field import EncryptedField
+
+__all__ = ["CopyHolder", "Remains", "remains", "scrub"]
+
+
+class Remains(msgspec.Struct, frozen=True):
+    """One place.
+
+    Attributes:
+        kind: `column`, `table file`, `wal` or `backup`.
+        where: Which.
+        until: What ends it.
+    """
+
+    kind: Literal["column", "table file", "wal", "backup", "audit"]
+    where: str
+    until: str
+
+
+class CopyHolder(Protocol):
+    """What keeps copies outside of the live table: backups, audit partitions."""
+
+    def copies_of(self, field: EncryptedField) -> Sequence[Remains]:
+        """Return those that may hold clear values of a column."""
+        ...
+
+
+def remains(connection: Connection, field: EncryptedField, *, holders: Sequence[CopyHolder] = ()) -> tuple[Remains, ...]:
+    """Return where clear values of an encrypted column may still lie; nothing is left out that is not proved to be gone.
+
+    Args:
+        connection: A login that may list the WAL (`pg_monitor`), or a superuser.
+        field: The column.
+        holders: Backups and the audit log.
+
+    Raises:
+        NotFound: There is no such table.
+    """
+    found = load(__name__, "table_file").row(connection, name=field.name, table=_quoted(field))
+    if found is None:
+        raise NotFound(f"there is no table {field.table_name}", hint="`pgkeel schema show` lists them")
+    places = _columns(connection, field)
+    if found["scrubbed_at"] is None and found["has_dropped"]:
+        places.append(Remains("table file", found["table"], f"pgkeel security encrypt {field.name} --scrub"))
+        places.append(Remains("wal", "segments from before the table is rewritten", "they are recycled and written over"))
+    elif found["scrubbed_at"] is not None:
+        segments = load(__name__, "old_wal").scalar(connection, at=found["scrubbed_at"])
+        if segments:
+            places.append(Remains("wal", f"{segments} segments from before the scrub", "they are recycled and written over"))
+    return (*places, *(place for holder in holders for place in holder.copies_of(field)))
+
+
+def scrub(connection: Connection, field: EncryptedField, *, wait: timedelta = timedelta(seconds=5)) -> None:
+    """Write the table of an encrypted column anew, so that its file holds no clear value; whoever uses it waits so long.
+
+    Killed, the rewrite leaves the old file in force and is run again.
+
+    Raises:
+        Refused: Clear values stand in a column, or the table's lock was not obtained.
+    """
+    standing = _columns(connection, field)
+    if standing:
+        hint = "apply the third migration first: it drops the column"
+        raise Refused(f"{standing[0].where} still holds clear values", hint=hint)
+    load(__name__, "lock_timeout").scalar(connection, wait=f"{round(wait.total_seconds() * 1000)}ms")
+    try:
+        connection.execute(load(__name__, "rewrite").named(table=identifier(*field.table)).statement)
+    except psycopg.errors.LockNotAvailable:
+        hint = "run it again when the table is used less"
+        raise Refused(f"the table {field.table_name} was not free for {wait.total_seconds():g} s", hint=hint) from None
+    load(__name__, "note_scrub").run(connection, name=field.name, table=_quoted(field))
+
+
+def _columns(connection: Connection, field: EncryptedField) -> list[Remains]:
+    """Return the column that the switch left and the third migration drops, where it is there."""
+    old = f"{field.column}_clear"
+    if not load(__name__, "has_column").scalar(connection, table=_quoted(field), column=old):
+        return []
+    names = {"table": identifier(*field.table), "old": identifier(old)}
+    rows = load(__name__, "old_column").named(**names).scalar(connection)
+    where = f"{field.table_name}.{old} ({rows} values)"
+    return [Remains("column", where, "the third migration drops it")]
+
+
+def _quoted(field: EncryptedField) -> str:
+    return ".".join(f'"{part}"' for part in field.table)

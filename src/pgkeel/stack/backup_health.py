@@ -1,0 +1,46 @@
+"""What a person should know about the backups, read from what the agent wrote down: it needs no database."""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+
+from pgkeel.agent import JobStatus, Status
+
+__all__ = ["backup_warnings", "receives"]
+
+_LATE: Mapping[str, timedelta] = {"backup_full": timedelta(hours=26), "backup_incremental": timedelta(hours=2)}
+_SERVICES = ("wal_receiver", "wal_archiver", "wal_copier", "backup_copier")
+
+
+def backup_warnings(agent: Status, now: datetime) -> tuple[str, ...]:
+    """Return what is wrong with the backups: runs that failed or were missed, services that do not run.
+
+    Args:
+        agent: What the agent does.
+        now: UTC.
+    """
+    return (*_of_jobs(agent, now), *_of_services(agent))
+
+
+def receives(agent: Status) -> bool:
+    """Return whether WAL is being received."""
+    return any(service.name == "wal_receiver" and service.running for service in agent.services)
+
+
+def _of_jobs(agent: Status, now: datetime) -> Iterator[str]:
+    for job in (job for job in agent.jobs if job.name.startswith("backup_")):
+        if job.last_outcome in {"failed", "cancelled"} and job.last_error:
+            yield f"{job.name} {job.last_outcome}: {job.last_error}"
+        elif _is_late(job, now):
+            since = f"since {job.last_due:%Y-%m-%d %H:%M}Z" if job.last_due else "yet"
+            yield f"{job.name} has not been completed {since}"
+
+
+def _is_late(job: JobStatus, now: datetime) -> bool:
+    allowed = _LATE.get(job.name)
+    return allowed is not None and job.last_due is not None and now - job.last_due > allowed
+
+
+def _of_services(agent: Status) -> Iterator[str]:
+    for service in agent.services:
+        if service.name in _SERVICES and not service.running and service.last_error:
+            yield f"{service.name} does not run: {service.last_error}"

@@ -1,0 +1,96 @@
+"""What the agent does for backups at set times: the design's daily full and hourly incremental, retention, verification.
+
+They must run while the database is down or has just come back, so no record in the database says what was done: the
+repository does, and its lease keeps two agents apart.
+"""
+
+from datetime import datetime, timedelta
+
+from pgkeel.agent.context import Context
+from pgkeel.agent.jobs import Job, Result
+from pgkeel.backup import read_catalogue
+from pgkeel.backup.catalogue import verify
+from pgkeel.backup.planning import Wish
+from pgkeel.backup.retention import Policy, plan_prune, prune
+from pgkeel.core.errors import KeelError, LockNotObtained
+from pgkeel.core.log import get_logger
+from pgkeel.core.project import Project
+from pgkeel.stack.backups import holder, source, take
+from pgkeel.stack.vault import repositories_of
+
+__all__ = ["SCHEDULES", "VerificationFailed", "backup_jobs"]
+
+log = get_logger(__name__)
+
+SCHEDULES = {
+    "backup_full": "0 2 * * *",
+    "backup_incremental": "30 * * * *",
+    "backup_prune": "0 4 * * *",
+    "backup_verify": "0 5 * * *",
+}
+_SHARES = 7  # a repository is read whole once a week
+
+
+class VerificationFailed(KeelError):
+    """A repository holds objects that are not what was stored."""
+
+    code = "verification_failed"
+    exit_code = 1
+
+
+def backup_jobs(project: Project) -> tuple[Job, ...]:
+    """Return the jobs."""
+    work = {
+        "backup_full": (timedelta(hours=12), lambda context: _take(project, "full", context)),
+        "backup_incremental": (timedelta(hours=6), lambda context: _take(project, "incremental", context)),
+        "backup_prune": (timedelta(hours=2), lambda context: _prune(project, context)),
+        "backup_verify": (timedelta(hours=6), lambda context: _verify(project, context)),
+    }
+    return tuple(
+        Job(name=name, schedule=SCHEDULES[name], role="monitor", deadline=deadline, needs_leader=False, run=run)
+        for name, (deadline, run) in work.items()
+    )
+
+
+def _take(project: Project, wish: Wish, context: Context) -> Result:
+    """Take it unless a backup since the due time is there, or is being taken: then the next due time is soon enough."""
+    system = source(project).system
+    records = [record for record in read_catalogue(repositories_of(project)[0]).records if record.system_identifier == system]
+    since = [
+        record for record in records if record.started_at >= context.due and (wish == "incremental" or record.kind == "full")
+    ]
+    if since:
+        return {"backup": since[-1].id, "taken": False}
+    if wish == "incremental" and not records:
+        return {"backup": None, "taken": False}  # the first one is the full backup's business
+    try:
+        record = take(project, wish, spawn=context.start, wait=context.wait)
+    except LockNotObtained as err:
+        if wish == "full":
+            raise
+        return {"backup": None, "taken": False, "because": err.message}
+    return {"backup": record.id, "taken": True, "bytes": record.bytes}
+
+
+def _prune(project: Project, context: Context) -> Result:
+    policy = Policy(project.config.backup.window, project.config.backup.minimum)
+    deleted = 0
+    for repository in repositories_of(project):
+        context.check()
+        work = plan_prune(repository, policy, now=context.clock.now())
+        deleted += len(prune(repository, work, holder=holder()).backups)
+    return {"deleted": deleted}
+
+
+def _verify(project: Project, context: Context) -> Result:
+    share = _share_of(context.due)
+    found = {repository.name: verify(repository, share=share, check=context.check) for repository in repositories_of(project)}
+    damaged = [f"{name}: {fault.object}: {fault.reason}" for name, verdict in found.items() for fault in verdict.damaged]
+    if damaged:
+        log.error("backup.damaged", objects=damaged[:20])
+        raise VerificationFailed(f"{len(damaged)} objects are damaged: {damaged[0]}", hint="`pgkeel backup verify` lists them")
+    return {"checked": sum(verdict.checked for verdict in found.values())}
+
+
+def _share_of(due: datetime) -> tuple[int, int]:
+    return due.toordinal() % _SHARES, _SHARES

@@ -1,0 +1,141 @@
+"""What is done with backups that exist: find, copy, keep, prune, export."""
+
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import IO
+
+from pgkeel.backup import Record, read_catalogue, unseal
+from pgkeel.backup.copying import Copier
+from pgkeel.backup.marks import keep, unkeep
+from pgkeel.backup.retention import Policy, Pruned, PrunePlan, plan_prune, prune
+from pgkeel.core import clock
+from pgkeel.core.errors import ConfigError, KeelError, NotFound, Refused
+from pgkeel.core.project import Project
+from pgkeel.core.secret import Secret
+from pgkeel.stack.backups import holder
+from pgkeel.stack.vault import identity_of, repositories_of
+
+__all__ = [
+    "carry_out_prune",
+    "copy_backup",
+    "export_backup",
+    "find_backup",
+    "keep_backup",
+    "plan_prunes",
+    "require_identity",
+    "states_of",
+]
+
+STORED, WAITING = "stored", "waiting"
+
+
+def find_backup(project: Project, name: str, *repositories: str) -> Record:
+    """Return the backup of an id, from the first repository that has it.
+
+    Raises:
+        NotFound: None has it.
+    """
+    chosen = repositories_of(project, *repositories)
+    for repository in chosen:
+        for record in read_catalogue(repository).records:
+            if record.id == name:
+                return record
+    places = ", ".join(repository.name for repository in chosen)
+    raise NotFound(f"there is no backup {name} in {places}", hint="`pgkeel backup list` shows them")
+
+
+def states_of(project: Project, record: Record) -> Mapping[str, str]:
+    """Return in which repositories a backup is: `stored`, `waiting` to be copied, or `unreachable`."""
+    states = {}
+    for repository in repositories_of(project):
+        try:
+            there = any(one.id == record.id for one in read_catalogue(repository).records)
+            states[repository.name] = STORED if there else WAITING
+        except KeelError:
+            states[repository.name] = "unreachable"
+    return states
+
+
+def copy_backup(project: Project, record: Record, report: Callable[[str], None]) -> Mapping[str, str]:
+    """Copy what the other repositories lack, and return where the backup is then; what fails is left to the agent."""
+    first, *others = repositories_of(project)
+    states = {first.name: STORED}
+    for other in others:
+        try:
+            Copier(first, other, "backups").run()
+            states[other.name] = STORED
+        except KeelError as err:
+            report(f"{record.id} is not in {other.name} yet: {err.message}; the agent copies it")
+            states[other.name] = WAITING
+    return states
+
+
+def keep_backup(project: Project, name: str, *, release: bool, dry_run: bool) -> Record:
+    """Mark a backup as one that stays, or as any other again, in every repository that has it."""
+    record = find_backup(project, name)
+    if not dry_run:
+        change = unkeep if release else keep
+        for repository in repositories_of(project):
+            change(repository, record.system_identifier, record.id)
+    return record
+
+
+def plan_prunes(project: Project, *repositories: str) -> Mapping[str, PrunePlan]:
+    """Return what may go from each repository; nothing is deleted."""
+    policy = Policy(project.config.backup.window, project.config.backup.minimum)
+    return {one.name: plan_prune(one, policy, now=clock.now()) for one in repositories_of(project, *repositories)}
+
+
+def carry_out_prune(project: Project, plans: Mapping[str, PrunePlan]) -> Pruned:
+    """Delete what the plans name and return all that is gone.
+
+    Raises:
+        LockNotObtained: Somebody reads or takes backups; nothing more is deleted.
+    """
+    done = [prune(one, plans[one.name], holder=holder()) for one in repositories_of(project, *plans)]
+    gone = tuple(backup for each in done for backup in each.backups)
+    return Pruned(gone, sum(each.wal for each in done), tuple(key for each in done for key in each.locked))
+
+
+def export_backup(project: Project, name: str, target: Path, *repositories: str, dry_run: bool) -> Record:
+    """Write a backup's plain tar; it appears whole, synced, and never over another file.
+
+    Raises:
+        Refused: The file exists.
+        ConfigError: The identity is not here, or is the wrong one.
+        Damaged: A part is whole in no repository.
+    """
+    record = find_backup(project, name, *repositories)
+    if not record.parts:
+        raise Refused(f"{name} is a WAL slice: it has no data of its own", hint=f"export its parent, {record.parent}")
+    if target.exists():
+        raise Refused(f"{target} exists", hint="name a new file")
+    identity = require_identity(project)
+    if not dry_run:
+        draft = target.with_name(f".{target.name}.new")
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            unseal(
+                repositories_of(project, *repositories), record.parts, identity=identity, read=lambda source: _pour(source, file)
+            )
+            file.flush()
+            os.fsync(file.fileno())
+        draft.rename(target)
+    return record
+
+
+def require_identity(project: Project) -> Secret:
+    """Return what opens the backups.
+
+    Raises:
+        ConfigError: It is kept on another machine.
+    """
+    identity = identity_of(project)
+    if identity is None:
+        raise ConfigError("the identity that opens backups is not on this machine", hint='set [backup] identity = "file:PATH"')
+    return identity
+
+
+def _pour(source: IO[bytes], sink: IO[bytes]) -> None:
+    shutil.copyfileobj(source, sink, 2**20)

@@ -1,0 +1,127 @@
+"""Take a project's backups: its server, its repositories and its keys introduced to `pgkeel.backup`."""
+
+import os
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import psycopg.conninfo
+
+from pgkeel.backup import Record, relations_of
+from pgkeel.backup.basebackup import Progress
+from pgkeel.backup.planning import Plan, Wish
+from pgkeel.backup.source import Source, source_of
+from pgkeel.backup.spool import Spool
+from pgkeel.backup.taking import Order, Taker
+from pgkeel.backup.tools import Spawn, start
+from pgkeel.core import clock
+from pgkeel.core.files import write_whole
+from pgkeel.core.project import Project
+from pgkeel.postgres import Connection
+from pgkeel.stack.connection import connect, login_url
+from pgkeel.stack.layout import layout_of
+from pgkeel.stack.recovery_guard import require_no_recovery
+from pgkeel.stack.vault import backup_folder, programs_of, recipients_of, repositories_of
+
+__all__ = ["address_of", "backup_connection", "holder", "plan", "source", "spool_of", "spools", "take", "taker"]
+
+_PATIENCE = timedelta(hours=2)
+_WAL, _PASSFILE = "wal", "external.pgpass"
+
+
+def take(
+    project: Project,
+    wish: Wish,
+    *,
+    progress: Progress = lambda _done, _total: None,
+    spawn: Spawn = start,
+    wait: Callable[[timedelta], None] = clock.sleep,
+    report: Callable[[str], None] | None = None,
+) -> Record:
+    """Take a backup of the project's cluster into its first repository and return its record; see `Taker.take`.
+
+    Args:
+        project: Whose cluster.
+        wish: `full` or `incremental`.
+        progress: Hears how far it is.
+        spawn: How children are started.
+        wait: Waits, or raises when the work is to end.
+        report: Hears what is waited for; without it nobody is.
+    """
+    with taker(project, spawn=spawn, report=report) as ours:
+        return ours.take(wish, progress=progress, wait=wait)
+
+
+def plan(project: Project, wish: Wish) -> Plan:
+    """Return what `take` would take; nothing is written."""
+    with taker(project) as ours:
+        return ours.plan(wish)
+
+
+@contextmanager
+def taker(project: Project, *, spawn: Spawn = start, report: Callable[[str], None] | None = None) -> Iterator[Taker]:
+    """Yield what takes the project's backups.
+
+    Raises:
+        RecoveryOpen: The server is being replaced.
+    """
+    require_no_recovery(layout_of(project))
+    with backup_connection(project) as connection:
+        found = source_of(connection)
+        order = Order(
+            repository=repositories_of(project)[0],
+            recipients=recipients_of(project),
+            programs=programs_of(project, found.major),
+            address=address_of(project, "pgkeel backup"),
+            holder=holder(),
+            rto=project.config.backup.rto,
+            patience=_PATIENCE if report else timedelta(),
+        )
+        told = report or (lambda _text: None)
+        yield Taker(order, connection, spawn=spawn, relations=lambda: relations_of(connection), report=told)
+
+
+def backup_connection(project: Project) -> Connection:
+    """Return a connection of the login that takes backups."""
+    return connect(project, "backup", application="pgkeel backup")
+
+
+def source(project: Project) -> Source:
+    """Return what the project's server is."""
+    with backup_connection(project) as connection:
+        return source_of(connection)
+
+
+def address_of(project: Project, application: str) -> str:
+    """Return the address for PostgreSQL's own tools: everybody may read an argument, so the password is in a file."""
+    url = login_url(project, "backup")
+    keywords = url.keywords()
+    if keywords.pop("password", None) is not None:
+        keywords["passfile"] = str(_passfile(project, url.user, url.password.reveal() if url.password else ""))
+    return psycopg.conninfo.make_conninfo("", **{**keywords, "application_name": application})
+
+
+def spool_of(project: Project, system: str) -> Spool:
+    """Return the folder of received WAL of one cluster."""
+    return Spool(backup_folder(project) / _WAL / system)
+
+
+def spools(project: Project) -> list[Spool]:
+    """Return the folders of received WAL; a cluster that is gone may have left some."""
+    folder = backup_folder(project) / _WAL
+    return [Spool(path) for path in sorted(folder.iterdir()) if path.is_dir()] if folder.is_dir() else []
+
+
+def holder() -> str:
+    """Return who we are in a repository's lease."""
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+def _passfile(project: Project, user: str, password: str) -> Path:
+    escaped = [part.replace("\\", "\\\\").replace(":", "\\:") for part in (user, password)]
+    folder = backup_folder(project)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    write_whole(folder / _PASSFILE, f"*:*:*:{escaped[0]}:{escaped[1]}\n".encode())
+    return folder / _PASSFILE

@@ -1,0 +1,180 @@
+"""A copy of the database as it was, beside the one that runs: to look at, to take rows from, to try a backup."""
+
+import fcntl
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+
+from pgkeel.backup.recovery.resolve import Plan
+from pgkeel.backup.recovery.side import promote
+from pgkeel.backup.recovery.wish import Wish
+from pgkeel.backup.rows import RowsBack, put_back
+from pgkeel.backup.rows.shape import Table
+from pgkeel.core import clock
+from pgkeel.core.errors import Refused
+from pgkeel.core.project import Project
+from pgkeel.core.url import Url
+from pgkeel.local import Cluster
+from pgkeel.local.folders import make_folder
+from pgkeel.postgres import connect as open_connection
+from pgkeel.security.names import RoleWord
+from pgkeel.stack.connection import connect
+from pgkeel.stack.readmission import forget_cache
+from pgkeel.stack.recovery_guard import require_no_recovery
+from pgkeel.stack.restoring import Scene, bring_back, plan_of, replay, scene_of, side_cluster
+
+__all__ = ["Beside", "end_beside", "open_beside", "recover_rows", "scratch_restore"]
+
+Report = Callable[[str], None]
+Agree = Callable[[Plan], bool]
+
+
+class Beside(msgspec.Struct, frozen=True):
+    """A copy that runs.
+
+    Attributes:
+        plan: What it is a copy of.
+        url: Its address: a socket that only the servers' account and root reach.
+        directory: Its folder.
+    """
+
+    plan: Plan
+    url: Url
+    directory: Path
+
+
+@contextmanager
+def scratch_restore(
+    scene: Scene, wish: Wish, name: str, report: Report, *, agree: Agree, since: datetime | None = None
+) -> Iterator[tuple[Plan, Cluster]]:
+    """Yield a copy of the cluster, paused at the point and read-only; it is gone after the block.
+
+    Raises:
+        Refused: `agree` said no.
+        NotRestorable: No backup leads there.
+    """
+    _sweep(scene)
+    directory = make_folder(scene.server / name)
+    owner = _own(directory)
+    try:
+        plan = plan_of(scene, wish, directory / "wal", since=since)
+        _require_consent(plan, agree)
+        bring_back(scene, plan, directory, report)
+        yield plan, replay(scene, plan, directory, report)
+    finally:
+        _remove(scene, directory)
+        os.close(owner)
+
+
+def recover_rows(
+    project: Project,
+    table: Table,
+    wish: Wish,
+    *,
+    report: Report,
+    agree: Agree,
+    where: str = "true",
+    changed: bool = False,
+    dry_run: bool = False,
+    script: bool = False,
+    source: str | None = None,
+    since: datetime | None = None,
+) -> tuple[Plan, RowsBack]:
+    """Put rows back that the database has lost since a point; see `backup.rows.put_back`.
+
+    Args:
+        project: Whose.
+        table: Whose rows.
+        wish: The point at which they still were there.
+        report: Hears each step.
+        agree: Sees the plan and says whether to go on.
+        where: Which rows, in SQL, as they were.
+        changed: Whether rows that differ are set back too.
+        dry_run: Do it and take it back.
+        script: Whether to return the statements.
+        source: Repository to take them from.
+        since: How far back a transaction is looked for.
+    """
+    scene = scene_of(project, source=source)
+    require_no_recovery(scene.layout)
+    name = f"rows-{clock.now():%Y%m%dT%H%M%SZ}"
+    with scratch_restore(scene, wish, name, report, agree=agree, since=since) as (plan, server):
+        promote(server)
+        report("comparing")
+        database = project.config.database.name
+        url = server.superuser_url(database)
+        role: RoleWord = "owner" if project.is_external else "superuser"
+        application = "pgkeel recover rows"
+        with connect(project, role, application=application) as live, open_connection(url, application=application) as past:
+            done = put_back(live, past, table, where=where, changed=changed, dry_run=dry_run, script=script)
+    if not dry_run and done.restored:
+        forget_cache(project, report)
+    return plan, done
+
+
+def open_beside(
+    project: Project, wish: Wish, *, report: Report, agree: Agree, source: str | None = None, since: datetime | None = None
+) -> Beside:
+    """Start a read-only copy of the cluster as it was, which stays until `end_beside`; an earlier one goes.
+
+    Raises:
+        Refused: `agree` said no.
+        NotRestorable: No backup leads there.
+    """
+    scene = scene_of(project, source=source)
+    require_no_recovery(scene.layout)
+    directory = scene.server / "beside"
+    _remove(scene, directory)
+    make_folder(directory)
+    try:
+        plan = plan_of(scene, wish, directory / "wal", since=since)
+        _require_consent(plan, agree)
+        bring_back(scene, plan, directory, report)
+        server = replay(scene, plan, directory, report)
+    except BaseException:
+        _remove(scene, directory)
+        raise
+    return Beside(plan, server.superuser_url(project.config.database.name).without_password(), directory)
+
+
+def end_beside(project: Project) -> bool:
+    """Stop and delete the copy; return whether there was one."""
+    scene = scene_of(project)
+    directory = scene.server / "beside"
+    there = directory.is_dir()
+    _remove(scene, directory)
+    return there
+
+
+def _require_consent(plan: Plan, agree: Agree) -> None:
+    if not agree(plan):
+        raise Refused("nothing was changed", hint="add --yes")
+
+
+def _own(directory: Path) -> int:
+    """Hold a folder as long as this process lives; the kernel lets go however it dies."""
+    descriptor = os.open(directory / "owner", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    return descriptor
+
+
+def _sweep(scene: Scene) -> None:
+    """Remove the copies of runs that were killed; their servers may still be at work."""
+    for left in (folder for pattern in ("rows-*", "drill-*") for folder in scene.server.glob(pattern)):
+        try:
+            descriptor = _own(left)
+        except BlockingIOError:
+            continue
+        _remove(scene, left)
+        os.close(descriptor)
+
+
+def _remove(scene: Scene, directory: Path) -> None:
+    if Cluster.exists(directory):
+        side_cluster(scene, directory, {}).destroy()
+    shutil.rmtree(directory, ignore_errors=True)

@@ -1,0 +1,143 @@
+"""Restore a backup into a scratch server and look at it: a backup counts as verified only after that."""
+
+import os
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import msgspec
+
+from pgkeel.agent.reach import Cancelled
+from pgkeel.backup.lsn import parse_lsn
+from pgkeel.backup.marks import mark_verified
+from pgkeel.backup.recovery.checks import Check, check_offline, check_online
+from pgkeel.backup.recovery.drills import Drill, differing, drills_of, fingerprints, store_drill
+from pgkeel.backup.recovery.errors import NotRestorable
+from pgkeel.backup.recovery.gather import gather
+from pgkeel.backup.recovery.resolve import Plan
+from pgkeel.backup.recovery.side import promote
+from pgkeel.backup.recovery.wal import Wal
+from pgkeel.backup.recovery.wish import Wish
+from pgkeel.core import clock
+from pgkeel.core.errors import KeelError
+from pgkeel.core.project import Project
+from pgkeel.stack.beside import scratch_restore
+from pgkeel.stack.recovery_checks import assertions_of, schema_check
+from pgkeel.stack.recovery_guard import require_no_recovery
+from pgkeel.stack.restoring import Scene, scene_of
+
+__all__ = ["drill", "drills", "plan_drill"]
+
+Report = Callable[[str], None]
+
+
+def drill(
+    project: Project, *, report: Report, backup: str | None = None, source: str | None = None, both_ways: bool = False
+) -> Drill:
+    """Restore a backup to the newest point that leads from it, verify it, measure, and remember what was seen.
+
+    The server's own WAL is left out: what comes back is what would come back after its disk was lost.
+
+    Args:
+        project: Whose.
+        report: Hears each step.
+        backup: Which one; the newest when not given.
+        source: Only from this repository.
+        both_ways: Restore the full backup with all of the WAL too, and compare every row of both.
+
+    Raises:
+        ConfigError: Nothing here opens the backups.
+        NotRestorable: There is no such backup.
+    """
+    whole = scene_of(project, source=source)
+    require_no_recovery(whole.layout)
+    archive = msgspec.structs.replace(whole.archive, folders=whole.archive.folders[:1])
+    scene = _narrowed(msgspec.structs.replace(whole, archive=archive), backup)
+    base = _newest(scene)
+    target = scene.archive.repositories[0]
+    found = _try(scene, whole, base, report, both_ways=both_ways)
+    store_drill(target, found)
+    if found.is_good:
+        for name in found.chain:
+            mark_verified(target, scene.system, name, found.finished_at)
+    return found
+
+
+def plan_drill(project: Project, *, backup: str | None = None, source: str | None = None) -> str:
+    """Return the id of the backup that `drill` would restore."""
+    return _newest(_narrowed(scene_of(project, source=source), backup))
+
+
+def drills(project: Project) -> tuple[Drill, ...]:
+    """Return the drills that the first repository remembers of the project's cluster, oldest first."""
+    scene = scene_of(project)
+    return drills_of(scene.archive.repositories[0], scene.system)
+
+
+def _newest(scene: Scene) -> str:
+    found = next((one.id for one in reversed(scene.records) if one.kind != "wal"), None)
+    if found is None:
+        raise NotRestorable("there is no backup with data in it", hint="`pgkeel backup full` takes one")
+    return found
+
+
+def _narrowed(scene: Scene, backup: str | None) -> Scene:
+    """Return the scene as if no backup had been taken after the one that is named."""
+    if backup is None:
+        return scene
+    wanted = next((one for one in scene.records if one.id == backup and one.kind != "wal"), None)
+    if wanted is None:
+        raise NotRestorable(f"there is no backup {backup} with data in it", hint="`pgkeel backup list` shows what is there")
+    needed = tuple(one for one in scene.records if one.id in {backup, wanted.parent})
+    return msgspec.structs.replace(scene, records=tuple(sorted(needed, key=lambda one: one.finished_at)))
+
+
+def _try(scene: Scene, whole: Scene, backup: str, report: Report, *, both_ways: bool) -> Drill:
+    began, started = clock.monotonic(), clock.now()
+    blank = Drill(started.strftime("%Y%m%dT%H%M%SZ"), backup, (backup,), scene.system, None, started, started, None, None, ())
+    try:
+        with scratch_restore(scene, Wish(), f"drill-{blank.id}", report, agree=lambda _: True) as (plan, server):
+            rows = fingerprints(server, scene.project.config.database.name) if both_ways else {}
+            promote(server)
+            rto = round(clock.monotonic() - began, 3)
+            report("verifying")
+            database, assertions = scene.project.config.database.name, assertions_of(scene.project)
+            online = check_online(server, scene.tools, database, schema=schema_check(scene.project), assertions=assertions)
+            server.stop()
+            checks = (*online, check_offline(server, scene.tools))
+            rpo = _missing(whole, plan, server.data.parent)
+        if both_ways:
+            checks = (*checks, _other_way(scene, plan, rows, report))
+    except Cancelled:
+        raise
+    except KeelError as err:
+        checks = (Check("restore", False, err.message),)
+        return msgspec.structs.replace(blank, finished_at=clock.now(), checks=checks)
+    return msgspec.structs.replace(
+        blank, chain=plan.chain, target=plan.target, finished_at=clock.now(), rto_seconds=rto, rpo_seconds=rpo, checks=checks
+    )
+
+
+def _other_way(scene: Scene, plan: Plan, rows: dict[str, tuple[int, str]], report: Report) -> Check:
+    """Restore the full backup alone and replay to the same commit: every row must be the same."""
+    if len(plan.chain) == 1:
+        return Check("both ways", None, "not evaluated: there is no incremental backup since the full one")
+    only = _narrowed(scene, plan.chain[0])
+    wish = Wish(lsn=parse_lsn(plan.target.lsn) + 1)
+    with scratch_restore(only, wish, f"drill-b-{os.getpid()}", report, agree=lambda _: True) as (_, server):
+        other = fingerprints(server, scene.project.config.database.name)
+    names = differing(rows, other)
+    return Check("both ways", not names, ", ".join(names) or f"{len(rows)} tables hash equal")
+
+
+def _missing(whole: Scene, plan: Plan, place: Path) -> float | None:
+    """Return how many seconds of commits only the server itself has."""
+    if not whole.archive.folders[1].is_dir():
+        return None
+    with TemporaryDirectory(dir=place) as folder:
+        start = parse_lsn(plan.target.lsn)
+        gather(whole.archive, plan.target.timeline, start, None, Path(folder) / "wal")
+        times = [one.time for one in Wal(Path(folder) / "wal", plan.target.timeline, start).commits(whole.tools)]
+    known = plan.target.time or min(times, default=None)
+    return max((at - known) / timedelta(seconds=1) for at in times) if known and times else 0.0

@@ -1,0 +1,52 @@
+"""What must be true of a recovered server before anybody connects to it: it woke up in another time."""
+
+from collections.abc import Callable
+
+from pgkeel.core.errors import ConfigError
+from pgkeel.core.project import Project
+from pgkeel.local import Cluster
+from pgkeel.postgres import connect, load
+from pgkeel.stack.layout import layout_of
+from pgkeel.stack.postgres import ensure_database
+from pgkeel.stack.valkey import cache_url
+
+__all__ = ["forget_cache", "readmit"]
+
+Report = Callable[[str], None]
+
+
+def readmit(project: Project, server: Cluster, *, keep_sessions: bool, report: Report) -> None:
+    """Make roles, passwords and logins those of today, and let the cache forget the future that was lost.
+
+    Args:
+        project: Whose.
+        server: The recovered server, on its private socket.
+        keep_sessions: Whether logins that lived then may go on; else everybody logs in again.
+        report: Hears each step.
+    """
+    report("applying today's roles and passwords")
+    ensure_database(project, server, layout_of(project), report)
+    with connect(server.superuser_url(project.config.database.name), application="pgkeel recover") as connection:
+        has = load(__name__, "has_logins").row(connection) or {}
+        for table, query in (("sessions", "end_all_sessions"), ("user_tokens", "end_all_tokens")):
+            if has[table] and not keep_sessions:
+                report(f"ending {load(__name__, query).run(connection)} {table.replace('_', ' ')}")
+    forget_cache(project, report)
+
+
+def forget_cache(project: Project, report: Report) -> None:
+    """Let the cache forget everything; a project without one has nothing to forget.
+
+    Raises:
+        Unreachable: It does not answer, so nobody knows what it still holds.
+    """
+    try:
+        from pgkeel.cache.keeper import flush  # noqa: PLC0415 - needs the extra [cache]
+    except ImportError:
+        return
+    settings = project.config.cache
+    try:
+        report("forgetting what was cached")
+        flush(cache_url(project), settings.namespace, round(settings.mark.total_seconds() * 1000))
+    except ConfigError:
+        return

@@ -1,0 +1,107 @@
+"""`recover --into DIR`: bring the recovered server up in a folder of its own; what the real one does is for others to say."""
+
+import shlex
+import subprocess
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+
+from pgkeel.backup.recovery.checks import Check, check_online
+from pgkeel.backup.recovery.errors import NotRestorable, VerificationFailed
+from pgkeel.backup.recovery.resolve import Plan, Target
+from pgkeel.backup.recovery.side import promote, show_settings
+from pgkeel.backup.recovery.wish import Wish
+from pgkeel.core.errors import KeelError, Refused
+from pgkeel.core.project import Project
+from pgkeel.core.url import Url
+from pgkeel.local.folders import make_folder
+from pgkeel.stack.recovery_checks import assertions_of, schema_check
+from pgkeel.stack.restoring import bring_back, plan_of, replay, scene_of
+
+__all__ = ["Into", "recover_into"]
+
+_INSTRUCTIONS = (
+    "stop the application",
+    "end its sessions and give the roles today's passwords: `pgkeel security roles apply` on the recovered server",
+    "stop the old server, start one on the data directory above, and take a full backup of it",
+)
+
+
+class Into(msgspec.Struct, frozen=True):
+    """A recovered server in a folder.
+
+    Attributes:
+        target: The point.
+        data_directory: Its data.
+        url: Its private socket.
+        checks: What the verification found.
+        instructions: What is left to do by hand.
+    """
+
+    target: Target
+    data_directory: Path
+    url: Url
+    checks: tuple[Check, ...]
+    instructions: tuple[str, ...]
+
+
+def recover_into(
+    project: Project,
+    wish: Wish,
+    into: Path,
+    *,
+    report: Callable[[str], None],
+    agree: Callable[[Plan], bool],
+    source: str | None = None,
+    system: str | None = None,
+    since: datetime | None = None,
+) -> Into:
+    """Recover into a missing or empty folder and leave the server running there on a private socket.
+
+    `[recover] stop` runs before, `start` after; the data directory is their `PGDATA`. Without them the rest is printed.
+
+    Raises:
+        NotRestorable: The folder is not empty, or no backup leads there.
+        VerificationFailed: What was restored is not sound.
+        Refused: `agree` said no.
+    """
+    directory = into.resolve()
+    if directory.exists() and any(directory.iterdir()):
+        raise NotRestorable(f"{directory} is not empty", hint="name a new folder; nothing is ever restored over data")
+    scene = scene_of(project, source=source, system=system)
+    make_folder(directory)
+    plan = plan_of(scene, wish, directory / "wal", since=since)
+    if not agree(plan):
+        raise Refused("nothing was changed", hint="add --yes")
+    _run(project.config.recover.stop, directory)
+    bring_back(scene, plan, directory, report)
+    server = replay(scene, plan, directory, report)
+    promote(server)
+    database, assertions = project.config.database.name, assertions_of(project)
+    checks = check_online(server, scene.tools, database, schema=schema_check(project), assertions=assertions)
+    failed = next((check for check in checks if check.ok is False), None)
+    if failed is not None:
+        raise VerificationFailed(f"{failed.name}: {failed.detail}", hint=f"look at it: {server.superuser_url(database)!r}")
+    show_settings(server.data)
+    _run(project.config.recover.start, directory)
+    left = () if project.config.recover.start else _INSTRUCTIONS
+    return Into(plan.target, server.data, server.superuser_url(database).without_password(), checks, left)
+
+
+def _run(command: str | None, directory: Path) -> None:
+    if command is None:
+        return
+    done = subprocess.run(
+        shlex.split(command),
+        env={"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "PGDATA": str(directory / "data")},
+        capture_output=True,
+        text=True,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+    if done.returncode:
+        raise KeelError(
+            f"`{command}` ended with {done.returncode}: {done.stderr.strip()[-300:]}", hint="correct [recover] in pgkeel.toml"
+        )

@@ -1,0 +1,92 @@
+"""Take the last recovery back: the server that it replaced was kept, and two renames make it the real one again."""
+
+import shutil
+from collections.abc import Callable
+
+from msgspec.structs import replace
+
+from pgkeel.backup.recovery.errors import NotRestorable
+from pgkeel.backup.recovery.journal import Journal, read_journal, write_journal
+from pgkeel.core import clock
+from pgkeel.core.errors import KeelError, NotFound
+from pgkeel.core.project import Project
+from pgkeel.local import Cluster
+from pgkeel.stack.background import ensure_agent, stop_agent
+from pgkeel.stack.backups import take
+from pgkeel.stack.folders import explained
+from pgkeel.stack.layout import Layout, layout_of
+from pgkeel.stack.lock import exclusive
+from pgkeel.stack.memory import recall
+from pgkeel.stack.postgres import ensure_postgres, remembered_cluster
+from pgkeel.stack.recovery_guard import journal_file
+from pgkeel.stack.restoring import scene_of, side_cluster
+
+__all__ = ["back_up", "last_recovery", "stop_server", "undo"]
+
+Report = Callable[[str], None]
+
+
+def last_recovery(project: Project) -> Journal | None:
+    """Return the last recovery of a project, open or not; None when there was none."""
+    return read_journal(journal_file(layout_of(project)))
+
+
+def undo(project: Project, *, report: Report) -> Journal:
+    """Bring the server back that the last recovery replaced, and keep the recovered one beside it; a half-done one is deleted.
+
+    Raises:
+        NotFound: There was no recovery, or it is undone already.
+        NotRestorable: The old server is gone.
+    """
+    layout = layout_of(project)
+    with explained(layout.state), exclusive(layout, report):
+        journal = last_recovery(project)
+        if journal is None or journal.state == "undone":
+            raise NotFound("there is no recovery to undo", hint="`pgkeel recover status` shows the last one")
+        stop_server(layout, report)
+        _stop_side(project, journal)
+        journal = replace(_swap_back(journal, report), state="undone", finished_at=clock.now())
+        write_journal(journal_file(layout), journal)
+        if journal.directory.is_dir():
+            ensure_postgres(project, layout, report)
+            ensure_agent(project, layout, report)
+            back_up(project, report)
+        return journal
+
+
+def _swap_back(journal: Journal, report: Report) -> Journal:
+    """Put the old server's folder back where it was; done again after a kill between the renames."""
+    left = journal.directory.with_name(f"undone-{journal.id}")
+    if journal.undo is not None and journal.undo.is_dir():
+        report("bringing the old server back")
+        if journal.directory.is_dir() and not left.exists():
+            journal.directory.rename(left)
+        journal.undo.rename(journal.directory)
+    elif not left.is_dir() and journal.state == "done":
+        raise NotRestorable("the server that was replaced is gone", hint="recover to a later point instead")
+    shutil.rmtree(journal.side, ignore_errors=True)
+    return replace(journal, side=left)
+
+
+def stop_server(layout: Layout, report: Report) -> None:
+    """Stop the agent and PostgreSQL, whatever state they are in."""
+    stop_agent(layout, report)
+    memory = recall(layout)
+    cluster = remembered_cluster(layout, memory) if memory else None
+    if cluster is not None and cluster.is_running:
+        report("stopping PostgreSQL")
+        cluster.stop()
+
+
+def back_up(project: Project, report: Report) -> None:
+    """Take the full backup without which no later point can be reached; where it fails, the agent takes it when it can."""
+    try:
+        report(f"taken {take(project, 'full').id}")
+    except KeelError as err:
+        report(f"! no full backup yet: {err.message}; `pgkeel backup full` takes one")
+
+
+def _stop_side(project: Project, journal: Journal) -> None:
+    if Cluster.exists(journal.side):
+        scene = scene_of(project, source=journal.source, system=journal.system)
+        side_cluster(scene, journal.side, {}).stop()

@@ -1,0 +1,253 @@
+"""Everything that a restore of this project needs, introduced to each other; nothing here touches the server that runs."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from datetime import datetime, timedelta
+from functools import partial
+from pathlib import Path
+from socket import gethostname
+
+import msgspec
+
+from pgkeel.backup import Record, Tools, fetch_backup, fetch_relations, open_repository, read_catalogue, read_index, relations_of
+from pgkeel.backup.lease import reading
+from pgkeel.backup.lsn import parse_lsn
+from pgkeel.backup.recovery.chain import Link, combine, give_away, prepare, require_room
+from pgkeel.backup.recovery.errors import NotRestorable
+from pgkeel.backup.recovery.gather import Archive
+from pgkeel.backup.recovery.resolve import Plan, resolve
+from pgkeel.backup.recovery.search import Files, TableFiles
+from pgkeel.backup.recovery.side import apply_wal, hide_settings, limits_of
+from pgkeel.backup.recovery.wal import Wal, require_whole
+from pgkeel.backup.recovery.wish import Statement, Wish
+from pgkeel.backup.relations import Relations
+from pgkeel.backup.tools import tool
+from pgkeel.core import clock
+from pgkeel.core.errors import ConfigError, KeelError, Unreachable
+from pgkeel.core.project import Project
+from pgkeel.core.repository import Repository
+from pgkeel.core.secret import Secret
+from pgkeel.local import Account, Cluster, Runtime, choose_account, find_runtime
+from pgkeel.stack.connection import connect
+from pgkeel.stack.layout import Layout, layout_of
+from pgkeel.stack.postgres import server_folder
+from pgkeel.stack.vault import backup_folder, identity_of, repositories_of
+
+__all__ = ["Scene", "bring_back", "open_side", "plan_of", "scene_of"]
+
+Report = Callable[[str], None]
+_PATIENCE = timedelta(hours=24)
+_CONTROL = "Database system identifier:"
+
+
+class Scene(msgspec.Struct, frozen=True):
+    """What a restore works with.
+
+    Attributes:
+        project: Whose.
+        layout: Where its stack is.
+        server: The servers' folder.
+        account: Who runs them.
+        runtime: Programs of the cluster's major.
+        system: The cluster's system identifier.
+        records: Its finished backups.
+        archive: Where its WAL is.
+    """
+
+    project: Project
+    layout: Layout
+    server: Path
+    account: Account
+    runtime: Runtime
+    system: str
+    records: tuple[Record, ...]
+    archive: Archive
+
+    @property
+    def tools(self) -> Tools:
+        """The programs as a recovery runs them."""
+        return Tools(self.runtime.major, self.runtime.minor, self.runtime.folder, self.runtime.environment)
+
+    @property
+    def directory(self) -> Path:
+        """The folder of the real server."""
+        return self.server / "postgres"
+
+
+def scene_of(project: Project, *, source: str | None = None, system: str | None = None) -> Scene:
+    """Return what a restore works with.
+
+    Args:
+        project: Whose.
+        source: Address of a repository, or the name of a configured one; all configured ones when not given.
+        system: Which cluster, where the repository holds several and none is here.
+
+    Raises:
+        ConfigError: Nothing here opens the backups.
+        NotRestorable: There is no backup, or several clusters' and nobody said which.
+    """
+    layout, account = layout_of(project), choose_account(project.config.local.run_as)
+    repositories = _repositories(project, source)
+    records = {one.id: one for each in repositories for one in read_catalogue(each).records}
+    server = server_folder(layout, account)
+    known = _system_of(server / "postgres" / "data", account)
+    chosen = known or system or _only_system(list(records.values()))
+    mine = tuple(sorted((one for one in records.values() if one.system_identifier == chosen), key=lambda one: one.finished_at))
+    if not mine:
+        raise NotRestorable(f"there is no backup of cluster {chosen}", hint="`pgkeel backup list` shows what is there")
+    major = mine[-1].server_version.partition(".")[0]
+    runtime = find_runtime(major, account=account)
+    folders = (backup_folder(project) / "wal" / chosen, server / "postgres" / "data" / "pg_wal")
+    return Scene(project, layout, server, account, runtime, chosen, mine, _archive(project, repositories, chosen, folders))
+
+
+def plan_of(scene: Scene, wish: Wish, place: Path, *, since: datetime | None = None) -> Plan:
+    """Return the plan of a wish; the WAL that it needs, and what was looked through, is in `place` afterwards."""
+    return resolve(
+        wish, scene.records, scene.archive, scene.tools, place, files=partial(_files, scene), now=clock.now(), since=since
+    )
+
+
+def bring_back(scene: Scene, plan: Plan, directory: Path, report: Report) -> None:
+    """Restore a plan's backups into the empty or half-restored folder of a side server; `directory/wal` holds the WAL."""
+    records = {one.id: one for one in scene.records}
+    require_room(directory, plan.bytes * len(plan.chain) + plan.wal_bytes)
+    links = [Link(name, partial(_fetch, scene, records[name])) for name in plan.chain]
+    data = directory / "data"
+    with _kept_from_pruning(scene, plan.chain):
+        combine(links, directory / "links", data, scene.tools, report)
+    prepare(data, scene.runtime.major)
+    hide_settings(data)
+    for segment in (data / "pg_wal").glob("[0-9A-F]" * 24):
+        if not (directory / "wal" / segment.name).exists():
+            shutil.copyfile(segment, directory / "wal" / segment.name)
+    for part in (data, directory / "wal"):
+        give_away(part, scene.account.uid, scene.account.gid)
+
+
+def open_side(scene: Scene, plan: Plan, directory: Path) -> Cluster:
+    """Return the side server of a folder, told where to stop; it is not started."""
+    hide_settings(directory / "data")
+    archive = {"restore_command": f'cp "{directory}/wal/%f" "%p"'}
+    return side_cluster(scene, directory, {**limits_of(directory / "data", scene.tools), **plan.settings, **archive})
+
+
+def side_cluster(scene: Scene, directory: Path, settings: Mapping[str, str]) -> Cluster:
+    """Return a server that has a private socket and listens nowhere; only its account and root reach it."""
+    return Cluster.open(
+        directory,
+        runtime=scene.runtime,
+        account=scene.account,
+        superuser_password=Secret.generate(),
+        name="recovery",
+        settings=settings,
+        access=("local all all trust",),
+        listens=False,
+    )
+
+
+def replay(scene: Scene, plan: Plan, directory: Path, report: Report) -> Cluster:
+    """Return the side server, stopped exactly at the target and read-only; the WAL is proved first.
+
+    Raises:
+        WalMissing: A segment is not there.
+        WalDamaged: A record is not what was written.
+        NotRestorable: It stopped elsewhere.
+    """
+    wal = Wal(directory / "wal", plan.target.timeline, parse_lsn(plan.start))
+    require_whole(wal, parse_lsn(plan.end), scene.tools, size=plan.segment_bytes)
+    server = open_side(scene, plan, directory)
+    apply_wal(server, plan.settings, report, patience=_PATIENCE)
+    return server
+
+
+def _repositories(project: Project, source: str | None) -> tuple[Repository, ...]:
+    if source is None:
+        return repositories_of(project)
+    if source in project.config.backup.repositories:
+        return repositories_of(project, source)
+    return (open_repository("from", source, root=Path.cwd()),)
+
+
+def _archive(project: Project, repositories: Sequence[Repository], system: str, folders: tuple[Path, ...]) -> Archive:
+    identity = identity_of(project)
+    if identity is None:
+        raise ConfigError(
+            "nothing here opens the backups", hint='set identity = "file:PATH" in [backup] to the age identity that you kept'
+        )
+    indexes = [read_index(each, system) for each in repositories]
+    segments = {row.name: row for index in reversed(indexes) for row in index.segments}
+    pieces = {(row.segment, row.start): row for index in reversed(indexes) for row in index.pieces if row.segment not in segments}
+    return Archive(
+        repositories,
+        identity,
+        tuple(segments[name] for name in sorted(segments)),
+        tuple(pieces[key] for key in sorted(pieces)),
+        folders,
+    )
+
+
+def _only_system(records: Sequence[Record]) -> str:
+    systems = {one.system_identifier: one for one in sorted(records, key=lambda one: one.finished_at)}
+    if len(systems) != 1:
+        known = ", ".join(f"{name} ({one.finished_at:%Y-%m-%d})" for name, one in systems.items())
+        hint = f"--system, one of {known}" if systems else "check the address with `pgkeel backup list`"
+        raise NotRestorable(
+            f"the repository holds backups of {len(systems)} clusters", hint=hint, data={"systems": list(systems)}
+        )
+    return next(iter(systems))
+
+
+def _system_of(data: Path, account: Account) -> str | None:
+    """Return the system identifier of the server that is here, or None when there is none or its control file is gone."""
+    try:
+        major = (data / "PG_VERSION").read_text(encoding="ascii").strip()
+        runtime = find_runtime(major, account=account)
+        tools = Tools(runtime.major, runtime.minor, runtime.folder, runtime.environment)
+        lines = tool(tools, "pg_controldata", data).splitlines()
+    except (OSError, KeelError):
+        return None
+    return next((line.removeprefix(_CONTROL).strip() for line in lines if line.startswith(_CONTROL)), None)
+
+
+@contextmanager
+def _kept_from_pruning(scene: Scene, chain: Sequence[str]) -> Iterator[None]:
+    """Say in the repository what is being read; one that cannot be written to is read without."""
+    with ExitStack() as leases:
+        for repository in scene.archive.repositories:
+            with suppress(KeelError):
+                leases.enter_context(reading(repository, scene.system, holder=f"{gethostname()}:{os.getpid()}", backups=chain))
+        yield
+
+
+def _fetch(scene: Scene, record: Record, place: Path) -> None:
+    fetch_backup(record, scene.archive.repositories, scene.archive.identity, place)
+
+
+def _files(scene: Scene, bases: Sequence[Record]) -> Files:
+    """Return what says which files a table has been: the backups wrote it down, and the server knows about now."""
+
+    def known(statement: Statement) -> TableFiles:
+        seen = [fetch_relations(one, scene.archive.repositories, scene.archive.identity) for one in bases if one.relations]
+        return _table(statement, [*seen, *_relations_now(scene)])
+
+    return known
+
+
+def _relations_now(scene: Scene) -> list[Relations]:
+    try:
+        with connect(scene.project, "superuser", application="pgkeel recover") as connection:
+            return [relations_of(connection)]
+    except Unreachable:
+        return []
+
+
+def _table(statement: Statement, seen: Sequence[Relations]) -> TableFiles:
+    name = f"{statement.schema}.{statement.table}"
+    found = [one for each in seen for one in each.relations if name in {f"{one.schema}.{one.name}", one.parent}]
+    return TableFiles(
+        frozenset(f"{one.tablespace}/{one.database}/{one.file}" for one in found if one.file),
+        frozenset(f"{one.database}/{one.oid}" for one in found),
+    )

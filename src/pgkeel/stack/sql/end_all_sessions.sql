@@ -1,0 +1,2 @@
+-- Ends every login.
+DELETE FROM public.sessions

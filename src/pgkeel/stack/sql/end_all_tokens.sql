@@ -1,0 +1,2 @@
+-- Makes every mailed token useless.
+DELETE FROM public.user_tokens

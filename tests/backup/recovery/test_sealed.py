@@ -1,0 +1,178 @@
+"""From a repository back to a server: real backups, sealed, and what is wrong with them found before it matters."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+
+import psycopg.conninfo
+import pytest
+
+from pgkeel.backup import Folder, Programs, Record, fetch_backup, new_identity, read_catalogue, recipient_of, relations_of
+from pgkeel.backup.errors import Damaged
+from pgkeel.backup.planning import Wish as Kind
+from pgkeel.backup.recovery.chain import Link, combine, give_away, prepare
+from pgkeel.backup.recovery.checks import check_online
+from pgkeel.backup.recovery.errors import NotRestorable, TargetNotFound
+from pgkeel.backup.recovery.gather import Archive
+from pgkeel.backup.recovery.resolve import Plan, chain_of, resolve
+from pgkeel.backup.recovery.search import TableFiles
+from pgkeel.backup.recovery.side import apply_wal, limits_of, promote
+from pgkeel.backup.recovery.wish import Wish, wish_from
+from pgkeel.backup.taking import Order, Taker
+from pgkeel.core.clock import now
+from pgkeel.core.secret import Secret
+from pgkeel.local import Account, Cluster
+from pgkeel.postgres import connect
+from tests.backup.recovery.conftest import History, MakeSideServer
+
+
+class Vault:
+    """A repository of the history's server."""
+
+    def __init__(self, history: History, folder: Path) -> None:
+        self.history, self.repository, self.identity = history, Folder("local", folder / "repository"), new_identity()
+        keywords = history.cluster.superuser_url().keywords()
+        del keywords["password"]
+        passfile = folder / "passfile"
+        passfile.write_text("*:*:*:*:x\n")
+        passfile.chmod(0o600)
+        self.address = psycopg.conninfo.make_conninfo("", **keywords, passfile=str(passfile))
+
+    def take(self, kind: Kind) -> Record:
+        with self.history.connect() as connection:
+            programs = Programs(client=self.history.tools, server=self.history.tools)
+            order = Order(self.repository, [recipient_of(self.identity)], programs, self.address, "test")
+            return Taker(order, connection, relations=lambda: relations_of(connection)).take(kind)
+
+    @property
+    def records(self) -> tuple[Record, ...]:
+        return read_catalogue(self.repository).records
+
+    def plan(self, wish: Wish, place: Path) -> Plan:
+        archive = Archive([self.repository], self.identity, folders=(self.history.cluster.data / "pg_wal",))
+        return resolve(wish, self.records, archive, self.history.tools, place, files=lambda _: _nothing, now=now())
+
+    def links(self, *names: str, identity: Secret | None = None) -> list[Link]:
+        known = {one.id: one for one in self.records}
+        return [Link(name, partial(self._fetch, known[name], identity or self.identity)) for name in names]
+
+    def _fetch(self, record: Record, identity: Secret, place: Path) -> None:
+        fetch_backup(record, [self.repository], identity, place)
+
+
+def _nothing(_: object) -> TableFiles:
+    return TableFiles()
+
+
+@pytest.fixture(scope="module")
+def vault(history: History, tmp_path_factory: pytest.TempPathFactory) -> Vault:
+    """A full backup, changes of every kind that clears a visibility map, and an incremental one."""
+    made = Vault(history, tmp_path_factory.mktemp("vault"))
+    history.sql(
+        "CREATE TABLE v (n int PRIMARY KEY, t text)",
+        "INSERT INTO v SELECT g, repeat('x', 100) FROM generate_series(1, 20000) AS g",
+    )
+    history.sql("VACUUM (FREEZE) v", "CHECKPOINT")
+    made.take("full")
+    history.sql(
+        "DELETE FROM v WHERE n % 10 = 0",
+        "UPDATE v SET t = 'y' WHERE n % 7 = 0",
+        "INSERT INTO v SELECT g FROM generate_series(30001, 30100) AS g",
+    )
+    made.take("incremental")
+    history.sql("INSERT INTO v VALUES (40000, 'since')")
+    return made
+
+
+@pytest.fixture
+def restored(vault: Vault, history: History, make_side: MakeSideServer, account: Account) -> Iterator[Cluster]:
+    """The newest point, from the chain."""
+    directory = history.folder / "sealed"
+    directory.mkdir()
+    plan = vault.plan(Wish(), directory / "wal")
+    combine(vault.links(*plan.chain), directory / "links", directory / "data", history.tools, lambda _: None)
+    prepare(directory / "data", history.tools.major)
+    give_away(directory, account.uid, account.gid)
+    archive = {"restore_command": f'cp "{directory}/wal/%f" "%p"'}
+    server = make_side(directory, {**limits_of(directory / "data", history.tools), **plan.settings, **archive})
+    apply_wal(server, plan.settings, lambda _: None, patience=timedelta(minutes=2))
+    yield server
+    server.destroy()
+
+
+def test_rows_from_an_incremental_backup_are_right(vault: Vault, history: History, restored: Cluster) -> None:
+    assert [one.kind for one in vault.records] == ["full", "incremental"]
+    with connect(restored.superuser_url()) as connection:
+        connection.execute("SET enable_seqscan = off")
+        by_index = connection.execute("SELECT count(*) AS n FROM v").fetchone()
+    assert by_index == {"n": history.value("SELECT count(*) FROM v")}
+    promote(restored)
+    checks = check_online(restored, history.tools, "postgres", assertions={})
+    assert {one.name: one.ok for one in checks} == {"amcheck": True, "visibility": True, "rows": True}
+
+
+def test_a_visibility_map_that_lies_is_found(restored: Cluster, history: History) -> None:
+    promote(restored)
+    with connect(restored.superuser_url()) as connection:
+        connection.execute("VACUUM (FREEZE) v")
+        connection.execute("CHECKPOINT")
+        row = connection.execute("SELECT pg_relation_filepath('v') AS path").fetchone()
+    assert row is not None
+    map_ = (restored.data / f"{row['path']}_vm").read_bytes()
+    with connect(restored.superuser_url()) as connection:
+        connection.execute("DELETE FROM v WHERE n < 500")
+        connection.execute("CHECKPOINT")
+    restored.stop()
+    (restored.data / f"{row['path']}_vm").write_bytes(map_)
+    restored.start()
+
+    found = {one.name: one for one in check_online(restored, history.tools, "postgres", assertions={})}
+
+    assert found["visibility"].ok is False
+    assert "v: " in found["visibility"].detail
+    assert found["rows"].ok is False
+
+
+def test_a_damaged_backup_is_found_and_nothing_is_restored_from_it(vault: Vault, history: History, tmp_path: Path) -> None:
+    full = vault.records[0]
+    key = full.parts[0].key
+    content = vault.repository.get(key)
+    assert content is not None
+    broken = bytearray(content)
+    broken[len(broken) // 2] ^= 1
+    vault.repository.delete(key)
+    vault.repository.put(key, bytes(broken))
+    try:
+        with pytest.raises(Damaged, match="its SHA-256 is another"):
+            combine(vault.links(full.id), tmp_path / "links", tmp_path / "data", history.tools, lambda _: None)
+        assert not (tmp_path / "data").exists()
+    finally:
+        vault.repository.delete(key)
+        vault.repository.put(key, content)
+
+
+def test_an_incremental_backup_without_its_parent_is_refused(vault: Vault) -> None:
+    incremental = vault.records[-1]
+    with pytest.raises(NotRestorable, match="which is gone"):
+        chain_of(incremental, [incremental])
+
+
+def test_a_time_before_the_oldest_backup_is_refused(vault: Vault, tmp_path: Path) -> None:
+    before = vault.records[0].started_at - timedelta(hours=1)
+    with pytest.raises(NotRestorable, match="the oldest backup is consistent at"):
+        vault.plan(Wish(time=before), tmp_path / "wal")
+
+
+def test_a_point_on_a_timeline_without_a_backup_is_refused(vault: Vault, tmp_path: Path) -> None:
+    with pytest.raises(NotRestorable, match="no backup on timeline 9"):
+        vault.plan(Wish(timeline=9), tmp_path / "wal")
+    with pytest.raises(TargetNotFound):
+        vault.plan(wish_from("no such point", now=now()), tmp_path / "wal")
+
+
+def test_the_incremental_backup_saves_wal_and_the_full_one_is_taken_where_it_alone_leads(vault: Vault, tmp_path: Path) -> None:
+    latest = vault.plan(Wish(), tmp_path / "one")
+    early = vault.plan(Wish(time=vault.records[0].finished_at), tmp_path / "two")
+    assert len(latest.chain) == 2
+    assert early.chain == (vault.records[0].id,)

@@ -1,0 +1,227 @@
+"""Backups of a real server: what they hold, what they build on, and what a killed one leaves."""
+
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from pgkeel.backup import (
+    Folder,
+    Record,
+    RepositoryFailed,
+    fetch_backup,
+    fetch_manifest,
+    fetch_relations,
+    read_catalogue,
+    recipient_of,
+    verify,
+)
+from pgkeel.backup.lease import working
+from pgkeel.backup.tools import ToolFailed, start, tool
+from pgkeel.core.errors import LockNotObtained, Refused
+from pgkeel.core.secret import Secret
+from pgkeel.local import Account, Runtime
+from pgkeel.testing.servers import scratch_cluster
+from tests.backup.server import Server
+
+
+@pytest.fixture(scope="module")
+def server(runtime: Runtime, account: Account, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    settings = {"full_page_writes": "on", "wal_sender_timeout": "5s"}
+    with scratch_cluster(runtime=runtime, account=account, settings=settings) as cluster:
+        made = Server(cluster, tmp_path_factory.mktemp("backups"))
+        made.run("CREATE TABLE kept AS SELECT n, repeat('x', 200) AS filler FROM generate_series(1, 5000) AS n")
+        yield made
+
+
+@pytest.fixture
+def recipients(identity: Secret) -> list[str]:
+    return [recipient_of(identity)]
+
+
+def take(server: Server, repository: Folder, recipients: list[str], wish: str = "full") -> Record:
+    with server.taker(repository, recipients) as taker:
+        return taker.take("full" if wish == "full" else "incremental")
+
+
+def test_a_full_backup_is_a_data_directory_that_postgresql_verifies(
+    server: Server, folder: Folder, recipients: list[str], identity: Secret, tmp_path: Path
+) -> None:
+    record = take(server, folder, recipients)
+
+    fetch_backup(record, [folder], identity, tmp_path / "data")
+    said = tool(server.tools, "pg_verifybackup", tmp_path / "data")
+    assert "backup successfully verified" in said
+    assert (tmp_path / "data/backup_manifest").read_bytes() == fetch_manifest(record, [folder])
+    assert read_catalogue(folder).records == (record,)
+    assert verify(folder).damaged == ()
+    assert record.bytes < record.size
+
+
+def test_each_backup_knows_which_file_was_which_table(
+    server: Server, folder: Folder, recipients: list[str], identity: Secret
+) -> None:
+    before = take(server, folder, recipients)
+    server.run("TRUNCATE kept")
+    server.run("INSERT INTO kept SELECT n, repeat('y', 200) FROM generate_series(1, 5000) AS n")
+    after = take(server, folder, recipients, "incremental")
+
+    files = [
+        {relation.name: relation.file for relation in fetch_relations(record, [folder], identity).relations}["kept"]
+        for record in (before, after)
+    ]
+    assert files[0] != files[1]
+
+
+def test_an_incremental_backup_builds_on_the_full_one_and_is_combined_with_it(
+    server: Server, folder: Folder, recipients: list[str], identity: Secret, tmp_path: Path
+) -> None:
+    full = take(server, folder, recipients)
+    server.run("UPDATE kept SET filler = repeat('z', 200) WHERE n <= 100")
+    first = take(server, folder, recipients, "incremental")
+    second = take(server, folder, recipients, "incremental")
+
+    assert [(record.kind, record.parent) for record in (first, second)] == [("incremental", full.id)] * 2
+    assert second.bytes < full.bytes / 2
+    for name, record in (("full", full), ("second", second)):
+        fetch_backup(record, [folder], identity, tmp_path / name)
+    tool(server.tools, "pg_combinebackup", tmp_path / "full", tmp_path / "second", "-o", tmp_path / "whole")
+    assert "successfully verified" in tool(server.tools, "pg_verifybackup", tmp_path / "whole")
+
+
+def test_an_incremental_backup_without_a_full_one_becomes_one(server: Server, folder: Folder, recipients: list[str]) -> None:
+    with server.taker(folder, recipients) as taker:
+        plan = taker.plan("incremental")
+        record = taker.take("incremental")
+
+    assert (plan.kind, record.kind) == ("full", "full")
+    assert "no full backup" in plan.reason
+
+
+@pytest.mark.faults
+def test_a_backup_whose_pg_basebackup_is_killed_leaves_nothing(server: Server, folder: Folder, recipients: list[str]) -> None:
+    def killed(argv: list[str], **given: object) -> "subprocess.Popen[bytes]":
+        child = start([*argv, "--max-rate=1M"], **given)  # type: ignore[arg-type]
+        threading.Timer(0.5, child.kill).start()
+        return child
+
+    with server.taker(folder, recipients, spawn=killed) as taker, pytest.raises(ToolFailed):  # type: ignore[arg-type]
+        taker.take("full")
+
+    assert [stored.key for stored in folder.list()] == []
+
+
+PROGRAM = """
+import sys
+from pathlib import Path
+from pgkeel.backup import Folder, Programs, Tools, relations_of
+from pgkeel.backup.taking import Order, Taker
+from pgkeel.backup.tools import start
+from pgkeel.core.url import Url
+from pgkeel.postgres import connect
+
+address, folder, bins, recipient, url = sys.argv[1:]
+tools = Tools(17, 11, Path(bins))
+slow = lambda argv, **given: start([*argv, "--max-rate=2M"], **given)
+with connect(Url.parse(url)) as connection:
+    order = Order(Folder("local", Path(folder)), [recipient], Programs(tools, tools), address, "killed")
+    Taker(order, connection, relations=lambda: relations_of(connection), spawn=slow).take("full")
+"""
+
+
+@pytest.mark.faults
+def test_a_backup_that_is_killed_counts_for_nothing_and_the_next_one_sweeps_it_up(
+    server: Server, folder: Folder, recipients: list[str], tmp_path: Path
+) -> None:
+    import sys
+
+    arguments = [
+        server.address,
+        str(folder.root),
+        str(server.tools.folder),
+        recipients[0],
+        server.cluster.superuser_url().reveal(),
+    ]
+    child = subprocess.Popen([sys.executable, "-c", PROGRAM, *arguments])
+    until = time.monotonic() + 60
+    while not any("relations" in stored.key for stored in folder.list()) and time.monotonic() < until:
+        time.sleep(0.05)
+    time.sleep(0.3)
+    child.send_signal(signal.SIGKILL)
+    child.wait()
+
+    assert read_catalogue(folder).records == ()
+    assert read_catalogue(folder).unfinished
+    with pytest.raises(LockNotObtained), server.taker(folder, recipients) as taker:
+        taker.take("full")  # its lease has not ended yet
+    for stored in list(folder.list(f"{server.system()}/lease")):
+        folder.delete(stored.key)  # as if its two minutes were over
+    record = take(server, folder, recipients)
+    assert read_catalogue(folder).records == (record,)
+    assert read_catalogue(folder).unfinished == ()
+
+
+@pytest.mark.faults
+def test_a_full_disk_ends_the_backup_and_leaves_nothing_of_it(
+    server: Server, folder: Folder, recipients: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    previous = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
+    try:
+        with server.taker(folder, recipients) as taker, pytest.raises(RepositoryFailed, match="too large"):
+            taker.take("full")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, previous)
+
+    assert [stored.key for stored in folder.list()] == []
+    assert take(server, folder, recipients).kind == "full"
+
+
+@pytest.mark.faults
+def test_a_server_that_is_killed_during_a_backup_ends_it_and_the_next_one_succeeds(
+    server: Server, folder: Folder, recipients: list[str]
+) -> None:
+    def start_and_kill(argv: list[str], **given: object) -> "subprocess.Popen[bytes]":
+        child = start([*argv, "--max-rate=1M"], **given)  # type: ignore[arg-type]
+        time.sleep(0.5)
+        server.cluster.kill()
+        return child
+
+    try:
+        with server.taker(folder, recipients, spawn=start_and_kill) as taker, pytest.raises(ToolFailed):  # type: ignore[arg-type]
+            taker.take("full")
+    finally:
+        server.cluster.start()
+
+    assert [stored.key for stored in folder.list()] == []
+    assert take(server, folder, recipients).kind == "full"
+
+
+def test_two_processes_do_not_take_backups_of_a_cluster_at_once(server: Server, folder: Folder, recipients: list[str]) -> None:
+    with working(folder, server.system(), holder="elsewhere:1"):
+        with pytest.raises(LockNotObtained, match="elsewhere:1"):
+            take(server, folder, recipients)
+        with server.taker(folder, recipients, patience=timedelta(seconds=1)) as taker, pytest.raises(LockNotObtained):
+            taker.take("full")
+
+    assert take(server, folder, recipients).kind == "full"
+
+
+def test_tablespaces_are_refused_with_what_to_do(server: Server, folder: Folder, recipients: list[str]) -> None:
+    with server.connect() as connection:
+        connection.execute("SET allow_in_place_tablespaces = on")
+        connection.execute("CREATE TABLESPACE other LOCATION ''")
+    try:
+        with pytest.raises(Refused, match="tablespaces"):
+            take(server, folder, recipients)
+    finally:
+        server.run("DROP TABLESPACE other")
