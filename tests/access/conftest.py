@@ -23,7 +23,9 @@ from pgkeel.core.secret import Secret
 from pgkeel.core.url import Url
 from pgkeel.postgres import connect, identifier
 from pgkeel.schema.models import Base
+from pgkeel.testing.keys import ring_for_tests
 
+KEYS = ring_for_tests()
 _numbers = itertools.count()
 _templates: dict[str, str] = {}
 _shared: set[str] = set()
@@ -154,7 +156,7 @@ async def open_db(url: Url, colour: str) -> AsyncIterator[Opener]:
     async with AsyncExitStack() as stack:
 
         async def opened(place: Url | None = None, **options: Any) -> Any:
-            given = {"pool": PoolConfig(), "cursor_key": Secret("test"), **options}
+            given = {"pool": PoolConfig(), "cursor_key": Secret("test"), "keys": KEYS, **options}
             if colour == "psycopg-sync":
                 return Threaded(stack.enter_context(sync_form.Database(place or url, **given)))
             driver = "asyncpg" if colour == "asyncpg" else "psycopg"
