@@ -2,7 +2,7 @@
 """Who is who: accounts, logins, sessions, roles and mailed tokens on the design's tables, over whatever runs SQL."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Protocol, TypeVar
 from uuid import UUID
@@ -31,7 +31,9 @@ _LONGEST_EMAIL = 255
 class Statements(Protocol):
     """What runs a statement: a `Database` does."""
 
-    def sql(self, text: str | Query, /, *, into: Callable[..., T], **values: object) -> list[T]:
+    def sql(
+        self, text: str | Query, /, *, into: Callable[..., T], writes: Sequence[str] | None = None, **values: object
+    ) -> list[T]:
         """Run it, in autocommit, and return its rows."""
         ...
 
