@@ -24,11 +24,26 @@ from pgkeel.core.url import Url
 from pgkeel.postgres import connect, identifier
 from pgkeel.schema.models import Base
 from pgkeel.testing.keys import ring_for_tests
+from tests.conftest import DEFAULT_MAJOR
 
 KEYS = ring_for_tests()
 _numbers = itertools.count()
 _templates: dict[str, str] = {}
 _shared: set[str] = set()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """On other majors than the default the driver makes no difference: one is enough, except where drivers are the subject."""
+    if config.getoption("--majors") == DEFAULT_MAJOR:
+        return
+    spare = [item for item in items if _colour(item) in COLOURS[1:] and item.path.name != "test_drivers.py"]
+    config.hook.pytest_deselected(items=spare)
+    items[:] = [item for item in items if item not in set(spare)]
+
+
+def _colour(item: pytest.Item) -> str | None:
+    given = getattr(item, "callspec", None)
+    return given.params.get("colour") if given else None
 
 
 @pytest.fixture
