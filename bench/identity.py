@@ -16,6 +16,7 @@ from pgkeel.schema.building import create_all
 from pgkeel.schema.models import Base
 from pgkeel.security.identity import Policy
 from pgkeel.security.sync import Identity
+from pgkeel.testing.keys import ring_for_tests
 from pgkeel.testing.servers import scratch_cluster
 
 _WRONG = Secret("not the password")
@@ -29,9 +30,9 @@ def entries(scale: Scale) -> Iterator[Entry]:
         url = cluster.superuser_url("identity")
         with connect(url) as connection:
             create_all(Base, connection)
-        with Database(url) as db:
+        with Database(url, keys=(keys := ring_for_tests())) as db:
             policy = Policy(attempts=Rate(10**6, timedelta(minutes=1)), guesses=Rate(10**6, timedelta(minutes=1)))
-            identity = Identity(db, policy=policy)
+            identity = Identity(db, policy=policy, keys=keys)
             identity.register("known@example.org", Secret("the password"))
             pairs = paired(
                 lambda: _cpu(identity, f"{random_id().hex}@example.org"),

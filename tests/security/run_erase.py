@@ -4,9 +4,10 @@ import sys
 
 from pgkeel.core.url import Url
 from pgkeel.postgres import connect
+from pgkeel.schema.field import EncryptedField
 from pgkeel.security.keys import erase
-from tests.security.test_subjects import FIELDS
 
+FIELDS = [EncryptedField(("people",), name, "id", index, by_subject=True) for name, index in (("email", "email"), ("note", None))]
 with connect(Url.parse(sys.argv[1])) as connection:
     rows = connection.execute("SELECT id FROM people ORDER BY id").fetchall()
     print("ready", flush=True)

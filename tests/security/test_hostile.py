@@ -72,13 +72,14 @@ FILTERS = Filters(Post, {"title": "eq contains prefix in", "created_at": "ge lt"
 class Place:
     """A database with everything that a door needs."""
 
-    def __init__(self, url: Url, db: Database, folder: Path) -> None:
-        self.url, self.db, self.folder = url, db, folder
-        self.superuser = connect(url, settings={"statement_timeout": "2s"})
-        policy = Policy(attempts=Rate(10**6, timedelta(hours=1)), guesses=Rate(10**6, timedelta(hours=1)))
-        self.identity = Identity(db, passwords=Passwords(passes=1, memory_kib=64, lanes=1), policy=policy)
-        self.user: UUID = self.identity.register("ada@example.org", Secret("a good password"))
+    def __init__(self, url: Url, folder: Path, stack: ExitStack) -> None:
+        self.folder = folder
+        self.superuser = stack.enter_context(connect(url, settings={"statement_timeout": "2s"}))
         self.keys = ring_for_tests()
+        self.db = db = stack.enter_context(Database(url, keys=self.keys))
+        policy = Policy(attempts=Rate(10**6, timedelta(hours=1)), guesses=Rate(10**6, timedelta(hours=1)))
+        self.identity = Identity(db, passwords=Passwords(passes=1, memory_kib=64, lanes=1), policy=policy, keys=self.keys)
+        self.user: UUID = self.identity.register("ada@example.org", Secret("a good password"))
         self.field = EncryptedField(("people",), "email", "id", "email")
         self.column = find_column(self.superuser, "users.username", sealed=False)
 
@@ -151,6 +152,7 @@ SINKS: dict[str, Callable[[Place, str], Any]] = {
     "cursor": lambda place, text: place.db.repository(Post).page(after=text),
     "key of a row": lambda place, text: place.db.repository(Post).get(text),
     "condition": lambda place, text: place.db.repository(User).filter(User.username == text),
+    "sealed condition": lambda place, text: place.db.repository(User).filter(User.email == text),
     "data": kept,
     "search": lambda place, text: place.db.repository(Post).search(text, prefix=True),
     "sql": echoed,
@@ -204,7 +206,7 @@ def place(cluster_of: Callable[[str], Cluster], major: str, tmp_path_factory: py
         superuser.execute("CREATE TABLE people (id uuid PRIMARY KEY, email bytea, email_bidx bytea, email_bidx_next bytea)")
         audit.install(superuser, audit.plan(superuser, [audit.Watched("public", "roles")]))
     with ExitStack() as stack:
-        yield Place(url, stack.enter_context(Database(url)), folder)
+        yield Place(url, folder, stack)
 
 
 def outcome(sink: Callable[[Place, str], Any], place: Place, text: str) -> str:

@@ -19,7 +19,7 @@ REFERENCE = (
     Watched("public", "roles"),
     Watched("public", "user_roles"),
     Watched("public", "user_tokens", ("token",)),
-    Watched("public", "users", ("email", "password_hash", "phone", "username")),
+    Watched("public", "users", ("email_bidx", "email_bidx_next", "password_hash", "username")),
 )
 """Who may do what: watched from the first day. A test compares the masked columns with the marks of the models."""
 
