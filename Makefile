@@ -1,7 +1,7 @@
 # The whole newcomer interface: `make up`, then `make test`. Nothing has to be installed first but a Python 3.11-3.13.
 #   PYTHON=/usr/bin/python3.12 names one, PYTEST="-k pool" selects tests, NAME=access FULL=1 selects and lengthens benchmarks.
 .DEFAULT_GOAL := help
-.PHONY: help up down test check bench test-all lock clean docs venv venv-all venv-bench
+.PHONY: help up down test check audit bench test-all lock clean docs venv venv-all venv-bench
 VENV ?= .venv
 BIN := $(VENV)/bin
 PYTEST ?=
@@ -25,13 +25,17 @@ test: venv-all ## the tests: all on PostgreSQL 17, those about the server on 15,
 	$(BIN)/pytest -n 2 $(if $(LONG),,-m "not long") $(PYTEST)
 	$(BIN)/pytest -n 2 -m "majors$(if $(LONG),, and not long)" --majors $(MAJORS) $(PYTEST)
 
-check: venv-all ## style, types, layers, documentation, lock file
+check: venv-all ## style, security, types, layers, documentation, lock file
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/bandit -q -c pyproject.toml -r src tools
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python tools/check_lock.py
 	$(BIN)/python -m tools.docs --check
+
+audit: venv-all ## ask an advisory service about every pinned package; 3: none can be reached, so nothing was evaluated
+	@$(BIN)/python tools/audit.py
 
 docs: venv-all ## write the generated pages of docs/
 	$(BIN)/python -m tools.docs

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
-from bench.harness import Entry, Pair, Scale, at_least, at_most, ratio
+from bench.harness import Entry, Pair, Scale, at_least, at_most, paired, ratio
 from pgkeel.core.url import Url
 from pgkeel.local import choose_account, find_runtime
 from pgkeel.postgres import Connection, connect
@@ -104,11 +104,10 @@ def _cpu(pid: int) -> float:
 
 
 def _throughput(url: Url, scale: Scale, server: str) -> Entry:
-    seconds = scale.pick(2, 5)
-    pairs = []
-    for _ in range(scale.runs):
-        plain, audited = _transactions(url, "plain", seconds), _transactions(url, "audited", seconds)
-        pairs.append(Pair(1 / audited, 1 / plain))
+    seconds = scale.pick(1, 3)
+    pairs = paired(
+        lambda: 1 / _transactions(url, "audited", seconds), lambda: 1 / _transactions(url, "plain", seconds), 3 * scale.runs
+    )
     figure = f"durable updates/s of {CLIENTS} clients on an audited table, over the same on a plain one"
     return ratio("audit.throughput.unix", figure, pairs, better="higher", against=server, target=at_least(0.85))
 

@@ -108,7 +108,7 @@ class Threaded:
             return lambda **options: _transaction(found, options)
         if name == "run":
             return lambda work, **options: _awaitable(found)(_driven(work), **options)
-        if name == "expect":
+        if name in {"as_actor", "expect"}:
             return found
         return _awaitable(found) if inspect.ismethod(found) else found
 

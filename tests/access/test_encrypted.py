@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 import pytest
-from sqlalchemy import insert, select, update
+from sqlalchemy import func, insert, select, union_all, update
 from sqlalchemy.orm import DeclarativeBase, Mapped, aliased, mapped_column
 
 from pgkeel.access import AlreadyExists
@@ -24,7 +24,7 @@ from pgkeel.schema.naming import new_metadata
 from pgkeel.schema.sealed_type import NotSearchable
 from pgkeel.schema.types import TYPES
 from pgkeel.security.keys import KeyRing
-from tests.access.conftest import KEYS, Opener
+from tests.access.conftest import KEYS, Opener, done
 
 ONE = pytest.mark.parametrize("colour", ["asyncpg"])
 
@@ -138,6 +138,25 @@ async def test_an_encrypted_column_is_no_order(db: Any) -> None:
     for order in ("email", "-phone", Person.note):
         with pytest.raises(NotSearchable):
             await db.repository(Person).page(order_by=order)
+
+
+ORDERED = [
+    select(Person).order_by(Person.email),
+    select(Person).order_by(Person.city, Person.phone),
+    select(Person).order_by("email"),
+    select(Person.note.label("told")).order_by("told"),
+    select(Person).order_by(func.lower(Person.note)),
+    union_all(select(Person.email), select(Person.email)).order_by("email"),
+]
+
+
+@ONE
+@pytest.mark.parametrize("statement", ORDERED, ids=range(len(ORDERED)))
+async def test_an_encrypted_column_is_no_order_in_a_unit_of_work(db: Any, statement: Any) -> None:
+    async with db.transaction() as tx:
+        with pytest.raises(NotSearchable, match=r"people\.\w+ is encrypted: it has no order"):
+            await done(tx.execute(statement))
+        assert (await done(tx.execute(select(Person).order_by(Person.city, "id")))).all() == []
 
 
 @ONE

@@ -5,7 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from pgkeel.core.url import Url
 from tests.projects import Home, running
+from tests.stack.load import Load
 
 __all__ = ["running"]
 
@@ -120,3 +122,38 @@ def test_a_time_that_is_none_is_refused(running: Home) -> None:
 
     assert (code, name) == (2, "usage")
     assert "--since" in said
+
+
+def test_passwords_change_under_load_and_no_statement_fails(running: Home) -> None:
+    old = Url.parse(running.ok("url", "--reveal"))
+    running.ok("psql", "--role", "superuser", "-c", "ALTER SYSTEM SET log_statement = 'all'", "-c", "SELECT pg_reload_conf()")
+    with Load(old) as kept:
+        dry = running.data("security", "roles", "rotate", "--dry-run")["roles"]
+        done = running.data("security", "roles", "rotate")["roles"]
+        new = Url.parse(running.ok("url", "--reveal"))
+        with Load(new) as moved:
+            again = running.data("security", "roles", "rotate", "app")["roles"]
+    running.ok("psql", "--role", "superuser", "-c", "ALTER SYSTEM RESET log_statement", "-c", "SELECT pg_reload_conf()")
+    log = "".join(file.read_text(errors="replace") for file in running.state.rglob("*.log"))
+
+    assert (old.user, new.user) == ("pgkeel_app_a", "pgkeel_app_b")
+    assert [(each["role"], each["step"]) for each in done] == [(each["role"], each["step"]) for each in dry]
+    assert {each["role"]: each["step"] for each in done} == {
+        "app": "switch", "readonly": "switch", "owner": "in_place", "monitor": "in_place", "backup": "in_place"
+    }  # fmt: skip
+    assert [(each["step"], each["previous"]) for each in again] == [("wait", "pgkeel_app_a")]
+    assert (kept.failed, moved.failed) == ([], [])
+    assert kept.done > 0 < moved.done
+    assert "log_statement" in log
+    assert not [name for name, secret in running.secrets().items() if secret.partition("\n")[0] in log]
+    for role in ("app", "readonly", "owner", "monitor", "backup"):
+        assert running.ok("psql", "--role", role, "-tAc", "SELECT 1") == "1"
+    assert running.data("up")["postgres"]["running"]
+
+
+def test_a_rotation_elsewhere_needs_the_password_file_of_one_role(running: Home) -> None:
+    external = {"PGKEEL_DATABASE__URL": "postgresql://somebody@127.0.0.1:1/app"}
+
+    assert running.error("security", "roles", "rotate", env=external)[:2] == (2, "usage")
+    assert running.error("security", "roles", "rotate", "app", "--passfile", "/nonexistent", env=external)[:2] == (2, "config")
+    assert running.error("security", "roles", "rotate", "--grace", "soon")[:2] == (2, "config")

@@ -16,7 +16,7 @@ def make(*arguments: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True, env=clean).stdout
 
 
-@pytest.mark.parametrize("target", ["up", "down", "test", "check", "bench", "test-all", "lock", "docs", "clean"])
+@pytest.mark.parametrize("target", ["up", "down", "test", "check", "audit", "bench", "test-all", "lock", "docs", "clean"])
 def test_make_alone_says_what_each_target_does(target: str) -> None:
     assert re.search(rf"^  make {target} +\S", make(), re.MULTILINE)
 
@@ -32,6 +32,12 @@ def test_the_long_tests_run_when_they_are_asked_for() -> None:
     lines = [line.rstrip() for line in make("-n", "test", "LONG=1").splitlines()]
     assert any(line.endswith("pytest -n 2") for line in lines)
     assert any('-m "majors" --majors 15,16,18' in line for line in lines)
+
+
+def test_the_check_looks_for_flaws_and_the_audit_is_apart_from_it() -> None:
+    assert "bandit -q -c pyproject.toml -r src tools" in make("-n", "check")
+    assert "tools/audit.py" in make("-n", "audit")
+    assert "tools/audit.py" not in make("-n", "check")
 
 
 def test_make_bench_hands_its_arguments_on() -> None:

@@ -1,17 +1,20 @@
 """The audit log of the stack: what the models mark is masked, and an external database is asked first."""
 
 from pgkeel.schema.models import Base
-from pgkeel.stack.audit import REFERENCE
+from pgkeel.stack.audit import REFERENCE, masked_columns
 from tests.projects import Home, running
+from tests.security.test_subjects import Patient
 
 __all__ = ["running"]
 
 
 def test_what_the_models_mark_as_secret_or_personal_is_masked_from_the_first_day() -> None:
     for one in REFERENCE:
-        columns = Base.metadata.tables[one.table].columns
-        marked = {column.name for column in columns if column.info.get("secret") or column.info.get("pii")}
-        assert set(one.masked) == marked
+        assert one.masked == masked_columns(Base.metadata.tables[one.table])
+
+
+def test_encrypted_columns_stay_encrypted_in_the_log_and_their_digests_are_masked() -> None:
+    assert masked_columns(Patient.__table__) == ("email_bidx", "email_bidx_next")
 
 
 def test_a_database_without_a_log_says_how_to_get_one(running: Home) -> None:

@@ -7,13 +7,17 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pgkeel.core.project import load
+from pgkeel.schema.field import EncryptedField
+from pgkeel.security.keys import WrappedKey
 from pgkeel.stack import connect
+from pgkeel.stack.holders import holders
 from tests.projects import Home, new_home, remove_home
 
 RECORD = {"id", "kind", "parent", "started_at", "finished_at", "bytes", "timeline", "start_lsn", "end_lsn"}
@@ -158,6 +162,34 @@ def test_everything_that_is_killed_comes_back_without_a_gap(stack: Home) -> None
 
     eventually(lambda: "pgkeel_wal" in names(stack))
     assert stack.data("backup", "list")["gaps"] == []
+
+
+def test_a_key_is_kept_as_long_as_a_backup_may_need_it(stack: Home) -> None:
+    at_once = {"PGKEEL_SECURITY__KEY_REFRESH": "0s"}
+    full = stack.data("backup", "full")["id"]
+    for step in ("add", "activate 2", "retire 1"):
+        stack.data("security", "keys", *step.split(), env=at_once)
+    done = stack.run("security", "keys", "destroy", "1", "--json", env=at_once)
+    error = json.loads(done.stdout)["error"]
+
+    assert (done.returncode, error["code"]) == (4, "key_in_use")
+    assert {f"backup {full} in {name}" for name in ("local", "geo")} <= set(error["data"]["used_by"])
+
+
+def test_backups_from_before_a_scrub_are_among_what_remains(stack: Home) -> None:
+    project, field = load(stack.root), EncryptedField(("users",), "username", "id")
+    full, ever = stack.data("backup", "list")["backups"][0]["id"], datetime.min.replace(tzinfo=UTC)
+    stack.data("backup", "keep", full)
+    with holders(project, "test") as (_, keepers):
+        before = [place for keeper in keepers for place in keeper.copies_of(field, None) if place.kind == "backup"]
+        later = [place for keeper in keepers for place in keeper.copies_of(field, ever)]
+        needed = [name for keeper in keepers for name in keeper.holding(WrappedKey(7, "retired", "", b"", ever))]
+    stack.data("backup", "keep", full, "--release")
+    found = {place.where: place.until for place in before}
+
+    assert found[f"backup {full} in local"] == f"`pgkeel backup keep {full} --release`"
+    assert found.keys() >= {f"backup {full} in geo"}
+    assert (later, needed) == ([], [])
 
 
 def test_down_lets_commits_go_and_reset_keeps_the_backups(stack: Home) -> None:

@@ -1,23 +1,23 @@
 """TLS of the stack: who is refused, and certificates that change under load."""
 
-import asyncio
 import json
-import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Self
 
 import asyncpg
 import psycopg
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from pgkeel.access._drivers.asyncpg_address import connect_arguments
 from pgkeel.core import clock
 from pgkeel.core.url import Url
+from pgkeel.security.tls_probe import shown_certificate
 from pgkeel.security.tls_renewal import TlsFolder, init, renew
 from tests.projects import Home, running
 from tests.security.man_in_the_middle import man_in_the_middle
+from tests.stack.load import Load, keywords
 
 __all__ = ["running"]
 
@@ -25,10 +25,6 @@ __all__ = ["running"]
 @pytest.fixture
 def address(running: Home) -> Url:
     return Url.parse(running.ok("url", "--role", "app", "--reveal"))
-
-
-def keywords(address: Url, **changed: object) -> dict[str, Any]:
-    return {**address.keywords(), **changed}
 
 
 @pytest.fixture
@@ -94,48 +90,6 @@ def test_the_commands_of_the_stack_bind_to_the_certificate(running: Home, addres
         assert connection.info.get_parameters()["channel_binding"] == "require"
 
 
-class Load:
-    """Statements on open connections and on new ones, as long as the block lasts; what failed is kept."""
-
-    def __init__(self, address: Url) -> None:
-        self.address = address
-        self.failed: list[str] = []
-        self.done = 0
-        self._stop = threading.Event()
-
-    def __enter__(self) -> Self:
-        self._threads = [threading.Thread(target=self._pooled), threading.Thread(target=self._anew)]
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join()
-
-    def _pooled(self) -> None:
-        asyncio.run(self._pool())
-
-    async def _pool(self) -> None:
-        connection = await asyncpg.connect(**connect_arguments(self.address, {}))
-        while not self._stop.is_set():
-            try:
-                await connection.fetchval("SELECT 1")
-                self.done += 1
-            except Exception as err:  # noqa: BLE001 - whatever it is, it is what this looks for
-                self.failed.append(repr(err))
-        await connection.close()
-
-    def _anew(self) -> None:
-        while not self._stop.is_set():
-            try:
-                psycopg.connect(**keywords(self.address)).close()
-                self.done += 1
-            except psycopg.Error as err:
-                self.failed.append(str(err))
-
-
 @pytest.fixture
 def under_load(address: Url) -> Iterator[Load]:
     with Load(address) as load:
@@ -197,3 +151,26 @@ def test_the_certificate_of_an_external_server_is_the_one_that_it_shows(running:
 
     assert shown["name"] == "server"
     assert "127.0.0.1" in shown["sans"]
+
+
+def test_the_agent_renews_a_certificate_before_its_end_and_no_connection_is_dropped(
+    running: Home, under_load: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pgkeel.agent.jobs import Job
+    from pgkeel.core.project import load
+    from pgkeel.stack.duties import jobs_of
+
+    project = load(running.root)
+    job: Job = next(job for job in jobs_of(project) if job.name == "renew_certificates")
+    assert job.run(None) == {"renewed": False}  # type: ignore[arg-type] # it needs no database
+    almost_a_year_ago = clock.now() - timedelta(days=380)
+    with monkeypatch.context() as then:
+        then.setattr(clock, "now", lambda: almost_a_year_ago)
+        running_folder = TlsFolder(running.state / "authority.crt", running.state / "secrets")
+        renew(running_folder)
+    old = serial(running)
+
+    assert job.run(None) == {"renewed": True}  # type: ignore[arg-type]
+    assert serial(running) != old
+    assert shown_certificate("127.0.0.1", under_load.address.port or 0).public_bytes(Encoding.PEM) in serial(running)
+    assert (under_load.failed, under_load.done > 0) == ([], True)

@@ -10,6 +10,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.elements import BinaryExpression, ClauseElement
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
+from pgkeel.access.actor import SIGNATURE
 from pgkeel.access.arrays import array_of
 
 __all__ = ["Compiled", "Expressions", "compile_statement"]
@@ -32,7 +33,7 @@ class Compiled(Generic[T_co]):
         doing: What it does, for errors: never a value.
     """
 
-    __slots__ = ("_into", "_order", "_processors", "bind", "doing", "read", "sql")
+    __slots__ = ("_into", "_order", "_processors", "_signed", "bind", "doing", "read", "sql")
 
     def __init__(
         self,
@@ -48,6 +49,7 @@ class Compiled(Generic[T_co]):
         self._order = tuple(order)
         self._processors = tuple(processors.items())
         self._into = into
+        self._signed: Compiled[T_co] | None = None
         is_plain = all(index == place and processor is None for place, (index, _, processor) in enumerate(order))
         self.bind: Callable[[Sequence[object]], Sequence[object]] = self._as_they_are if is_plain else self._arranged
         self.read: Callable[[Iterable[Any]], T_co] = self._processed if processors else self._unpacked
@@ -62,6 +64,18 @@ class Compiled(Generic[T_co]):
     def prefixed(self, prefix: str, into: Callable[..., U]) -> "Compiled[U]":
         """Return a statement that begins with a fixed text, takes the same values and gives other rows."""
         return Compiled(prefix + self.sql, self._order, {}, into, self.doing)
+
+    def signed(self) -> "Compiled[T_co]":
+        """Return the same write with one more value, the last: who writes. It is set before any trigger AFTER the row runs.
+
+        Every write of a repository ends with what it returns, so the setting is one more column there.
+        """
+        if self._signed is None:
+            into = self._into
+            text = f"{self.sql}, {SIGNATURE.format(place=len(self._order) + 1)}"
+            order = [*self._order, (-1, None, None)]
+            self._signed = Compiled(text, order, dict(self._processors), lambda *record: into(*record[:-1]), self.doing)
+        return self._signed
 
     @staticmethod
     def _as_they_are(values: Sequence[object]) -> Sequence[object]:

@@ -14,6 +14,7 @@ _HARMLESS = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _TEMPORARY = re.compile(r"\b(?:into|create)\s+(?:global\s+|local\s+)?temp", re.IGNORECASE)
+_FOR_NOW = re.compile(r"\bset_config\s*\([^()]*,\s*true\s*\)", re.IGNORECASE)  # ends with the transaction
 _CALL = re.compile(r"(?<![\w.\"$])(?:pg_catalog\.)?([a-z_][a-z0-9_.]*)\s*\(", re.IGNORECASE)
 _NAMES = re.compile(r"'(?:[^']|'')*'|\b(?:into|as|table|references)\s+(?:only\s+)?[\w.\"]+\s*\(", re.IGNORECASE)
 _LISTED = (resources.files("pgkeel.access") / "harmless.txt").read_text(encoding="utf-8").splitlines()
@@ -43,7 +44,7 @@ def taints(sql: str) -> bool:
     """
     if _HARMLESS.match(sql) is None or _TEMPORARY.search(sql) is not None:
         return True
-    called = {name.lower() for name in _CALL.findall(_NAMES.sub(" ", sql))}
+    called = {name.lower() for name in _CALL.findall(_FOR_NOW.sub(" ", _NAMES.sub(" ", sql)))}
     return not called <= _KNOWN
 
 

@@ -13,7 +13,7 @@ def delay(attempt: int) -> float:
     Two transactions that collided must not come back at the same instant (full jitter would let one starve the other).
     """
     longest = min(_LONGEST, _FIRST * 2**attempt)
-    return random.uniform(longest / 2, longest)  # noqa: S311 - nobody has to guess it
+    return random.uniform(longest / 2, longest)  # noqa: S311 - nobody has to guess it  # nosec B311
 
 
 def name_of_work(work: object) -> str:

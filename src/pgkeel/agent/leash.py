@@ -47,5 +47,5 @@ def _watch(parent: int, argv: list[str]) -> int:
 
 if __name__ == "__main__":
     if die_with_parent(int(sys.argv[1])):
-        os.execvp(sys.argv[2], sys.argv[2:])  # noqa: S606 - becoming that program is the purpose
+        os.execvp(sys.argv[2], sys.argv[2:])  # noqa: S606 - becoming that program is the purpose  # nosec B606
     sys.exit(_watch(int(sys.argv[1]), sys.argv[2:]))

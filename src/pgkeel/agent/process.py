@@ -106,7 +106,7 @@ def _await_end(lock: Path, patience: timedelta) -> bool:
 def restart_delay(failures: int) -> timedelta:
     """Return how long to wait before something is started again: 0.1 s doubling to 5 s, jittered so that many do not meet."""
     ceiling = min(_LAST_DELAY, _FIRST_DELAY * 2 ** min(failures, 10))
-    return timedelta(seconds=random.uniform(max(_FIRST_DELAY, ceiling / 2), ceiling))  # noqa: S311 - spreads load, guards nothing
+    return timedelta(seconds=random.uniform(max(_FIRST_DELAY, ceiling / 2), ceiling))  # noqa: S311 - spreads load, guards nothing  # nosec B311
 
 
 def supervise(work: Callable[[], int], state: Path) -> int:

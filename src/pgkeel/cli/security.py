@@ -10,6 +10,7 @@ from pgkeel.cli.security_audit import audit
 from pgkeel.cli.security_encrypt import decrypt, encrypt
 from pgkeel.cli.security_exposure import at_rest_command, exposure, updates
 from pgkeel.cli.security_keys import find, keys
+from pgkeel.cli.security_rotate import rotate
 from pgkeel.cli.security_tls import tls
 from pgkeel.core.project import Project
 from pgkeel.postgres import Connection
@@ -32,7 +33,10 @@ for command in (audit, tls, exposure, updates, at_rest_command, decrypt, encrypt
 
 @security.group()
 def roles() -> None:
-    """Compare roles and rights with what `pgkeel.toml` declares, and make them so."""
+    """Compare roles and rights with what `pgkeel.toml` declares, and make them so; new passwords."""
+
+
+roles.add_command(rotate)
 
 
 @roles.command()

@@ -124,5 +124,17 @@ def _verdict(found: Verdict) -> str:
 
 def _line(one: Entry) -> str:
     who = one.actor or one.db_role
-    change = "" if one.after is None and one.before is None else f"  {one.before or {}} → {one.after or {}}"
-    return f"{one.at:%Y-%m-%d %H:%M:%S}  {who:<20} {one.operation:<8} {one.table_name} {one.row_id or ''}{change}"
+    return (
+        f"{one.at:%Y-%m-%d %H:%M:%S}  {who:<20} {one.operation:<8} {one.table_name} {one.row_id or ''}  {_change(one)}".rstrip()
+    )
+
+
+def _change(one: Entry) -> str:
+    """Return the columns that differ, or all of a row that came or went."""
+    before, after = one.before or {}, one.after or {}
+    names = [name for name in {**before, **after} if name not in before or name not in after or before[name] != after[name]]
+    return ", ".join(f"{name}: {_arrow(before.get(name), after.get(name))}" for name in names)
+
+
+def _arrow(before: object, after: object) -> str:
+    return f"{before} → {after}" if before is not None and after is not None else f"{after if before is None else before}"

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import click
 
-from pgkeel.cli.answer import Answer, answers, current_project
+from pgkeel.cli.answer import Answer, answers, current_project, talk
 from pgkeel.core.normal_form import NORMAL_FORMS
 from pgkeel.core.project import Project
 from pgkeel.security.encryption import MigrationText
@@ -23,7 +23,12 @@ _DRY_RUN = click.option("--dry-run", is_flag=True, help="Print the migrations; w
 @_INDEX
 @click.option("--unique", metavar="CONSTRAINT", help="Keep equal values apart by a constraint of this name; needs --index.")
 @click.option("--remains", "shows_remains", is_flag=True, help="List where older clear values still lie; exit 1 when one does.")
-@click.option("--scrub", "is_scrub", is_flag=True, help="Write the table anew, so that its file holds no older clear value.")
+@click.option(
+    "--scrub",
+    "is_scrub",
+    is_flag=True,
+    help="Write the table anew, so that its file holds no older clear value, and take a full backup.",
+)
 @_DRY_RUN
 @answers
 def encrypt(column: str, index: str | None, unique: str | None, *, shows_remains: bool, is_scrub: bool, dry_run: bool) -> Answer:
@@ -32,7 +37,7 @@ def encrypt(column: str, index: str | None, unique: str | None, *, shows_remains
         raise click.UsageError("--unique needs --index")
     project = current_project()
     if shows_remains or is_scrub:
-        return _left(remains_of(project, column, does_scrub=is_scrub and not dry_run))
+        return _left(remains_of(project, column, does_scrub=is_scrub and not dry_run, report=talk))
     return _written(project, plan_encrypt(project, column, index=index, unique=unique), dry_run=dry_run)
 
 

@@ -11,6 +11,8 @@ from pgkeel.core.errors import UsageError
 from pgkeel.security import keys as ring_of_keys
 from pgkeel.security.keys import Rotated, WrappedKey, provider_from
 from pgkeel.stack.connection import connect
+from pgkeel.stack.erasure import erase_person
+from pgkeel.stack.holders import holders
 from pgkeel.stack.keys import field_of, fields_of, key_provider, opened_ring, prepared_provider
 
 __all__ = ["find", "keys"]
@@ -100,10 +102,22 @@ def retire(key: int, *, dry_run: bool) -> Answer:
 def destroy(key: int, *, dry_run: bool) -> Answer:
     """Forget a retired KEY for ever; refused while a row, an audit partition or a kept backup needs it."""
     project = current_project()
-    with opened_ring(project, _APPLICATION) as (connection, ring):
-        refresh = project.config.security.key_refresh
-        found = ring_of_keys.destroy(connection, ring, key, fields_of(project), refresh=refresh, dry_run=dry_run)
+    with opened_ring(project, _APPLICATION) as (connection, ring), holders(project, _APPLICATION) as (_, keepers):
+        refresh, fields = project.config.security.key_refresh, fields_of(project)
+        found = ring_of_keys.destroy(connection, ring, key, fields, holders=keepers, refresh=refresh, dry_run=dry_run)
     return _one(found, dry_run=dry_run)
+
+
+@keys.command("erase")
+@click.argument("subject")
+@_DRY_RUN
+@answers
+def erase_command(subject: str, *, dry_run: bool) -> Answer:
+    """Forget the key of one person for ever: of whom SUBJECT is the id, nothing opens any more, in the audit log neither."""
+    done = erase_person(current_project(), subject, dry_run=dry_run)
+    lines = [f"{each.field}: {each.rows} rows" for each in done]
+    text = "\n".join([*lines, "nothing was written" if dry_run else "the person's key is gone"])
+    return Answer({"dry_run": dry_run, "subject": subject, "fields": msgspec.to_builtins(done)}, text)
 
 
 @keys.command()

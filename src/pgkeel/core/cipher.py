@@ -1,7 +1,8 @@
 """What seals single values: the contract between models, caches and whoever holds the keys, and values that open when read.
 
 A sealed value is `0x01 | key id, 4 bytes | nonce, 12 bytes | ciphertext | tag, 16 bytes`: 33 bytes more than the clear one.
-It is bound to its table, column and row, so that one that is moved elsewhere does not open.
+It is bound to its table, column and row, so that one that is moved elsewhere does not open. With 0x02 in front,
+it takes the key of a person, too.
 """
 
 import struct
@@ -9,10 +10,24 @@ from typing import Any, Protocol
 
 from pgkeel.core.errors import KeelError, Refused
 
-__all__ = ["OVERHEAD", "CannotOpen", "Cipher", "FieldCipher", "Sealed", "UnknownKey", "header_of", "key_of"]
+__all__ = [
+    "ERASED",
+    "OVERHEAD",
+    "CannotOpen",
+    "Cipher",
+    "Erased",
+    "FieldCipher",
+    "Sealed",
+    "UnknownKey",
+    "header_of",
+    "key_of",
+]
 
 OVERHEAD = 33
-_FORMAT = 1
+ERASED = b"\x00erased"
+"""What stands in a row in the place of what was sealed for a person who was erased."""
+
+_FORMAT, _BY_SUBJECT = 1, 2
 _HEADER = struct.Struct(">BI")
 
 
@@ -28,6 +43,12 @@ class UnknownKey(KeelError):
     code = "unknown_key"
 
 
+class Erased(Refused):
+    """A value of a person who was erased: its key is gone for ever."""
+
+    code = "erased"
+
+
 class FieldCipher(Protocol):
     """Seals the values of one column."""
 
@@ -41,6 +62,7 @@ class FieldCipher(Protocol):
         Raises:
             CannotOpen: It was changed, or was not sealed for this row.
             UnknownKey: The ring does not have its key.
+            Erased: Its person was erased.
         """
         ...
 
@@ -56,8 +78,14 @@ class FieldCipher(Protocol):
 class Cipher(Protocol):
     """A key ring."""
 
-    def field(self, table: str, column: str, /) -> FieldCipher:
-        """Return the cipher of a column; the same object every time."""
+    def field(self, table: str, column: str, /, *, by_subject: bool = False) -> FieldCipher:
+        """Return the cipher of a column; the same object every time. It opens whatever the column holds.
+
+        Args:
+            table: Its table.
+            column: Its name.
+            by_subject: Whether it seals by the key of the person whose row it is, too.
+        """
         ...
 
 
@@ -113,14 +141,14 @@ class Sealed:
         return Sealed, (self.value,)
 
 
-def header_of(key: int) -> bytes:
-    """Return the five bytes with which every value begins that a key sealed."""
-    return _HEADER.pack(_FORMAT, key)
+def header_of(key: int, *, by_subject: bool = False) -> bytes:
+    """Return the five bytes with which every value begins that a key sealed, alone or with a person's."""
+    return _HEADER.pack(_BY_SUBJECT if by_subject else _FORMAT, key)
 
 
 def key_of(sealed: bytes) -> int | None:
     """Return the id of the key that sealed a value; None where it is no sealed value."""
-    if len(sealed) < OVERHEAD or sealed[0] != _FORMAT:
+    if len(sealed) < OVERHEAD or sealed[0] not in {_FORMAT, _BY_SUBJECT}:
         return None
     key: int = _HEADER.unpack_from(sealed)[1]
     return key

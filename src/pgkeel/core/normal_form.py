@@ -34,9 +34,12 @@ def normal_form(name: str, text: str) -> bytes:
     """Return a text in a normal form, as bytes.
 
     Raises:
-        UsageError: There is no such form.
+        UsageError: There is no such form, or the text is no Unicode.
     """
     form = NORMAL_FORMS.get(name)
     if form is None:
         raise UsageError(f"there is no normal form {name!r}", hint=f"one of {', '.join(NORMAL_FORMS)}")
-    return form(text).encode()
+    try:
+        return form(text).encode()
+    except UnicodeEncodeError as err:
+        raise UsageError("a text holds half of a character", hint="decode it as UTF-8 first") from err

@@ -14,6 +14,7 @@ _MICROSECONDS |= {"d": 86_400 * 10**6, "w": 604_800 * 10**6}
 _BYTES = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 _BYTES |= {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|min|m|h|d|w)")
+_LONGEST = 100  # characters; nobody writes more, and a search in 100,000 digits takes its time
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]i?B|B)")
 
 
@@ -23,10 +24,11 @@ def parse_duration(text: str) -> timedelta:
     Raises:
         ConfigError: The text is not a duration with a unit.
     """
-    rest = _DURATION.sub("", text).strip()
-    parts = _DURATION.findall(text)
+    given = text if len(text) <= _LONGEST else ""
+    rest = _DURATION.sub("", given).strip()
+    parts = _DURATION.findall(given)
     if rest or not parts:
-        raise ConfigError(f"{text!r} is not a duration", hint="write a number and a unit: 100ms, 30s, 5m, 1h, 2d")
+        raise ConfigError(f"{text[:_LONGEST]!r} is not a duration", hint="write a number and a unit: 100ms, 30s, 5m, 1h, 2d")
     try:
         return timedelta(microseconds=round(sum(Fraction(number) * _MICROSECONDS[unit] for number, unit in parts)))
     except OverflowError as err:
@@ -57,9 +59,9 @@ class Size(int):
         Raises:
             ConfigError: The text is not a size with a unit.
         """
-        match = _SIZE.fullmatch(text.strip())
+        match = _SIZE.fullmatch(text.strip()) if len(text) <= _LONGEST else None
         if match is None:
-            raise ConfigError(f"{text!r} is not a size", hint="write a number and a unit: 512MiB, 10GiB, 1TB")
+            raise ConfigError(f"{text[:_LONGEST]!r} is not a size", hint="write a number and a unit: 512MiB, 10GiB, 1TB")
         return cls(Fraction(match[1]) * _BYTES[match[2]])
 
     def __str__(self) -> str:

@@ -13,6 +13,7 @@ from pgkeel.local.launch import can
 __all__ = ["FolderNotWritable", "UnsafeFolder", "make_folder", "private_folder", "reachable", "runtime_folder", "socket_folder"]
 
 _ROOT_STATE = Path("/var/lib/pgkeel")
+_TEMPORARY = Path("/tmp")  # noqa: S108 - what is used of it is proved by lstat  # nosec B108
 
 
 class UnsafeFolder(Refused):
@@ -82,7 +83,7 @@ def socket_folder(directory: Path) -> Path:
     """
     name = "pgkeel-" + hashlib.sha256(str(directory.resolve()).encode()).hexdigest()[:12]
     run = Path("/run")
-    return (run if os.getuid() == 0 and os.access(run, os.W_OK) else Path("/tmp")) / name  # noqa: S108 - proved by lstat
+    return (run if os.getuid() == 0 and os.access(run, os.W_OK) else _TEMPORARY) / name
 
 
 def runtime_folder() -> Path:
@@ -107,7 +108,7 @@ def _user_state() -> Path:
         if home.is_dir() and os.access(home, os.W_OK):
             return home / ".local" / "share" / "pgkeel"
     own = Account(str(os.getuid()), os.getuid(), os.getgid(), is_current=True)
-    return private_folder(Path("/tmp") / f"pgkeel-{os.getuid()}", own)  # noqa: S108 - proved by lstat
+    return private_folder(_TEMPORARY / f"pgkeel-{os.getuid()}", own)
 
 
 def reachable(state: Path, account: Account) -> Path:

@@ -8,7 +8,7 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import dict_row
 
-from pgkeel.core.errors import Unreachable
+from pgkeel.core.errors import Unreachable, UsageError
 from pgkeel.core.url import Url
 
 __all__ = ["Connection", "Row", "connect", "describe", "identifier"]
@@ -55,5 +55,11 @@ def describe(error: psycopg.Error) -> str:
 
 
 def identifier(*parts: str) -> sql.Identifier:
-    """Return a quoted name, schema first: the only way a name enters a statement."""
+    """Return a quoted name, schema first: the only way a name enters a statement.
+
+    Raises:
+        UsageError: It holds NUL or half of a character.
+    """
+    if any("\0" in part or "\ud800" <= letter <= "\udfff" for part in parts for letter in part):
+        raise UsageError("a name of the database holds NUL or half of a character", hint="leave it out")
     return sql.Identifier(*parts)

@@ -9,8 +9,10 @@ from functools import cache
 from importlib import resources
 from typing import Any, Self
 
+import psycopg
 from psycopg import sql
 
+from pgkeel.core.errors import UsageError
 from pgkeel.postgres.connection import Connection, Row
 
 __all__ = ["Query", "load"]
@@ -46,11 +48,11 @@ class Query:
 
     def rows(self, connection: Connection, **values: object) -> list[Row]:
         """Run it and return all rows."""
-        return connection.execute(self.statement, values).fetchall()
+        return self._executed(connection, values).fetchall()
 
     def row(self, connection: Connection, **values: object) -> Row | None:
         """Run it and return the first row, or None."""
-        return connection.execute(self.statement, values).fetchone()
+        return self._executed(connection, values).fetchone()
 
     def scalar(self, connection: Connection, **values: object) -> Any:  # noqa: ANN401 - a column's value
         """Run it and return the first column of the first row, or None."""
@@ -59,7 +61,15 @@ class Query:
 
     def run(self, connection: Connection, **values: object) -> int:
         """Run it and return how many rows it touched."""
-        return connection.execute(self.statement, values).rowcount
+        return self._executed(connection, values).rowcount
+
+    def _executed(self, connection: Connection, values: dict[str, object]) -> psycopg.Cursor[Row]:
+        try:
+            return connection.execute(self.statement, values)
+        except (psycopg.DataError, UnicodeEncodeError) as err:
+            if isinstance(err, psycopg.Error) and err.sqlstate is not None:
+                raise
+            raise UsageError("a value cannot be a text of PostgreSQL", hint="leave out NUL and halves of characters") from None
 
     @property
     def plain(self) -> str:

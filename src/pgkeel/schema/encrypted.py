@@ -21,7 +21,12 @@ _NOTHING = object()
 
 
 def Encrypted(  # noqa: N802 - reads as a type in a model
-    *, index: str | None = None, unique: bool | str = False, sort_order: int = 0, secret: bool = False
+    *,
+    index: str | None = None,
+    unique: bool | str = False,
+    sort_order: int = 0,
+    secret: bool = False,
+    subject: bool = False,
 ) -> MappedColumn[Any]:
     """Return a column of sealed texts: `Mapped[str]`, or `Mapped[str | None]`.
 
@@ -31,6 +36,7 @@ def Encrypted(  # noqa: N802 - reads as a type in a model
         unique: Whether two rows may not have equal values; the name of the constraint, or True for the usual one.
         sort_order: As of `mapped_column`.
         secret: Whether it is a secret rather than personal data.
+        subject: Whether the row is a person who may be erased: values are sealed by a key of that person, too.
 
     Raises:
         UsageError: There is no such normal form, or `unique` stands without an index.
@@ -40,14 +46,17 @@ def Encrypted(  # noqa: N802 - reads as a type in a model
     if unique and index is None:
         raise UsageError("a column without index= cannot be unique", hint='Encrypted(index="exact", unique=True)')
     name = unique if isinstance(unique, str) else "" if unique else None
-    return mapped_column(EncryptedType(index, name), sort_order=sort_order, info={"secret" if secret else "pii": True})
+    return mapped_column(
+        EncryptedType(index, name, subject=subject), sort_order=sort_order, info={"secret" if secret else "pii": True}
+    )
 
 
 @event.listens_for(Column, "after_parent_attach")
 def _name_field(column: Column[Any], table: object) -> None:
     """Tell the type where it stands: a sealed value is bound to that."""
     if isinstance(table, Table) and isinstance(column.type, EncryptedType):
-        column.type = EncryptedType(column.type.index, column.type.unique, table.fullname, column.name)
+        kind = column.type
+        column.type = EncryptedType(kind.index, kind.unique, table.fullname, column.name, subject=kind.subject)
 
 
 @event.listens_for(Mapper, "instrument_class")

@@ -13,12 +13,14 @@ class EncryptedField(msgspec.Struct, frozen=True):
         column: Its name.
         key: The column to whose value a row's sealed values are bound.
         index: The normal form of its blind index, or None.
+        by_subject: Whether its values are sealed by the key of the person whose row it is, too.
     """
 
     table: tuple[str, ...]
     column: str
     key: str
     index: str | None = None
+    by_subject: bool = False
 
     @property
     def table_name(self) -> str:

@@ -7,8 +7,9 @@ from uuid import UUID
 from sqlalchemy import ARRAY, Column, ColumnElement, LargeBinary, Table, all_, any_, bindparam
 from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import DontWrapMixin
-from sqlalchemy.sql import operators
-from sqlalchemy.sql.elements import ClauseElement
+from sqlalchemy.sql import operators, visitors
+from sqlalchemy.sql.elements import ClauseElement, TextClause, _textual_label_reference
+from sqlalchemy.sql.selectable import SelectBase
 from sqlalchemy.types import TypeDecorator
 
 from pgkeel.core.cipher import Cipher, FieldCipher, Sealed
@@ -31,6 +32,7 @@ __all__ = [
     "is_blind_index",
     "keys_of",
     "new_key",
+    "refuse_order",
     "row_key",
     "sealed_values",
     "share_keys",
@@ -68,13 +70,16 @@ class EncryptedType(TypeDecorator[Any]):
     impl = LargeBinary
     cache_ok = True
 
-    def __init__(self, index: str | None = None, unique: str | None = None, table: str = "", column: str = "") -> None:
+    def __init__(
+        self, index: str | None = None, unique: str | None = None, table: str = "", column: str = "", *, subject: bool = False
+    ) -> None:
         """Keep what the model says; table and column are known once the column has a table."""
         super().__init__()
         self.index = index
         self.unique = unique
         self.table = table
         self.column = column
+        self.subject = subject
 
     def bind_processor(self, dialect: Dialect) -> Callable[[Any], Any]:  # noqa: ARG002 - SQLAlchemy's signature
         """Return what lets sealed values pass, and nothing else."""
@@ -138,7 +143,7 @@ def share_keys(source: Dialect, target: Dialect) -> None:
     bind_keys(target, keys_of(source))
 
 
-def cipher_of(dialect: Dialect, table: str, column: str) -> FieldCipher:
+def cipher_of(dialect: Dialect, table: str, column: str, *, by_subject: bool = False) -> FieldCipher:
     """Return the cipher of a column.
 
     Raises:
@@ -147,7 +152,7 @@ def cipher_of(dialect: Dialect, table: str, column: str) -> FieldCipher:
     keys: Cipher | None = getattr(dialect, _KEYS, None)
     if keys is None:
         raise NoKeys(f"{table}.{column} is encrypted, and this handle has no keys", hint="Database(url, keys=…)")
-    return keys.field(table, column)
+    return keys.field(table, column, by_subject=by_subject)
 
 
 def encrypted_columns(table: Table) -> tuple[Column[Any], ...]:
@@ -160,11 +165,33 @@ def encrypted_fields(tables: Iterable[Table]) -> tuple[EncryptedField, ...]:
     found = [(table, column) for table in tables for column in encrypted_columns(table)]
     fields = [
         EncryptedField(
-            tuple(table.fullname.split(".")), str(column.name), str(row_key(table).name), cast("EncryptedType", column.type).index
+            tuple(table.fullname.split(".")),
+            str(column.name),
+            str(row_key(table).name),
+            cast("EncryptedType", column.type).index,
+            cast("EncryptedType", column.type).subject,
         )
         for table, column in found
     ]
     return tuple(sorted(fields, key=lambda field: field.name))
+
+
+def refuse_order(statement: object) -> None:
+    """Refuse a statement of SQLAlchemy that is ordered by an encrypted column: it would be by ciphertext.
+
+    Raises:
+        NotSearchable: It is.
+    """
+    if not isinstance(statement, SelectBase):
+        return
+    clauses = getattr(statement, "_order_by_clauses", ())
+    found = [each for clause in clauses for each in visitors.iterate(clause)]
+    named = {str(getattr(each, "element", each)) for each in found if isinstance(each, (TextClause, _textual_label_reference))}
+    listed = [column for column in statement.selected_columns if column.key in named] if named else []
+    for each in (*found, *listed):
+        kind = getattr(each, "type", None)
+        if isinstance(kind, EncryptedType):
+            raise NotSearchable(f"{kind.table}.{kind.column} is encrypted: it has no order", hint="order by another column")
 
 
 def is_blind_index(column: ColumnElement[Any]) -> bool:
@@ -216,13 +243,13 @@ def sealed_values(column: Column[Any], value: str | Sealed | None, row: object, 
     beside = [f"{column.name}_bidx", f"{column.name}_bidx_next"] if kind.index else []
     if value is None:
         return dict.fromkeys([column.name, *beside])
-    cipher = cipher_of(dialect, kind.table, kind.column)
+    cipher = cipher_of(dialect, kind.table, kind.column, by_subject=kind.subject)
     key = UUID(row) if isinstance(row, str) and _is_uuid(row_key(column.table)) else row
     text = value.bound(cipher).reveal(key) if isinstance(value, Sealed) else value
     if not isinstance(text, str):
         raise UsageError(f"{kind.table}.{kind.column} takes text, not {type(text).__name__}", hint="encrypted values are texts")
     digests: tuple[bytes | None, ...] = cipher.written(normal_form(kind.index, text)) if kind.index else ()
-    return {column.name: cipher.seal(key, text.encode()), **dict(zip(beside, digests, strict=True))}
+    return {column.name: cipher.seal(key, normal_form("exact", text)), **dict(zip(beside, digests, strict=True))}
 
 
 def _is_uuid(column: Column[Any]) -> bool:

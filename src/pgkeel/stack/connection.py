@@ -8,7 +8,7 @@ from pgkeel.postgres import connect as open_connection
 from pgkeel.security.names import LOGINS, SUPERUSER, RoleWord
 from pgkeel.stack.layout import Layout, layout_of
 from pgkeel.stack.memory import Memory, require_memory
-from pgkeel.stack.password import read_password
+from pgkeel.stack.password import login_in, read_password
 
 __all__ = ["connect", "login_url"]
 
@@ -68,14 +68,15 @@ def _bound(url: Url) -> Url:
 
 
 def _embedded_url(layout: Layout, memory: Memory, role: RoleWord) -> Url:
-    passfile = {"passfile": str(layout.password_file(role))}
+    file = layout.password_file(role)
+    passfile, user = {"passfile": str(file)}, login_in(file, LOGINS.get(role, SUPERUSER))
     if role in {"superuser", "backup"}:
         return Url(
-            user=LOGINS.get(role, SUPERUSER),
+            user=user,
             host=str(memory.socket),
             port=memory.port,
             database=memory.database,
             options=passfile,
         )
     verified = {"sslmode": "verify-full", "sslrootcert": str(layout.authority)}
-    return Url(user=LOGINS[role], host="127.0.0.1", port=memory.port, database=memory.database, options=verified | passfile)
+    return Url(user=user, host="127.0.0.1", port=memory.port, database=memory.database, options=verified | passfile)

@@ -14,9 +14,10 @@ __all__ = ["jobs_of", "services_of"]
 def jobs_of(project: Project) -> tuple[Job, ...]:
     """Return everything that the agent of a project does at set times."""
     from pgkeel.agent.jobs import ALL  # noqa: PLC0415 - needs the extra [agent]
+    from pgkeel.stack.certificate_jobs import certificate_jobs  # noqa: PLC0415 - as above
     from pgkeel.stack.upkeep import upkeep_jobs  # noqa: PLC0415 - as above
 
-    usual = (*ALL, *upkeep_jobs(project))
+    usual = (*ALL, *certificate_jobs(project), *upkeep_jobs(project))
     if not is_protected(project):
         return usual
     from pgkeel.stack.backup_jobs import backup_jobs  # noqa: PLC0415 - needs the extra [backup]

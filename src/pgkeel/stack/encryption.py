@@ -1,6 +1,6 @@
 """Write the migrations that encrypt or decrypt a column into the team's folder."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from pgkeel import migrations
@@ -11,7 +11,9 @@ from pgkeel.security.encryption import MigrationText, plan_decryption, plan_encr
 from pgkeel.security.encryption.column import find_column
 from pgkeel.security.encryption.remains import Remains, remains, scrub
 from pgkeel.stack.connection import connect
+from pgkeel.stack.holders import holders
 from pgkeel.stack.keys import field_of
+from pgkeel.stack.protection import is_protected
 
 __all__ = ["plan_decrypt", "plan_encrypt", "remains_of", "write_migrations"]
 
@@ -42,8 +44,10 @@ def plan_decrypt(project: Project, name: str, *, index: str | None, type_: str) 
     return plan_decryption(column, index=index, type_=type_)
 
 
-def remains_of(project: Project, name: str, *, does_scrub: bool) -> tuple[Remains, ...]:
+def remains_of(project: Project, name: str, *, does_scrub: bool, report: Callable[[str], None]) -> tuple[Remains, ...]:
     """Return where older clear values of an encrypted column still lie, after its table was written anew if that is asked for.
+
+    A full backup follows the rewrite, so that those from before may expire.
 
     Raises:
         NotFound: The models have no such encrypted column.
@@ -53,8 +57,13 @@ def remains_of(project: Project, name: str, *, does_scrub: bool) -> tuple[Remain
     if does_scrub:
         with connect(project, "owner", application=_APPLICATION) as owner:
             scrub(owner, field)
-    with connect(project, "superuser", application=_APPLICATION) as superuser:
-        return remains(superuser, field)
+        if is_protected(project):
+            from pgkeel.stack.backups import take  # noqa: PLC0415 - needs the extra [backup]
+
+            report(f"{field.table_name} is rewritten; taking a full backup")
+            take(project, "full", report=report)
+    with holders(project, _APPLICATION) as (superuser, keepers):
+        return remains(superuser, field, holders=keepers)
 
 
 def write_migrations(project: Project, planned: Sequence[MigrationText]) -> list[str]:

@@ -60,7 +60,12 @@ def ensure_keys(project: Project, connection: Connection) -> KeyRing:
 def opened_ring(project: Project, application: str) -> Iterator[tuple[Connection, KeyRing]]:
     """Lend a connection as the owner and the key ring."""
     with connect(project, "owner", application=application) as connection:
-        yield connection, load_ring(connection, key_provider(project))
+        ring = load_ring(connection, key_provider(project), lambda: connect(project, "owner", application=application))
+        try:
+            yield connection, ring
+        finally:
+            if ring.subjects is not None:
+                ring.subjects.close()
 
 
 def fields_of(project: Project) -> tuple[EncryptedField, ...]:

@@ -18,8 +18,9 @@ from pgkeel.stack.certificates import ensure_tls, is_stale
 from pgkeel.stack.folders import own_folder
 from pgkeel.stack.layout import Layout
 from pgkeel.stack.memory import Memory, recall, remember
-from pgkeel.stack.password import ensure_password, read_password
+from pgkeel.stack.password import ensure_password, login_in, read_password
 from pgkeel.stack.protection import lift_synchrony
+from pgkeel.stack.rotation import settle_passwords
 
 __all__ = ["ensure_database", "ensure_postgres", "remembered_cluster", "server_folder"]
 
@@ -114,13 +115,15 @@ def ensure_database(project: Project, cluster: Cluster, layout: Layout, report: 
     """Give a running server our roles with the passwords of the password files, the database, and the declared rights."""
     name, declaration = project.config.database.name, Declaration.of(project.config.security, owns_server=True)
     words = {**LOGINS, "superuser": SUPERUSER}  # a recovered server has the superuser's password of that day
-    passwords = {login: ensure_password(layout.password_file(word), login) for word, login in words.items()}
+    files = {word: layout.password_file(word) for word in words}
+    passwords = {login_in(files[word], login): ensure_password(files[word], login) for word, login in words.items()}
     with connect(cluster.superuser_url(), application="pgkeel up") as superuser:
         ensure_roles(superuser)
         if load(__name__, "database").row(superuser, name=name) is None:
             report(f"creating the database {name}")
             cluster.create_database(name, owner=OWNER)
         ensure_passwords(superuser, passwords)
+        settle_passwords(superuser, layout)
     with connect(cluster.superuser_url(name), application="pgkeel up") as superuser:
         ensure_rights(superuser, declaration)
 

@@ -11,12 +11,12 @@ from pgkeel.security.tls_probe import shown_certificate
 from pgkeel.security.tls_renewal import Certificate, Step, TlsFolder, certificates, describe_certificate
 from pgkeel.stack.certificates import tls_folder
 from pgkeel.stack.folders import explained
-from pgkeel.stack.layout import layout_of
+from pgkeel.stack.layout import Layout, layout_of
 from pgkeel.stack.lock import exclusive
 from pgkeel.stack.memory import recall
 from pgkeel.stack.postgres import ensure_postgres, remembered_cluster
 
-__all__ = ["folder_for", "init_tls", "renew_tls", "tls_status"]
+__all__ = ["folder_for", "init_tls", "keep_tls", "renew_tls", "tls_status"]
 
 Report = Callable[[str], None]
 
@@ -74,10 +74,32 @@ def renew_tls(project: Project, directory: Path | None, *, step: Step | None, ho
     layout = layout_of(project)
     with explained(layout.state), exclusive(layout, report):
         _renew(folder, step, hosts)
-        memory = recall(layout)
-        cluster = remembered_cluster(layout, memory) if memory else None
-        if cluster is not None and cluster.is_running:
-            ensure_postgres(project, layout, report)
+        _reload(project, layout, report)
+
+
+def keep_tls(project: Project, report: Report) -> bool:
+    """Do what time asks for, as `up` does, and return whether something was renewed; a running server reads it at once."""
+    layout = layout_of(project)
+    folder = tls_folder(layout)
+    with explained(layout.state), exclusive(layout, report):
+        before = _content(folder)
+        tls_renewal.keep(folder)
+        if _content(folder) == before:
+            return False
+        _reload(project, layout, report)
+    return True
+
+
+def _content(folder: TlsFolder) -> list[bytes]:
+    return [file.read_bytes() for file in (folder.authority, folder.certificate) if file.is_file()]
+
+
+def _reload(project: Project, layout: Layout, report: Report) -> None:
+    """Let a running server read what there is now."""
+    memory = recall(layout)
+    cluster = remembered_cluster(layout, memory) if memory else None
+    if cluster is not None and cluster.is_running:
+        ensure_postgres(project, layout, report)
 
 
 def _renew(folder: TlsFolder, step: Step | None, hosts: Sequence[str]) -> None:

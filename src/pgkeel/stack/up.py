@@ -8,6 +8,7 @@ from pgkeel.security.exposure import app_networks
 from pgkeel.stack.audit import ensure_audit
 from pgkeel.stack.background import ensure_agent
 from pgkeel.stack.connection import connect
+from pgkeel.stack.erasure import erase_again
 from pgkeel.stack.external import up_external
 from pgkeel.stack.folders import explained
 from pgkeel.stack.keys import ensure_keys
@@ -68,6 +69,7 @@ def _bring_up(project: Project, layout: Layout, report: Report) -> Status:
         with connect(project, "owner", application="pgkeel up") as owner:
             ensure_keys(project, owner)
     ensure_audit(project, report)
+    erase_again(project, report)
     ensure_protection(project, report)
     ensure_agent(project, layout, report)
     return status(project)

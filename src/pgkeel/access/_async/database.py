@@ -21,6 +21,7 @@ from pgkeel.access._async.session import AsyncEngine, engine_on
 from pgkeel.access._async.transaction import Isolation, Transaction
 from pgkeel.access._colour.asynchronous import pause
 from pgkeel.access._drivers.asynchronous import DEFAULT, driver_for
+from pgkeel.access.actor import as_actor
 from pgkeel.access.compiled import Compiled, Expressions, compile_statement
 from pgkeel.access.counting import Scope, expect
 from pgkeel.access.errors import RetryNeeded
@@ -272,6 +273,8 @@ class Database:
             return await explain(self._runner, query.sql, query.bind(()), analyze)
         text, bound = arranged(statement, values, self._driver.dialect)
         return await explain(self._runner, text, bound, analyze)
+
+    as_actor = staticmethod(as_actor)
 
     @staticmethod
     def expect(queries: int | None = None, *, at_most: int | None = None) -> AbstractContextManager[Scope]:

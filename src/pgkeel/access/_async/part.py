@@ -11,6 +11,7 @@ from sqlalchemy.engine import Dialect
 from pgkeel.access import select_statements
 from pgkeel.access._async.runner import Runner
 from pgkeel.access._colour.asynchronous import Gatherer
+from pgkeel.access.actor import current_actor
 from pgkeel.access.batch import Batch, RowsBroke
 from pgkeel.access.compiled import Compiled
 from pgkeel.access.cursor import CursorCodec
@@ -108,6 +109,7 @@ class Part(Generic[R_co]):
             keys: Which rows that are there it touches.
             spreads: Whether triggers and foreign keys may carry it on to other tables.
         """
+        query, values = self._signed(query, values)
         try:
             if not self._runner.hooks:
                 return await self._runner.one(query, values)
@@ -117,10 +119,16 @@ class Part(Generic[R_co]):
 
     async def _write_all(self, query: Compiled[T], values: Sequence[object], keys: Keys, *, spreads: bool = False) -> list[T]:
         """Run a statement that writes rows, and return what it returns; as `_write`."""
+        query, values = self._signed(query, values)
         try:
             return await self._runner.announced(self._touched(keys, spreads=spreads), lambda: self._runner.all(query, values))
         except Constraint as err:
             raise self._named(err) from None
+
+    def _signed(self, query: Compiled[T], values: Sequence[object]) -> tuple[Compiled[T], Sequence[object]]:
+        """Return a write with its actor; a unit of work has told its own when it began."""
+        actor = current_actor() if self._runner.is_autocommit else None
+        return (query, values) if actor is None else (query.signed(), (*values, actor))
 
     async def _copy(self, batch: Batch, doing: str) -> int:
         """Write new rows by COPY; it touches no row that is there."""

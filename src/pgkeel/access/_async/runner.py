@@ -1,11 +1,14 @@
 """Run compiled statements on the pool's connections, in autocommit, and turn the server's errors into ours."""
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
 from pgkeel.access._async.hooks import Hook
 from pgkeel.access._async.pool import Pool, Slot
+from pgkeel.access._drivers._async.port import Connection
 from pgkeel.access._drivers.diagnosis import error_of
+from pgkeel.access.actor import SIGNATURE, current_actor
 from pgkeel.access.compiled import Compiled
 from pgkeel.access.counting import counted
 from pgkeel.access.errors import AccessError, ConnectionLost
@@ -90,14 +93,29 @@ class Runner:
         self, table: Sequence[str], columns: Sequence[str], types: Sequence[str], rows: Iterable[Sequence[object]], doing: str
     ) -> int:
         """Write rows by COPY, all or none, and return how many."""
-        slot = await self.slot(doing)
+        actor, slot = current_actor(), await self.slot(doing)
         try:
+            if actor is not None:
+                return await self._signed_copy(slot.connection, actor, lambda: slot.connection.copy(table, columns, types, rows))
             return await slot.connection.copy(table, columns, types, rows)
         except self._errors as err:
             failure = drop_lost(slot, self.failure(err, doing))
         finally:
             self.pool.release(slot)
         raise failure
+
+    async def _signed_copy(self, connection: Connection, actor: str, work: Callable[[], Awaitable[T]]) -> T:
+        """Run COPY, which cannot say who writes, in a transaction that does."""
+        await connection.execute("BEGIN")
+        try:
+            await connection.execute(f"SELECT {SIGNATURE.format(place=1)}", (actor,))
+            result = await work()
+        except BaseException:
+            with suppress(*self._errors):
+                await connection.execute("ROLLBACK")
+            raise
+        await connection.execute("COMMIT")
+        return result
 
     async def sql(self, text: str, values: Sequence[object], into: Callable[..., T]) -> list[T]:
         """Run hand-written SQL and return its rows; a session setting it leaves is wiped."""

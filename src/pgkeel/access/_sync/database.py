@@ -22,6 +22,7 @@ from pgkeel.access._sync.repository import Repository
 from pgkeel.access._sync.runner import Runner
 from pgkeel.access._sync.session import Engine, engine_on
 from pgkeel.access._sync.transaction import Isolation, Transaction
+from pgkeel.access.actor import as_actor
 from pgkeel.access.compiled import Compiled, Expressions, compile_statement
 from pgkeel.access.counting import Scope, expect
 from pgkeel.access.errors import RetryNeeded
@@ -271,6 +272,8 @@ class Database:
             return explain(self._runner, query.sql, query.bind(()), analyze)
         text, bound = arranged(statement, values, self._driver.dialect)
         return explain(self._runner, text, bound, analyze)
+
+    as_actor = staticmethod(as_actor)
 
     @staticmethod
     def expect(queries: int | None = None, *, at_most: int | None = None) -> AbstractContextManager[Scope]:

@@ -2,11 +2,14 @@
 """Run compiled statements on the pool's connections, in autocommit, and turn the server's errors into ours."""
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
+from pgkeel.access._drivers._sync.port import Connection
 from pgkeel.access._drivers.diagnosis import error_of
 from pgkeel.access._sync.hooks import Hook
 from pgkeel.access._sync.pool import Pool, Slot
+from pgkeel.access.actor import SIGNATURE, current_actor
 from pgkeel.access.compiled import Compiled
 from pgkeel.access.counting import counted
 from pgkeel.access.errors import AccessError, ConnectionLost
@@ -91,14 +94,29 @@ class Runner:
         self, table: Sequence[str], columns: Sequence[str], types: Sequence[str], rows: Iterable[Sequence[object]], doing: str
     ) -> int:
         """Write rows by COPY, all or none, and return how many."""
-        slot = self.slot(doing)
+        actor, slot = current_actor(), self.slot(doing)
         try:
+            if actor is not None:
+                return self._signed_copy(slot.connection, actor, lambda: slot.connection.copy(table, columns, types, rows))
             return slot.connection.copy(table, columns, types, rows)
         except self._errors as err:
             failure = drop_lost(slot, self.failure(err, doing))
         finally:
             self.pool.release(slot)
         raise failure
+
+    def _signed_copy(self, connection: Connection, actor: str, work: Callable[[], T]) -> T:
+        """Run COPY, which cannot say who writes, in a transaction that does."""
+        connection.execute("BEGIN")
+        try:
+            connection.execute(f"SELECT {SIGNATURE.format(place=1)}", (actor,))
+            result = work()
+        except BaseException:
+            with suppress(*self._errors):
+                connection.execute("ROLLBACK")
+            raise
+        connection.execute("COMMIT")
+        return result
 
     def sql(self, text: str, values: Sequence[object], into: Callable[..., T]) -> list[T]:
         """Run hand-written SQL and return its rows; a session setting it leaves is wiped."""

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Literal, TypeVar, overload
 
-from sqlalchemy import event
+from sqlalchemy import event, func, literal_column, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm.exc import StaleDataError
 
@@ -15,6 +15,7 @@ from pgkeel.access._sync.repositories import Repositories
 from pgkeel.access._sync.repository import Repository
 from pgkeel.access._sync.runner import Runner, tell
 from pgkeel.access._sync.session import Engine, Session
+from pgkeel.access.actor import SIGNATURE, current_actor
 from pgkeel.access.counting import counted
 from pgkeel.access.errors import (
     CommitUnknown,
@@ -67,9 +68,11 @@ class Transaction(Session):
         self._slot: Slot | None = None
         self._state = _OPEN
         self._is_failed = False
+        self._is_starting = False
         self.touched = Touched()
+        inner = getattr(self, "sync_session", self)
+        event.listen(inner, "after_begin", self._sign)
         if runner.hooks:
-            inner = getattr(self, "sync_session", self)
             event.listen(inner, "after_flush", self._note_flush)
             event.listen(inner, "do_orm_execute", lambda state: self.touched.statement(state.statement))
 
@@ -170,7 +173,11 @@ class Transaction(Session):
                 raise UsageError(
                     f"there is no isolation level {isolation!r}", hint="read committed, repeatable read, serializable"
                 )
+            self._is_starting = True  # nothing may come before it
             self._inside.execute(_MODES[isolation, read_only])
+            self._is_starting, actor = False, current_actor()
+            if actor is not None and not read_only:
+                self._inside.rows(f"SELECT {SIGNATURE.format(place=1)}", (actor,), str)
         if statement_timeout is not None:
             limit = f"{max(1, round(statement_timeout.total_seconds() * 1000))}ms"
             self._own("set_timeout", str, limit=limit)
@@ -240,6 +247,12 @@ class Transaction(Session):
         if isinstance(failure, SchemaChanged):
             self._runner.pool.renew()
         return failure
+
+    def _sign(self, _session: Any, begun: Any, connection: Any) -> None:  # noqa: ANN401 - SQLAlchemy's event
+        """Tell a transaction that begins who writes in it."""
+        actor = current_actor()
+        if actor is not None and not begun.nested and not self._is_starting:
+            connection.execute(select(func.set_config("pgkeel.actor", actor, literal_column("true"))))
 
     def _note_flush(self, session: Any, _context: object) -> None:  # noqa: ANN401 - SQLAlchemy's event
         self.touched.instances([*session.new, *session.dirty, *session.deleted])

@@ -89,4 +89,4 @@ class Patience:
                 hint="run `pgkeel scale partitions run` again when the long transaction has ended; it goes on where it stopped",
             ) from err
         log.debug("partitions.retry", table=what, retries=self.retries, sqlstate=err.sqlstate)
-        sleep(timedelta(seconds=random.uniform(longest / 2, longest)))  # noqa: S311 - spreads load, guards nothing
+        sleep(timedelta(seconds=random.uniform(longest / 2, longest)))  # noqa: S311 - spreads load, guards nothing  # nosec B311

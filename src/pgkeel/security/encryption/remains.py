@@ -1,7 +1,7 @@
 """Where values still lie that were clear before a column was encrypted, and how they are written over."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Literal, Protocol
 
 import msgspec
@@ -18,7 +18,7 @@ class Remains(msgspec.Struct, frozen=True):
     """One place.
 
     Attributes:
-        kind: `column`, `table file`, `wal` or `backup`.
+        kind: `column`, `table file`, `wal`, `backup` or `audit`.
         where: Which.
         until: What ends it.
     """
@@ -31,8 +31,13 @@ class Remains(msgspec.Struct, frozen=True):
 class CopyHolder(Protocol):
     """What keeps copies outside of the live table: backups, audit partitions."""
 
-    def copies_of(self, field: EncryptedField) -> Sequence[Remains]:
-        """Return those that may hold clear values of a column."""
+    def copies_of(self, field: EncryptedField, before: datetime | None) -> Sequence[Remains]:
+        """Return those that may hold clear values of a column.
+
+        Args:
+            field: The column.
+            before: When its table was rewritten: what was copied later holds none. None: it has not been.
+        """
         ...
 
 
@@ -50,7 +55,7 @@ def remains(connection: Connection, field: EncryptedField, *, holders: Sequence[
     found = load(__name__, "table_file").row(connection, name=field.name, table=_quoted(field))
     if found is None:
         raise NotFound(f"there is no table {field.table_name}", hint="`pgkeel schema show` lists them")
-    places = _columns(connection, field)
+    places, never = _columns(connection, field), datetime.min.replace(tzinfo=UTC)
     if found["scrubbed_at"] is None and found["has_dropped"]:
         places.append(Remains("table file", found["table"], f"pgkeel security encrypt {field.name} --scrub"))
         places.append(Remains("wal", "segments from before the table is rewritten", "they are recycled and written over"))
@@ -58,7 +63,8 @@ def remains(connection: Connection, field: EncryptedField, *, holders: Sequence[
         segments = load(__name__, "old_wal").scalar(connection, at=found["scrubbed_at"])
         if segments:
             places.append(Remains("wal", f"{segments} segments from before the scrub", "they are recycled and written over"))
-    return (*places, *(place for holder in holders for place in holder.copies_of(field)))
+    before = found["scrubbed_at"] or (None if places else never)
+    return (*places, *(place for holder in holders for place in holder.copies_of(field, before)))
 
 
 def scrub(connection: Connection, field: EncryptedField, *, wait: timedelta = timedelta(seconds=5)) -> None:

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 
 from pgkeel.core.errors import KeelError
 from pgkeel.core.log import get_logger
@@ -36,7 +37,9 @@ def follow(url: Url | str, provider: KeyProvider, *, every: timedelta = _EVERY) 
     """
     place = Url.parse(url) if isinstance(url, str) else url
     with connect(place, application="pgkeel keys") as connection:
-        ring = load_ring(connection, provider)
+        ring = load_ring(connection, provider, partial(connect, place, application="pgkeel keys"))
+        if ring.subjects is not None:
+            ring.subjects.refresh(connection)
     end = threading.Event()
     thread = threading.Thread(target=_read_again, args=(place, ring, every, end), name="pgkeel keys", daemon=True)
     thread.start()
@@ -45,6 +48,8 @@ def follow(url: Url | str, provider: KeyProvider, *, every: timedelta = _EVERY) 
     finally:
         end.set()
         thread.join()
+        if ring.subjects is not None:
+            ring.subjects.close()
 
 
 def _read_again(url: Url, ring: KeyRing, every: timedelta, end: threading.Event) -> None:
@@ -52,5 +57,7 @@ def _read_again(url: Url, ring: KeyRing, every: timedelta, end: threading.Event)
         try:
             with connect(url, application="pgkeel keys") as connection:
                 ring.take(keys_of(connection))
+                if ring.subjects is not None:
+                    ring.subjects.refresh(connection)
         except KeelError as err:
             log.warning("keys.not_read", error=err.message)

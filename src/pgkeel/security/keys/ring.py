@@ -8,16 +8,18 @@ import hmac
 import os
 import struct
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Self
 from uuid import UUID
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from pgkeel.core.cipher import OVERHEAD, CannotOpen, UnknownKey, header_of
+from pgkeel.core.cipher import ERASED, OVERHEAD, CannotOpen, Erased, UnknownKey, header_of
 from pgkeel.core.errors import ConfigError
+from pgkeel.postgres import Connection
 from pgkeel.security.keys.key import WrappedKey, context_of
 from pgkeel.security.keys.provider import KeyProvider, WrongProvider
+from pgkeel.security.keys.subjects import SUBJECTS, SubjectKeys
 
 __all__ = ["Field", "KeyRing"]
 
@@ -31,7 +33,8 @@ class KeyRing:
     def __init__(self, provider: KeyProvider) -> None:
         """Start without keys."""
         self._provider = provider
-        self._fields: dict[tuple[str, str], Field] = {}
+        self._fields: dict[tuple[str, str, bool], Field] = {}
+        self.subjects: SubjectKeys | None = None
         self._secrets: dict[int, bytes] = {}
         self._states: dict[int, str] = {}
 
@@ -47,13 +50,29 @@ class KeyRing:
         for field in self._fields.values():
             field.refresh(self._secrets, self._states)
 
-    def field(self, table: str, column: str, /) -> "Field":
+    def field(self, table: str, column: str, /, *, by_subject: bool = False) -> "Field":
         """Return the cipher of a column; the same object every time."""
-        known = self._fields.get((table, column))
+        known = self._fields.get((table, column, by_subject))
         if known is None:
-            known = self._fields[table, column] = Field(table, column)
+            known = self._fields[table, column, by_subject] = Field(table, column, self, by_subject=by_subject)
             known.refresh(self._secrets, self._states)
         return known
+
+    def with_subjects(self, connect: Callable[[], Connection]) -> Self:
+        """Open and seal by persons' keys, too, which a connection of its own reads and adds; return the ring."""
+        self.subjects = SubjectKeys(connect, self.field(SUBJECTS.table_name, SUBJECTS.column))
+        return self
+
+    def of_subject(self, row: object, *, makes: bool) -> bytes:
+        """Return the key of the person whose row it is.
+
+        Raises:
+            Erased: The person was erased.
+            UnknownKey: There is none, or the ring knows no persons.
+        """
+        if self.subjects is None:
+            raise UnknownKey("this key ring knows no persons' keys", hint="`follow(url, provider)` gives one that does")
+        return self.subjects.secret(str(row), makes=makes)
 
     @property
     def active(self) -> int:
@@ -83,10 +102,12 @@ class KeyRing:
 class Field:
     """The cipher of one column."""
 
-    __slots__ = ("_bound", "_header", "_indexes", "_name", "_opens", "_seal", "_writes")
+    __slots__ = ("_bound", "_by_subject", "_header", "_indexes", "_name", "_opens", "_ring", "_seal", "_secrets", "_writes")
 
-    def __init__(self, table: str, column: str) -> None:
+    def __init__(self, table: str, column: str, ring: KeyRing, *, by_subject: bool) -> None:
         """Start without keys."""
+        self._ring, self._by_subject = ring, by_subject
+        self._secrets: dict[bytes, bytes] = {}
         names = (table.encode(), column.encode())
         self._name = f"{table}.{column}"
         self._bound = _BEFORE + struct.pack(">HH", *map(len, names)) + b"".join(names)
@@ -99,6 +120,7 @@ class Field:
     def refresh(self, secrets: dict[int, bytes], states: dict[int, str]) -> None:
         """Derive the column's keys from those of the ring."""
         ciphers = {key: AESGCM(self._derived(b"data", secret)) for key, secret in secrets.items()}
+        self._secrets = {header_of(key, by_subject=True): self._derived(b"person", secret) for key, secret in secrets.items()}
         self._opens = {header_of(key): cipher.decrypt for key, cipher in ciphers.items()}
         if "active" not in states.values():
             self._seal = None
@@ -109,7 +131,7 @@ class Field:
         is_moving = len(indexes) > 1
         self._indexes = list(indexes.values())
         self._writes = (indexes[before[0] if before else active], indexes[active] if is_moving else None)
-        self._header, self._seal = header_of(active), ciphers[active].encrypt
+        self._header, self._seal = header_of(active, by_subject=self._by_subject), ciphers[active].encrypt
 
     def seal(self, row: object, clear: bytes, /) -> bytes:
         """Return the value sealed for a row.
@@ -120,6 +142,9 @@ class Field:
         header, nonce = self._header, os.urandom(12)
         if self._seal is None:
             raise _no_active_key()
+        if self._by_subject:
+            seal = self._personal(header, row, makes=True).encrypt
+            return header + nonce + seal(nonce, clear, header + self._bound + _row(row))
         return header + nonce + self._seal(nonce, clear, header + self._bound + _row(row))
 
     def open(self, row: object, sealed: bytes, /) -> bytes:
@@ -132,8 +157,25 @@ class Field:
         header = sealed[:5]
         try:
             return self._opens[header](sealed[5:17], sealed[17:], header + self._bound + _row(row))
-        except (KeyError, InvalidTag, ValueError):
+        except KeyError:
+            return self._opened_by_subject(row, sealed)
+        except (InvalidTag, ValueError):
             raise self._failure(sealed) from None
+
+    def _opened_by_subject(self, row: object, sealed: bytes) -> bytes:
+        header = sealed[:5]
+        if sealed == ERASED:
+            raise Erased(f"the value of {self._name} was erased with its person", hint="nothing opens it any more")
+        if header not in self._secrets or len(sealed) < OVERHEAD:
+            raise self._failure(sealed)
+        try:
+            return self._personal(header, row, makes=False).decrypt(sealed[5:17], sealed[17:], header + self._bound + _row(row))
+        except (InvalidTag, ValueError):
+            raise self._failure(sealed) from None
+
+    def _personal(self, header: bytes, row: object, *, makes: bool) -> AESGCM:
+        """Return the cipher of a person's values in this column: two secrets make its key, and neither alone does."""
+        return AESGCM(hmac.digest(self._secrets[header], self._ring.of_subject(row, makes=makes), "sha256"))
 
     def written(self, value: bytes, /) -> tuple[bytes, bytes | None]:
         """Return what the columns `…_bidx` and `…_bidx_next` hold of a row with this value.
@@ -154,7 +196,7 @@ class Field:
         return hmac.digest(secret, purpose + b"\0" + self._bound, "sha256")
 
     def _failure(self, sealed: bytes) -> CannotOpen | UnknownKey:
-        if len(sealed) >= OVERHEAD and sealed[:1] == b"\x01" and sealed[:5] not in self._opens:
+        if len(sealed) >= OVERHEAD and sealed[:1] in {b"\x01", b"\x02"} and sealed[:5] not in self._opens.keys() | self._secrets:
             return UnknownKey(f"a value of {self._name} names a key that is not in the key ring", hint=_READ_AGAIN)
         return CannotOpen(f"a value of {self._name} does not open", hint="it was changed, or moved from another row or column")
 

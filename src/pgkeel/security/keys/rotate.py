@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 import msgspec
+from psycopg.types.string import StrDumper
 
 from pgkeel.core.cipher import FieldCipher, header_of
 from pgkeel.core.normal_form import normal_form
@@ -18,6 +19,7 @@ from pgkeel.security.keys.errors import KeyInUse, WrongState
 from pgkeel.security.keys.key import WrappedKey
 from pgkeel.security.keys.ring import KeyRing
 from pgkeel.security.keys.store import KeyHolder, keys_of, known, mark_destroyed, mark_retired, require_time, require_unused
+from pgkeel.security.keys.subjects import SUBJECTS, has_subjects
 
 __all__ = ["Rotated", "destroy", "find", "retire", "rotate"]
 
@@ -48,13 +50,17 @@ def rotate(connection: Connection, ring: KeyRing, fields: Fields, *, batch: int 
         batch: Rows of one transaction.
     """
     is_moving = any(key.state in {"previous", "retired"} for key in keys_of(connection))
-    return tuple(Rotated(field.name, _rotate(connection, ring, field, batch, is_moving=is_moving)) for field in fields)
+    done = [
+        Rotated(field.name, _rotate(connection, ring, field, batch, is_moving=is_moving)) for field in _all(connection, fields)
+    ]
+    return tuple(each for each in done if each.rows or each.field != SUBJECTS.name)
 
 
 def _rotate(connection: Connection, ring: KeyRing, field: EncryptedField, batch: int, *, is_moving: bool) -> int:
     is_indexed = field.index is not None and is_moving
     query = _named("old_indexed_rows" if is_indexed else "old_rows", field)
-    cipher, header, done = ring.field(field.table_name, field.column), header_of(ring.active), 0
+    cipher = ring.field(field.table_name, field.column, by_subject=field.by_subject)
+    header, done = header_of(ring.active, by_subject=field.by_subject), 0
     for _ in range(_ROUNDS):  # a row that was written while its batch was sealed is found in the next round
         done += sum(_reseal(connection, cipher, field, rows) for rows in _batches(connection, query, batch, header=header))
         if query.row(connection, header=header, last=None, is_first=True, batch=1) is None:
@@ -105,7 +111,7 @@ def retire(
         raise WrongState(f"key {key} is {found.state}", hint=hint)
     if found.state == "previous":
         require_time(connection, ring.active, refresh)
-        _require_rotated(connection, ring, fields)
+        _require_rotated(connection, ring, _all(connection, fields))
     if dry_run:
         return found
     if found.state != "retired":
@@ -166,8 +172,8 @@ def find(connection: Connection, ring: KeyRing, field: EncryptedField, text: str
 
 
 def _require_rotated(connection: Connection, ring: KeyRing, fields: Fields) -> None:
-    header = header_of(ring.active)
     for field in fields:
+        header = header_of(ring.active, by_subject=field.by_subject)
         query = _named("old_rows" if field.index is None else "old_indexed_rows", field)
         if query.row(connection, header=header, last=None, is_first=True, batch=1) is not None:
             hint = "run `pgkeel security keys rotate`, and this again"
@@ -195,7 +201,9 @@ def _repeat(connection: Connection, query: Query, batch: int) -> None:
 def _changed(connection: Connection, query: Query, **values: object) -> int:
     with connection.transaction():
         load(__name__, "resealing").scalar(connection)
-        return query.run(connection, **values)
+        with connection.cursor() as cursor:
+            cursor.adapters.register_dumper(str, StrDumper)  # keys that are texts say so, or `unnest` could not choose
+            return cursor.execute(query.statement, values).rowcount
 
 
 def _named(name: str, field: EncryptedField) -> Query:
@@ -203,6 +211,11 @@ def _named(name: str, field: EncryptedField) -> Query:
     return load(__name__, name).named(
         table=identifier(*field.table), **{each: identifier(column) for each, column in columns.items()}
     )
+
+
+def _all(connection: Connection, fields: Fields) -> Fields:
+    """Return the columns of the models, and before them the one that holds persons' keys."""
+    return (SUBJECTS, *fields) if has_subjects(connection) else fields
 
 
 def _indexed(fields: Fields) -> list[EncryptedField]:

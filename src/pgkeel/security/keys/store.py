@@ -5,7 +5,7 @@ pending → active → previous → retired → destroyed. A new key is pending 
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Protocol
 
@@ -18,6 +18,7 @@ from pgkeel.security.keys.errors import KeyInUse, NoSuchKey, TooEarly, WrongStat
 from pgkeel.security.keys.key import KeyState, WrappedKey, context_of
 from pgkeel.security.keys.provider import KeyProvider
 from pgkeel.security.keys.ring import KeyRing
+from pgkeel.security.keys.subjects import has_subjects
 
 __all__ = [
     "KeyHolder",
@@ -51,14 +52,21 @@ def keys_of(connection: Connection) -> tuple[WrappedKey, ...]:
     return tuple(msgspec.convert(row, WrappedKey) for row in load(__name__, "load").rows(connection))
 
 
-def load_ring(connection: Connection, provider: KeyProvider) -> KeyRing:
+def load_ring(connection: Connection, provider: KeyProvider, connect: Callable[[], Connection] | None = None) -> KeyRing:
     """Return the key ring of a database.
+
+    Args:
+        connection: To the database.
+        provider: What wrapped its keys.
+        connect: Opens one more connection, for the keys of persons; without it, what was sealed by one does not open.
 
     Raises:
         WrongProvider: The provider did not wrap its keys.
     """
     ring = KeyRing(provider)
     ring.take(keys_of(connection))
+    if connect is not None and has_subjects(connection):
+        ring.with_subjects(connect)
     return ring
 
 
@@ -152,7 +160,8 @@ def _columns_with(connection: Connection, key: int) -> list[str]:
     found = []
     for row in load(__name__, "sealed_columns").rows(connection):
         names = {"table": identifier(row["schema"], row["table"]), "column": identifier(row["column"])}
-        if load(__name__, "has_rows_of_key").named(**names).scalar(connection, header=header_of(key)):
+        headers = [header_of(key), header_of(key, by_subject=True)]
+        if load(__name__, "has_rows_of_key").named(**names).scalar(connection, headers=headers):
             found.append(f"{row['schema']}.{row['table']}.{row['column']}")
     return found
 

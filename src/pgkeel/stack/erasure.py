@@ -1,0 +1,76 @@
+"""Erase one person, and again after a recovery to an older day: who was erased is written down outside of the database."""
+
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from uuid import UUID
+
+from pgkeel.core.errors import UsageError
+from pgkeel.core.files import write_whole
+from pgkeel.core.project import Project
+from pgkeel.security.keys import Erasure, erase
+from pgkeel.stack.connection import connect
+from pgkeel.stack.keys import fields_of
+
+__all__ = ["erase_again", "erase_person", "erased_persons"]
+
+_APPLICATION = "pgkeel security keys erase"
+_LONGEST = 200
+
+
+def erase_person(project: Project, subject: str, *, dry_run: bool) -> tuple[Erasure, ...]:
+    """Forget a person's key and what the person's rows hold; the note comes first, so a kill in between is made good by `up`.
+
+    Raises:
+        UsageError: The id is none, or no model has a column that is sealed by person.
+    """
+    if not 0 < len(subject) <= _LONGEST or not subject.isprintable():
+        raise UsageError(
+            "the id of a person is a line of 1 to 200 characters", hint="`pgkeel security find TABLE.COLUMN` prints ids"
+        )
+    fields = [field for field in fields_of(project) if field.by_subject]
+    if not fields:
+        raise UsageError("no model has a column that is sealed by person", hint="Encrypted(subject=True), then `keys rotate`")
+    person = _canonical(subject)
+    if not dry_run:
+        _note(_ledger(project), person)
+    with closing(connect(project, "owner", application=_APPLICATION)) as owner:
+        return erase(owner, fields, person, dry_run=dry_run)
+
+
+def erase_again(project: Project, report: Callable[[str], None]) -> None:
+    """Erase whoever was erased and came back with a recovery."""
+    persons = erased_persons(project)
+    if not persons:
+        return
+    fields = [field for field in fields_of(project) if field.by_subject]
+    with closing(connect(project, "owner", application="pgkeel up")) as owner:
+        back = [person for person in persons if any(each.rows for each in erase(owner, fields, person))]
+    if back:
+        report(f"{len(back)} persons who were erased came back and were erased again")
+
+
+def erased_persons(project: Project) -> tuple[str, ...]:
+    """Return the ids of those who were erased."""
+    file = _ledger(project)
+    return tuple(file.read_text(encoding="utf-8").splitlines()) if file.is_file() else ()
+
+
+def _canonical(subject: str) -> str:
+    """Return an id as the server writes it."""
+    try:
+        return str(UUID(subject))
+    except ValueError:
+        return subject
+
+
+def _note(file: Path, subject: str) -> None:
+    known = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
+    if subject not in known:
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_whole(file, "".join(f"{line}\n" for line in [*known, subject]).encode())
+
+
+def _ledger(project: Project) -> Path:
+    """Return the file in the folder that `reset` keeps: backups do not forget either."""
+    return project.root / project.config.backup.directory / "erased"
