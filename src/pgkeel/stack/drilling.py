@@ -3,7 +3,6 @@
 import os
 from collections.abc import Callable
 from datetime import timedelta
-from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -24,7 +23,7 @@ from pgkeel.core import clock
 from pgkeel.core.errors import KeelError
 from pgkeel.core.project import Project
 from pgkeel.stack.beside import scratch_restore
-from pgkeel.stack.recovery_checks import assertions_of, schema_check
+from pgkeel.stack.recovery_checks import assertions_of, looks_of
 from pgkeel.stack.recovery_guard import require_no_recovery
 from pgkeel.stack.restoring import Scene, scene_of
 
@@ -104,9 +103,7 @@ def _try(scene: Scene, whole: Scene, backup: str, report: Report, *, both_ways: 
             rto = round(clock.monotonic() - began, 3)
             report("verifying")
             database, assertions = scene.project.config.database.name, assertions_of(scene.project)
-            online = check_online(
-                server, scene.tools, database, schema=partial(schema_check, scene.project), assertions=assertions
-            )
+            online = check_online(server, scene.tools, database, more=looks_of(scene, plan), assertions=assertions)
             server.stop()
             checks = (*online, check_offline(server, scene.tools))
             rpo = _missing(whole, plan, server.data.parent)

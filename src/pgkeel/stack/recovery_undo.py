@@ -13,6 +13,7 @@ from pgkeel.core.project import Project
 from pgkeel.local import Cluster
 from pgkeel.stack.background import ensure_agent, stop_agent
 from pgkeel.stack.backups import take
+from pgkeel.stack.fencing import open_real
 from pgkeel.stack.folders import explained
 from pgkeel.stack.layout import Layout, layout_of
 from pgkeel.stack.lock import exclusive
@@ -49,6 +50,7 @@ def undo(project: Project, *, report: Report) -> Journal:
         write_journal(journal_file(layout), journal)
         if journal.directory.is_dir():
             ensure_postgres(project, layout, report)
+            open_real(project, journal.connections)
             ensure_agent(project, layout, report)
             back_up(project, report)
         return journal
