@@ -19,8 +19,10 @@ from pgkeel.stack.layout import Layout, layout_of
 from pgkeel.stack.lock import exclusive
 from pgkeel.stack.memory import recall
 from pgkeel.stack.postgres import ensure_postgres, remembered_cluster
+from pgkeel.stack.readmission import forget_cache
 from pgkeel.stack.recovery_guard import journal_file
 from pgkeel.stack.restoring import scene_of, side_cluster
+from pgkeel.stack.valkey import ensure_valkey
 
 __all__ = ["back_up", "last_recovery", "stop_server", "undo"]
 
@@ -49,6 +51,10 @@ def undo(project: Project, *, report: Report) -> Journal:
         journal = replace(_swap_back(journal, report), state="undone", finished_at=clock.now())
         write_journal(journal_file(layout), journal)
         if journal.directory.is_dir():
+            memory = recall(layout)
+            if memory is not None:
+                ensure_valkey(project, layout, memory, report)
+            forget_cache(project, report)
             ensure_postgres(project, layout, report)
             open_real(project, journal.connections)
             ensure_agent(project, layout, report)

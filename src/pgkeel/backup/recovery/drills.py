@@ -31,6 +31,7 @@ class Drill(msgspec.Struct, frozen=True):
         rto_seconds: How long it took from nothing to a server that accepts writes; None where it never did.
         rpo_seconds: How old the newest transaction was that the repository and the receiver lacked; None without a server.
         checks: What was found.
+        repository: From which repository it was restored; "" means that all were asked.
     """
 
     id: str
@@ -43,6 +44,7 @@ class Drill(msgspec.Struct, frozen=True):
     rto_seconds: float | None
     rpo_seconds: float | None
     checks: tuple[Check, ...]
+    repository: str = ""
 
     @property
     def is_good(self) -> bool:
