@@ -30,7 +30,6 @@ from pgkeel.postgres import connect
 from tests.backup.proxy import FaultProxy
 from tests.backup.recovery.conftest import History, MakeSideServer
 
-
 EXPIRED = b"<Error><Code>ExpiredToken</Code><Message>The provided token has expired.</Message></Error>"
 PATIENCE = timedelta(seconds=20)
 
