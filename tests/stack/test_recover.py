@@ -154,11 +154,40 @@ def test_looking_at_the_past_changes_nothing(database: Database) -> None:
 
 def test_a_point_is_shown_and_nothing_happens_without_consent(database: Database) -> None:
     planned = database.home.data("recover", "--to", "1 second ago", "--dry-run")
-    code, kind, _ = database.home.error("recover", "--to", "1 second ago")
-    assert (code, kind) == (4, "refused")
+    for arguments in (["--to", "1 second ago"], ["rows", "--table", "posts", "--at", "1 second ago"]):
+        code, kind, _ = database.home.error("recover", *arguments)
+        assert (code, kind) == (4, "refused")
     assert planned["target"]["timeline"] == 1
     assert planned["predicted_seconds"] > 0
+    assert planned["loss_seconds"] >= 0
     assert database.home.data("recover", "status") is None
+
+
+def test_several_transactions_are_listed_for_a_program_to_choose(database: Database) -> None:
+    database.sql("CREATE TABLE twice (n int PRIMARY KEY)", "INSERT INTO twice VALUES (1), (2), (3)")
+    database.sql("DELETE FROM twice WHERE n = 1", "DELETE FROM twice")
+
+    done = database.home.run("recover", "--before", "DELETE on twice", "--json")
+
+    error = json.loads(done.stdout)["error"]
+    assert (done.returncode, error["code"]) == (4, "ambiguous_target")
+    assert [one["rows"] for one in error["data"]["candidates"]] == [1, 2]
+    assert {"xid", "time", "rows", "lsn"} == set(error["data"]["candidates"][0])
+
+
+@pytest.mark.long
+def test_the_statements_of_rows_are_written_and_nothing_is_changed(database: Database) -> None:
+    before, contents = database.counts(), database.contents()
+    database.sql("DELETE FROM posts WHERE title = 'post 7'")
+    file = database.home.root / "back.sql"
+
+    arguments = ("--table", "posts", "--before", "DELETE on posts", "--latest", "--sql", str(file))
+    done = database.home.data("recover", "rows", *arguments)
+
+    assert (done["restored"], done["sql"]) == ({"posts": 5, "comments": 5}, str(file))
+    assert database.sql("SELECT count(*) FROM posts WHERE title = 'post 7'") == [(0,)]
+    database.home.ok("psql", "--role", "superuser", "-v", "ON_ERROR_STOP=1", "-f", str(file))
+    assert (database.counts(), database.contents()) == (before, contents)
 
 
 @pytest.mark.timeout(600)

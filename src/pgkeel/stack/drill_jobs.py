@@ -12,7 +12,7 @@ from pgkeel.core.project import Project
 from pgkeel.stack.drilling import drill
 from pgkeel.stack.vault import repositories_of
 
-__all__ = ["SCHEDULES", "drill_jobs"]
+__all__ = ["SCHEDULES", "drill_jobs", "turn_of"]
 
 log = get_logger(__name__)
 
@@ -35,7 +35,7 @@ def drill_jobs(project: Project) -> tuple[Job, ...]:
 
 
 def _drill(project: Project, context: Context, *, both_ways: bool) -> Result:
-    source = _turn(project, context.due)
+    source = turn_of(project, context.due)
     try:
         found = drill(project, report=lambda text: _hear(context, text), source=source, both_ways=both_ways)
     except ConfigError as err:  # the identity is kept on another machine, which runs the drills
@@ -53,7 +53,7 @@ def _drill(project: Project, context: Context, *, both_ways: bool) -> Result:
     }
 
 
-def _turn(project: Project, due: datetime) -> str | None:
+def turn_of(project: Project, due: datetime) -> str | None:
     """Return the repository whose turn it is: each one is tried, the copy elsewhere as often as the one at hand."""
     names = list(project.config.backup.repositories)
     return names[due.toordinal() % len(names)] if names else None

@@ -49,17 +49,24 @@ def undo(project: Project, *, report: Report) -> Journal:
         stop_server(layout, report)
         _stop_side(project, journal)
         journal = replace(_swap_back(journal, report), state="undone", finished_at=clock.now())
+        if not journal.directory.is_dir():
+            write_journal(journal_file(layout), journal)
+            return journal
+        _open(project, layout, journal, report)
         write_journal(journal_file(layout), journal)
-        if journal.directory.is_dir():
-            memory = recall(layout)
-            if memory is not None:
-                ensure_valkey(project, layout, memory, report)
-            forget_cache(project, report)
-            ensure_postgres(project, layout, report)
-            open_real(project, journal.connections)
-            ensure_agent(project, layout, report)
-            back_up(project, report)
+        ensure_agent(project, layout, report)
+        back_up(project, report)
         return journal
+
+
+def _open(project: Project, layout: Layout, journal: Journal, report: Report) -> None:
+    """Start the old server, whose door step 1 shut; the cache forgets what came after it first."""
+    memory = recall(layout)
+    if memory is not None:
+        ensure_valkey(project, layout, memory, report)
+    forget_cache(project, report)
+    ensure_postgres(project, layout, report)
+    open_real(project, journal.connections)
 
 
 def _swap_back(journal: Journal, report: Report) -> Journal:
