@@ -1,8 +1,17 @@
 """A stack of each major recovers from what its hourly backups are: WAL slices on 15 and 16, blocks on 17 and 18."""
 
+from collections.abc import Iterator
+
 import pytest
 
-from tests.projects import Home
+from tests.projects import Home, new_home, remove_home
+
+
+@pytest.fixture
+def home() -> Iterator[Home]:
+    made = new_home()
+    yield made
+    remove_home(made)
 
 
 @pytest.mark.majors
