@@ -18,6 +18,7 @@ from pgkeel.core.project import load
 from pgkeel.core.secret import Secret
 from pgkeel.core.url import Url
 from pgkeel.postgres import connect as open_connection
+from pgkeel.security import LOGINS
 from pgkeel.stack import connect
 from pgkeel.stack.layout import layout_of
 from pgkeel.stack.valkey import cache_url
@@ -33,7 +34,7 @@ INSERT INTO sessions (user_id, token, expires_at) SELECT id, repeat(md5(id::text
 """
 
 
-CHECKS = ("amcheck", "visibility", "rows", "schema", "keys", "checksums")
+CHECKS = ("amcheck", "visibility", "rows", "schema", "keys", "partitions", "checksums")
 TITLE = UUID(int=1)
 
 
@@ -75,7 +76,7 @@ class Database:
 
     def change_password(self, password: str) -> None:
         file = layout_of(load(self.home.root)).password_file("app")
-        self.sql(f"ALTER ROLE pgkeel_app PASSWORD '{password}'")
+        self.sql(f"ALTER ROLE {LOGINS['app']} PASSWORD '{password}'")
         parts = file.read_text().strip().split(":")
         file.write_text(":".join([*parts[:4], password]) + "\n")
 
