@@ -11,6 +11,7 @@ import random
 import resource
 import statistics
 import subprocess
+import sys
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from pathlib import Path
@@ -225,12 +226,17 @@ def interval(values: Sequence[float]) -> tuple[float, float]:
 
 
 def publish(name: str, entries: Iterable[Entry], *, folder: Path = OUT) -> int:
-    """Print the table, write `NAME.json`, and return 1 when a figure falls short, else 0."""
-    found = list(entries)
+    """Print the table, write `NAME.json`, and return 1 when a figure falls short, else 0.
+
+    Each figure is printed and written as soon as it is known: a run that is stopped leaves what it has seen.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    draft = folder / f"{name}.json.draft"
-    draft.write_bytes(msgspec.json.format(msgspec.json.encode(found), indent=2) + b"\n")
-    draft.replace(folder / f"{name}.json")
+    draft, found = folder / f"{name}.json.draft", list[Entry]()
+    for entry in entries:
+        found.append(entry)
+        print("  ".join(_row(entry)), file=sys.stderr, flush=True)
+        draft.write_bytes(msgspec.json.format(msgspec.json.encode(found), indent=2) + b"\n")
+        draft.replace(folder / f"{name}.json")
     print(as_table(found))
     return 1 if any(entry.holds is False for entry in found) else 0
 

@@ -29,6 +29,14 @@ def test_the_status_of_an_agent_that_never_ran_is_an_answer(tmp_path: Path) -> N
     assert json.loads(answer.stdout)["data"]["running"] is False
 
 
+def test_a_job_that_the_agent_does_not_have_is_told_before_anything_starts(tmp_path: Path) -> None:
+    answer = pgkeel(tmp_path, "agent", "run", "--only", "dril")
+
+    assert answer.returncode == 2
+    assert "the agent has no job dril" in answer.stderr
+    assert "drill_both_ways" in answer.stderr
+
+
 def test_a_wrong_schedule_is_told_before_anything_starts(tmp_path: Path) -> None:
     (tmp_path / "pgkeel.toml").write_text('[agent]\nschedules = { health = "sometimes" }\n')
 

@@ -1,14 +1,17 @@
 """What the agent does for backups by itself, and how one sees that it did not."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from pgkeel.agent import JobStatus, ServiceStatus, Status
 from pgkeel.agent.schedule import read_schedules
 from pgkeel.backup.synchrony import compose
+from pgkeel.core.project import load
 from pgkeel.stack.backup_health import backup_warnings, receives
 from pgkeel.stack.backup_jobs import SCHEDULES
+from pgkeel.stack.drill_jobs import turn_of
 
 NOW = datetime(2026, 1, 2, 12, tzinfo=UTC)
 
@@ -36,6 +39,42 @@ def test_a_run_that_failed_or_was_missed_is_a_warning(job: JobStatus, warning: s
 
     assert bool(found) is (warning is not None)
     assert warning is None or warning in found[0]
+
+
+UNOPENED = {"evaluated": False, "because": "nothing here opens the backups", "verified_at": None}
+
+
+@pytest.mark.parametrize(
+    ("job", "warning"),
+    [
+        (JobStatus("drill", "", False, last_outcome="ok", last_result={"backup": "a"}), None),
+        (JobStatus("drill", "", False, last_outcome="failed", last_error="backup a: rows"), "no verified backup: drill failed"),
+        (JobStatus("drill", "", False, last_outcome="ok", last_result=UNOPENED), "no verified backup: drill was not evaluated"),
+        (
+            JobStatus("drill", "", False, last_result={**UNOPENED, "verified_at": (NOW - timedelta(hours=27)).isoformat()}),
+            "no verified backup since 2026-01-01T09:00:00+00:00",
+        ),
+        (JobStatus("drill", "", False, last_result={**UNOPENED, "verified_at": (NOW - timedelta(hours=9)).isoformat()}), None),
+        (
+            JobStatus("drill", "", False, last_outcome="ok", last_due=NOW - timedelta(hours=51)),
+            "no verified backup: drill has not",
+        ),
+    ],
+)
+def test_no_verified_backup_stands_until_somebody_has_restored_one(job: JobStatus, warning: str | None) -> None:
+    found = backup_warnings(Status(running=True, leader=True, jobs=(job,)), NOW)
+
+    assert bool(found) is (warning is not None)
+    assert warning is None or found[0].startswith(warning)
+
+
+def test_drills_try_each_repository_in_turn(tmp_path: Path) -> None:
+    (tmp_path / "pgkeel.toml").write_text('[backup]\nrepositories = {local = "a", geo = "b"}\n')
+    project = load(tmp_path)
+    assert {turn_of(project, NOW), turn_of(project, NOW + timedelta(days=1))} == {"local", "geo"}
+    assert turn_of(project, NOW) == turn_of(project, NOW + timedelta(days=2))
+    (tmp_path / "pgkeel.toml").write_text("")
+    assert turn_of(load(tmp_path), NOW) is None
 
 
 def test_a_receiver_that_does_not_run_is_a_warning() -> None:

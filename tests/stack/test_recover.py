@@ -1,13 +1,27 @@
 """Recovery as a person does it: a stack, backups, a mistake, and the way back."""
 
+import json
 import os
+import resource
 import signal
 import time
 from collections.abc import Iterator
 from typing import Any
+from uuid import UUID
 
+import msgspec
+import psycopg
 import pytest
 
+from pgkeel.cache.sync import Cache
+from pgkeel.core.project import load
+from pgkeel.core.secret import Secret
+from pgkeel.core.url import Url
+from pgkeel.postgres import connect as open_connection
+from pgkeel.security import LOGINS
+from pgkeel.stack import connect
+from pgkeel.stack.layout import layout_of
+from pgkeel.stack.valkey import cache_url
 from tests.projects import Home, new_home, remove_home
 
 USERS = """
@@ -20,7 +34,15 @@ INSERT INTO sessions (user_id, token, expires_at) SELECT id, repeat(md5(id::text
 """
 
 
-CHECKS = ("amcheck", "visibility", "rows", "schema", "checksums")
+CHECKS = ("amcheck", "visibility", "rows", "schema", "keys", "partitions", "checksums")
+TITLE = UUID(int=1)
+
+
+class Row(msgspec.Struct, frozen=True):
+    """What the application keeps in its cache."""
+
+    id: UUID
+    title: str
 
 
 class Database:
@@ -29,13 +51,36 @@ class Database:
     def __init__(self, home: Home) -> None:
         self.home = home
 
-    def sql(self, statement: str) -> list[str]:
-        return self.home.ok("psql", "--role", "superuser", "-qAtX", "-v", "ON_ERROR_STOP=1", "-c", statement).splitlines()
+    def sql(self, *statements: str) -> list[tuple[Any, ...]]:
+        """Run each statement as a transaction of its own and return the rows of the last."""
+        with connect(load(self.home.root), "superuser") as connection:
+            for statement in statements:
+                cursor = connection.execute(statement.encode())
+            return [tuple(row.values()) for row in cursor] if cursor.description else []
 
-    def counts(self) -> list[str]:
-        return self.sql("SELECT (SELECT count(*) FROM posts), (SELECT count(*) FROM comments), (SELECT count(*) FROM sessions)")
+    def counts(self) -> list[tuple[Any, ...]]:
+        """How many posts, comments and sessions there are."""
+        counted = ", ".join(f"(SELECT count(*) FROM {name}) AS {name}" for name in ("posts", "comments", "sessions"))
+        return self.sql(f"SELECT {counted}")
 
-    def contents(self) -> list[str]:
+    def read_by_cache(self, title: str) -> str:
+        """Read a row as an application does: from the cache, and from the database where the cache has nothing."""
+        project = load(self.home.root)
+        with Cache(cache_url(project), secret=Secret("of the application")) as cache:
+            raw = cache.client.call("GET", b"{pgkeel}:epoch")
+            if raw is not None:  # the time after a flush in which nobody fills is over
+                cache.client.call("SET", b"{pgkeel}:epoch", raw[:17] + b"0" * 13 + raw[30:])
+            found = cache.rows("posts", Row, key=UUID).get(TITLE, lambda key: Row(key, title))
+            assert found is not None
+            return found.title
+
+    def change_password(self, password: str) -> None:
+        file = layout_of(load(self.home.root)).password_file("app")
+        self.sql(f"ALTER ROLE {LOGINS['app']} PASSWORD '{password}'")
+        parts = file.read_text().strip().split(":")
+        file.write_text(":".join([*parts[:4], password]) + "\n")
+
+    def contents(self) -> list[tuple[Any, ...]]:
         return self.sql("SELECT md5(string_agg(p::text, ' ' ORDER BY p.id)) FROM posts AS p")
 
 
@@ -60,7 +105,21 @@ def test_a_drill_restores_verifies_and_measures(database: Database) -> None:
     assert done["rpo_seconds"] >= 0
     listed = {one["id"]: one["verified_at"] for one in database.home.data("backup", "list")["backups"]}
     assert listed[done["backup"]] is not None
-    assert [one["id"] for one in database.home.data("backup", "drill", "--list")] == [done["id"]]
+    listed_drills = database.home.data("backup", "drill", "--list")
+    assert [(one["id"], one["repository"]) for one in listed_drills] == [(done["id"], "")]
+
+
+@pytest.mark.faults
+def test_a_full_disk_is_no_drill_and_leaves_nothing(database: Database) -> None:
+    def smaller() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4 << 20, 4 << 20))
+
+    done = database.home.run("backup", "drill", "--json", limit=smaller)
+
+    checks = json.loads(done.stdout)["data"]["checks"]
+    assert done.returncode == 1
+    assert [(check["name"], check["ok"], "is full" in check["detail"]) for check in checks] == [("restore", False, True)]
+    assert list((database.home.state / "server").glob("drill-*")) == []
 
 
 @pytest.mark.long
@@ -79,19 +138,15 @@ def test_deleted_posts_come_back_with_their_comments_while_newer_writes_stay(dat
 
     assert done["restored"] == {"posts": 55, "comments": 55}
     assert (done["deleted"], done["conflicts"]) == (55, [])
-    assert database.sql("DELETE FROM posts WHERE title = 'newer' RETURNING title") == ["newer"]
+    assert database.sql("DELETE FROM posts WHERE title = 'newer' RETURNING title") == [("newer",)]
     assert (database.counts(), database.contents()) == (before, contents)
 
 
 def test_looking_at_the_past_changes_nothing(database: Database) -> None:
-    database.sql("SELECT pg_create_restore_point('look'); UPDATE users SET username = username || '_x'")
+    database.sql("SELECT pg_create_restore_point('look')", "UPDATE users SET username = username || '_x'")
     made = database.home.data("recover", "beside", "--at", "look", "--yes")
     try:
-        assert database.home.data("recover", "status") is None
-        from pgkeel.core.url import Url
-        from pgkeel.postgres import connect
-
-        with connect(Url.parse(made["url"])) as past:
+        with open_connection(Url.parse(made["url"])) as past:
             row = past.execute("SELECT count(*) AS n, pg_is_in_recovery() AS r FROM users WHERE username LIKE '%x'").fetchone()
         assert row == {"n": 0, "r": True}
     finally:
@@ -100,16 +155,45 @@ def test_looking_at_the_past_changes_nothing(database: Database) -> None:
 
 def test_a_point_is_shown_and_nothing_happens_without_consent(database: Database) -> None:
     planned = database.home.data("recover", "--to", "1 second ago", "--dry-run")
-    code, kind, _ = database.home.error("recover", "--to", "1 second ago")
-    assert (code, kind) == (4, "refused")
+    for arguments in (["--to", "1 second ago"], ["rows", "--table", "posts", "--at", "1 second ago"]):
+        code, kind, _ = database.home.error("recover", *arguments)
+        assert (code, kind) == (4, "refused")
     assert planned["target"]["timeline"] == 1
     assert planned["predicted_seconds"] > 0
+    assert planned["loss_seconds"] >= 0
     assert database.home.data("recover", "status") is None
+
+
+def test_several_transactions_are_listed_for_a_program_to_choose(database: Database) -> None:
+    database.sql("CREATE TABLE twice (n int PRIMARY KEY)", "INSERT INTO twice VALUES (1), (2), (3)")
+    database.sql("DELETE FROM twice WHERE n = 1", "DELETE FROM twice")
+
+    done = database.home.run("recover", "--before", "DELETE on twice", "--json")
+
+    error = json.loads(done.stdout)["error"]
+    assert (done.returncode, error["code"]) == (4, "ambiguous_target")
+    assert [one["rows"] for one in error["data"]["candidates"]] == [1, 2]
+    assert {"xid", "time", "rows", "lsn"} == set(error["data"]["candidates"][0])
+
+
+@pytest.mark.long
+def test_the_statements_of_rows_are_written_and_nothing_is_changed(database: Database) -> None:
+    before, contents = database.counts(), database.contents()
+    database.sql("DELETE FROM posts WHERE title = 'post 7'")
+    file = database.home.root / "back.sql"
+
+    arguments = ("--table", "posts", "--before", "DELETE on posts", "--latest", "--sql", str(file))
+    done = database.home.data("recover", "rows", *arguments)
+
+    assert (done["restored"], done["sql"]) == ({"posts": 5, "comments": 5}, str(file))
+    assert database.sql("SELECT count(*) FROM posts WHERE title = 'post 7'") == [(0,)]
+    database.home.ok("psql", "--role", "superuser", "-v", "ON_ERROR_STOP=1", "-f", str(file))
+    assert (database.counts(), database.contents()) == (before, contents)
 
 
 @pytest.mark.timeout(600)
 def test_recovery_to_before_a_bad_deletion_survives_kills_and_is_undone(database: Database) -> None:
-    recover_through_kills(database, (2, 5))
+    recover_through_kills(database, (5,))
 
 
 @pytest.mark.long
@@ -125,6 +209,9 @@ def recover_through_kills(database: Database, steps: tuple[int, ...]) -> None:
     before, contents = database.counts(), database.contents()
     database.sql("DELETE FROM comments")
     database.sql("INSERT INTO posts (user_id, title, content) SELECT id, 'lost future', 'words' FROM users LIMIT 1")
+    assert database.read_by_cache("lost future") == database.read_by_cache("not asked") == "lost future"
+    database.change_password("todays-password")
+    at_work = connect(load(home.root), "app")
 
     kill_in(home, steps[0], "recover", "--before", "DELETE on comments", "--latest", "--yes")
     for number in steps[1:]:
@@ -132,21 +219,40 @@ def recover_through_kills(database: Database, steps: tuple[int, ...]) -> None:
     assert home.error("up")[:2] == (4, "recovery_open")
     assert home.error("backup", "full")[:2] == (4, "recovery_open")
     assert home.run("recover", "status").returncode == 1
+    with pytest.raises(psycopg.OperationalError):
+        at_work.execute("SELECT 1")
     done = home.data("recover", "resume", "--yes")
 
     assert [step["state"] for step in done["steps"]] == ["done"] * 5
     assert {check["name"]: check["ok"] for check in done["checks"]} == dict.fromkeys(CHECKS, True)
     assert done["loss_seconds"] > 0
-    posts, comments, sessions = before[0].split("|")
-    assert database.counts() == [f"{posts}|{comments}|0"]
+    posts, comments, sessions = before[0]
+    assert database.counts() == [(posts, comments, 0)]
     assert database.contents() == contents
-    assert database.sql("SELECT timeline_id > 1 FROM pg_control_checkpoint()") == ["t"]
-    assert home.ok("psql", "--role", "app", "-Atc", "SELECT count(*) FROM posts") == posts
+    assert database.sql("SELECT timeline_id > 1 FROM pg_control_checkpoint()") == [(True,)]
+    assert database.sql("SELECT datconnlimit FROM pg_database WHERE datname = current_database()") == [(-1,)]
+    assert database.sql("SELECT count(*) FROM pg_replication_slots WHERE slot_name = 'pgkeel_wal'") == [(1,)]
+    assert home.data("backup", "list")["backups"][-1]["kind"] == "full"
+    require_todays_world(database)
 
-    undone = home.data("recover", "undo", "--yes")
+    undo(database, posts + 1, sessions)
+
+
+def undo(database: Database, posts: int, sessions: int) -> None:
+    undone = database.home.data("recover", "undo", "--yes")
     assert undone["state"] == "undone"
-    assert database.counts() == [f"{int(posts) + 1}|0|{sessions}"]
+    assert database.counts() == [(posts, 0, sessions)]
+    require_todays_world(database)
     database.sql("INSERT INTO comments (post_id, user_id, content) SELECT id, user_id, 'words' FROM posts")
+
+
+def require_todays_world(database: Database) -> None:
+    """Everybody logs in with today's password, the audit log is quiet, and the cache serves nothing of the lost future."""
+    with connect(load(database.home.root), "app") as application:
+        assert application.execute("SELECT count(*) > 0 AS has FROM posts").fetchone() == {"has": True}
+    assert database.home.data("security", "audit", "verify")["problems"] == []
+    fresh = f"read anew {time.monotonic()}"
+    assert database.read_by_cache(fresh) == fresh
 
 
 def kill_in(home: Home, number: int, *arguments: str) -> None:
@@ -163,8 +269,6 @@ def kill_in(home: Home, number: int, *arguments: str) -> None:
 
 
 def is_in(journal: Any, number: int) -> bool:
-    import json
-
     try:
         steps = json.loads(journal.read_bytes())["steps"]
     except (FileNotFoundError, ValueError):

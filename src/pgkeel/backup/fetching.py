@@ -3,7 +3,7 @@
 import hashlib
 import os
 import tarfile
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -31,7 +31,14 @@ class NotEmpty(Refused):
     code = "not_empty"
 
 
-def fetch_backup(record: Record, repositories: Sequence[Repository], identity: Secret, destination: Path) -> None:
+def fetch_backup(
+    record: Record,
+    repositories: Sequence[Repository],
+    identity: Secret,
+    destination: Path,
+    *,
+    progress: Callable[[int, int], None] = lambda _done, _total: None,
+) -> None:
     """Unpack a backup's tar into a directory: a data directory with its own WAL and `backup_manifest` in it.
 
     Of an incremental backup it is what `pg_combinebackup` takes as an input. Files belong to the caller; nothing is synced.
@@ -41,6 +48,7 @@ def fetch_backup(record: Record, repositories: Sequence[Repository], identity: S
         repositories: Each part is taken from the first one that has it whole.
         identity: What opens it.
         destination: Missing or empty; its parent exists.
+        progress: Hears how many of the stored bytes were read.
 
     Raises:
         NotEmpty: There is something in the destination.
@@ -52,10 +60,10 @@ def fetch_backup(record: Record, repositories: Sequence[Repository], identity: S
         raise NotEmpty(f"{destination} is not empty", hint="name a new directory")
 
     def unpack(source: IO[bytes]) -> None:
-        with tarfile.open(fileobj=source, mode="r|", bufsize=_BUFFER) as archive:
+        with tarfile.TarFile(fileobj=_Forward(source), copybufsize=_BUFFER) as archive:  # type: ignore[arg-type]
             archive.extractall(destination, filter="tar")  # filtered  # nosec B202
 
-    unseal(repositories, record.parts, identity=identity, read=unpack)
+    unseal(repositories, _counted(record.parts, progress), identity=identity, read=unpack)
 
 
 def fetch_manifest(record: Record, repositories: Sequence[Repository]) -> bytes:
@@ -127,6 +135,35 @@ def fetch_open_segment(pieces: Sequence[Piece], repositories: Sequence[Repositor
         content += got
     _write(destination, content.ljust(pieces[0].segment_bytes, b"\0"))
     return len(content)
+
+
+def _counted(parts: Sequence[Part], progress: Callable[[int, int], None]) -> Iterator[Part]:
+    done, total = 0, sum(part.bytes for part in parts)
+    for part in parts:
+        yield part
+        done += part.bytes
+        progress(done, total)
+
+
+class _Forward:
+    """A stream as `tarfile` reads a file that it need not seek back in; its own streams copy a whole buffer for every read."""
+
+    mode = "r"
+
+    def __init__(self, source: IO[bytes]) -> None:
+        self._source, self._at = source, 0
+
+    def read(self, size: int) -> bytes:
+        content = self._source.read(size)
+        self._at += len(content)
+        return content
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, place: int) -> None:
+        while self._at < place and self.read(min(place - self._at, _BUFFER)):
+            pass
 
 
 def _require(content: bytes, sha256: str, name: str) -> None:

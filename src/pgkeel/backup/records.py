@@ -37,6 +37,7 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         manifest: The pieces of `backup_manifest`, zstd, in clear.
         relations: The pieces of the sealed list of tables and their files.
         keys: The pieces of the sealed key ring; none where there are no keys.
+        rows: The pieces of the sealed hashes of closed partitions; none where there is none.
         size: Bytes of the tar before compression.
         checksums: Whether the cluster has data checksums.
         restore_point: Name of the restore point at `end_lsn` of a WAL slice, or None.
@@ -57,6 +58,7 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     manifest: tuple[Part, ...] = ()
     relations: tuple[Part, ...] = ()
     keys: tuple[Part, ...] = ()
+    rows: tuple[Part, ...] = ()
     size: int = 0
     checksums: bool = True
     restore_point: str | None = None
@@ -70,7 +72,7 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def objects(self) -> tuple[Part, ...]:
         """Everything that belongs to it but the record."""
-        return (*self.parts, *self.manifest, *self.relations, *self.keys)
+        return (*self.parts, *self.manifest, *self.relations, *self.keys, *self.rows)
 
     @property
     def bytes(self) -> int:

@@ -11,6 +11,7 @@ import msgspec
 from pgkeel.backup.basebackup import BaseBackup, Progress, range_of
 from pgkeel.backup.catalogue import read_catalogue
 from pgkeel.backup.clear import store_clear
+from pgkeel.backup.closed import Closed
 from pgkeel.backup.fetching import fetch_manifest
 from pgkeel.backup.lease import working
 from pgkeel.backup.lsn import format_lsn, parse_lsn
@@ -80,6 +81,7 @@ class Taker:
         connection: Connection,
         *,
         relations: Callable[[], Relations],
+        closed: Callable[[], Sequence[Closed]] = tuple,
         spawn: Spawn = start,
         report: Callable[[str], None] = lambda _text: None,
     ) -> None:
@@ -90,12 +92,14 @@ class Taker:
             connection: Of a login that may make restore points.
             spawn: How children are started.
             relations: Says which files are which tables now.
+            closed: Says what lies in closed partitions now.
             report: Hears what is waited for.
         """
         self._order = order
         self._connection = connection
         self._spawn = spawn
         self._relations = relations
+        self._closed = closed
         self._report = report
         self.source: Source = source_of(connection)
 
@@ -188,6 +192,7 @@ class Taker:
             manifest=manifest,
             relations=relations,
             keys=self._seal_keys(plan),
+            rows=self._seal_rows(plan),
             size=base.size,
             checksums=self.source.checksums,
         )
@@ -246,6 +251,11 @@ class Taker:
 
     def _seal_keys(self, plan: Plan) -> tuple[Part, ...]:
         return self._seal(plan, "keys", _writer(self._order.keys)) if self._order.keys else ()
+
+    def _seal_rows(self, plan: Plan) -> tuple[Part, ...]:
+        """Note what lies in closed partitions; after the copy, so that all of its WAL is later."""
+        found = self._closed() if plan.kind == "full" else ()
+        return self._seal(plan, "rows", _writer(msgspec.json.encode(found))) if found else ()
 
     def _discard(self, plan: Plan) -> None:
         """Delete what a failed backup left; where that fails too, the next one's sweep does it."""

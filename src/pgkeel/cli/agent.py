@@ -10,7 +10,7 @@ import msgspec
 from pgkeel.agent import JobStatus, ServiceStatus, Status, supervise
 from pgkeel.agent import status as status_of
 from pgkeel.cli.answer import Answer, answers, current_project, talk
-from pgkeel.core.errors import KeelError
+from pgkeel.core.errors import KeelError, UsageError
 from pgkeel.core.project import Project
 from pgkeel.stack.layout import layout_of
 from pgkeel.stack.recovery_guard import require_no_recovery
@@ -24,13 +24,19 @@ def agent() -> None:
 
 
 @agent.command()
-def run() -> None:
-    """Run jobs and services in the foreground until SIGTERM; a worker that dies is started again."""
+@click.option("--only", multiple=True, metavar="JOB", help="Only this job, and no service; may be given several times.")
+def run(only: tuple[str, ...]) -> None:
+    """Run jobs and services in the foreground until SIGTERM; a worker that dies is started again.
+
+    `--only drill --only drill_both_ways` on another machine, which has the repository and its identity and no server, proves
+    the backups of one that cannot open them.
+    """
     project = current_project()
     require_no_recovery(layout_of(project))
     state = layout_of(project).agent
     _refuse_wrong_schedules(project)
-    raise SystemExit(supervise(lambda: _work(project, state), state))
+    _refuse_unknown(project, only)
+    raise SystemExit(supervise(lambda: _work(project, state, only), state))
 
 
 @agent.command()
@@ -49,7 +55,16 @@ def _refuse_wrong_schedules(project: Project) -> None:
     read_schedules({job.name: job.schedule for job in jobs_of(project)}, settings.schedules, settings.time_zone)
 
 
-def _work(project: Project, state: Path) -> int:
+def _refuse_unknown(project: Project, only: tuple[str, ...]) -> None:
+    from pgkeel.stack.duties import jobs_of  # noqa: PLC0415 - needs the extra [agent]
+
+    known = [job.name for job in jobs_of(project)]
+    for name in only:
+        if name not in known:
+            raise UsageError(f"the agent has no job {name}", hint=f"one of {', '.join(known)}")
+
+
+def _work(project: Project, state: Path, only: tuple[str, ...]) -> int:
     from pgkeel.agent.agent import Agent  # noqa: PLC0415 - needs the extra [agent]; `agent status` does not
     from pgkeel.agent.log import open_log  # noqa: PLC0415 - as above
     from pgkeel.stack.connection import connect  # noqa: PLC0415 - the supervisor itself needs no driver
@@ -61,8 +76,8 @@ def _work(project: Project, state: Path) -> int:
             lambda role: connect(project, role, application="pgkeel agent"),
             state,
             project.config.agent,
-            jobs=jobs_of(project),
-            services=services_of(project),
+            jobs=[job for job in jobs_of(project) if not only or job.name in only],
+            services=() if only else services_of(project),
         )
     except KeelError as err:
         talk(f"error: {err.message}")

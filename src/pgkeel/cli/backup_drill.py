@@ -44,7 +44,9 @@ def drill(name: str | None, source: str | None, *, both_ways: bool, history: boo
 
 def _data(one: Any) -> dict[str, Any]:  # noqa: ANN401 - a Drill: its module needs the extra [backup]
     data = msgspec.to_builtins(one)
-    return {key: data[key] for key in ("id", "backup", "target", "rto_seconds", "rpo_seconds", "checks", "finished_at")}
+    return {
+        key: data[key] for key in ("id", "backup", "target", "rto_seconds", "rpo_seconds", "repository", "checks", "finished_at")
+    }
 
 
 def _line(one: Any) -> str:  # noqa: ANN401 - as above

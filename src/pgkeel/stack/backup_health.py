@@ -8,6 +8,8 @@ from pgkeel.agent import JobStatus, Status
 __all__ = ["backup_warnings", "receives"]
 
 _LATE: Mapping[str, timedelta] = {"backup_full": timedelta(hours=26), "backup_incremental": timedelta(hours=2)}
+_DRILLS = ("drill", "drill_both_ways")
+_VERIFIED, _DRILLED = timedelta(hours=26), timedelta(hours=50)  # on Sundays the other drill runs
 _SERVICES = ("wal_receiver", "wal_archiver", "wal_copier", "backup_copier")
 
 
@@ -18,7 +20,7 @@ def backup_warnings(agent: Status, now: datetime) -> tuple[str, ...]:
         agent: What the agent does.
         now: UTC.
     """
-    return (*_of_jobs(agent, now), *_of_services(agent))
+    return (*_of_jobs(agent, now), *_of_drills(agent, now), *_of_services(agent))
 
 
 def receives(agent: Status) -> bool:
@@ -33,6 +35,18 @@ def _of_jobs(agent: Status, now: datetime) -> Iterator[str]:
         elif _is_late(job, now):
             since = f"since {job.last_due:%Y-%m-%d %H:%M}Z" if job.last_due else "yet"
             yield f"{job.name} has not been completed {since}"
+
+
+def _of_drills(agent: Status, now: datetime) -> Iterator[str]:
+    for job in (job for job in agent.jobs if job.name in _DRILLS):
+        result = job.last_result or {}
+        at = result.get("verified_at")
+        if job.last_outcome == "failed" and job.last_error:
+            yield f"no verified backup: {job.name} failed: {job.last_error}"
+        elif result.get("evaluated") is False and (not at or now - datetime.fromisoformat(str(at)) > _VERIFIED):
+            yield f"no verified backup{f' since {at}' if at else ''}: {job.name} was not evaluated: {result.get('because')}"
+        elif job.name == "drill" and job.last_due is not None and now - job.last_due > _DRILLED:
+            yield f"no verified backup: drill has not been completed since {job.last_due:%Y-%m-%d %H:%M}Z"
 
 
 def _is_late(job: JobStatus, now: datetime) -> bool:

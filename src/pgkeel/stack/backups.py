@@ -2,7 +2,7 @@
 
 import os
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -11,6 +11,7 @@ import psycopg.conninfo
 
 from pgkeel.backup import Record, relations_of
 from pgkeel.backup.basebackup import Progress
+from pgkeel.backup.closed import Closed, closed_partitions
 from pgkeel.backup.planning import Plan, Wish
 from pgkeel.backup.source import Source, source_of
 from pgkeel.backup.spool import Spool
@@ -81,7 +82,14 @@ def taker(project: Project, *, spawn: Spawn = start, report: Callable[[str], Non
             keys=escrowed_keys(project),
         )
         told = report or (lambda _text: None)
-        yield Taker(order, connection, spawn=spawn, relations=lambda: relations_of(connection), report=told)
+        yield Taker(
+            order,
+            connection,
+            spawn=spawn,
+            relations=lambda: relations_of(connection),
+            closed=lambda: _closed(project),
+            report=told,
+        )
 
 
 def backup_connection(project: Project) -> Connection:
@@ -102,6 +110,12 @@ def address_of(project: Project, application: str) -> str:
     if keywords.pop("password", None) is not None:
         keywords["passfile"] = str(_passfile(project, url.user, url.password.reveal() if url.password else ""))
     return psycopg.conninfo.make_conninfo("", **{**keywords, "application_name": application})
+
+
+def _closed(project: Project) -> Sequence[Closed]:
+    """Return what lies in closed partitions; the login that takes backups reads no table."""
+    with connect(project, "superuser", application="pgkeel backup") as connection:
+        return closed_partitions(connection)
 
 
 def spool_of(project: Project, system: str) -> Spool:

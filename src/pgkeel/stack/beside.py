@@ -1,6 +1,7 @@
 """A copy of the database as it was, beside the one that runs: to look at, to take rows from, to try a backup."""
 
 import fcntl
+import getpass
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ from pgkeel.backup.recovery.resolve import Plan
 from pgkeel.backup.recovery.side import promote
 from pgkeel.backup.recovery.wish import Wish
 from pgkeel.backup.rows import RowsBack, put_back
+from pgkeel.backup.rows.resealing import WithoutKeys
 from pgkeel.backup.rows.shape import Table
 from pgkeel.core import clock
 from pgkeel.core.errors import Refused
@@ -24,8 +26,10 @@ from pgkeel.local.folders import make_folder
 from pgkeel.postgres import connect as open_connection
 from pgkeel.security.names import RoleWord
 from pgkeel.stack.connection import connect
+from pgkeel.stack.folders import explained
 from pgkeel.stack.readmission import forget_cache
 from pgkeel.stack.recovery_guard import require_no_recovery
+from pgkeel.stack.resealing import resealing_of
 from pgkeel.stack.restoring import Scene, bring_back, plan_of, replay, scene_of, side_cluster
 
 __all__ = ["Beside", "end_beside", "open_beside", "recover_rows", "scratch_restore"]
@@ -57,15 +61,17 @@ def scratch_restore(
     Raises:
         Refused: `agree` said no.
         NotRestorable: No backup leads there.
+        DiskFull: There was no room for it; what was written is gone again.
     """
     _sweep(scene)
     directory = make_folder(scene.server / name)
     owner = _own(directory)
     try:
-        plan = plan_of(scene, wish, directory / "wal", since=since)
-        _require_consent(plan, agree)
-        bring_back(scene, plan, directory, report)
-        yield plan, replay(scene, plan, directory, report)
+        with explained(scene.server):
+            plan = plan_of(scene, wish, directory / "wal", since=since)
+            _require_consent(plan, agree)
+            bring_back(scene, plan, directory, report)
+            yield plan, replay(scene, plan, directory, report)
     finally:
         _remove(scene, directory)
         os.close(owner)
@@ -111,7 +117,17 @@ def recover_rows(
         role: RoleWord = "owner" if project.is_external else "superuser"
         application = "pgkeel recover rows"
         with connect(project, role, application=application) as live, open_connection(url, application=application) as past:
-            done = put_back(live, past, table, where=where, changed=changed, dry_run=dry_run, script=script)
+            done = put_back(
+                live,
+                past,
+                table,
+                where=where,
+                changed=changed,
+                dry_run=dry_run,
+                script=script,
+                actor=f"{getpass.getuser()}, pgkeel recover {name}",
+                resealer=resealing_of(project, live, past) or WithoutKeys(),
+            )
     if not dry_run and done.restored:
         forget_cache(project, report)
     return plan, done
@@ -132,10 +148,11 @@ def open_beside(
     _remove(scene, directory)
     make_folder(directory)
     try:
-        plan = plan_of(scene, wish, directory / "wal", since=since)
-        _require_consent(plan, agree)
-        bring_back(scene, plan, directory, report)
-        server = replay(scene, plan, directory, report)
+        with explained(scene.server):
+            plan = plan_of(scene, wish, directory / "wal", since=since)
+            _require_consent(plan, agree)
+            bring_back(scene, plan, directory, report)
+            server = replay(scene, plan, directory, report)
     except BaseException:
         _remove(scene, directory)
         raise

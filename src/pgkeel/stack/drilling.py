@@ -3,13 +3,13 @@
 import os
 from collections.abc import Callable
 from datetime import timedelta
-from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import msgspec
 
 from pgkeel.agent.reach import Cancelled
+from pgkeel.backup import read_catalogue
 from pgkeel.backup.lsn import parse_lsn
 from pgkeel.backup.marks import mark_verified
 from pgkeel.backup.recovery.checks import Check, check_offline, check_online
@@ -22,15 +22,19 @@ from pgkeel.backup.recovery.wal import Wal
 from pgkeel.backup.recovery.wish import Wish
 from pgkeel.core import clock
 from pgkeel.core.errors import KeelError
+from pgkeel.core.log import get_logger
 from pgkeel.core.project import Project
+from pgkeel.core.repository import Repository
 from pgkeel.stack.beside import scratch_restore
-from pgkeel.stack.recovery_checks import assertions_of, schema_check
+from pgkeel.stack.recovery_checks import assertions_of, looks_of
 from pgkeel.stack.recovery_guard import require_no_recovery
 from pgkeel.stack.restoring import Scene, scene_of
+from pgkeel.stack.vault import repositories_of
 
 __all__ = ["drill", "drills", "plan_drill"]
 
 Report = Callable[[str], None]
+log = get_logger(__name__)
 
 
 def drill(
@@ -56,13 +60,27 @@ def drill(
     archive = msgspec.structs.replace(whole.archive, folders=whole.archive.folders[:1])
     scene = _narrowed(msgspec.structs.replace(whole, archive=archive), backup)
     base = _newest(scene)
-    target = scene.archive.repositories[0]
-    found = _try(scene, whole, base, report, both_ways=both_ways)
-    store_drill(target, found)
-    if found.is_good:
-        for name in found.chain:
-            mark_verified(target, scene.system, name, found.finished_at)
+    found = msgspec.structs.replace(_try(scene, whole, base, report, both_ways=both_ways), repository=source or "")
+    for repository in _memories(project, scene, source):
+        _remember(repository, found)
     return found
+
+
+def _memories(project: Project, scene: Scene, source: str | None) -> tuple[Repository, ...]:
+    """Return where it is written down: in every repository of the project, for a copy that was proved holds the same bytes."""
+    is_ours = source is None or source in project.config.backup.repositories
+    return repositories_of(project) if is_ours else tuple(scene.archive.repositories)
+
+
+def _remember(repository: Repository, found: Drill) -> None:
+    try:
+        store_drill(repository, found)
+        known = {one.id for one in read_catalogue(repository).records}
+        for name in found.chain if found.is_good else ():
+            if name in known:
+                mark_verified(repository, found.system, name, found.finished_at)
+    except KeelError as err:
+        log.warning("drill.not_noted", repository=repository.name, error=err.message)
 
 
 def plan_drill(project: Project, *, backup: str | None = None, source: str | None = None) -> str:
@@ -104,9 +122,7 @@ def _try(scene: Scene, whole: Scene, backup: str, report: Report, *, both_ways: 
             rto = round(clock.monotonic() - began, 3)
             report("verifying")
             database, assertions = scene.project.config.database.name, assertions_of(scene.project)
-            online = check_online(
-                server, scene.tools, database, schema=partial(schema_check, scene.project), assertions=assertions
-            )
+            online = check_online(server, scene.tools, database, more=looks_of(scene, plan), assertions=assertions)
             server.stop()
             checks = (*online, check_offline(server, scene.tools))
             rpo = _missing(whole, plan, server.data.parent)

@@ -2,14 +2,18 @@
 
 from collections.abc import Callable
 
+from pgkeel.backup.recovery.journal import Journal
 from pgkeel.core.errors import ConfigError
 from pgkeel.core.project import Project
 from pgkeel.local import Cluster
 from pgkeel.postgres import connect, load
 from pgkeel.security import audit
+from pgkeel.stack.escrow import wrap_by_todays
+from pgkeel.stack.fencing import open_again
 from pgkeel.stack.layout import layout_of
 from pgkeel.stack.memory import NotUp
 from pgkeel.stack.postgres import ensure_database
+from pgkeel.stack.restoring import Scene
 from pgkeel.stack.valkey import cache_url
 
 __all__ = ["forget_cache", "readmit"]
@@ -17,21 +21,24 @@ __all__ = ["forget_cache", "readmit"]
 Report = Callable[[str], None]
 
 
-def readmit(project: Project, server: Cluster, *, keep_sessions: bool, report: Report) -> None:
-    """Make roles, passwords and logins those of today, and let the cache forget the future that was lost.
+def readmit(scene: Scene, journal: Journal, server: Cluster, report: Report) -> None:
+    """Make roles, passwords, keys and logins those of today, and let the cache forget the future that was lost.
 
     Args:
-        project: Whose.
+        scene: What the recovery works with.
+        journal: The recovery.
         server: The recovered server, on its private socket.
-        keep_sessions: Whether logins that lived then may go on; else everybody logs in again.
         report: Hears each step.
     """
+    project = scene.project
     report("applying today's roles and passwords")
     ensure_database(project, server, layout_of(project), report)
     with connect(server.superuser_url(project.config.database.name), application="pgkeel recover") as connection:
+        open_again(connection, project.config.database.name, journal.connections)
+        wrap_by_todays(scene, journal.plan, connection, report)
         has = load(__name__, "has_logins").row(connection) or {}
         for table, query in (("sessions", "end_all_sessions"), ("user_tokens", "end_all_tokens")):
-            if has[table] and not keep_sessions:
+            if has[table] and not journal.keep_sessions:
                 report(f"ending {load(__name__, query).run(connection)} {table.replace('_', ' ')}")
         if audit.is_installed(connection):
             report(f"opening epoch {audit.open_epoch(connection, 'recovered')} of the audit log")

@@ -5,7 +5,6 @@ import shutil
 import subprocess
 from collections.abc import Callable
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -20,7 +19,9 @@ from pgkeel.core.errors import KeelError, Refused
 from pgkeel.core.project import Project
 from pgkeel.core.url import Url
 from pgkeel.local.folders import make_folder
-from pgkeel.stack.recovery_checks import assertions_of, schema_check
+from pgkeel.stack.escrow import bring_key_back
+from pgkeel.stack.folders import explained
+from pgkeel.stack.recovery_checks import assertions_of, looks_of
 from pgkeel.stack.restoring import Scene, bring_back, plan_of, replay, scene_of
 
 __all__ = ["Into", "recover_into"]
@@ -79,11 +80,13 @@ def recover_into(
     scene = scene_of(project, source=source, system=system)
     plan = _agreed_plan(scene, wish, make_folder(directory), agree, since)
     _run(project.config.recover.stop, directory)
-    bring_back(scene, plan, directory, report)
-    server = replay(scene, plan, directory, report)
-    promote(server)
+    with explained(directory):
+        bring_back(scene, plan, directory, report)
+        bring_key_back(scene, plan, report)
+        server = replay(scene, plan, directory, report)
+        promote(server)
     database, assertions = project.config.database.name, assertions_of(project)
-    checks = check_online(server, scene.tools, database, schema=partial(schema_check, project), assertions=assertions)
+    checks = check_online(server, scene.tools, database, more=looks_of(scene, plan), assertions=assertions)
     failed = next((check for check in checks if check.ok is False), None)
     if failed is not None:
         raise VerificationFailed(f"{failed.name}: {failed.detail}", hint=f"look at it: {server.superuser_url(database)!r}")

@@ -25,13 +25,15 @@ from pgkeel.core.project import Project
 from pgkeel.local import Cluster, find_runtime
 from pgkeel.local.folders import make_folder
 from pgkeel.stack.background import ensure_agent
+from pgkeel.stack.escrow import bring_key_back
+from pgkeel.stack.fencing import connections_of, shut
 from pgkeel.stack.folders import explained
 from pgkeel.stack.layout import layout_of
 from pgkeel.stack.lock import exclusive
 from pgkeel.stack.memory import recall
 from pgkeel.stack.postgres import ensure_postgres
 from pgkeel.stack.readmission import readmit
-from pgkeel.stack.recovery_checks import assertions_of, schema_check
+from pgkeel.stack.recovery_checks import assertions_of, looks_of
 from pgkeel.stack.recovery_guard import journal_file, require_no_recovery
 from pgkeel.stack.recovery_undo import back_up, last_recovery, stop_server
 from pgkeel.stack.restoring import Scene, bring_back, open_side, plan_of, replay, scene_of, side_cluster
@@ -138,7 +140,14 @@ def _work(scene: Scene, journal: Journal, report: Report, *, accept_checks: bool
 
 
 def _stop_application(scene: Scene, report: Report, journal: Journal) -> Journal:
-    """Step 1: nobody is connected afterwards, and nobody can connect; what was committed last is in the plan."""
+    """Step 1: nobody is connected afterwards, and nobody can connect; what was committed last is in the plan.
+
+    The old server keeps its door shut, so that nobody works on it by mistake who starts it by hand; `undo` opens it.
+    """
+    if journal.connections is None:
+        journal = replace(journal, connections=connections_of(scene.project))
+        write_journal(journal_file(scene.layout), journal)
+    shut(scene.project, report)
     stop_server(scene.layout, report)
     if journal.wish != Wish(timeline=journal.wish.timeline):
         return journal
@@ -150,6 +159,7 @@ def _restore(scene: Scene, report: Report, journal: Journal) -> Journal:
     """Step 2: into a folder of its own."""
     _kill_side(scene, journal)
     bring_back(scene, journal.plan, journal.side, report)
+    bring_key_back(scene, journal.plan, report)
     return journal
 
 
@@ -169,7 +179,7 @@ def _verify(scene: Scene, report: Report, journal: Journal, *, accept: bool) -> 
     server.start()
     database = scene.project.config.database.name
     checks = check_online(
-        server, scene.tools, database, schema=partial(schema_check, scene.project), assertions=assertions_of(scene.project)
+        server, scene.tools, database, more=looks_of(scene, journal.plan), assertions=assertions_of(scene.project)
     )
     server.stop()
     checks = (*checks, check_offline(server, scene.tools))
@@ -204,7 +214,7 @@ def _readmit(scene: Scene, journal: Journal, report: Report) -> None:
         ensure_valkey(scene.project, scene.layout, memory, report)
     server = open_side(scene, journal.plan, journal.side)
     server.start()
-    readmit(scene.project, server, keep_sessions=journal.keep_sessions, report=report)
+    readmit(scene, journal, server, report)
     server.stop()
     show_settings(server.data)
     shutil.rmtree(journal.side / "wal", ignore_errors=True)

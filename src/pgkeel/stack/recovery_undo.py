@@ -13,13 +13,16 @@ from pgkeel.core.project import Project
 from pgkeel.local import Cluster
 from pgkeel.stack.background import ensure_agent, stop_agent
 from pgkeel.stack.backups import take
+from pgkeel.stack.fencing import open_real
 from pgkeel.stack.folders import explained
 from pgkeel.stack.layout import Layout, layout_of
 from pgkeel.stack.lock import exclusive
 from pgkeel.stack.memory import recall
 from pgkeel.stack.postgres import ensure_postgres, remembered_cluster
+from pgkeel.stack.readmission import forget_cache
 from pgkeel.stack.recovery_guard import journal_file
 from pgkeel.stack.restoring import scene_of, side_cluster
+from pgkeel.stack.valkey import ensure_valkey
 
 __all__ = ["back_up", "last_recovery", "stop_server", "undo"]
 
@@ -46,12 +49,24 @@ def undo(project: Project, *, report: Report) -> Journal:
         stop_server(layout, report)
         _stop_side(project, journal)
         journal = replace(_swap_back(journal, report), state="undone", finished_at=clock.now())
+        if not journal.directory.is_dir():
+            write_journal(journal_file(layout), journal)
+            return journal
+        _open(project, layout, journal, report)
         write_journal(journal_file(layout), journal)
-        if journal.directory.is_dir():
-            ensure_postgres(project, layout, report)
-            ensure_agent(project, layout, report)
-            back_up(project, report)
+        ensure_agent(project, layout, report)
+        back_up(project, report)
         return journal
+
+
+def _open(project: Project, layout: Layout, journal: Journal, report: Report) -> None:
+    """Start the old server, whose door step 1 shut; the cache forgets what came after it first."""
+    memory = recall(layout)
+    if memory is not None:
+        ensure_valkey(project, layout, memory, report)
+    forget_cache(project, report)
+    ensure_postgres(project, layout, report)
+    open_real(project, journal.connections)
 
 
 def _swap_back(journal: Journal, report: Report) -> Journal:

@@ -17,6 +17,7 @@ from pgkeel.backup.lsn import parse_lsn
 from pgkeel.backup.recovery.chain import Link, combine, give_away, prepare, require_room
 from pgkeel.backup.recovery.errors import NotRestorable
 from pgkeel.backup.recovery.gather import Archive
+from pgkeel.backup.recovery.pace import Pace
 from pgkeel.backup.recovery.resolve import Plan, resolve
 from pgkeel.backup.recovery.search import Files, TableFiles
 from pgkeel.backup.recovery.side import apply_wal, hide_settings, limits_of
@@ -114,7 +115,7 @@ def bring_back(scene: Scene, plan: Plan, directory: Path, report: Report) -> Non
     """Restore a plan's backups into the empty or half-restored folder of a side server; `directory/wal` holds the WAL."""
     records = {one.id: one for one in scene.records}
     require_room(directory, plan.bytes * len(plan.chain) + plan.wal_bytes)
-    links = [Link(name, partial(_fetch, scene, records[name])) for name in plan.chain]
+    links = [Link(name, partial(_fetch, scene, records[name], report)) for name in plan.chain]
     data = directory / "data"
     with _kept_from_pruning(scene, plan.chain):
         combine(links, directory / "links", data, scene.tools, report)
@@ -156,10 +157,11 @@ def replay(scene: Scene, plan: Plan, directory: Path, report: Report) -> Cluster
         WalDamaged: A record is not what was written.
         NotRestorable: It stopped elsewhere.
     """
-    wal = Wal(directory / "wal", plan.target.timeline, parse_lsn(plan.start))
-    require_whole(wal, parse_lsn(plan.end), scene.tools, size=plan.segment_bytes)
-    server = open_side(scene, plan, directory)
-    apply_wal(server, plan.settings, report, patience=_PATIENCE)
+    start, end = parse_lsn(plan.start), parse_lsn(plan.end)
+    wal = Wal(directory / "wal", plan.target.timeline, start)
+    require_whole(wal, end, scene.tools, size=plan.segment_bytes)
+    server, pace = open_side(scene, plan, directory), Pace("replayed", report)
+    apply_wal(server, plan.settings, lambda at: pace(max(0, at - start), max(0, end - start)), patience=_PATIENCE)
     return server
 
 
@@ -222,8 +224,9 @@ def _kept_from_pruning(scene: Scene, chain: Sequence[str]) -> Iterator[None]:
         yield
 
 
-def _fetch(scene: Scene, record: Record, place: Path) -> None:
-    fetch_backup(record, scene.archive.repositories, scene.archive.identity, place)
+def _fetch(scene: Scene, record: Record, report: Report, place: Path) -> None:
+    pace = Pace("read", report)
+    fetch_backup(record, scene.archive.repositories, scene.archive.identity, place, progress=pace)
 
 
 def _files(scene: Scene, bases: Sequence[Record]) -> Files:

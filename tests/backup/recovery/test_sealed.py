@@ -1,17 +1,20 @@
 """From a repository back to a server: real backups, sealed, and what is wrong with them found before it matters."""
 
+import resource
 from collections.abc import Iterator
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from urllib.request import Request, urlopen
 
 import psycopg.conninfo
 import pytest
 
-from pgkeel.backup import Folder, Programs, Record, fetch_backup, new_identity, read_catalogue, recipient_of, relations_of
-from pgkeel.backup.errors import Damaged
+from pgkeel.backup import Bucket, Folder, Programs, Record, fetch_backup, new_identity, read_catalogue, recipient_of, relations_of
+from pgkeel.backup.copying import Copier
+from pgkeel.backup.errors import Damaged, RepositoryUnreachable
 from pgkeel.backup.planning import Wish as Kind
-from pgkeel.backup.recovery.chain import Link, combine, give_away, prepare
+from pgkeel.backup.recovery.chain import Link, combine, give_away, prepare, require_room
 from pgkeel.backup.recovery.checks import check_online
 from pgkeel.backup.recovery.errors import NotRestorable, TargetNotFound
 from pgkeel.backup.recovery.gather import Archive
@@ -24,7 +27,11 @@ from pgkeel.core.clock import now
 from pgkeel.core.secret import Secret
 from pgkeel.local import Account, Cluster
 from pgkeel.postgres import connect
+from tests.backup.proxy import FaultProxy
 from tests.backup.recovery.conftest import History, MakeSideServer
+
+EXPIRED = b"<Error><Code>ExpiredToken</Code><Message>The provided token has expired.</Message></Error>"
+PATIENCE = timedelta(seconds=20)
 
 
 class Vault:
@@ -150,6 +157,56 @@ def test_a_damaged_backup_is_found_and_nothing_is_restored_from_it(vault: Vault,
     finally:
         vault.repository.delete(key)
         vault.repository.put(key, content)
+
+
+@pytest.fixture
+def proxy(vault: Vault, s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[FaultProxy, Bucket]]:
+    """The vault's copy in a bucket behind a line that breaks."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    made = FaultProxy(s3_endpoint)
+    urlopen(Request(f"{s3_endpoint}/vault", method="PUT")).close()
+    geo = Bucket("geo", bucket="vault", endpoint=made.url, region="us-east-1", patience=PATIENCE)
+    Copier(vault.repository, geo, "backups").run()
+    yield made, geo
+    made.close()
+
+
+def test_an_s3_server_that_errs_is_asked_again_and_what_it_changed_is_refused(
+    vault: Vault, proxy: tuple[FaultProxy, Bucket], tmp_path: Path
+) -> None:
+    line, geo = proxy
+    full = vault.records[0]
+    line.faults = [("GET", 503, b"SlowDown"), ("GET", 500, b""), ("GET", 0, b"")]
+    fetch_backup(full, [geo], vault.identity, tmp_path / "first")
+    assert (tmp_path / "first" / "PG_VERSION").exists()
+    assert line.faults == []
+
+    line.flip = True
+    with pytest.raises(Damaged, match="its SHA-256 is another"):
+        fetch_backup(full, [geo], vault.identity, tmp_path / "second")
+    fetch_backup(full, [geo, vault.repository], vault.identity, tmp_path / "third")  # another repository has it whole
+    line.flip = False
+    line.faults = [("GET", 403, EXPIRED)] * 50
+    with pytest.raises(RepositoryUnreachable, match="credentials are refused"):
+        fetch_backup(full, [geo], vault.identity, tmp_path / "fourth")
+
+
+def test_a_full_disk_ends_a_restore_and_the_next_one_begins_anew(vault: Vault, history: History, tmp_path: Path) -> None:
+    full = vault.records[0]
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            combine(vault.links(full.id), tmp_path / "links", tmp_path / "data", history.tools, lambda _: None)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert not (tmp_path / "data").exists()
+
+    combine(vault.links(full.id), tmp_path / "links", tmp_path / "data", history.tools, lambda _: None)
+    assert (tmp_path / "data" / "PG_VERSION").exists()
+    with pytest.raises(NotRestorable, match="MiB free, and the restore needs"):
+        require_room(tmp_path, 2**60)
 
 
 def test_an_incremental_backup_without_its_parent_is_refused(vault: Vault) -> None:

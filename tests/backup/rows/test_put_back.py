@@ -119,10 +119,12 @@ def test_rows_that_changed_are_left_alone_until_they_are_asked_for(pair: Pair) -
 def test_columns_that_came_since_get_their_default_and_those_that_went_are_reported(pair: Pair) -> None:
     pair.run("DELETE FROM post WHERE id = 4")
     pair.run("ALTER TABLE post ADD COLUMN mood text NOT NULL DEFAULT 'calm'; ALTER TABLE post DROP COLUMN updated_at")
+    pair.run("CREATE TABLE badge (id int PRIMARY KEY, post int REFERENCES post ON DELETE CASCADE)")
+    pair.run("ALTER TABLE post ADD COLUMN badge int UNIQUE REFERENCES badge")
 
     done = pair.back("post")
 
-    assert (done.added, done.dropped) == (("mood",), ("updated_at",))
+    assert (done.added, done.dropped) == (("mood", "badge"), ("updated_at",))
     assert pair.rows("SELECT title, mood FROM post WHERE id = 4") == [("title 4", "calm")]
 
 

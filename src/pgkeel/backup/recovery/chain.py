@@ -12,7 +12,7 @@ import msgspec
 
 from pgkeel.backup.recovery.errors import NotRestorable, VerificationFailed
 from pgkeel.backup.recovery.programs import outcome
-from pgkeel.backup.tools import Tools, tool
+from pgkeel.backup.tools import ToolFailed, Tools, tool
 
 __all__ = ["Bring", "Link", "combine", "give_away", "prepare", "require_room"]
 
@@ -70,8 +70,21 @@ def combine(links: Sequence[Link], work: Path, data: Path, tools: Tools, report:
         brought[0].rename(data)
     else:
         report("combining the full backup and the incremental ones")
-        tool(tools, "pg_combinebackup", "--no-sync", *brought, f"--output={data}")  # the server syncs all of it when it starts
+        _combine(brought, data, tools)
     shutil.rmtree(work)
+
+
+def _combine(brought: Sequence[Path], data: Path, tools: Tools) -> None:
+    """Let the kernel copy what is whole, where it can; the links are proved, so no manifest is reckoned over the outcome.
+
+    Nothing is synced: the server syncs all of it when it starts.
+    """
+    options = ("--no-sync", "--no-manifest", *brought, f"--output={data}")
+    try:
+        tool(tools, "pg_combinebackup", "--copy-file-range", *options)
+    except ToolFailed:
+        shutil.rmtree(data, ignore_errors=True)
+        tool(tools, "pg_combinebackup", *options)
 
 
 def prepare(data: Path, major: int) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
+from types import MappingProxyType
 
 import msgspec
 import psycopg
@@ -13,13 +14,13 @@ from pgkeel.backup.tools import Tools
 from pgkeel.core.errors import KeelError
 from pgkeel.postgres import Connection, connect, describe, identifier, load
 
-__all__ = ["Check", "SchemaCheck", "check_offline", "check_online"]
+__all__ = ["Check", "Look", "check_offline", "check_online"]
 
 _SHOWN = 3
 _SCHEMA = "pgkeel_verify"
 _EXTENSIONS = ("amcheck", "pg_visibility")
 
-SchemaCheck = Callable[[Connection], "Check"]
+Look = Callable[[Connection], "Check"]
 
 
 class Check(msgspec.Struct, frozen=True):
@@ -37,7 +38,12 @@ class Check(msgspec.Struct, frozen=True):
 
 
 def check_online(
-    server: SideServer, tools: Tools, database: str, *, schema: SchemaCheck | None = None, assertions: Mapping[str, str]
+    server: SideServer,
+    tools: Tools,
+    database: str,
+    *,
+    more: Mapping[str, Look] = MappingProxyType({}),
+    assertions: Mapping[str, str],
 ) -> tuple[Check, ...]:
     """Run every check that needs the server, which runs as a primary on its private socket.
 
@@ -45,7 +51,7 @@ def check_online(
         server: What was restored.
         tools: Those of its major.
         database: The application's database; indexes and visibility maps are checked in all.
-        schema: Says whether the schema is what it should be.
+        more: Name → what else is looked at in the application's database.
         assertions: Name → a query whose first value must be true.
     """
     with connect(server.superuser_url(), application="pgkeel verify") as connection:
@@ -54,8 +60,7 @@ def check_online(
     found.append(_each(server, databases, "visibility", lambda name: _visibility(server, name)))
     with connect(server.superuser_url(database), application="pgkeel verify") as connection:
         found.append(_check("rows", lambda: _rows(connection)))
-        if schema is not None:
-            found.append(_check("schema", lambda: schema(connection)))
+        found += [_check(name, partial(look, connection)) for name, look in more.items()]
         found += [_check(f"assertion {name}", partial(_assertion, connection, query)) for name, query in assertions.items()]
     return tuple(found)
 

@@ -5,13 +5,14 @@ from datetime import datetime
 
 import msgspec
 
+from pgkeel.backup.closed import hash_of
 from pgkeel.backup.envelope import read_fact, store_fact
 from pgkeel.backup.errors import Damaged
 from pgkeel.backup.recovery.checks import Check
 from pgkeel.backup.recovery.resolve import Target
 from pgkeel.backup.recovery.side import SideServer
 from pgkeel.core.repository import Repository
-from pgkeel.postgres import connect, identifier, load
+from pgkeel.postgres import connect, load
 
 __all__ = ["Drill", "differing", "drills_of", "fingerprints", "store_drill"]
 
@@ -30,6 +31,7 @@ class Drill(msgspec.Struct, frozen=True):
         rto_seconds: How long it took from nothing to a server that accepts writes; None where it never did.
         rpo_seconds: How old the newest transaction was that the repository and the receiver lacked; None without a server.
         checks: What was found.
+        repository: From which repository it was restored; "" means that all were asked.
     """
 
     id: str
@@ -42,6 +44,7 @@ class Drill(msgspec.Struct, frozen=True):
     rto_seconds: float | None
     rpo_seconds: float | None
     checks: tuple[Check, ...]
+    repository: str = ""
 
     @property
     def is_good(self) -> bool:
@@ -71,8 +74,7 @@ def fingerprints(server: SideServer, database: str) -> dict[str, tuple[int, str]
         tables = [(row["schema"], row["name"]) for row in load(__name__, "tables").rows(connection)]
         found = {}
         for schema, name in tables:
-            row = load(__name__, "fingerprint").named(table=identifier(schema, name)).row(connection) or {}
-            found[f"{schema}.{name}"] = (int(row["rows"]), str(row["hash"]))
+            found[f"{schema}.{name}"] = hash_of(connection, schema, name)
         return found
 
 

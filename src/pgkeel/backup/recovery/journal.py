@@ -48,6 +48,7 @@ class Journal(msgspec.Struct, frozen=True, kw_only=True):
         side: Where it is restored.
         undo: Where the old server's folder is kept; None where there was none.
         keep_sessions: Whether logins survive.
+        connections: How many connections the database allowed before step 1 took that away; None where it was not reached.
         started_at: UTC.
         finished_at: UTC; None while it is open.
         state: `open` until step 5 is done.
@@ -66,6 +67,7 @@ class Journal(msgspec.Struct, frozen=True, kw_only=True):
     side: Path
     undo: Path | None
     keep_sessions: bool = False
+    connections: int | None = None
     started_at: datetime
     finished_at: datetime | None = None
     state: State = "open"

@@ -98,28 +98,26 @@ def show_settings(data: Path) -> None:
     (data / _HIDDEN).rename(data / AUTO)
 
 
-def apply_wal(server: SideServer, target: Mapping[str, str], report: Callable[[str], None], *, patience: timedelta) -> None:
+def apply_wal(server: SideServer, target: Mapping[str, str], told: Callable[[int], None], *, patience: timedelta) -> None:
     """Start a server that was told where to stop, and return once it stands exactly there, still read-only.
 
     Args:
         server: Its data directory has `recovery.signal`, its settings are those of `Cut.settings` and `limits_of`.
         target: Those of `Cut.settings`.
-        report: Hears how far it is.
+        told: Hears up to which byte position it has replayed.
         patience: How long the replay may take.
 
     Raises:
         NotRestorable: It stopped somewhere else, or ended; the message carries what it said.
     """
     server.start(wait=patience)
-    deadline, said = clock.monotonic() + patience.total_seconds(), ""
+    deadline = clock.monotonic() + patience.total_seconds()
     while clock.monotonic() < deadline:
         place = _replay(server)
         if place.state == _PAUSED:
             _require_reached(place, target)
             return
-        if place.lsn != said:
-            said = place.lsn
-            report(f"replayed up to {said}")
+        told(parse_lsn(place.lsn))
         clock.sleep(timedelta(milliseconds=50))
     raise NotRestorable(f"the target was not reached within {patience}", hint="`pgkeel recover resume` goes on")
 

@@ -22,6 +22,7 @@ _LIST = re.compile(r"; (rels|subxacts|dropped stats): ([^;]*)")
 _STATISTICS_OF_RELATION = "2/"
 
 Change = Literal["DELETE", "UPDATE"]
+_WRITES = {"INSERT", "DELETE", "UPDATE", "HOT_UPDATE", "MULTI_INSERT", "TRUNCATE"}
 _KINDS: dict[str, Change] = {"DELETE": "DELETE", "UPDATE": "UPDATE", "HOT_UPDATE": "UPDATE"}
 
 
@@ -103,6 +104,17 @@ class Wal(msgspec.Struct, frozen=True):
             records = self._records(tools, ["--rmgr=Heap", f"--relation={file}"])
             found.update(xid for xid, _, word, _ in records if _KINDS.get(word) == kind)
         return found
+
+    def is_written(self, tools: Tools, file: str, *, until: int) -> bool:
+        """Return whether a row of a table is written up to a position; what a vacuum does leaves rows as they are.
+
+        Args:
+            tools: Those of the server's major.
+            file: The table's file, as `1663/5/16384`.
+            until: Byte position.
+        """
+        records = self._records(tools, ["--rmgr=Heap", "--rmgr=Heap2", f"--relation={file}"])
+        return any(lsn <= until and word.partition("+")[0] in _WRITES for _, lsn, word, _ in records)
 
     def _records(self, tools: Tools, options: Sequence[str]) -> Iterator[tuple[int, int, str, str]]:
         place = [f"--path={self.folder}", f"--timeline={self.timeline}", f"--start={format_lsn(self.start)}"]

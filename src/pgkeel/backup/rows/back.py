@@ -7,11 +7,15 @@ from psycopg import sql
 
 from pgkeel.backup.rows.lost import NEVER, Lost
 from pgkeel.backup.rows.outcome import Conflict, RowsBack
+from pgkeel.backup.rows.resealing import Resealer, WithoutKeys, written_columns
 from pgkeel.backup.rows.shape import Link, Shape, Table, carry, names, words
+from pgkeel.backup.rows.spelling import as_now, assignments, pairs, quoted, texts
 from pgkeel.core.errors import Refused, UsageError
-from pgkeel.postgres import Connection, identifier, load
+from pgkeel.postgres import Connection, Query, identifier, load
 
 __all__ = ["put_back"]
+
+_WITHOUT_KEYS = WithoutKeys()
 
 
 def put_back(
@@ -23,6 +27,8 @@ def put_back(
     changed: bool = False,
     dry_run: bool = False,
     script: bool = False,
+    actor: str = "pgkeel recover rows",
+    resealer: Resealer = _WITHOUT_KEYS,
 ) -> RowsBack:
     """Put back the rows of a table that the past has and the live database has not.
 
@@ -37,6 +43,8 @@ def put_back(
         changed: Whether rows that live but differ are set back too; asks for a `where`.
         dry_run: Do it and take it back.
         script: Whether to return the statements as well.
+        actor: Who the audit log says it was.
+        resealer: Seals encrypted columns by today's key.
 
     Raises:
         NotFound: One side has no such table.
@@ -48,8 +56,8 @@ def put_back(
     lost = Lost(live, past)
     lost.find(table, where)
     with live.transaction(force_rollback=dry_run):
-        load(__name__, "sign").run(live)
-        work = _Work(live, past, lost)
+        load(__name__, "sign").run(live, actor=actor)
+        work = _Work(live, past, lost, resealer)
         for each in lost.tables:
             work.bring(each)
         work.set_conflicts_aside()
@@ -59,21 +67,19 @@ def put_back(
         number = work.set_back(table, where) if changed else 0
         work.require_parents()
         _forget_cached(live)
-    return _outcome(table, lost, restored, number, work.conflicts, text)
+    return _outcome(table, lost, restored, number, work, text)
 
 
-def _outcome(
-    table: Table, lost: Lost, restored: dict[str, int], changed: int, conflicts: Sequence[Conflict], text: tuple[str, ...]
-) -> RowsBack:
+def _outcome(table: Table, lost: Lost, restored: dict[str, int], changed: int, work: "_Work", text: tuple[str, ...]) -> RowsBack:
     shape = lost.shapes[table]
     return RowsBack(
         str(table),
         lost.count(table),
         changed,
         {name: rows for name, rows in restored.items() if rows},
-        tuple(conflicts),
+        tuple(work.conflicts),
         tuple(map(str, sorted(lost.left_out))),
-        shape.added,
+        tuple(name for name in shape.added if name not in work.columns(shape)),
         shape.dropped,
         text,
     )
@@ -88,30 +94,40 @@ def _forget_cached(live: Connection) -> None:
 class _Work:
     """The live side of one transaction: lost rows wait in temporary tables, and those that do not fit leave them."""
 
-    def __init__(self, live: Connection, past: Connection, lost: Lost) -> None:
-        self._live, self._past, self._lost = live, past, lost
+    def __init__(self, live: Connection, past: Connection, lost: Lost, resealer: Resealer) -> None:
+        self._live, self._past, self._lost, self._resealer = live, past, lost, resealer
         self.conflicts: list[Conflict] = []
         self._references: list[tuple[sql.Identifier, Link]] = []
+
+    def columns(self, shape: Shape) -> tuple[str, ...]:
+        """Return which columns of a table are written."""
+        return written_columns(shape, self._resealer)
 
     def bring(self, table: Table) -> None:
         """Copy a table's lost rows over, whole."""
         shape = self._lost.shape(table)
-        fields = {"table": table.quoted, "columns": names(shape.columns), "waiting": self._waiting(table)}
-        load(__name__, "make_waiting").named(**fields).run(self._live)
         out = load(__name__, "copy_lost_out").named(
             table=table.quoted,
-            columns=names(shape.columns, of="old"),
+            columns=as_now(shape, "old"),
             lost=self._lost.keys(table),
             key=names(shape.key, of="old"),
         )
-        carry(self._past, out.statement, self._live, load(__name__, "copy_waiting_in").named(**fields).statement)
+        self._take(shape, self._waiting(table), out)
+
+    def _take(self, shape: Shape, waiting: sql.Identifier, out: Query) -> None:
+        """Copy rows of the past into a table of those that wait, sealed as today's are."""
+        fields = {"table": shape.table.quoted, "waiting": waiting}
+        load(__name__, "make_waiting").named(**fields, columns=names(self.columns(shape))).run(self._live)
+        into = load(__name__, "copy_waiting_in").named(**fields, columns=names(shape.columns))
+        carry(self._past, out.statement, self._live, into.statement)
+        self._resealer.reseal(shape.table, waiting)
 
     def set_conflicts_aside(self) -> None:
         """Take out of the waiting rows those whose key or unique value lives, and then those whose parent is missing."""
         for table in self._lost.tables:
             shape = self._lost.shape(table)
             self._set_aside(shape, "taken", "its key lives again", mine=shape.key)
-            for unique in shape.uniques:
+            for unique in (one for one in shape.uniques if set(one.columns).issubset(self.columns(shape))):
                 self._set_aside(shape, "taken", f"the value of {unique.name} is taken", mine=unique.columns)
         while any(self._orphans(table, link) for table in self._lost.tables for link in self._lost.shape(table).parents):
             pass
@@ -119,7 +135,7 @@ class _Work:
     def insert(self, table: Table) -> int:
         """Put the waiting rows back, past every trigger, and return how many; the foreign keys are proved at the end."""
         shape = self._lost.shape(table)
-        fields = {"table": table.quoted, "columns": names(shape.columns), "waiting": self._waiting(table)}
+        fields = {"table": table.quoted, "columns": names(self.columns(shape)), "waiting": self._waiting(table)}
         for link in shape.parents:
             self._hold(table, link)
         quiet = bool(load(__name__, "may_be_quiet").scalar(self._live))
@@ -148,21 +164,19 @@ class _Work:
         """Set rows that live but differ back to what they were, and return how many; their version counts on."""
         shape = self._lost.shape(table)
         waiting = identifier("pg_temp", "were")
-        fields = {"table": table.quoted, "columns": names(shape.columns), "waiting": waiting}
-        load(__name__, "make_waiting").named(**fields).run(self._live)
-        out = load(__name__, "copy_were_out").named(**fields, where=words(where))
-        carry(self._past, out.statement, self._live, load(__name__, "copy_waiting_in").named(**fields).statement)
-        values = tuple(name for name in shape.columns if name not in shape.key and name not in {"version", "updated_at"})
+        out = load(__name__, "copy_were_out").named(table=table.quoted, columns=as_now(shape, table.name), where=words(where))
+        self._take(shape, waiting, out)
+        values = tuple(name for name in self.columns(shape) if name not in shape.key and name not in {"version", "updated_at"})
         return (
             load(__name__, "set_back")
             .named(
                 table=table.quoted,
                 waiting=waiting,
-                assignments=_assignments(values),
+                assignments=assignments(values),
                 now_key=names(shape.key, of="now"),
                 then_key=names(shape.key, of="was"),
-                now=_texts(values, "now"),
-                then=_texts(values, "was"),
+                now=texts(values, "now"),
+                then=texts(values, "was"),
             )
             .run(self._live)
         )
@@ -184,16 +198,16 @@ class _Work:
             shape = self._lost.shape(table)
             query = load(__name__, "as_insert").named(
                 waiting=self._waiting(table),
-                start=sql.Literal(f"INSERT INTO {table.quoted.as_string()} ({names(shape.columns).as_string()}) "),
-                values=sql.SQL(", ").join(_quoted(column) for column in shape.columns),
+                start=sql.Literal(f"INSERT INTO {table.quoted.as_string()} ({names(self.columns(shape)).as_string()}) "),
+                values=sql.SQL(", ").join(quoted(column) for column in self.columns(shape)),
             )
             yield from (str(row["statement"]) for row in query.rows(self._live))
         for waiting, link in self._references:
             query = load(__name__, "as_update").named(
                 waiting=waiting,
                 child=sql.Literal(link.child.quoted.as_string()),
-                assignments=_pairs(link.columns, ", "),
-                condition=_pairs(self._lost.shape(link.child).key, " AND "),
+                assignments=pairs(link.columns, ", "),
+                condition=pairs(self._lost.shape(link.child).key, " AND "),
                 empty=sql.Literal(" AND ".join(f"{identifier(name).as_string()} IS NULL" for name in link.columns)),
                 arriving=self._waiting(link.parent),
                 mine=names(link.columns, of="waiting"),
@@ -262,7 +276,7 @@ class _Work:
             child=link.child.quoted,
             waiting=waiting,
             parent=link.parent.quoted,
-            assignments=_assignments(link.columns),
+            assignments=assignments(link.columns),
             now_key=names(key, of="now"),
             then_key=names(key, of="was"),
             mine=names(link.columns, of="now"),
@@ -270,26 +284,3 @@ class _Work:
             theirs=names(link.keys, of="parent"),
         )
         return query.run(self._live)
-
-
-def _pairs(columns: Sequence[str], between: str) -> sql.Composed:
-    """Return an expression that spells `a = 'its value'` for each column."""
-    spelled = (
-        sql.SQL("{} || quote_nullable({}::text)").format(
-            sql.Literal(f"{identifier(name).as_string()} = "), identifier("waiting", name)
-        )
-        for name in columns
-    )
-    return sql.SQL(f" || {sql.Literal(between).as_string()} || ").join(spelled)
-
-
-def _assignments(columns: Sequence[str]) -> sql.Composed:
-    return sql.SQL(", ").join(sql.SQL("{} = {}").format(identifier(name), identifier("was", name)) for name in columns)
-
-
-def _texts(columns: Sequence[str], of: str) -> sql.Composed:
-    return sql.SQL(", ").join(sql.SQL("{}::text").format(identifier(of, name)) for name in columns)
-
-
-def _quoted(column: str) -> sql.Composed:
-    return sql.SQL("quote_nullable({}::text)").format(identifier("waiting", column))

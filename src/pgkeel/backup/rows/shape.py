@@ -109,16 +109,18 @@ class Shape(msgspec.Struct, frozen=True):
         table: Its name.
         key: Columns of the primary key.
         columns: What both have and may be written, in the live order.
+        sealed: Those of them that were texts and are `bytea` now: a column that was encrypted since.
         added: Columns that only the live one has; they get their defaults.
         dropped: Columns that only the past one has.
         uniques: Of the live table.
-        parents: Foreign keys of the live table.
-        children: Foreign keys of others that point to it.
+        parents: Foreign keys of the live table between columns that the past one had, too.
+        children: Such foreign keys of others that point to it.
     """
 
     table: Table
     key: tuple[str, ...]
     columns: tuple[str, ...]
+    sealed: tuple[str, ...]
     added: tuple[str, ...]
     dropped: tuple[str, ...]
     uniques: tuple[Unique, ...]
@@ -141,13 +143,13 @@ def read_shape(live: Connection, past: Connection, table: Table) -> Shape:
     before = {one.name for one in then}
     if not key or not before.issuperset(key):
         raise NoPrimaryKey(f"{table} has no primary key that both sides know", hint="use `pgkeel recover beside` and look")
-    links = [
-        msgspec.convert(row, Link) for row in load(__name__, "foreign_keys").rows(live, schema=table.schema, name=table.name)
-    ]
+    found = load(__name__, "foreign_keys").rows(live, schema=table.schema, name=table.name)
+    links = [link for link in (msgspec.convert(row, Link) for row in found) if _was_there(past, link)]
     return Shape(
         table,
         key,
         tuple(one.name for one in now if one.name in before and not one.is_generated),
+        _sealed_since(now, then),
         tuple(one.name for one in now if one.name not in before),
         tuple(sorted(before - {one.name for one in now})),
         tuple(
@@ -173,6 +175,17 @@ def carry(source: Connection, out: sql.SQL, target: Connection, into: sql.SQL) -
     with source.cursor() as from_, target.cursor() as to, from_.copy(out) as read, to.copy(into) as write:
         for block in read:
             write.write(block)
+
+
+def _was_there(past: Connection, link: Link) -> bool:
+    """Return whether the past had both ends of a foreign key of today."""
+    ends = ((link.child, link.columns), (link.parent, link.keys))
+    return all({one.name for one in _columns(past, table)}.issuperset(columns) for table, columns in ends)
+
+
+def _sealed_since(now: Sequence[Column], then: Sequence[Column]) -> tuple[str, ...]:
+    were = {one.name: one.type for one in then}
+    return tuple(one.name for one in now if one.type == "bytea" and were.get(one.name, "bytea") != "bytea")
 
 
 def _columns(side: Connection, table: Table) -> list[Column]:

@@ -1,0 +1,119 @@
+"""Rows that come back, sealed by today's key: the past's values are opened with whichever ring has their key."""
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+from psycopg import sql
+
+from pgkeel.backup.rows.shape import Table
+from pgkeel.core.cipher import UnknownKey, header_of, key_of
+from pgkeel.core.normal_form import normal_form
+from pgkeel.core.project import Project
+from pgkeel.postgres import Connection, identifier, load
+from pgkeel.schema.field import EncryptedField
+from pgkeel.security.keys import KeyProvider, KeyRing, WrongProvider, load_ring
+from pgkeel.stack.escrow import living_keys
+from pgkeel.stack.keys import fields_of, key_provider
+
+__all__ = ["Resealing", "resealing_of"]
+
+_BATCH = 1000
+
+
+class Resealing:
+    """Seals the waiting rows of one database."""
+
+    def __init__(self, fields: Sequence[EncryptedField], provider: KeyProvider, live: Connection, past: Connection) -> None:
+        """Nothing is read before a row needs it.
+
+        Args:
+            fields: The encrypted columns of today.
+            provider: What wraps the keys of both databases.
+            live: To the database that gets the rows, in their transaction.
+            past: To the copy of it as it was.
+        """
+        self._fields, self._provider = fields, provider
+        self._live, self._past = live, past
+
+    def columns(self, table: Table) -> Sequence[str]:
+        """Return the encrypted columns of a table and those by which their values are found."""
+        found = self._of(table)
+        indexed = [name for one in found if one.index is not None for name in (one.digest, one.next_digest)]
+        return (*(one.column for one in found), *indexed)
+
+    def reseal(self, table: Table, waiting: sql.Identifier) -> None:
+        """Seal what waits by today's key and reckon its digests; a value that the live row holds as well stays as it is there.
+
+        Raises:
+            UnknownKey: Neither today's ring nor the past's has the key of a value.
+        """
+        for field in self._of(table):
+            rows = _query("waiting_sealed", field, waiting).rows(self._live)
+            for start in range(0, len(rows), _BATCH):
+                self._reseal(field, waiting, rows[start : start + _BATCH])
+
+    def _of(self, table: Table) -> list[EncryptedField]:
+        return [one for one in self._fields if (("public", *one.table)[-2:]) == (table.schema, table.name)]
+
+    def _reseal(self, field: EncryptedField, waiting: sql.Identifier, rows: list[dict[str, Any]]) -> None:
+        cipher = self._today.field(field.table_name, field.column)
+        clear = [self._open(field, row["key"], row["sealed"]) for row in rows]
+        values: dict[str, object] = {
+            "keys": [row["key"] for row in rows],
+            "sealed": [self._sealed(field, row, text) for row, text in zip(rows, clear, strict=True)],
+        }
+        if field.index is not None:
+            digests = [cipher.written(normal_form(field.index, text.decode())) for text in clear]
+            values |= {"digests": [now for now, _ in digests], "next_digests": [then for _, then in digests]}
+        _query("reseal_waiting" if field.index is None else "reseal_waiting_indexed", field, waiting).run(self._live, **values)
+
+    def _sealed(self, field: EncryptedField, row: dict[str, Any], clear: bytes) -> bytes:
+        """Return the value as it is to be written: as it lives, as it was, or sealed anew."""
+        if row["live"] is not None and self._open(field, row["key"], row["live"]) == clear:
+            return bytes(row["live"])
+        if row["sealed"][:5] == header_of(self._today.active):
+            return bytes(row["sealed"])
+        return self._today.field(field.table_name, field.column).seal(row["key"], clear)
+
+    def _open(self, field: EncryptedField, key: object, value: bytes) -> bytes:
+        if key_of(value) is None:
+            return bytes(value)  # it was a text then
+        try:
+            return self._today.field(field.table_name, field.column).open(key, value)
+        except UnknownKey:
+            if self._then is None:
+                raise
+            return self._then.field(field.table_name, field.column).open(key, value)
+
+    @cached_property
+    def _today(self) -> KeyRing:
+        return load_ring(self._live, self._provider)
+
+    @cached_property
+    def _then(self) -> KeyRing | None:
+        """The ring of the past; None where it had none, or another key wrapped it."""
+        ring = KeyRing(self._provider)
+        try:
+            ring.take(living_keys(self._past))
+        except WrongProvider:
+            return None
+        return ring
+
+
+def resealing_of(project: Project, live: Connection, past: Connection) -> Resealing | None:
+    """Return what seals the rows of a project's database; None where it has no keys.
+
+    Raises:
+        ModelsNotFound: `[schema] models` cannot be imported.
+        ConfigError: What wraps the keys is missing.
+    """
+    if not living_keys(live):
+        return None
+    return Resealing(fields_of(project), key_provider(project), live, past)
+
+
+def _query(name: str, field: EncryptedField, waiting: sql.Identifier) -> Any:  # noqa: ANN401 - a Query
+    columns = {"key": field.key, "column": field.column, "now": field.digest, "then": field.next_digest}
+    named = {each: identifier(column) for each, column in columns.items()}
+    return load(__name__, name).named(waiting=waiting, table=identifier(*field.table), **named)
