@@ -4,6 +4,7 @@ import hashlib
 import os
 import tarfile
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -23,6 +24,7 @@ from pgkeel.core.secret import Secret
 __all__ = ["NotEmpty", "fetch_backup", "fetch_manifest", "fetch_open_segment", "fetch_relations", "fetch_sealed", "fetch_segment"]
 
 _BUFFER = 2**20
+_MANIFEST = "backup_manifest"
 
 
 class NotEmpty(Refused):
@@ -32,9 +34,10 @@ class NotEmpty(Refused):
 
 
 def fetch_backup(record: Record, repositories: Sequence[Repository], identity: Secret, destination: Path) -> None:
-    """Unpack a backup's tar into a directory: a data directory with its own WAL and `backup_manifest` in it.
+    """Unpack a backup's tars into a directory: a data directory with its own WAL and `backup_manifest` in it.
 
-    Of an incremental backup it is what `pg_combinebackup` takes as an input. Files belong to the caller; nothing is synced.
+    Of an incremental backup it is what `pg_combinebackup` takes as an input. Tablespaces become directories below `pg_tblspc`.
+    Files belong to the caller; nothing is synced.
 
     Args:
         record: Which backup.
@@ -51,11 +54,18 @@ def fetch_backup(record: Record, repositories: Sequence[Repository], identity: S
     if any(destination.iterdir()):
         raise NotEmpty(f"{destination} is not empty", hint="name a new directory")
 
-    def unpack(source: IO[bytes]) -> None:
-        with tarfile.open(fileobj=source, mode="r|", bufsize=_BUFFER) as archive:
-            archive.extractall(destination, filter="tar")
+    unseal(repositories, record.parts, identity=identity, read=partial(_unpack, destination))
+    for tablespace in record.tablespaces:
+        place = destination / "pg_tblspc" / str(tablespace.oid)
+        place.mkdir(mode=0o700)
+        unseal(repositories, tablespace.parts, identity=identity, read=partial(_unpack, place))
+    if record.manifest and not (destination / _MANIFEST).exists():  # it was in the tar when pgkeel compressed it by itself
+        (destination / _MANIFEST).write_bytes(fetch_manifest(record, repositories))
 
-    unseal(repositories, record.parts, identity=identity, read=unpack)
+
+def _unpack(destination: Path, source: IO[bytes]) -> None:
+    with tarfile.open(fileobj=source, mode="r|", bufsize=_BUFFER) as archive:
+        archive.extractall(destination, filter="tar")
 
 
 def fetch_manifest(record: Record, repositories: Sequence[Repository]) -> bytes:

@@ -28,7 +28,7 @@ from pgkeel.stack.vault import backup_folder, programs_of, recipients_of, reposi
 __all__ = ["address_of", "backup_connection", "escrowed_keys", "holder", "plan", "source", "spool_of", "spools", "take", "taker"]
 
 _PATIENCE = timedelta(hours=2)
-_WAL, _PASSFILE, _FIELD_KEY = "wal", "external.pgpass", "fields.key"
+_WAL, _STAGING, _PASSFILE, _FIELD_KEY = "wal", "staging", "external.pgpass", "fields.key"
 
 
 def take(
@@ -79,6 +79,7 @@ def taker(project: Project, *, spawn: Spawn = start, report: Callable[[str], Non
             rto=project.config.backup.rto,
             patience=_PATIENCE if report else timedelta(),
             keys=escrowed_keys(project),
+            staging=backup_folder(project) / _STAGING,
         )
         told = report or (lambda _text: None)
         yield Taker(order, connection, spawn=spawn, relations=lambda: relations_of(connection), report=told)

@@ -20,6 +20,7 @@ from pgkeel.backup.recovery.gather import Archive
 from pgkeel.backup.recovery.resolve import Plan, resolve
 from pgkeel.backup.recovery.search import Files, TableFiles
 from pgkeel.backup.recovery.side import apply_wal, hide_settings, limits_of
+from pgkeel.backup.recovery.tablespaces import PLACE, set_apart
 from pgkeel.backup.recovery.wal import Wal, require_whole
 from pgkeel.backup.recovery.wish import Statement, Wish
 from pgkeel.backup.relations import Relations
@@ -120,10 +121,11 @@ def bring_back(scene: Scene, plan: Plan, directory: Path, report: Report) -> Non
         combine(links, directory / "links", data, scene.tools, report)
     prepare(data, scene.runtime.major)
     hide_settings(data)
+    apart = (directory / PLACE,) if set_apart(data) else ()
     for segment in (data / "pg_wal").glob("[0-9A-F]" * 24):
         if not (directory / "wal" / segment.name).exists():
             shutil.copyfile(segment, directory / "wal" / segment.name)
-    for part in (data, directory / "wal"):
+    for part in (data, directory / "wal", *apart):
         give_away(part, scene.account.uid, scene.account.gid)
 
 
