@@ -7,10 +7,13 @@ what has been read gives its room back, so that the folder stays small and the d
 import ctypes
 import os
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -23,7 +26,7 @@ from pgkeel.backup.lsn import parse_lsn
 from pgkeel.backup.tools import Spawn, ToolFailed, Tools
 from pgkeel.core import clock
 
-__all__ = ["BASE", "BaseBackup", "Progress", "WalRange", "range_of"]
+__all__ = ["BASE", "BaseBackup", "Progress", "WalRange", "range_of", "staged"]
 
 Progress = Callable[[int, int], None]  # bytes done, bytes in all
 Pour = Callable[[IO[bytes]], None]
@@ -167,6 +170,20 @@ class BaseBackup:
                     self.size, self._total = int(told[1]) * 1024, int(told[2]) * 1024
                 elif line.strip():
                     self._said.append(line.strip().removeprefix("pg_basebackup: "))
+
+
+@contextmanager
+def staged(place: Path | None) -> Iterator[Path]:
+    """Yield a folder for a stream; what killed backups left in the place goes, so the caller holds the cluster's lease.
+
+    Args:
+        place: A folder of our own; None is the system's for temporary files.
+    """
+    if place is not None:
+        shutil.rmtree(place, ignore_errors=True)
+        place.mkdir(mode=0o700, parents=True)
+    with tempfile.TemporaryDirectory(prefix="pgkeel-backup-", dir=place) as folder:
+        yield Path(folder)
 
 
 def _give_back(file: IO[bytes]) -> None:

@@ -1,25 +1,21 @@
 """Take a backup: stream it into the repository, and store its record last, so that a killed one never counts."""
 
 import re
-import shutil
-import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import IO
 
 import msgspec
 
-from pgkeel.backup.basebackup import BASE, BaseBackup, Progress, range_of
-from pgkeel.backup.catalogue import read_catalogue
+from pgkeel.backup.basebackup import BASE, BaseBackup, Progress, range_of, staged
+from pgkeel.backup.catalogue import read_catalogue, sweep
 from pgkeel.backup.clear import store_clear
 from pgkeel.backup.fetching import fetch_manifest
 from pgkeel.backup.lease import working
 from pgkeel.backup.lsn import parse_lsn
-from pgkeel.backup.places import is_apart
 from pgkeel.backup.planning import Plan, Wish, plan_backup
-from pgkeel.backup.records import RECORD, Record, Tablespace, write_record
+from pgkeel.backup.records import Record, Tablespace, write_record
 from pgkeel.backup.relations import Relations
 from pgkeel.backup.sealing import Part, seal
 from pgkeel.backup.slicing import await_archived
@@ -124,7 +120,7 @@ class Taker:
         """
         order = self._order
         with working(order.repository, self.source.system, holder=order.holder, patience=order.patience, report=self._report):
-            self._sweep()
+            sweep(order.repository, self.source.system)
             plan = self._unused(wish)
             try:
                 return self._carry_out(plan, progress, wait)
@@ -163,7 +159,7 @@ class Taker:
     def _stream(self, plan: Plan, progress: Progress) -> Record:
         started, relations = clock.now(), self._seal_relations(plan)
         stored: dict[str, tuple[Part, ...]] = {}
-        with self._staged() as folder:
+        with staged(self._order.staging) as folder:
             base = BaseBackup(
                 self._order.programs.client,
                 self._order.address,
@@ -240,16 +236,6 @@ class Taker:
         found = ((int(name), parts, rows.get(int(name), unknown)) for name, parts in sorted(stored.items()))
         return tuple(Tablespace(oid, row["name"], row["location"], parts) for oid, parts, row in found)
 
-    @contextmanager
-    def _staged(self) -> Iterator[Path]:
-        """Yield a folder for the stream; what killed backups left there goes, because we hold the lease."""
-        place = self._order.staging
-        if place is not None:
-            shutil.rmtree(place, ignore_errors=True)
-            place.mkdir(mode=0o700, parents=True)
-        with tempfile.TemporaryDirectory(prefix="pgkeel-backup-", dir=place) as folder:
-            yield Path(folder)
-
     def _seal_relations(self, plan: Plan) -> tuple[Part, ...]:
         content = msgspec.json.encode(self._relations())
         return self._seal(plan, "relations", _writer(content))
@@ -264,14 +250,6 @@ class Taker:
                 self._order.repository.delete(stored.key)
         except KeelError as err:
             log.warning("backup.not_discarded", id=plan.id, error=err.message)
-
-    def _sweep(self) -> None:
-        """Delete what killed backups left: we hold the lease, so nobody writes a backup of this cluster."""
-        keys = [stored.key for stored in self._order.repository.list(self.source.system)]
-        whole = {key.rpartition("/")[0] for key in keys if key.endswith(f"/{RECORD}")}
-        for key in keys:
-            if not is_apart(key) and key.rpartition("/")[0] not in whole:
-                self._order.repository.delete(key)
 
 
 _SECOND = timedelta(seconds=1)

@@ -1,5 +1,6 @@
 """`pgkeel backup …`: take backups, list, check, keep and prune them."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from pgkeel.cli.backup_drill import drill
 from pgkeel.cli.backup_text import Progress, list_text, record_data, record_text, row_data
 from pgkeel.core.errors import Refused
 from pgkeel.core.project import Project
+from pgkeel.core.repository import Repository
 from pgkeel.core.units import Size, format_duration
 
 __all__ = ["backup"]
@@ -84,15 +86,17 @@ def show(name: str, repository: str | None) -> Answer:
 
 @backup.command()
 @_REPOSITORY
+@click.option("--locks", is_flag=True, help="Try whether the buckets refuse to delete a locked object, and read nothing else.")
 @answers
-def verify(repository: str | None) -> Answer:
+def verify(repository: str | None, *, locks: bool) -> Answer:
     """Read every object of a repository, or of all, bit by bit; needs neither the database nor a key. Exits 1 on damage."""
     from pgkeel.backup import verify as verify_repository  # noqa: PLC0415 - needs the extra [backup]
     from pgkeel.stack.vault import repositories_of  # noqa: PLC0415 - as above
 
-    verdicts = {
-        one.name: verify_repository(one) for one in repositories_of(current_project(), *([repository] if repository else []))
-    }
+    chosen = repositories_of(current_project(), *([repository] if repository else []))
+    if locks:
+        return _probe(chosen)
+    verdicts = {one.name: verify_repository(one) for one in chosen}
     damaged = [
         {"object": f"{name}:{fault.object}", "reason": fault.reason}
         for name, verdict in verdicts.items()
@@ -183,6 +187,16 @@ def wal_release(*, dry_run: bool) -> Answer:
     released = release(current_project(), dry_run=dry_run)
     text = "commits wait for the receiver" if released and dry_run else "commits wait for nobody now"
     return Answer({"released": released, "dry_run": dry_run}, text)
+
+
+def _probe(repositories: Sequence[Repository]) -> Answer:
+    from pgkeel.backup import Bucket  # noqa: PLC0415 - needs the extra [backup]
+
+    found = {one.name: one.probe_lock() for one in repositories if isinstance(one, Bucket)}
+    data = [{"repository": name, "ok": verdict.holds, "detail": verdict.detail} for name, verdict in found.items()]
+    lines = [f"{'✓' if verdict.holds else '✗'} {name}: {verdict.detail}" for name, verdict in found.items()]
+    failed = any(not verdict.holds for verdict in found.values())
+    return Answer({"locks": data}, "\n".join(lines) or "There is no bucket: only those have object lock.", 1 if failed else 0)
 
 
 def _take(wish: str, *, dry_run: bool) -> Answer:

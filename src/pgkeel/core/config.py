@@ -223,6 +223,8 @@ class BackupConfig(_Section, frozen=True):
         slot_limit: How much WAL the server keeps for a receiver that is away (`max_slot_wal_keep_size`); then there is a gap.
         tools: A `bin` folder with PostgreSQL's client programs; null means the newest that are installed.
         escrow_keys: Whether each full backup carries the keys of encrypted fields, for the same recipients.
+        image: Whether a restored copy is rolled forward every hour where the hour is a WAL slice (15, 16, unsound minors);
+            it takes as much room as the data. null means: on the embedded stack only.
         receive: Whether the agent receives WAL and takes backups; null means: on the embedded stack only.
     """
 
@@ -238,6 +240,7 @@ class BackupConfig(_Section, frozen=True):
     slot_limit: str = "10GiB"
     tools: str | None = None
     escrow_keys: bool = True
+    image: bool | None = None
     receive: bool | None = None
 
 

@@ -17,6 +17,7 @@ from pgkeel.backup.lsn import parse_lsn
 from pgkeel.backup.recovery.chain import Link, combine, give_away, prepare, require_room
 from pgkeel.backup.recovery.errors import NotRestorable
 from pgkeel.backup.recovery.gather import Archive
+from pgkeel.backup.recovery.image import copy_image
 from pgkeel.backup.recovery.resolve import Plan, resolve
 from pgkeel.backup.recovery.search import Files, TableFiles
 from pgkeel.backup.recovery.side import apply_wal, hide_settings, limits_of
@@ -36,7 +37,17 @@ from pgkeel.stack.layout import Layout, layout_of
 from pgkeel.stack.postgres import server_folder
 from pgkeel.stack.vault import backup_folder, identity_of, repositories_of
 
-__all__ = ["Scene", "bring_back", "open_side", "plan_of", "replay", "scene_of", "side_cluster"]
+__all__ = [
+    "Scene",
+    "bring_back",
+    "image_folder",
+    "kept_from_pruning",
+    "open_side",
+    "plan_of",
+    "replay",
+    "scene_of",
+    "side_cluster",
+]
 
 Report = Callable[[str], None]
 _PATIENCE = timedelta(hours=24)
@@ -111,22 +122,36 @@ def plan_of(scene: Scene, wish: Wish, place: Path, *, since: datetime | None = N
     )
 
 
+def image_folder(scene: Scene) -> Path:
+    """Return where the rolling image of the project's cluster is kept."""
+    return scene.server / "image"
+
+
 def bring_back(scene: Scene, plan: Plan, directory: Path, report: Report) -> None:
-    """Restore a plan's backups into the empty or half-restored folder of a side server; `directory/wal` holds the WAL."""
-    records = {one.id: one for one in scene.records}
-    require_room(directory, plan.bytes * len(plan.chain) + plan.wal_bytes)
-    links = [Link(name, partial(_fetch, scene, records[name])) for name in plan.chain]
+    """Restore a plan's backups, or the image where that leads there, into the folder of a side server.
+
+    The folder is empty or half restored; `directory/wal` holds the WAL.
+    """
     data = directory / "data"
-    with _kept_from_pruning(scene, plan.chain):
-        combine(links, directory / "links", data, scene.tools, report)
-    prepare(data, scene.runtime.major)
-    hide_settings(data)
-    apart = (directory / PLACE,) if set_apart(data) else ()
+    if not copy_image(image_folder(scene), scene.system, plan, directory, scene.tools, report):
+        _restore_chain(scene, plan, directory, report)
     for segment in (data / "pg_wal").glob("[0-9A-F]" * 24):
         if not (directory / "wal" / segment.name).exists():
             shutil.copyfile(segment, directory / "wal" / segment.name)
-    for part in (data, directory / "wal", *apart):
-        give_away(part, scene.account.uid, scene.account.gid)
+    for part in (data, directory / "wal", directory / PLACE):
+        if part.is_dir():
+            give_away(part, scene.account.uid, scene.account.gid)
+
+
+def _restore_chain(scene: Scene, plan: Plan, directory: Path, report: Report) -> None:
+    records = {one.id: one for one in scene.records}
+    require_room(directory, plan.bytes * len(plan.chain) + plan.wal_bytes)
+    links = [Link(name, partial(_fetch, scene, records[name])) for name in plan.chain]
+    with kept_from_pruning(scene, plan.chain):
+        combine(links, directory / "links", directory / "data", scene.tools, report)
+    prepare(directory / "data", scene.runtime.major)
+    hide_settings(directory / "data")
+    set_apart(directory / "data")
 
 
 def open_side(scene: Scene, plan: Plan, directory: Path) -> Cluster:
@@ -215,7 +240,7 @@ def _system_of(data: Path, account: Account) -> str | None:
 
 
 @contextmanager
-def _kept_from_pruning(scene: Scene, chain: Sequence[str]) -> Iterator[None]:
+def kept_from_pruning(scene: Scene, chain: Sequence[str]) -> Iterator[None]:
     """Say in the repository what is being read; one that cannot be written to is read without."""
     with ExitStack() as leases:
         for repository in scene.archive.repositories:
