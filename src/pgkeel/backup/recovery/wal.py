@@ -19,7 +19,7 @@ __all__ = ["Change", "Commit", "Mark", "Wal", "require_whole"]
 _RECORD = re.compile(r"rmgr: \w+\s.*?, tx:\s+(\d+), lsn: ([0-9A-F]+/[0-9A-F]+), prev \S+, desc: (\w+) ?(.*)")
 _COMMIT = re.compile(r"(?:(\d+): )?(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)?) UTC(.*)")
 _LIST = re.compile(r"; (rels|subxacts|dropped stats): ([^;]*)")
-_NEW_TABLESPACE = re.compile(r"lsn: ([0-9A-F]+/[0-9A-F]+), .*desc: CREATE \d+ (.*)")
+_NEW_TABLESPACE = re.compile(r'lsn: ([0-9A-F]+/[0-9A-F]+), .*desc: CREATE \d+ "?(.*?)"?$', re.MULTILINE)
 _STATISTICS_OF_RELATION = "2/"
 
 Change = Literal["DELETE", "UPDATE"]
