@@ -6,9 +6,10 @@ import pytest
 
 from pgkeel.agent import JobStatus, ServiceStatus, Status
 from pgkeel.agent.schedule import read_schedules
+from pgkeel.backup import Record
 from pgkeel.backup.synchrony import compose
 from pgkeel.stack.backup_health import backup_warnings, receives
-from pgkeel.stack.backup_jobs import SCHEDULES
+from pgkeel.stack.backup_jobs import SCHEDULES, _prudent
 
 NOW = datetime(2026, 1, 2, 12, tzinfo=UTC)
 
@@ -50,3 +51,11 @@ def test_commits_wait_for_everybody_that_somebody_wishes_to_wait_for() -> None:
     assert compose({}) == ""
     assert compose({"backup": ["pgkeel_wal"], "scaling": []}) == 'FIRST 1 ("pgkeel_wal")'
     assert compose({"backup": ["pgkeel_wal"], "scaling": ["one", "two"]}) == 'FIRST 3 ("pgkeel_wal", "one", "two")'
+
+
+def test_nothing_grows_old_while_no_backup_is_taken_or_the_clock_is_ahead() -> None:
+    newest = Record("b", "full", None, "777", "17.11", 1, "0/2000028", "0/2000120", NOW, NOW, ())
+
+    assert _prudent(NOW + timedelta(hours=3), [newest]) == NOW + timedelta(hours=3)
+    assert _prudent(NOW + timedelta(days=365), [newest]) == NOW + timedelta(days=1)
+    assert _prudent(NOW, []) == NOW

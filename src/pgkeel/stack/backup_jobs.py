@@ -4,11 +4,12 @@ They must run while the database is down or has just come back, so no record in 
 repository does, and its lease keeps two agents apart.
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from pgkeel.agent.context import Context
 from pgkeel.agent.jobs import Job, Result
-from pgkeel.backup import read_catalogue
+from pgkeel.backup import Record, read_catalogue
 from pgkeel.backup.catalogue import verify
 from pgkeel.backup.planning import Wish
 from pgkeel.backup.retention import Policy, plan_prune, prune
@@ -30,6 +31,7 @@ SCHEDULES = {
     "backup_prune": "0 4 * * *",
     "backup_verify": "0 5 * * *",
 }
+_DAY = timedelta(days=1)
 _SHARES = 7  # a repository is read whole once a week
 
 
@@ -59,9 +61,8 @@ def _take(project: Project, wish: Wish, context: Context) -> Result:
     """Take it unless a backup since the due time is there, or is being taken: then the next due time is soon enough."""
     system = source(project).system
     records = [record for record in read_catalogue(repositories_of(project)[0]).records if record.system_identifier == system]
-    since = [
-        record for record in records if record.started_at >= context.due and (wish == "incremental" or record.kind == "full")
-    ]
+    now = context.clock.now()  # one from the future was taken by a clock that has come back
+    since = [one for one in records if context.due <= one.started_at <= now and (wish == "incremental" or one.kind == "full")]
     if since:
         return {"backup": since[-1].id, "taken": False}
     if wish == "incremental" and not records:
@@ -98,9 +99,15 @@ def _prune(project: Project, context: Context) -> Result:
     deleted = 0
     for repository in repositories_of(project):
         context.check()
-        work = plan_prune(repository, policy, now=context.clock.now())
+        work = plan_prune(repository, policy, now=_prudent(context.clock.now(), read_catalogue(repository).records))
         deleted += len(prune(repository, work, holder=holder()).backups)
     return {"deleted": deleted}
+
+
+def _prudent(now: datetime, records: Sequence[Record]) -> datetime:
+    """Return from when the window is counted back: while no backup is taken, or where the clock is ahead, nothing grows older."""
+    newest = max((record.finished_at for record in records), default=now)
+    return min(now, newest + _DAY)
 
 
 def _verify(project: Project, context: Context) -> Result:
