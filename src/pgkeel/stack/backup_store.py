@@ -15,6 +15,7 @@ from pgkeel.core.errors import ConfigError, KeelError, NotFound, Refused
 from pgkeel.core.project import Project
 from pgkeel.core.repository import Repository
 from pgkeel.core.secret import Secret
+from pgkeel.stack.adopting import require_own
 from pgkeel.stack.backups import holder
 from pgkeel.stack.vault import identity_of, repositories_of
 
@@ -39,6 +40,7 @@ def find_backup(project: Project, name: str, *repositories: str) -> Record:
     Raises:
         NotFound: None has it.
     """
+    require_own(project, "look at")
     chosen = repositories_of(project, *repositories)
     for repository in chosen:
         for record in read_catalogue(repository).records:

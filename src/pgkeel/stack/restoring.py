@@ -12,6 +12,7 @@ from socket import gethostname
 import msgspec
 
 from pgkeel.backup import Record, Tools, fetch_backup, fetch_relations, open_repository, read_catalogue, read_index, relations_of
+from pgkeel.backup.adopted import Engine
 from pgkeel.backup.lease import reading
 from pgkeel.backup.lsn import parse_lsn
 from pgkeel.backup.recovery.chain import Link, combine, give_away, prepare, require_room
@@ -32,6 +33,7 @@ from pgkeel.core.project import Project
 from pgkeel.core.repository import Repository
 from pgkeel.core.secret import Secret
 from pgkeel.local import Account, Cluster, Runtime, choose_account, find_runtime
+from pgkeel.stack.adopting import adopted_archive, engine_of
 from pgkeel.stack.connection import connect
 from pgkeel.stack.layout import Layout, layout_of
 from pgkeel.stack.postgres import server_folder
@@ -66,6 +68,7 @@ class Scene(msgspec.Struct, frozen=True):
         system: The cluster's system identifier.
         records: Its finished backups.
         archive: Where its WAL is.
+        engine: The tool that took the backups, or None where pgkeel did.
     """
 
     project: Project
@@ -76,6 +79,7 @@ class Scene(msgspec.Struct, frozen=True):
     system: str
     records: tuple[Record, ...]
     archive: Archive
+    engine: Engine | None = None
 
     @property
     def tools(self) -> Tools:
@@ -101,8 +105,9 @@ def scene_of(project: Project, *, source: str | None = None, system: str | None 
         NotRestorable: There is no backup, or several clusters' and nobody said which.
     """
     layout, account = layout_of(project), choose_account(project.config.local.run_as)
-    repositories = _repositories(project, source)
-    records = {one.id: one for each in repositories for one in read_catalogue(each).records}
+    engine = engine_of(project) if source is None else None
+    repositories = () if engine else _repositories(project, source)
+    records = {one.id: one for one in _records(engine, repositories)}
     server = server_folder(layout, account)
     known = _system_of(server / "postgres" / "data", account)
     chosen = known or system or _only_system(list(records.values()))
@@ -112,7 +117,8 @@ def scene_of(project: Project, *, source: str | None = None, system: str | None 
     major = mine[-1].server_version.partition(".")[0]
     runtime = find_runtime(major, account=account)
     folders = (backup_folder(project) / "wal" / chosen, server / "postgres" / "data" / "pg_wal")
-    return Scene(project, layout, server, account, runtime, chosen, mine, _archive(project, repositories, chosen, folders))
+    archive = adopted_archive(project, engine, folders) if engine else _archive(project, repositories, chosen, folders)
+    return Scene(project, layout, server, account, runtime, chosen, mine, archive, engine)
 
 
 def plan_of(scene: Scene, wish: Wish, place: Path, *, since: datetime | None = None) -> Plan:
@@ -146,7 +152,8 @@ def bring_back(scene: Scene, plan: Plan, directory: Path, report: Report) -> Non
 def _restore_chain(scene: Scene, plan: Plan, directory: Path, report: Report) -> None:
     records = {one.id: one for one in scene.records}
     require_room(directory, plan.bytes * len(plan.chain) + plan.wal_bytes)
-    links = [Link(name, partial(_fetch, scene, records[name])) for name in plan.chain]
+    proved = scene.engine is not None
+    links = [Link(name, partial(_fetch, scene, records[name]), proved) for name in plan.chain]
     with kept_from_pruning(scene, plan.chain):
         combine(links, directory / "links", directory / "data", scene.tools, report)
     prepare(directory / "data", scene.runtime.major)
@@ -188,6 +195,13 @@ def replay(scene: Scene, plan: Plan, directory: Path, report: Report) -> Cluster
     server = open_side(scene, plan, directory)
     apply_wal(server, plan.settings, report, patience=_PATIENCE)
     return server
+
+
+def _records(engine: Engine | None, repositories: Sequence[Repository]) -> list[Record]:
+    """Return the finished backups; those of another tool are whole by themselves, because it puts a chain together."""
+    if engine is None:
+        return [one for each in repositories for one in read_catalogue(each).records]
+    return [msgspec.structs.replace(one, kind="full", parent=None) for one in engine.backups()]
 
 
 def _repositories(project: Project, source: str | None) -> tuple[Repository, ...]:
@@ -250,7 +264,10 @@ def kept_from_pruning(scene: Scene, chain: Sequence[str]) -> Iterator[None]:
 
 
 def _fetch(scene: Scene, record: Record, place: Path) -> None:
-    fetch_backup(record, scene.archive.repositories, scene.archive.identity, place)
+    if scene.engine is not None:
+        scene.engine.restore(record.id, place)
+    else:
+        fetch_backup(record, scene.archive.repositories, scene.archive.identity, place)
 
 
 def _files(scene: Scene, bases: Sequence[Record]) -> Files:
