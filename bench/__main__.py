@@ -8,7 +8,7 @@ from pathlib import Path
 from bench.harness import Scale, publish
 
 FOLDER = Path(__file__).resolve().parent
-NAMES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem not in {"__init__", "__main__", "harness"})
+NAMES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem not in {"__init__", "__main__", "barman", "harness"})
 
 
 def main() -> int:

@@ -65,6 +65,22 @@ def test_a_missed_run_is_caught_up_once(connector: Connector, tmp_path: Path) ->
     assert runs == [datetime(2024, 5, 1, 12, tzinfo=UTC), datetime(2024, 5, 4, 12, tzinfo=UTC)]
 
 
+def test_a_clock_that_was_ahead_and_came_back_stops_no_job(connector: Connector, tmp_path: Path) -> None:
+    runs: list[datetime] = []
+
+    def run(context: Context) -> Result:
+        runs.append(context.due)
+        return {}
+
+    ahead, right = (FrozenClock(datetime(year, 5, 1, 12, 30, tzinfo=UTC)) for year in (2025, 2024))
+    with working(connector, tmp_path, [job(run, line="0 * * * *")], clock=ahead):
+        until(lambda: seen(tmp_path).last_outcome == "ok")
+    with working(connector, tmp_path, [job(run, line="0 * * * *")], clock=right):
+        until(lambda: seen(tmp_path).last_due == datetime(2024, 5, 1, 12, tzinfo=UTC))
+
+    assert runs == [datetime(2025, 5, 1, 12, tzinfo=UTC), datetime(2024, 5, 1, 12, tzinfo=UTC)]
+
+
 def test_a_failed_run_is_tried_again_until_it_succeeds(connector: Connector, tmp_path: Path) -> None:
     clock = FrozenClock(datetime(2024, 5, 1, 12, 30, tzinfo=UTC))
     attempts: list[int] = []

@@ -11,15 +11,15 @@ from pgkeel.backup.lsn import format_lsn, segment_name
 from pgkeel.backup.planning import Plan, plan_backup
 from pgkeel.backup.source import Source, is_sound
 from pgkeel.core.secret import Secret
-from pgkeel.local import Account, Runtime, find_runtime
+from pgkeel.local import Account, Cluster, Runtime, find_runtime
 from pgkeel.local.runtime import _bundled
 from pgkeel.local.wheels import bundled_install
-from pgkeel.testing.servers import scratch_cluster, scratch_folder
+from pgkeel.testing.servers import FAST, scratch_cluster, scratch_folder
 from tests.backup.server import Server
 
 AT = datetime(2026, 1, 2, 3, tzinfo=UTC)
 SIZE = 2**24
-SOURCE = Source(170011, "777", 1, checksums=True, summarizes=True, tablespaces=0, in_recovery=False)
+SOURCE = Source(170011, "777", 1, checksums=True, summarizes=True, in_recovery=False)
 FULL = Record("20260102T020000Z-full", "full", None, "777", "17.11", 1, "0/2000028", "0/2000120", AT, AT, (), size=2**30)
 
 
@@ -113,6 +113,33 @@ def test_17_10_is_refused_natively_and_its_hour_is_a_sealed_slice_of_wal(
     points = [point.name for segment in read_index(folder, record.system_identifier).segments for point in segment.restore_points]
     assert points == [record.id]
     assert fetch_relations(record, [folder], identity).database == "postgres"
+
+
+def test_after_leaving_17_10_a_full_backup_is_forced_and_the_next_hour_builds_on_it(
+    runtime: Runtime, account: Account, folder: Folder, identity: Secret, tmp_path: Path
+) -> None:
+    """The same cluster under the next minor: what 17.10 wrote down of its changes is void."""
+    if bundled_install() is None:
+        pytest.skip("the bundled release is not installed")
+    recipients = [recipient_of(identity)]
+    with scratch_folder() as runtimes, scratch_folder() as place:
+        before = _bundled(account, runtimes)
+        if is_sound(before.version) or not is_sound(runtime.version):
+            pytest.skip(f"the bundled release is {before.version}, the other {runtime.version}")
+        settings = {**FAST, "summarize_wal": "on"}
+        fields = {"account": account, "superuser_password": Secret("x")}
+        with Cluster.create(place / "one", runtime=before, settings=settings, **fields) as cluster:  # type: ignore[arg-type]
+            server = Server(cluster, tmp_path)
+            with server.taker(folder, recipients) as taker:
+                taker.take("full")
+        with Cluster.open(place / "one", runtime=runtime, settings=settings, **fields) as cluster:  # type: ignore[arg-type]
+            server = Server(cluster, tmp_path)
+            with server.taker(folder, recipients) as taker:
+                reason = taker.plan("incremental").reason
+                taken = [taker.take("incremental").kind, taker.take("incremental").kind]
+
+    assert "taken by PostgreSQL 17.10, which is unsound" in reason
+    assert taken == ["full", "incremental"]
 
 
 @pytest.mark.majors

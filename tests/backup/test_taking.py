@@ -23,7 +23,7 @@ from pgkeel.backup import (
 )
 from pgkeel.backup.lease import working
 from pgkeel.backup.tools import ToolFailed, start, tool
-from pgkeel.core.errors import LockNotObtained, Refused
+from pgkeel.core.errors import LockNotObtained
 from pgkeel.core.secret import Secret
 from pgkeel.local import Account, Runtime
 from pgkeel.testing.servers import scratch_cluster
@@ -216,12 +216,18 @@ def test_two_processes_do_not_take_backups_of_a_cluster_at_once(server: Server, 
     assert take(server, folder, recipients).kind == "full"
 
 
-def test_tablespaces_are_refused_with_what_to_do(server: Server, folder: Folder, recipients: list[str]) -> None:
-    with server.connect() as connection:
-        connection.execute("SET allow_in_place_tablespaces = on")
-        connection.execute("CREATE TABLESPACE other LOCATION ''")
-    try:
-        with pytest.raises(Refused, match="tablespaces"):
-            take(server, folder, recipients)
-    finally:
-        server.run("DROP TABLESPACE other")
+def test_a_server_without_zstd_leaves_compressing_to_pg_basebackup(
+    server: Server, folder: Folder, recipients: list[str], tmp_path: Path
+) -> None:
+    asked: list[str] = []
+
+    def without_zstd(argv: list[str], **given: object) -> "subprocess.Popen[bytes]":
+        asked.append(next(word for word in argv if word.startswith("--compress=")))
+        refusal = "echo 'pg_basebackup: error: zstd compression is not supported by this build' >&2; exit 1"
+        return start(["/bin/sh", "-c", refusal] if "server" in asked[-1] else argv, **given)  # type: ignore[arg-type]
+
+    with server.taker(folder, recipients, spawn=without_zstd, staging=tmp_path / "staging") as taker:  # type: ignore[arg-type]
+        assert taker.take("full").kind == "full"
+
+    assert asked == ["--compress=server-zstd:1", "--compress=client-zstd:1"]
+    assert list((tmp_path / "staging").iterdir()) == []

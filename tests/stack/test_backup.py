@@ -91,8 +91,9 @@ def test_commits_wait_for_the_receiver_until_it_is_released_and_again_when_it_st
     assert receiver
     os.kill(receiver[0][0], signal.SIGKILL)
     eventually(lambda: "pgkeel_wal" in names(stack))
-    now = stack.data("status")
-    assert now["healthy"]
+    done = stack.run("status", "--json")
+    now = json.loads(done.stdout)["data"]
+    assert (done.returncode, now["healthy"]) == (1, False), "a copy on the disk of the data is none"
     assert any("repository geo lies on the disk of the data" in warning for warning in now["warnings"])
 
 

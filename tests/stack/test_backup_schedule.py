@@ -1,5 +1,6 @@
 """What the agent does for backups by itself, and how one sees that it did not."""
 
+import base64
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -7,10 +8,14 @@ import pytest
 
 from pgkeel.agent import JobStatus, ServiceStatus, Status
 from pgkeel.agent.schedule import read_schedules
+from pgkeel.backup import Record
 from pgkeel.backup.synchrony import compose
 from pgkeel.core.project import load
+from pgkeel.core.secret import Secret
+from pgkeel.security.keys import LocalProvider, provider_from
 from pgkeel.stack.backup_health import backup_warnings, receives
-from pgkeel.stack.backup_jobs import SCHEDULES
+from pgkeel.stack.backup_jobs import SCHEDULES, _prudent
+from pgkeel.stack.backups import escrowed_keys
 from pgkeel.stack.drill_jobs import turn_of
 
 NOW = datetime(2026, 1, 2, 12, tzinfo=UTC)
@@ -89,3 +94,34 @@ def test_commits_wait_for_everybody_that_somebody_wishes_to_wait_for() -> None:
     assert compose({}) == ""
     assert compose({"backup": ["pgkeel_wal"], "scaling": []}) == 'FIRST 1 ("pgkeel_wal")'
     assert compose({"backup": ["pgkeel_wal"], "scaling": ["one", "two"]}) == 'FIRST 3 ("pgkeel_wal", "one", "two")'
+
+
+def test_nothing_grows_old_while_no_backup_is_taken_or_the_clock_is_ahead() -> None:
+    newest = Record("b", "full", None, "777", "17.11", 1, "0/2000028", "0/2000120", NOW, NOW, ())
+
+    assert _prudent(NOW + timedelta(hours=3), [newest]) == NOW + timedelta(hours=3)
+    assert _prudent(NOW + timedelta(days=365), [newest]) == NOW + timedelta(days=1)
+    assert _prudent(NOW, []) == NOW
+
+
+@pytest.mark.parametrize("reference", ["env:FIELD_KEY", "file:the.key"])
+def test_the_key_of_encrypted_columns_is_carried_wherever_it_is_kept(
+    reference: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = base64.urlsafe_b64encode(bytes(range(32))).decode()
+    monkeypatch.setenv("FIELD_KEY", key)
+    (tmp_path / "the.key").write_text(key)
+    (tmp_path / "the.key").chmod(0o600)
+    (tmp_path / "pgkeel.toml").write_text(f'[security]\nkey = "{reference}"\n')
+
+    carried = escrowed_keys(load(tmp_path))
+
+    assert carried is not None
+    assert LocalProvider(Secret(carried.decode())).name == provider_from(reference, tmp_path).name
+
+
+def test_a_key_that_is_not_here_is_not_carried_and_stops_no_backup(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("FIELD_KEY", raising=False)
+    (tmp_path / "pgkeel.toml").write_text('[security]\nkey = "env:FIELD_KEY"\n')
+
+    assert escrowed_keys(load(tmp_path)) is None

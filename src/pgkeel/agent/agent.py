@@ -129,8 +129,9 @@ class Agent:
             return
         if self._clock.monotonic() < self._retry_at.get(name, 0.0):
             return
-        due, _ = self._latest_and_next(name)
-        if record.last_due is None or due > record.last_due:
+        due, following = self._latest_and_next(name)
+        done = record.last_due
+        if done is None or due > done or done > following:  # the last: a clock that was ahead came back
             self._start(job, due)
 
     def _start(self, job: Job, due: datetime) -> None:

@@ -1,9 +1,21 @@
-"""Run pg_basebackup: the data directory with the WAL that makes it consistent, as one tar on its stdout."""
+"""Run pg_basebackup: the data directory with the WAL that makes it consistent, compressed by the server, as one tar a tablespace.
 
+A manifest cannot travel inside a compressed stream, so the tars grow in a folder of their own and are read while they grow;
+what has been read gives its room back, so that the folder stays small and the disk is hardly written to.
+"""
+
+import ctypes
+import os
 import re
+import shutil
 import subprocess
+import sys
+import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -11,15 +23,20 @@ import msgspec
 
 from pgkeel.backup.errors import Damaged
 from pgkeel.backup.lsn import parse_lsn
-from pgkeel.backup.tarwatch import TarWatch
 from pgkeel.backup.tools import Spawn, ToolFailed, Tools
+from pgkeel.core import clock
 
-__all__ = ["BaseBackup", "Progress", "WalRange", "range_of"]
+__all__ = ["BASE", "BaseBackup", "Progress", "WalRange", "range_of", "staged"]
 
 Progress = Callable[[int, int], None]  # bytes done, bytes in all
+Pour = Callable[[IO[bytes]], None]
 
-_MANIFEST = "backup_manifest"
+BASE = "base"
+_MANIFEST, _SUFFIX = "backup_manifest", ".tar.zst"
 _CHUNK = 2**20
+_LOOK = timedelta(milliseconds=20)
+_PUNCH_KEEPING_SIZE = 3  # FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE of fallocate(2)
+_LIBC = ctypes.CDLL(None)
 _SAID = re.compile(r"\s*(\d+)/(\d+) kB \(")
 
 
@@ -38,15 +55,24 @@ class WalRange(msgspec.Struct, frozen=True):
 
 
 class BaseBackup:
-    """One run; `write` may be called once.
+    """One run; `run` may be called once.
 
     Attributes:
-        manifest: Its `backup_manifest`, when `write` has returned.
-        size: Bytes of the tar.
+        manifest: Its `backup_manifest`, when `run` has returned.
+        size: Bytes of the tars before compression.
     """
 
     def __init__(
-        self, tools: Tools, address: str, *, label: str, spawn: Spawn, progress: Progress, parent: Path | None = None
+        self,
+        tools: Tools,
+        address: str,
+        *,
+        label: str,
+        folder: Path,
+        spawn: Spawn,
+        progress: Progress,
+        parent: Path | None = None,
+        compressor: str = "server",
     ) -> None:
         """Take where from and who listens.
 
@@ -54,48 +80,83 @@ class BaseBackup:
             tools: The newest client.
             address: A conninfo string without a password, of a login with REPLICATION.
             label: Name of the backup, in its `backup_label`.
+            folder: Missing or empty; the tars grow in it.
             spawn: How the child is started.
             progress: Hears how far it is.
             parent: The `backup_manifest` of the backup that an incremental one builds on.
+            compressor: `server`, or `client` where the server was built without zstd.
         """
-        self._argv = [str(tools.program("pg_basebackup")), "--pgdata=-", "--format=tar", "--wal-method=fetch"]
+        self._argv = [str(tools.program("pg_basebackup")), f"--pgdata={folder}", "--format=tar", "--wal-method=fetch"]
+        self._argv += [f"--compress={compressor}-zstd:1", "--no-sync"]  # what is stored is synced; this is not
         self._argv += ["--checkpoint=fast", "--no-password", "--progress", f"--label={label}", f"--dbname={address}"]
         self._argv += [f"--incremental={parent}"] if parent else []
         self._environment = tools.variables
+        self._folder = folder
         self._spawn = spawn
         self._progress = progress
         self._said: list[str] = []
         self._total = 0
+        self._taken: set[Path] = set()
         self.manifest = b""
         self.size = 0
 
-    def write(self, sink: IO[bytes]) -> None:
-        """Write the tar.
+    def run(self, store: Callable[[str, Pour], None]) -> None:
+        """Hand each tar on while it grows, as its name (`base`, or the oid of a tablespace) and what writes it, zstd.
 
         Raises:
-            ToolFailed: pg_basebackup said no, or its tar has no manifest.
+            ToolFailed: pg_basebackup said no, or it left no manifest.
         """
-        watch = TarWatch(_MANIFEST)
-        child = self._spawn(self._argv, env=self._environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        if child.stdout is None or child.stderr is None:
-            raise ToolFailed("pg_basebackup was started without pipes")
+        child = self._spawn(self._argv, env=self._environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        if child.stderr is None:
+            raise ToolFailed("pg_basebackup was started without a pipe")
         listener = threading.Thread(target=self._listen, args=(child.stderr,), name="pg_basebackup says", daemon=True)
         listener.start()
         try:
-            while chunk := child.stdout.read(_CHUNK):
-                watch.feed(chunk)
-                sink.write(chunk)
-                self._progress(watch.size, max(self._total, watch.size))
+            for path in self._arriving(child):
+                store(path.name.removesuffix(_SUFFIX), partial(self._pour, child, path))
         finally:
-            child.stdout.close()  # where the sink failed, this ends it
+            child.kill()  # where the store failed; one that has ended does not mind
             code = child.wait()
             listener.join()
             child.stderr.close()
         if code:
             raise ToolFailed(f"pg_basebackup failed with code {code}: {self._reason}", hint="look at the log of the server")
-        if watch.found is None:
-            raise ToolFailed("pg_basebackup sent no manifest", hint="take the backup from a server of 15 or newer")
-        self.manifest, self.size = watch.found, watch.size
+        self.manifest = self._read_manifest()
+
+    def _arriving(self, child: "subprocess.Popen[bytes]") -> Iterator[Path]:
+        """Yield each tar when it appears; the server sends one after the other, the base last."""
+        while True:
+            has_ended = child.poll() is not None
+            fresh = sorted(self._fresh())
+            for path in fresh:
+                self._taken.add(path)
+                yield path
+            if has_ended and not fresh:
+                return
+            if not fresh:
+                clock.sleep(_LOOK)
+
+    def _fresh(self) -> set[Path]:
+        return set(self._folder.glob(f"*{_SUFFIX}")) - self._taken
+
+    def _pour(self, child: "subprocess.Popen[bytes]", path: Path, sink: IO[bytes]) -> None:
+        with path.open("r+b", buffering=0) as file:
+            while True:
+                is_whole = child.poll() is not None or bool(self._fresh())  # asked before the last read
+                while chunk := file.read(_CHUNK):
+                    sink.write(chunk)
+                    _give_back(file)
+                    self._progress(self.size, max(self._total, self.size))
+                if is_whole:
+                    return
+                clock.sleep(_LOOK)
+
+    def _read_manifest(self) -> bytes:
+        try:
+            return (self._folder / _MANIFEST).read_bytes()
+        except FileNotFoundError:
+            message = "pg_basebackup left no manifest"
+            raise ToolFailed(message, hint="take the backup from a server of 15 or newer") from None
 
     @property
     def _reason(self) -> str:
@@ -106,9 +167,30 @@ class BaseBackup:
             for line in raw.decode(errors="replace").split("\r"):
                 told = _SAID.match(line)
                 if told:
-                    self._total = int(told[2]) * 1024
+                    self.size, self._total = int(told[1]) * 1024, int(told[2]) * 1024
                 elif line.strip():
                     self._said.append(line.strip().removeprefix("pg_basebackup: "))
+
+
+@contextmanager
+def staged(place: Path | None) -> Iterator[Path]:
+    """Yield a folder for a stream; what killed backups left in the place goes, so the caller holds the cluster's lease.
+
+    Args:
+        place: A folder of our own; None is the system's for temporary files.
+    """
+    if place is not None:
+        shutil.rmtree(place, ignore_errors=True)
+        place.mkdir(mode=0o700, parents=True)
+    with tempfile.TemporaryDirectory(prefix="pgkeel-backup-", dir=place) as folder:
+        yield Path(folder)
+
+
+def _give_back(file: IO[bytes]) -> None:
+    """Free the room of what has been read; a file system that cannot do that keeps it until the end."""
+    if sys.platform == "linux":
+        done = os.lseek(file.fileno(), 0, os.SEEK_CUR)
+        _LIBC.fallocate(file.fileno(), _PUNCH_KEEPING_SIZE, ctypes.c_int64(0), ctypes.c_int64(done))
 
 
 def range_of(manifest: bytes) -> WalRange:

@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError, GenericError, PermissionDeniedError, UnauthenticatedError
@@ -10,11 +10,14 @@ from obstore.store import S3Store
 
 from pgkeel.backup.errors import ObjectLocked, RepositoryFailed, RepositoryUnreachable
 from pgkeel.backup.keys import require_key
+from pgkeel.backup.object_lock import LockVerdict, locked_until, probe_lock
+from pgkeel.backup.signing import Bucketside
 from pgkeel.core.repository import Stored
 
 __all__ = ["Bucket"]
 
 _PATIENCE = timedelta(minutes=2)
+_REGION = "us-east-1"  # what S3 servers that are not Amazon's take
 
 
 class Bucket:
@@ -41,6 +44,9 @@ class Bucket:
             patience: How long one request is retried after errors and throttling.
         """
         self.name = name
+        self._prefix = prefix
+        place = region or _REGION
+        self._side = Bucketside(endpoint or f"https://s3.{place}.amazonaws.com", bucket, place)
         given = {"endpoint": endpoint, "region": region}
         self._store = S3Store(
             bucket,
@@ -94,6 +100,23 @@ class Bucket:
             if isinstance(err.__cause__, PermissionDeniedError):
                 raise ObjectLocked(f"repository {self.name}: {key} may not be deleted", hint="wait until its lock ends") from err
             raise
+
+    def locked_until(self, key: str) -> datetime | None:
+        """Return until when an object may not be deleted (object lock), or None where it may.
+
+        Raises:
+            RepositoryUnreachable: Nobody answers.
+        """
+        require_key(key)
+        return locked_until(self._side, f"{self._prefix}/{key}".lstrip("/"))
+
+    def probe_lock(self) -> LockVerdict:
+        """Prove that the bucket refuses to delete a locked version, by trying.
+
+        Raises:
+            RepositoryUnreachable: Nobody answers.
+        """
+        return probe_lock(self._side, self._prefix)
 
     @contextlib.contextmanager
     def _explained(self, key: str) -> Iterator[None]:

@@ -11,7 +11,7 @@ from pgkeel.backup.sealing import MISSING, Part, fault_of
 from pgkeel.backup.wal_index import Piece, Segment, read_index
 from pgkeel.core.repository import Repository
 
-__all__ = ["Catalogue", "Fault", "Verdict", "read_catalogue", "verify"]
+__all__ = ["Catalogue", "Fault", "Verdict", "read_catalogue", "sweep", "verify"]
 
 
 class Fault(msgspec.Struct, frozen=True):
@@ -67,6 +67,15 @@ def read_catalogue(repository: Repository) -> Catalogue:
     named |= {fault.object for fault in faults}
     unfinished = [key for key in keys if key not in named and not is_apart(key)]
     return Catalogue(tuple(sorted(records, key=lambda one: (one.finished_at, one.id))), tuple(faults), tuple(unfinished))
+
+
+def sweep(repository: Repository, system: str) -> None:
+    """Delete what killed backups of a cluster left; the caller holds the lease, so nobody writes one."""
+    keys = [stored.key for stored in repository.list(system)]
+    whole = {key.rpartition("/")[0] for key in keys if key.endswith(f"/{RECORD}")}
+    for key in keys:
+        if not is_apart(key) and key.rpartition("/")[0] not in whole:
+            repository.delete(key)
 
 
 def verify(repository: Repository, *, share: tuple[int, int] = (0, 1), check: Callable[[], None] = lambda: None) -> Verdict:

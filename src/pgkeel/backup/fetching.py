@@ -4,6 +4,7 @@ import hashlib
 import os
 import tarfile
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -23,6 +24,7 @@ from pgkeel.core.secret import Secret
 __all__ = ["NotEmpty", "fetch_backup", "fetch_manifest", "fetch_open_segment", "fetch_relations", "fetch_sealed", "fetch_segment"]
 
 _BUFFER = 2**20
+_MANIFEST = "backup_manifest"
 
 
 class NotEmpty(Refused):
@@ -39,9 +41,10 @@ def fetch_backup(
     *,
     progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> None:
-    """Unpack a backup's tar into a directory: a data directory with its own WAL and `backup_manifest` in it.
+    """Unpack a backup's tars into a directory: a data directory with its own WAL and `backup_manifest` in it.
 
-    Of an incremental backup it is what `pg_combinebackup` takes as an input. Files belong to the caller; nothing is synced.
+    Of an incremental backup it is what `pg_combinebackup` takes as an input. Tablespaces become directories below `pg_tblspc`.
+    Files belong to the caller; nothing is synced.
 
     Args:
         record: Which backup.
@@ -59,11 +62,19 @@ def fetch_backup(
     if any(destination.iterdir()):
         raise NotEmpty(f"{destination} is not empty", hint="name a new directory")
 
-    def unpack(source: IO[bytes]) -> None:
-        with tarfile.TarFile(fileobj=_Forward(source), copybufsize=_BUFFER) as archive:  # type: ignore[arg-type]
-            archive.extractall(destination, filter="tar")  # filtered  # nosec B202
+    tablespaces = [(destination / "pg_tblspc" / str(one.oid), one.parts) for one in record.tablespaces]
+    count = _Count(sum(part.bytes for parts in (record.parts, *(parts for _, parts in tablespaces)) for part in parts), progress)
+    unseal(repositories, count.of(record.parts), identity=identity, read=partial(_unpack, destination))
+    for place, parts in tablespaces:
+        place.mkdir(mode=0o700)
+        unseal(repositories, count.of(parts), identity=identity, read=partial(_unpack, place))
+    if record.manifest and not (destination / _MANIFEST).exists():  # it was in the tar when pgkeel compressed it by itself
+        (destination / _MANIFEST).write_bytes(fetch_manifest(record, repositories))
 
-    unseal(repositories, _counted(record.parts, progress), identity=identity, read=unpack)
+
+def _unpack(destination: Path, source: IO[bytes]) -> None:
+    with tarfile.TarFile(fileobj=_Forward(source), copybufsize=_BUFFER) as archive:  # type: ignore[arg-type]
+        archive.extractall(destination, filter="tar")  # filtered  # nosec B202
 
 
 def fetch_manifest(record: Record, repositories: Sequence[Repository]) -> bytes:
@@ -137,12 +148,17 @@ def fetch_open_segment(pieces: Sequence[Piece], repositories: Sequence[Repositor
     return len(content)
 
 
-def _counted(parts: Sequence[Part], progress: Callable[[int, int], None]) -> Iterator[Part]:
-    done, total = 0, sum(part.bytes for part in parts)
-    for part in parts:
-        yield part
-        done += part.bytes
-        progress(done, total)
+class _Count:
+    """Says after each part how many bytes have been read, of how many."""
+
+    def __init__(self, total: int, progress: Callable[[int, int], None]) -> None:
+        self._done, self._total, self._progress = 0, total, progress
+
+    def of(self, parts: Sequence[Part]) -> Iterator[Part]:
+        for part in parts:
+            yield part
+            self._done += part.bytes
+            self._progress(self._done, self._total)
 
 
 class _Forward:

@@ -2,7 +2,8 @@
 
 SYSTEM/                          the cluster's system identifier
 ├── ID/                          one backup
-│   ├── base.NNNNN               sealed: a tar of the data directory, its own WAL (pg_wal) and backup_manifest in it
+│   ├── base.NNNNN               sealed: a tar of the data directory, its own WAL (pg_wal) in it
+│   ├── tablespace-OID.NNNNN     sealed: a tar of a tablespace besides the two that every cluster has
 │   ├── manifest.NNNNN           zstd, in clear: backup_manifest, for the next incremental and for checks without a key
 │   ├── relations.NNNNN          sealed: which file was which table then (JSON)
 │   ├── keys.NNNNN               sealed: the key ring, wrapped

@@ -13,10 +13,26 @@ from pgkeel.backup.places import RECORD
 from pgkeel.backup.sealing import Part
 from pgkeel.core.repository import Repository
 
-__all__ = ["RECORD", "Kind", "Record", "read_record", "write_record"]
+__all__ = ["RECORD", "Kind", "Record", "Tablespace", "read_record", "write_record"]
 
 _FORMAT = 1
 Kind = Literal["full", "incremental", "wal"]
+
+
+class Tablespace(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A tablespace of its own in a backup.
+
+    Attributes:
+        oid: Its number, which is its name below `pg_tblspc`.
+        name: What it was called; "" when it was made while the backup was taken.
+        location: Where it lay then; it is restored beside the data directory and never there.
+        parts: The pieces of its tar.
+    """
+
+    oid: int
+    name: str
+    location: str
+    parts: tuple[Part, ...]
 
 
 class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -38,10 +54,11 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         relations: The pieces of the sealed list of tables and their files.
         keys: The pieces of the sealed key ring; none where there are no keys.
         rows: The pieces of the sealed hashes of closed partitions; none where there is none.
-        size: Bytes of the tar before compression.
+        size: Bytes of the tars before compression.
         checksums: Whether the cluster has data checksums.
         restore_point: Name of the restore point at `end_lsn` of a WAL slice, or None.
         format: Of this record and of the objects.
+        tablespaces: Those besides the two that every cluster has.
     """
 
     id: str
@@ -63,6 +80,7 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     checksums: bool = True
     restore_point: str | None = None
     format: int = _FORMAT
+    tablespaces: tuple[Tablespace, ...] = ()
 
     @property
     def folder(self) -> str:
@@ -72,7 +90,8 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def objects(self) -> tuple[Part, ...]:
         """Everything that belongs to it but the record."""
-        return (*self.parts, *self.manifest, *self.relations, *self.keys, *self.rows)
+        others = (part for tablespace in self.tablespaces for part in tablespace.parts)
+        return (*self.parts, *others, *self.manifest, *self.relations, *self.keys, *self.rows)
 
     @property
     def bytes(self) -> int:

@@ -18,7 +18,7 @@ from pgkeel.backup.records import Record
 from pgkeel.backup.wal_index import Segment
 from pgkeel.core.errors import LockNotObtained
 from pgkeel.core.log import get_logger
-from pgkeel.core.repository import Repository, Stored
+from pgkeel.core.repository import Locking, Repository, Stored
 
 __all__ = ["Policy", "PrunePlan", "Pruned", "plan_prune", "prune", "retained", "wal_is_needed"]
 
@@ -185,6 +185,9 @@ def _segment_bytes(repository: Repository, stored: Sequence[Stored]) -> int | No
 
 
 def _delete(repository: Repository, key: str, locked: list[str]) -> bool:
+    if isinstance(repository, Locking) and repository.locked_until(key) is not None:  # a delete would only hide it
+        locked.append(key)
+        return False
     try:
         repository.delete(key)
     except ObjectLocked:

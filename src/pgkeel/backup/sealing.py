@@ -4,12 +4,8 @@ A part is small enough for one conditional put and for memory, so a repository n
 """
 
 import hashlib
-import os
-import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future
-from contextlib import contextmanager
-from types import TracebackType
+from functools import partial
 from typing import IO, cast
 
 import msgspec
@@ -17,6 +13,7 @@ import pyrage  # type: ignore[import-untyped]
 from backports.zstd import ZstdFile
 
 from pgkeel.backup.errors import Damaged, KeyTaken, WrongKey
+from pgkeel.backup.pipes import End, Pipe, own_errors
 from pgkeel.core.errors import KeelError, UsageError
 from pgkeel.core.repository import Repository
 from pgkeel.core.secret import Secret
@@ -89,6 +86,7 @@ def seal(
     repositories: Sequence[Repository],
     recipients: Sequence[str],
     part: int = PART,
+    is_packed: bool = False,
 ) -> tuple[Part, ...]:
     """Store what `write` writes, compressed and encrypted, in every repository and return its parts.
 
@@ -98,6 +96,7 @@ def seal(
         repositories: All get the same bytes.
         recipients: Any one of their identities opens it.
         part: Bytes a part.
+        is_packed: Whether `write` writes zstd already.
 
     Raises:
         KeyTaken: Something else lies under one of the keys.
@@ -105,7 +104,8 @@ def seal(
     """
     readers = recipients_from(recipients)
     cutter = _Cutter(key, repositories, part)
-    with _Pipe(lambda sink: _compress(write, sink)) as source, _own_errors(cutter):
+    pour = write if is_packed else partial(_compress, write)
+    with Pipe(pour) as source, own_errors(cutter):
         pyrage.encrypt_io(source, cutter, readers)
     return cutter.finish()
 
@@ -130,12 +130,12 @@ def unseal(
 
     def decrypt(sink: IO[bytes]) -> None:
         try:
-            with _own_errors(source):
+            with own_errors(source):
                 pyrage.decrypt_io(source, sink, [opener])
         except pyrage.DecryptError as err:
             raise WrongKey("this identity does not open the object", hint="set backup.identity to the right one") from err
 
-    with _Pipe(decrypt) as clear, ZstdFile(clear, "r") as expanded:
+    with Pipe(decrypt) as clear, ZstdFile(clear, "r") as expanded:
         read(cast("IO[bytes]", expanded))
 
 
@@ -151,54 +151,37 @@ def _compress(write: Callable[[IO[bytes]], None], sink: IO[bytes]) -> None:
         write(cast("IO[bytes]", compressed))
 
 
-class _End:
-    """A file that pyrage reads or writes: what goes wrong in it is kept, because pyrage only passes the text on."""
-
-    failure: Exception | None = None
-
-    @contextmanager
-    def kept(self) -> Iterator[None]:
-        try:
-            yield
-        except Exception as err:
-            self.failure = err
-            raise
-
-
-@contextmanager
-def _own_errors(end: _End) -> Iterator[None]:
-    try:
-        yield
-    except Exception as err:
-        if end.failure is not None:
-            raise end.failure from err
-        raise
-
-
-class _Cutter(_End):
+class _Cutter(End):
     """A file that stores what is written to it, part by part."""
 
     def __init__(self, key: str, repositories: Sequence[Repository], part: int) -> None:
         self._key = key
         self._repositories = repositories
         self._part = part
-        self._held = bytearray()
+        self._held: list[bytes] = []
+        self._size = 0
         self._parts: list[Part] = []
 
     def write(self, content: bytes) -> int:
-        self._held += content
-        with self.kept():
-            while len(self._held) >= self._part:
-                self._store(bytes(self._held[: self._part]))
-                del self._held[: self._part]
+        self._held.append(content)
+        self._size += len(content)
+        if self._size >= self._part:
+            with self.kept():
+                self._cut(b"".join(self._held))
         return len(content)
+
+    def _cut(self, content: bytes) -> None:
+        whole = len(content) - len(content) % self._part
+        for start in range(0, whole, self._part):
+            self._store(content[start : start + self._part])
+        self._held, self._size = [content[whole:]], len(content) - whole
 
     def flush(self) -> None:
         """Nothing is stored before a part is whole."""
 
     def finish(self) -> tuple[Part, ...]:
-        if self._held or not self._parts:
-            self._store(bytes(self._held))
+        if self._size or not self._parts:
+            self._store(b"".join(self._held))
         return tuple(self._parts)
 
     def _store(self, content: bytes) -> None:
@@ -255,7 +238,7 @@ def fault_of(part: Part, content: bytes | None) -> str:
     return "" if hashlib.sha256(content).hexdigest() == part.sha256 else "its SHA-256 is another"
 
 
-class _Joined(_End):
+class _Joined(End):
     """A file over the parts of an object, each checked before a byte of it is given on."""
 
     def __init__(self, repositories: Sequence[Repository], parts: Iterable[Part]) -> None:
@@ -269,34 +252,3 @@ class _Joined(_End):
         wanted = len(self._held) if size < 0 else size
         given, self._held = self._held[:wanted], self._held[wanted:]
         return bytes(given)
-
-
-class _Pipe:
-    """The reading end of a pipe into which a thread writes; leaving the block waits for it and raises what it raised."""
-
-    def __init__(self, write: Callable[[IO[bytes]], None]) -> None:
-        self._write = write
-        self._outcome: Future[None] = Future()
-
-    def __enter__(self) -> IO[bytes]:
-        reading, writing = os.pipe()
-        self._source = os.fdopen(reading, "rb")
-        self._thread = threading.Thread(target=self._run, args=(writing,), name="pgkeel backup pipe", daemon=True)
-        self._thread.start()
-        return self._source
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._source.close()
-        self._thread.join()
-        failure = self._outcome.exception()
-        if failure is not None and not isinstance(failure, BrokenPipeError):
-            raise failure from error
-
-    def _run(self, writing: int) -> None:
-        try:
-            with os.fdopen(writing, "wb") as sink:
-                self._write(sink)
-        except Exception as err:  # noqa: BLE001 - raised again where the block ends
-            self._outcome.set_exception(err)
-        else:
-            self._outcome.set_result(None)

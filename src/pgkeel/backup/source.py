@@ -20,7 +20,6 @@ class Source(msgspec.Struct, frozen=True):
         timeline: Its timeline at the last checkpoint.
         checksums: Whether it has data checksums.
         summarizes: Whether `summarize_wal` is on.
-        tablespaces: How many it has besides the two that every cluster has.
         in_recovery: Whether it is a standby.
     """
 
@@ -29,7 +28,6 @@ class Source(msgspec.Struct, frozen=True):
     timeline: int
     checksums: bool
     summarizes: bool
-    tablespaces: int
     in_recovery: bool
 
     @property

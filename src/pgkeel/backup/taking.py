@@ -1,51 +1,40 @@
 """Take a backup: stream it into the repository, and store its record last, so that a killed one never counts."""
 
-import tempfile
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import IO
 
 import msgspec
 
-from pgkeel.backup.basebackup import BaseBackup, Progress, range_of
-from pgkeel.backup.catalogue import read_catalogue
+from pgkeel.backup.basebackup import BASE, BaseBackup, Progress, range_of, staged
+from pgkeel.backup.catalogue import read_catalogue, sweep
 from pgkeel.backup.clear import store_clear
 from pgkeel.backup.closed import Closed
 from pgkeel.backup.fetching import fetch_manifest
 from pgkeel.backup.lease import working
-from pgkeel.backup.lsn import format_lsn, parse_lsn
-from pgkeel.backup.places import is_apart
+from pgkeel.backup.lsn import parse_lsn
 from pgkeel.backup.planning import Plan, Wish, plan_backup
-from pgkeel.backup.records import RECORD, Record, write_record
+from pgkeel.backup.records import Record, Tablespace, write_record
 from pgkeel.backup.relations import Relations
 from pgkeel.backup.sealing import Part, seal
+from pgkeel.backup.slicing import await_archived
 from pgkeel.backup.source import Source, source_of
 from pgkeel.backup.tools import Programs, Spawn, ToolFailed, start
-from pgkeel.backup.wal_index import WalIndex, read_index
+from pgkeel.backup.wal_index import read_index
 from pgkeel.core import clock
 from pgkeel.core.errors import KeelError, Refused
 from pgkeel.core.log import get_logger
 from pgkeel.core.repository import Repository
 from pgkeel.postgres import Connection, load
 
-__all__ = ["NotArchived", "Order", "Tablespaces", "Taker"]
+__all__ = ["Order", "Taker"]
 
 log = get_logger(__name__)
 
+_NO_ZSTD = re.compile(r"zstd.*not supported by this build|not support compression with zstd", re.IGNORECASE)
 _SUMMARIES = "summar"  # the word in every refusal that has to do with WAL summaries; pg_basebackup gives no code
-
-
-class Tablespaces(Refused):
-    """The cluster has tablespaces of its own, which a single stream cannot carry."""
-
-    code = "tablespaces"
-
-
-class NotArchived(KeelError):
-    """The WAL that seals a backup did not reach the repository."""
-
-    code = "not_archived"
 
 
 class Order(msgspec.Struct, frozen=True):
@@ -60,6 +49,7 @@ class Order(msgspec.Struct, frozen=True):
         rto: How long a recovery may take.
         patience: How long another process that works on the repository is waited for.
         keys: The wrapped key ring that each full backup carries, or None.
+        staging: A folder through which the stream passes, in clear but compressed; None is the system's for temporary files.
     """
 
     repository: Repository
@@ -70,6 +60,7 @@ class Order(msgspec.Struct, frozen=True):
     rto: timedelta = timedelta(minutes=30)
     patience: timedelta = timedelta()
     keys: bytes | None = None
+    staging: Path | None = None
 
 
 class Taker:
@@ -101,13 +92,13 @@ class Taker:
         self._relations = relations
         self._closed = closed
         self._report = report
+        self._compressor = "server"
         self.source: Source = source_of(connection)
 
     def plan(self, wish: Wish) -> Plan:
         """Return what a wish comes to now; nothing is written.
 
         Raises:
-            Tablespaces: The cluster has tablespaces of its own.
             Refused: The server is a standby.
         """
         _require_takeable(self.source)
@@ -133,15 +124,22 @@ class Taker:
         """
         order = self._order
         with working(order.repository, self.source.system, holder=order.holder, patience=order.patience, report=self._report):
-            self._sweep()
+            sweep(order.repository, self.source.system)
             plan = self._unused(wish)
             try:
                 return self._carry_out(plan, progress, wait)
             except ToolFailed as err:
-                if plan.kind != "incremental" or _SUMMARIES not in err.message:
-                    raise
-                log.warning("backup.full_instead", reason=err.message)
-                return self._carry_out(self._unused("full"), progress, wait)
+                return self._carry_out(self._other_way(wish, plan, err), progress, wait)
+
+    def _other_way(self, wish: Wish, plan: Plan, refusal: ToolFailed) -> Plan:
+        """Return what to try after pg_basebackup said no: a full one without summaries, our own zstd without the server's."""
+        if _NO_ZSTD.search(refusal.message) and self._compressor == "server":
+            self._compressor = "client"
+            return self._unused(wish)
+        if plan.kind != "incremental" or _SUMMARIES not in refusal.message:
+            raise refusal
+        log.warning("backup.full_instead", reason=refusal.message)
+        return self._unused("full")
 
     def _unused(self, wish: Wish) -> Plan:
         """Return a plan whose id no finished backup has; ids count seconds, and a clock may go back."""
@@ -164,17 +162,19 @@ class Taker:
 
     def _stream(self, plan: Plan, progress: Progress) -> Record:
         started, relations = clock.now(), self._seal_relations(plan)
-        with tempfile.TemporaryDirectory(prefix="pgkeel-backup-") as folder:
-            parent = self._parent_manifest(plan, Path(folder))
+        stored: dict[str, tuple[Part, ...]] = {}
+        with staged(self._order.staging) as folder:
             base = BaseBackup(
                 self._order.programs.client,
                 self._order.address,
                 label=plan.id,
+                folder=folder / "stream",
                 spawn=self._spawn,
                 progress=progress,
-                parent=parent,
+                parent=self._parent_manifest(plan, folder),
+                compressor=self._compressor,
             )
-            parts = self._seal(plan, "base", base.write)
+            base.run(lambda name, pour: stored.update({name: self._seal_archive(plan, name, pour)}))
         manifest = store_clear([self._order.repository], f"{self.source.system}/{plan.id}/manifest", base.manifest)
         needed = range_of(base.manifest)
         return Record(
@@ -188,13 +188,14 @@ class Taker:
             end_lsn=needed.end,
             started_at=started,
             finished_at=clock.now(),
-            parts=parts,
+            parts=stored.pop(BASE),
             manifest=manifest,
             relations=relations,
             keys=self._seal_keys(plan),
             rows=self._seal_rows(plan),
             size=base.size,
             checksums=self.source.checksums,
+            tablespaces=self._tablespaces(stored),
         )
 
     def _slice(self, plan: Plan, wait: Callable[[timedelta], None]) -> Record:
@@ -203,7 +204,7 @@ class Taker:
             raise ValueError("a WAL slice follows a full backup")
         started, relations = clock.now(), self._seal_relations(plan)
         point = load(__name__, "restore_point").scalar(self._connection, name=plan.id)
-        self._await_archived(plan.parent, point, wait)
+        await_archived(self._order.repository, plan.parent, point, wait)
         return Record(
             id=plan.id,
             kind="wal",
@@ -221,29 +222,24 @@ class Taker:
             restore_point=plan.id,
         )
 
-    def _await_archived(self, parent: Record, point: str, wait: Callable[[timedelta], None]) -> None:
-        index = WalIndex()
-        for _ in range(_LOOKS):
-            index = read_index(self._order.repository, self.source.system, known=index.segments)
-            span = index.span_from(parent.timeline, parent.end_lsn)
-            if span is not None and span.segments and parse_lsn(span.segments[-1].end_lsn) >= parse_lsn(point):
-                return
-            wait(_PAUSE)
-        have = format_lsn(span.end) if span is not None else "nothing"
-        raise NotArchived(
-            f"the WAL up to {point} did not reach the repository {self._order.repository.name}, which has {have}",
-            hint="`pgkeel agent status` shows whether the receiver runs",
-        )
-
     def _parent_manifest(self, plan: Plan, folder: Path) -> Path | None:
         if plan.parent is None:
             return None
         (folder / "manifest").write_bytes(fetch_manifest(plan.parent, [self._order.repository]))
         return folder / "manifest"
 
-    def _seal(self, plan: Plan, name: str, write: Callable[[IO[bytes]], None]) -> tuple[Part, ...]:
-        key = f"{self.source.system}/{plan.id}/{name}"
-        return seal(write, key=key, repositories=[self._order.repository], recipients=self._order.recipients)
+    def _seal(self, plan: Plan, name: str, write: Callable[[IO[bytes]], None], *, is_packed: bool = False) -> tuple[Part, ...]:
+        key, places = f"{self.source.system}/{plan.id}/{name}", [self._order.repository]
+        return seal(write, key=key, repositories=places, recipients=self._order.recipients, is_packed=is_packed)
+
+    def _seal_archive(self, plan: Plan, name: str, pour: Callable[[IO[bytes]], None]) -> tuple[Part, ...]:
+        return self._seal(plan, name if name == BASE else f"tablespace-{name}", pour, is_packed=True)
+
+    def _tablespaces(self, stored: Mapping[str, tuple[Part, ...]]) -> tuple[Tablespace, ...]:
+        rows = {row["oid"]: row for row in load(__name__, "tablespaces").rows(self._connection)} if stored else {}
+        unknown = {"name": "", "location": ""}
+        found = ((int(name), parts, rows.get(int(name), unknown)) for name, parts in sorted(stored.items()))
+        return tuple(Tablespace(oid, row["name"], row["location"], parts) for oid, parts, row in found)
 
     def _seal_relations(self, plan: Plan) -> tuple[Part, ...]:
         content = msgspec.json.encode(self._relations())
@@ -265,16 +261,8 @@ class Taker:
         except KeelError as err:
             log.warning("backup.not_discarded", id=plan.id, error=err.message)
 
-    def _sweep(self) -> None:
-        """Delete what killed backups left: we hold the lease, so nobody writes a backup of this cluster."""
-        keys = [stored.key for stored in self._order.repository.list(self.source.system)]
-        whole = {key.rpartition("/")[0] for key in keys if key.endswith(f"/{RECORD}")}
-        for key in keys:
-            if not is_apart(key) and key.rpartition("/")[0] not in whole:
-                self._order.repository.delete(key)
 
-
-_LOOKS, _PAUSE, _SECOND = 240, timedelta(milliseconds=500), timedelta(seconds=1)
+_SECOND = timedelta(seconds=1)
 
 
 def _writer(content: bytes) -> Callable[[IO[bytes]], None]:
@@ -287,8 +275,3 @@ def _writer(content: bytes) -> Callable[[IO[bytes]], None]:
 def _require_takeable(source: Source) -> None:
     if source.in_recovery:
         raise Refused("the server is a standby", hint="take backups from the primary")
-    if source.tablespaces:
-        raise Tablespaces(
-            f"the cluster has {source.tablespaces} tablespaces of its own, which one stream cannot carry",
-            hint="move their tables to pg_default, or use pg_basebackup, Barman or pgBackRest for this cluster",
-        )

@@ -1,7 +1,8 @@
 """`pgkeel backup …`: take backups, list, check, keep and prune them."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 
@@ -10,6 +11,7 @@ from pgkeel.cli.backup_drill import drill
 from pgkeel.cli.backup_text import Progress, list_text, record_data, record_text, row_data
 from pgkeel.core.errors import Refused
 from pgkeel.core.project import Project
+from pgkeel.core.repository import Repository
 from pgkeel.core.units import Size, format_duration
 
 __all__ = ["backup"]
@@ -55,11 +57,16 @@ def incremental(*, dry_run: bool) -> Answer:
 def list_(repository: str | None) -> Answer:
     """List backups, the times that can be restored, and gaps; needs neither the database nor a key."""
     from pgkeel.backup.overview import overview  # noqa: PLC0415 - needs the extra [backup]; the list of commands does not
+    from pgkeel.stack.adopting import adopted_overview, engine_of  # noqa: PLC0415 - as above
     from pgkeel.stack.vault import repositories_of  # noqa: PLC0415 - as above
 
     project = current_project()
-    chosen = repositories_of(project, *([repository] if repository else []))[0]
-    found = overview(chosen, window=project.config.backup.window)
+    engine = engine_of(project)
+    if engine is not None:
+        found = adopted_overview(project, engine)
+    else:
+        chosen = repositories_of(project, *([repository] if repository else []))[0]
+        found = overview(chosen, window=project.config.backup.window)
     data = {
         "backups": [row_data(entry) for entry in found.entries],
         "restorable": [{"from": span.start, "to": span.end, "timeline": span.timeline} for span in found.restorable],
@@ -84,15 +91,21 @@ def show(name: str, repository: str | None) -> Answer:
 
 @backup.command()
 @_REPOSITORY
+@click.option("--locks", is_flag=True, help="Try whether the buckets refuse to delete a locked object, and read nothing else.")
 @answers
-def verify(repository: str | None) -> Answer:
+def verify(repository: str | None, *, locks: bool) -> Answer:
     """Read every object of a repository, or of all, bit by bit; needs neither the database nor a key. Exits 1 on damage."""
     from pgkeel.backup import verify as verify_repository  # noqa: PLC0415 - needs the extra [backup]
+    from pgkeel.stack.adopting import engine_of  # noqa: PLC0415 - as above
     from pgkeel.stack.vault import repositories_of  # noqa: PLC0415 - as above
 
-    verdicts = {
-        one.name: verify_repository(one) for one in repositories_of(current_project(), *([repository] if repository else []))
-    }
+    engine = engine_of(current_project())
+    if engine is not None:
+        return _faults(engine)
+    chosen = repositories_of(current_project(), *([repository] if repository else []))
+    if locks:
+        return _probe(chosen)
+    verdicts = {one.name: verify_repository(one) for one in chosen}
     damaged = [
         {"object": f"{name}:{fault.object}", "reason": fault.reason}
         for name, verdict in verdicts.items()
@@ -111,9 +124,11 @@ def verify(repository: str | None) -> Answer:
 @answers
 def prune(repository: str | None, *, dry_run: bool, yes: bool) -> Answer:
     """Delete what nothing inside [backup] window needs; kept backups and everything that they build on stay."""
-    from pgkeel.stack.backup_store import carry_out_prune, plan_prunes  # noqa: PLC0415 - needs the extra [backup]
+    from pgkeel.stack.adopting import require_own  # noqa: PLC0415 - needs the extra [backup]
+    from pgkeel.stack.backup_store import carry_out_prune, plan_prunes  # noqa: PLC0415 - as above
 
     project = current_project()
+    require_own(project, "prune")
     plans = plan_prunes(project, *([repository] if repository else []))
     count, wal = sum(len(plan.backups) for plan in plans.values()), sum(len(plan.wal) for plan in plans.values())
     lines = [f"{name}: delete {record.id}" for name, plan in plans.items() for record in plan.backups]
@@ -185,10 +200,31 @@ def wal_release(*, dry_run: bool) -> Answer:
     return Answer({"released": released, "dry_run": dry_run}, text)
 
 
+def _faults(engine: Any) -> Answer:  # noqa: ANN401 - an Engine: its module needs the extra [backup]
+    found = [{"object": fault.object, "reason": fault.reason} for fault in engine.faults()]
+    lines = [f"{fault['object']}: {fault['reason']}" for fault in found]
+    data = {"checked": len(engine.backups()), "damaged": found}
+    text = "\n".join([*lines, f"{data['checked']} backups checked by {engine.name}, {len(found)} findings"])
+    return Answer(data, text, 1 if found else 0)
+
+
+def _probe(repositories: Sequence[Repository]) -> Answer:
+    from pgkeel.backup import Bucket  # noqa: PLC0415 - needs the extra [backup]
+
+    found = {one.name: one.probe_lock() for one in repositories if isinstance(one, Bucket)}
+    data = [{"repository": name, "ok": verdict.holds, "detail": verdict.detail} for name, verdict in found.items()]
+    lines = [f"{'✓' if verdict.holds else '✗'} {name}: {verdict.detail}" for name, verdict in found.items()]
+    failed = any(not verdict.holds for verdict in found.values())
+    return Answer({"locks": data}, "\n".join(lines) or "There is no bucket: only those have object lock.", 1 if failed else 0)
+
+
 def _take(wish: str, *, dry_run: bool) -> Answer:
-    from pgkeel.stack import backup_store, backups  # noqa: PLC0415 - needs the extra [backup]; the list of commands does not
+    from pgkeel.stack import adopting, backup_store, backups  # noqa: PLC0415 - needs the extra [backup]; the list of commands does not
 
     project: Project = current_project()
+    engine = adopting.engine_of(project)
+    if engine is not None:
+        return _take_adopted(project, engine, "full" if wish == "full" else "incremental", dry_run=dry_run)
     if dry_run:
         plan = backups.plan(project, "full" if wish == "full" else "incremental")
         parent = plan.parent.id if plan.parent else None
@@ -199,3 +235,14 @@ def _take(wish: str, *, dry_run: bool) -> Answer:
     states = backup_store.copy_backup(project, record, talk)
     took = format_duration(record.finished_at - record.started_at)
     return Answer(record_data(record, states), f"{record_text(record, states)}\ntook {took}")
+
+
+def _take_adopted(project: Project, engine: Any, wish: Literal["full", "incremental"], *, dry_run: bool) -> Answer:  # noqa: ANN401 - as above
+    from pgkeel.stack.adopting import take_adopted  # noqa: PLC0415 - needs the extra [backup]
+
+    if dry_run:
+        data = {"id": None, "kind": wish, "parent": None, "reason": None, "dry_run": True}
+        return Answer(data, f"{engine.name} would take {'a full' if wish == 'full' else 'an incremental'} backup")
+    record = take_adopted(project, engine, wish)
+    states = {engine.name: "stored"}
+    return Answer(record_data(record, states), record_text(record, states))

@@ -223,6 +223,11 @@ class BackupConfig(_Section, frozen=True):
         slot_limit: How much WAL the server keeps for a receiver that is away (`max_slot_wal_keep_size`); then there is a gap.
         tools: A `bin` folder with PostgreSQL's client programs; null means the newest that are installed.
         escrow_keys: Whether each full backup carries the keys of encrypted fields, for the same recipients.
+        image: Whether a restored copy is rolled forward every hour where the hour is a WAL slice (15, 16, unsound minors);
+            it takes as much room as the data. null means: on the embedded stack only.
+        engine: Who takes the backups: `pgkeel`, or `barman`, `pgbackrest`, `wal-g`, whose program is run; the agent drills them.
+        engine_command: The command that runs that program, for example `barman -c /etc/barman.conf`; null means its name.
+        engine_server: Its name in Barman, the stanza of pgBackRest, or the data directory that WAL-G backs up.
         receive: Whether the agent receives WAL and takes backups; null means: on the embedded stack only.
     """
 
@@ -238,6 +243,10 @@ class BackupConfig(_Section, frozen=True):
     slot_limit: str = "10GiB"
     tools: str | None = None
     escrow_keys: bool = True
+    image: bool | None = None
+    engine: Literal["pgkeel", "barman", "pgbackrest", "wal-g"] = "pgkeel"
+    engine_command: str | None = None
+    engine_server: str | None = None
     receive: bool | None = None
 
 

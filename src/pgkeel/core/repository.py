@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
-__all__ = ["Repository", "Stored"]
+__all__ = ["Locking", "Repository", "Stored"]
 
 
 class Stored(msgspec.Struct, frozen=True):
@@ -45,4 +45,13 @@ class Repository(Protocol):
 
     def delete(self, key: str) -> None:
         """Remove an object; one that is gone already is fine."""
+        ...
+
+
+@runtime_checkable
+class Locking(Protocol):
+    """A repository whose objects can be locked: a bucket with object lock."""
+
+    def locked_until(self, key: str) -> datetime | None:
+        """Return until when an object may not be deleted, or None where it may."""
         ...

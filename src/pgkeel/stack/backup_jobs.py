@@ -4,18 +4,20 @@ They must run while the database is down or has just come back, so no record in 
 repository does, and its lease keeps two agents apart.
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from pgkeel.agent.context import Context
 from pgkeel.agent.jobs import Job, Result
-from pgkeel.backup import read_catalogue
+from pgkeel.backup import Record, read_catalogue
 from pgkeel.backup.catalogue import verify
 from pgkeel.backup.planning import Wish
 from pgkeel.backup.retention import Policy, plan_prune, prune
-from pgkeel.core.errors import KeelError, LockNotObtained
+from pgkeel.core.errors import ConfigError, KeelError, LockNotObtained
 from pgkeel.core.log import get_logger
 from pgkeel.core.project import Project
 from pgkeel.stack.backups import holder, source, take
+from pgkeel.stack.rolling import remove_image, roll, wants_image
 from pgkeel.stack.vault import repositories_of
 
 __all__ = ["SCHEDULES", "VerificationFailed", "backup_jobs"]
@@ -25,9 +27,11 @@ log = get_logger(__name__)
 SCHEDULES = {
     "backup_full": "0 2 * * *",
     "backup_incremental": "30 * * * *",
+    "backup_image": "45 * * * *",
     "backup_prune": "0 4 * * *",
     "backup_verify": "0 5 * * *",
 }
+_DAY = timedelta(days=1)
 _SHARES = 7  # a repository is read whole once a week
 
 
@@ -43,6 +47,7 @@ def backup_jobs(project: Project) -> tuple[Job, ...]:
     work = {
         "backup_full": (timedelta(hours=12), lambda context: _take(project, "full", context)),
         "backup_incremental": (timedelta(hours=6), lambda context: _take(project, "incremental", context)),
+        "backup_image": (timedelta(hours=6), lambda context: _roll(project, context)),
         "backup_prune": (timedelta(hours=2), lambda context: _prune(project, context)),
         "backup_verify": (timedelta(hours=6), lambda context: _verify(project, context)),
     }
@@ -56,9 +61,8 @@ def _take(project: Project, wish: Wish, context: Context) -> Result:
     """Take it unless a backup since the due time is there, or is being taken: then the next due time is soon enough."""
     system = source(project).system
     records = [record for record in read_catalogue(repositories_of(project)[0]).records if record.system_identifier == system]
-    since = [
-        record for record in records if record.started_at >= context.due and (wish == "incremental" or record.kind == "full")
-    ]
+    now = context.clock.now()  # one from the future was taken by a clock that has come back
+    since = [one for one in records if context.due <= one.started_at <= now and (wish == "incremental" or one.kind == "full")]
     if since:
         return {"backup": since[-1].id, "taken": False}
     if wish == "incremental" and not records:
@@ -72,14 +76,38 @@ def _take(project: Project, wish: Wish, context: Context) -> Result:
     return {"backup": record.id, "taken": True, "bytes": record.bytes}
 
 
+def _roll(project: Project, context: Context) -> Result:
+    """Roll the restored image to the hour's WAL slice; where native incremental backups are sound, none is kept."""
+
+    def hear(text: str) -> None:
+        context.check()
+        log.info("image.step", step=text)
+
+    if not wants_image(project):
+        return {"rolled": False, "because": "backup.image is off"}
+    if not source(project).why_not_incremental:
+        return {"rolled": False, "removed": remove_image(project)}
+    try:
+        image = roll(project, hear)
+    except (ConfigError, LockNotObtained) as err:  # the identity is kept elsewhere, or somebody recovers from it now
+        return {"rolled": False, "because": err.message}
+    return {"rolled": image is not None, "point": image.point if image else None}
+
+
 def _prune(project: Project, context: Context) -> Result:
     policy = Policy(project.config.backup.window, project.config.backup.minimum)
     deleted = 0
     for repository in repositories_of(project):
         context.check()
-        work = plan_prune(repository, policy, now=context.clock.now())
+        work = plan_prune(repository, policy, now=_prudent(context.clock.now(), read_catalogue(repository).records))
         deleted += len(prune(repository, work, holder=holder()).backups)
     return {"deleted": deleted}
+
+
+def _prudent(now: datetime, records: Sequence[Record]) -> datetime:
+    """Return from when the window is counted back: while no backup is taken, or where the clock is ahead, nothing grows older."""
+    newest = max((record.finished_at for record in records), default=now)
+    return min(now, newest + _DAY)
 
 
 def _verify(project: Project, context: Context) -> Result:

@@ -9,7 +9,7 @@ __all__ = ["copies_on_the_datas_disk"]
 
 
 def copies_on_the_datas_disk(project: Project, memory: Memory | None) -> tuple[str, ...]:
-    """Return a warning for each repository but the first that lies on the file system of the data directory."""
+    """Return what is wrong with each repository but the first that lies on the file system of the data directory."""
     if memory is None:
         return ()
     addresses = list(project.config.backup.repositories.items())[1:]

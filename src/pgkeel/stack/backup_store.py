@@ -2,18 +2,20 @@
 
 import os
 import shutil
-from collections.abc import Callable, Mapping
+import tarfile
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import IO
 
-from pgkeel.backup import Record, read_catalogue, unseal
+from pgkeel.backup import Part, Record, fetch_manifest, read_catalogue, unseal
 from pgkeel.backup.copying import Copier
 from pgkeel.backup.marks import keep, unkeep
 from pgkeel.backup.retention import Policy, Pruned, PrunePlan, plan_prune, prune
 from pgkeel.core import clock
 from pgkeel.core.errors import ConfigError, KeelError, NotFound, Refused
 from pgkeel.core.project import Project
+from pgkeel.core.repository import Repository
 from pgkeel.core.secret import Secret
+from pgkeel.stack.adopting import require_own
 from pgkeel.stack.backups import holder
 from pgkeel.stack.vault import identity_of, repositories_of
 
@@ -29,6 +31,7 @@ __all__ = [
 ]
 
 STORED, WAITING = "stored", "waiting"
+_CHUNK = 2**20
 
 
 def find_backup(project: Project, name: str, *repositories: str) -> Record:
@@ -37,6 +40,7 @@ def find_backup(project: Project, name: str, *repositories: str) -> Record:
     Raises:
         NotFound: None has it.
     """
+    require_own(project, "look at")
     chosen = repositories_of(project, *repositories)
     for repository in chosen:
         for record in read_catalogue(repository).records:
@@ -102,6 +106,8 @@ def carry_out_prune(project: Project, plans: Mapping[str, PrunePlan]) -> Pruned:
 def export_backup(project: Project, name: str, target: Path, *repositories: str, dry_run: bool) -> Record:
     """Write a backup's plain tar; it appears whole, synced, and never over another file.
 
+    A tablespace gets a file of its own beside it: `FILE.OID.tar` beside `FILE.tar`, as pg_basebackup does.
+
     Raises:
         Refused: The file exists.
         ConfigError: The identity is not here, or is the wrong one.
@@ -112,16 +118,12 @@ def export_backup(project: Project, name: str, target: Path, *repositories: str,
         raise Refused(f"{name} is a WAL slice: it has no data of its own", hint=f"export its parent, {record.parent}")
     if target.exists():
         raise Refused(f"{target} exists", hint="name a new file")
-    identity = require_identity(project)
-    if not dry_run:
-        draft = target.with_name(f".{target.name}.new")
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            unseal(
-                repositories_of(project, *repositories), record.parts, identity=identity, read=lambda source: _pour(source, file)
-            )
-            file.flush()
-            os.fsync(file.fileno())
-        draft.rename(target)
+    identity, places = require_identity(project), repositories_of(project, *repositories)
+    if dry_run:
+        return record
+    for tablespace in record.tablespaces:
+        _write_tar(target.with_suffix(f".{tablespace.oid}{target.suffix}"), places, tablespace.parts, identity)
+    _write_tar(target, places, record.parts, identity, manifest=fetch_manifest(record, places))
     return record
 
 
@@ -137,5 +139,20 @@ def require_identity(project: Project) -> Secret:
     return identity
 
 
-def _pour(source: IO[bytes], sink: IO[bytes]) -> None:
-    shutil.copyfileobj(source, sink, 2**20)
+def _write_tar(
+    target: Path, repositories: Sequence[Repository], parts: Sequence[Part], identity: Secret, *, manifest: bytes = b""
+) -> None:
+    draft = target.with_name(f".{target.name}.new")
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        if manifest:  # it does not travel in a compressed stream
+            file.write(_member("backup_manifest", manifest))
+        unseal(repositories, parts, identity=identity, read=lambda source: shutil.copyfileobj(source, file, _CHUNK))
+        file.flush()
+        os.fsync(file.fileno())
+    draft.rename(target)
+
+
+def _member(name: str, content: bytes) -> bytes:
+    header = tarfile.TarInfo(name)
+    header.size, header.mode = len(content), 0o600
+    return header.tobuf(tarfile.USTAR_FORMAT) + content + bytes(-len(content) % tarfile.BLOCKSIZE)

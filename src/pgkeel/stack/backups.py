@@ -18,8 +18,11 @@ from pgkeel.backup.spool import Spool
 from pgkeel.backup.taking import Order, Taker
 from pgkeel.backup.tools import Spawn, start
 from pgkeel.core import clock
+from pgkeel.core.errors import ConfigError
 from pgkeel.core.files import write_whole
+from pgkeel.core.log import get_logger
 from pgkeel.core.project import Project
+from pgkeel.core.secret import Secret
 from pgkeel.postgres import Connection
 from pgkeel.stack.connection import connect, login_url
 from pgkeel.stack.layout import layout_of
@@ -29,7 +32,9 @@ from pgkeel.stack.vault import backup_folder, programs_of, recipients_of, reposi
 __all__ = ["address_of", "backup_connection", "escrowed_keys", "holder", "plan", "source", "spool_of", "spools", "take", "taker"]
 
 _PATIENCE = timedelta(hours=2)
-_WAL, _PASSFILE, _FIELD_KEY = "wal", "external.pgpass", "fields.key"
+_WAL, _STAGING, _PASSFILE = "wal", "staging", "external.pgpass"
+
+log = get_logger(__name__)
 
 
 def take(
@@ -80,6 +85,7 @@ def taker(project: Project, *, spawn: Spawn = start, report: Callable[[str], Non
             rto=project.config.backup.rto,
             patience=_PATIENCE if report else timedelta(),
             keys=escrowed_keys(project),
+            staging=backup_folder(project) / _STAGING,
         )
         told = report or (lambda _text: None)
         yield Taker(
@@ -134,8 +140,17 @@ def escrowed_keys(project: Project) -> bytes | None:
 
     The ring itself lies wrapped in the database, so it is in every backup; what unwraps it is not.
     """
-    file = layout_of(project).secrets / _FIELD_KEY
-    return file.read_bytes() if project.config.backup.escrow_keys and file.is_file() else None
+    if not project.config.backup.escrow_keys:
+        return None
+    reference = project.config.security.key
+    if reference is None:
+        file = layout_of(project).field_key
+        return file.read_bytes() if file.is_file() else None
+    try:
+        return Secret.from_reference(reference, folder=project.root).reveal().encode()
+    except ConfigError as err:  # a backup without it is better than none
+        log.warning("backup.keys_not_carried", reason=err.message)
+        return None
 
 
 def holder() -> str:

@@ -18,11 +18,14 @@ def jobs_of(project: Project) -> tuple[Job, ...]:
     from pgkeel.stack.upkeep import upkeep_jobs  # noqa: PLC0415 - as above
 
     usual = (*ALL, *certificate_jobs(project), *upkeep_jobs(project))
-    if not is_protected(project):
+    is_adopted = project.config.backup.engine != "pgkeel"
+    if not is_protected(project) and not is_adopted:
         return usual
     from pgkeel.stack.backup_jobs import backup_jobs  # noqa: PLC0415 - needs the extra [backup]
     from pgkeel.stack.drill_jobs import drill_jobs  # noqa: PLC0415 - as above
 
+    if is_adopted:
+        return (*usual, *drill_jobs(project))
     return (*usual, *backup_jobs(project), *drill_jobs(project))
 
 

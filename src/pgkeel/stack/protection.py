@@ -13,6 +13,8 @@ _NEEDED = ("pyrage", "obstore")
 
 def is_protected(project: Project) -> bool:
     """Return whether the agent takes backups: wanted, by default on the embedded stack only, and the extra is installed."""
+    if project.config.backup.engine != "pgkeel":
+        return False
     wanted = project.config.backup.receive
     is_wanted = (not project.is_external) if wanted is None else wanted
     return is_wanted and all(find_spec(name) is not None for name in _NEEDED)

@@ -18,6 +18,7 @@ from pgkeel.backup.recovery.errors import VerificationFailed
 from pgkeel.backup.recovery.journal import Journal, work_off, write_journal
 from pgkeel.backup.recovery.resolve import Plan
 from pgkeel.backup.recovery.side import promote, show_settings
+from pgkeel.backup.recovery.tablespaces import follow_move
 from pgkeel.backup.recovery.wish import Wish
 from pgkeel.core import clock
 from pgkeel.core.errors import ConfigError, KeelError, NotFound, Refused, UsageError
@@ -202,6 +203,7 @@ def _resume(scene: Scene, report: Report, journal: Journal) -> Journal:
     if journal.side.is_dir():
         _readmit(scene, journal, report)
         _swap(journal)
+    follow_move(journal.directory)
     report("opening the server")
     memory = ensure_postgres(scene.project, scene.layout, report)
     ensure_valkey(scene.project, scene.layout, memory, report)

@@ -12,15 +12,18 @@ from socket import gethostname
 import msgspec
 
 from pgkeel.backup import Record, Tools, fetch_backup, fetch_relations, open_repository, read_catalogue, read_index, relations_of
+from pgkeel.backup.adopted import Engine
 from pgkeel.backup.lease import reading
 from pgkeel.backup.lsn import parse_lsn
 from pgkeel.backup.recovery.chain import Link, combine, give_away, prepare, require_room
 from pgkeel.backup.recovery.errors import NotRestorable
 from pgkeel.backup.recovery.gather import Archive
+from pgkeel.backup.recovery.image import copy_image
 from pgkeel.backup.recovery.pace import Pace
 from pgkeel.backup.recovery.resolve import Plan, resolve
 from pgkeel.backup.recovery.search import Files, TableFiles
 from pgkeel.backup.recovery.side import apply_wal, hide_settings, limits_of
+from pgkeel.backup.recovery.tablespaces import PLACE, set_apart
 from pgkeel.backup.recovery.wal import Wal, require_whole
 from pgkeel.backup.recovery.wish import Statement, Wish
 from pgkeel.backup.relations import Relations
@@ -31,12 +34,23 @@ from pgkeel.core.project import Project
 from pgkeel.core.repository import Repository
 from pgkeel.core.secret import Secret
 from pgkeel.local import Account, Cluster, Runtime, choose_account, find_runtime
+from pgkeel.stack.adopting import adopted_archive, engine_of
 from pgkeel.stack.connection import connect
 from pgkeel.stack.layout import Layout, layout_of
 from pgkeel.stack.postgres import server_folder
 from pgkeel.stack.vault import backup_folder, identity_of, repositories_of
 
-__all__ = ["Scene", "bring_back", "open_side", "plan_of", "replay", "scene_of", "side_cluster"]
+__all__ = [
+    "Scene",
+    "bring_back",
+    "image_folder",
+    "kept_from_pruning",
+    "open_side",
+    "plan_of",
+    "replay",
+    "scene_of",
+    "side_cluster",
+]
 
 Report = Callable[[str], None]
 _PATIENCE = timedelta(hours=24)
@@ -55,6 +69,7 @@ class Scene(msgspec.Struct, frozen=True):
         system: The cluster's system identifier.
         records: Its finished backups.
         archive: Where its WAL is.
+        engine: The tool that took the backups, or None where pgkeel did.
     """
 
     project: Project
@@ -65,6 +80,7 @@ class Scene(msgspec.Struct, frozen=True):
     system: str
     records: tuple[Record, ...]
     archive: Archive
+    engine: Engine | None = None
 
     @property
     def tools(self) -> Tools:
@@ -90,8 +106,9 @@ def scene_of(project: Project, *, source: str | None = None, system: str | None 
         NotRestorable: There is no backup, or several clusters' and nobody said which.
     """
     layout, account = layout_of(project), choose_account(project.config.local.run_as)
-    repositories = _repositories(project, source)
-    records = {one.id: one for each in repositories for one in read_catalogue(each).records}
+    engine = engine_of(project) if source is None else None
+    repositories = () if engine else _repositories(project, source)
+    records = {one.id: one for one in _records(engine, repositories)}
     server = server_folder(layout, account)
     known = _system_of(server / "postgres" / "data", account)
     chosen = known or system or _only_system(list(records.values()))
@@ -101,7 +118,8 @@ def scene_of(project: Project, *, source: str | None = None, system: str | None 
     major = mine[-1].server_version.partition(".")[0]
     runtime = find_runtime(major, account=account)
     folders = (backup_folder(project) / "wal" / chosen, server / "postgres" / "data" / "pg_wal")
-    return Scene(project, layout, server, account, runtime, chosen, mine, _archive(project, repositories, chosen, folders))
+    archive = adopted_archive(project, engine, folders) if engine else _archive(project, repositories, chosen, folders)
+    return Scene(project, layout, server, account, runtime, chosen, mine, archive, engine)
 
 
 def plan_of(scene: Scene, wish: Wish, place: Path, *, since: datetime | None = None) -> Plan:
@@ -111,21 +129,37 @@ def plan_of(scene: Scene, wish: Wish, place: Path, *, since: datetime | None = N
     )
 
 
+def image_folder(scene: Scene) -> Path:
+    """Return where the rolling image of the project's cluster is kept."""
+    return scene.server / "image"
+
+
 def bring_back(scene: Scene, plan: Plan, directory: Path, report: Report) -> None:
-    """Restore a plan's backups into the empty or half-restored folder of a side server; `directory/wal` holds the WAL."""
-    records = {one.id: one for one in scene.records}
-    require_room(directory, plan.bytes * len(plan.chain) + plan.wal_bytes)
-    links = [Link(name, partial(_fetch, scene, records[name], report)) for name in plan.chain]
+    """Restore a plan's backups, or the image where that leads there, into the folder of a side server.
+
+    The folder is empty or half restored; `directory/wal` holds the WAL.
+    """
     data = directory / "data"
-    with _kept_from_pruning(scene, plan.chain):
-        combine(links, directory / "links", data, scene.tools, report)
-    prepare(data, scene.runtime.major)
-    hide_settings(data)
+    if not copy_image(image_folder(scene), scene.system, plan, directory, scene.tools, report):
+        _restore_chain(scene, plan, directory, report)
     for segment in (data / "pg_wal").glob("[0-9A-F]" * 24):
         if not (directory / "wal" / segment.name).exists():
             shutil.copyfile(segment, directory / "wal" / segment.name)
-    for part in (data, directory / "wal"):
-        give_away(part, scene.account.uid, scene.account.gid)
+    for part in (data, directory / "wal", directory / PLACE):
+        if part.is_dir():
+            give_away(part, scene.account.uid, scene.account.gid)
+
+
+def _restore_chain(scene: Scene, plan: Plan, directory: Path, report: Report) -> None:
+    records = {one.id: one for one in scene.records}
+    require_room(directory, plan.bytes * len(plan.chain) + plan.wal_bytes)
+    proved = scene.engine is not None
+    links = [Link(name, partial(_fetch, scene, records[name], report), proved) for name in plan.chain]
+    with kept_from_pruning(scene, plan.chain):
+        combine(links, directory / "links", directory / "data", scene.tools, report)
+    prepare(directory / "data", scene.runtime.major)
+    hide_settings(directory / "data")
+    set_apart(directory / "data")
 
 
 def open_side(scene: Scene, plan: Plan, directory: Path) -> Cluster:
@@ -163,6 +197,13 @@ def replay(scene: Scene, plan: Plan, directory: Path, report: Report) -> Cluster
     server, pace = open_side(scene, plan, directory), Pace("replayed", report)
     apply_wal(server, plan.settings, lambda at: pace(max(0, at - start), max(0, end - start)), patience=_PATIENCE)
     return server
+
+
+def _records(engine: Engine | None, repositories: Sequence[Repository]) -> list[Record]:
+    """Return the finished backups; those of another tool are whole by themselves, because it puts a chain together."""
+    if engine is None:
+        return [one for each in repositories for one in read_catalogue(each).records]
+    return [msgspec.structs.replace(one, kind="full", parent=None) for one in engine.backups()]
 
 
 def _repositories(project: Project, source: str | None) -> tuple[Repository, ...]:
@@ -215,7 +256,7 @@ def _system_of(data: Path, account: Account) -> str | None:
 
 
 @contextmanager
-def _kept_from_pruning(scene: Scene, chain: Sequence[str]) -> Iterator[None]:
+def kept_from_pruning(scene: Scene, chain: Sequence[str]) -> Iterator[None]:
     """Say in the repository what is being read; one that cannot be written to is read without."""
     with ExitStack() as leases:
         for repository in scene.archive.repositories:
@@ -225,6 +266,9 @@ def _kept_from_pruning(scene: Scene, chain: Sequence[str]) -> Iterator[None]:
 
 
 def _fetch(scene: Scene, record: Record, report: Report, place: Path) -> None:
+    if scene.engine is not None:
+        scene.engine.restore(record.id, place)
+        return
     pace = Pace("read", report)
     fetch_backup(record, scene.archive.repositories, scene.archive.identity, place, progress=pace)
 

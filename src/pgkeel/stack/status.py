@@ -74,7 +74,7 @@ class Status(msgspec.Struct, frozen=True):
         migrations: The migrations of all sources.
         account: As whom the servers run; null for an external database.
         warnings: What a person should do something about.
-        is_healthy: Whether everything that should run does.
+        is_healthy: Whether everything that should run does, and copies of the backups are really elsewhere.
     """
 
     postgres: PostgresStatus
@@ -93,6 +93,7 @@ def status(project: Project) -> Status:
     server, applied = _ask(project)
     valkey = _valkey(layout, memory)
     working = agent_status(layout.agent)
+    shared = copies_on_the_datas_disk(project, memory)
     return Status(
         postgres=_postgres(project, server, memory),
         valkey=valkey,
@@ -103,9 +104,10 @@ def status(project: Project) -> Status:
             *(memory.warnings if memory else ()),
             *_outdated(server),
             *backup_warnings(working, now()),
-            *copies_on_the_datas_disk(project, memory),
+            *shared,
         ),
         is_healthy=server is not None
+        and not shared
         and (receives(working) or project.config.backup.rpo != ZERO)
         and (working.running or not _needs_agent(project))
         and (valkey.running or project.is_external or not project.config.local.valkey),

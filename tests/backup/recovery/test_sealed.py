@@ -13,6 +13,7 @@ import pytest
 from pgkeel.backup import Bucket, Folder, Programs, Record, fetch_backup, new_identity, read_catalogue, recipient_of, relations_of
 from pgkeel.backup.copying import Copier
 from pgkeel.backup.errors import Damaged, RepositoryUnreachable
+from pgkeel.backup.lsn import parse_lsn
 from pgkeel.backup.planning import Wish as Kind
 from pgkeel.backup.recovery.chain import Link, combine, give_away, prepare, require_room
 from pgkeel.backup.recovery.checks import check_online
@@ -21,6 +22,8 @@ from pgkeel.backup.recovery.gather import Archive
 from pgkeel.backup.recovery.resolve import Plan, chain_of, resolve
 from pgkeel.backup.recovery.search import TableFiles
 from pgkeel.backup.recovery.side import apply_wal, limits_of, promote
+from pgkeel.backup.recovery.tablespaces import follow_move, set_apart
+from pgkeel.backup.recovery.wal import Wal, require_whole
 from pgkeel.backup.recovery.wish import Wish, wish_from
 from pgkeel.backup.taking import Order, Taker
 from pgkeel.core.clock import now
@@ -68,14 +71,24 @@ class Vault:
         fetch_backup(record, [self.repository], identity, place)
 
 
+def make_tablespace(history: History, account: Account, name: str) -> Path:
+    place = history.folder / f"tablespace {name}"
+    place.mkdir()
+    give_away(place, account.uid, account.gid)
+    history.sql(f"CREATE TABLESPACE {name} LOCATION '{place}'")
+    return place
+
+
 def _nothing(_: object) -> TableFiles:
     return TableFiles()
 
 
 @pytest.fixture(scope="module")
-def vault(history: History, tmp_path_factory: pytest.TempPathFactory) -> Vault:
+def vault(history: History, account: Account, tmp_path_factory: pytest.TempPathFactory) -> Vault:
     """A full backup, changes of every kind that clears a visibility map, and an incremental one."""
     made = Vault(history, tmp_path_factory.mktemp("vault"))
+    make_tablespace(history, account, "other")
+    history.sql("CREATE TABLE w TABLESPACE other AS SELECT g AS n FROM generate_series(1, 5000) AS g")
     history.sql(
         "CREATE TABLE v (n int PRIMARY KEY, t text)",
         "INSERT INTO v SELECT g, repeat('x', 100) FROM generate_series(1, 20000) AS g",
@@ -86,6 +99,7 @@ def vault(history: History, tmp_path_factory: pytest.TempPathFactory) -> Vault:
         "DELETE FROM v WHERE n % 10 = 0",
         "UPDATE v SET t = 'y' WHERE n % 7 = 0",
         "INSERT INTO v SELECT g FROM generate_series(30001, 30100) AS g",
+        "DELETE FROM w WHERE n > 4000",
     )
     made.take("incremental")
     history.sql("INSERT INTO v VALUES (40000, 'since')")
@@ -100,6 +114,7 @@ def restored(vault: Vault, history: History, make_side: MakeSideServer, account:
     plan = vault.plan(Wish(), directory / "wal")
     combine(vault.links(*plan.chain), directory / "links", directory / "data", history.tools, lambda _: None)
     prepare(directory / "data", history.tools.major)
+    assert set_apart(directory / "data")
     give_away(directory, account.uid, account.gid)
     archive = {"restore_command": f'cp "{directory}/wal/%f" "%p"'}
     server = make_side(directory, {**limits_of(directory / "data", history.tools), **plan.settings, **archive})
@@ -117,6 +132,28 @@ def test_rows_from_an_incremental_backup_are_right(vault: Vault, history: Histor
     promote(restored)
     checks = check_online(restored, history.tools, "postgres", assertions={})
     assert {one.name: one.ok for one in checks} == {"amcheck": True, "visibility": True, "rows": True}
+
+
+def test_a_tablespace_comes_back_beside_the_data_directory_and_not_where_it_lay(
+    vault: Vault, history: History, restored: Cluster
+) -> None:
+    history.sql("DELETE FROM w WHERE n > 3000")  # in the live server's own place
+    assert [(one.name, one.location) for one in vault.records[0].tablespaces] == [
+        ("other", str(history.folder / "tablespace other"))
+    ]
+    with connect(restored.superuser_url()) as connection:
+        row = connection.execute(
+            "SELECT count(*) AS n, pg_tablespace_location(oid) AS place FROM w, pg_tablespace"
+            " WHERE spcname = 'other' GROUP BY oid"
+        ).fetchone()
+    oid = vault.records[0].tablespaces[0].oid
+    assert row == {"n": 4000, "place": str(restored.data.parent / "tablespaces" / str(oid))}
+
+    restored.stop()
+    moved = restored.data.parent.rename(history.folder / "moved")
+    follow_move(moved)
+    assert (moved / "data/pg_tblspc" / str(oid)).resolve() == moved / "tablespaces" / str(oid)
+    moved.rename(restored.data.parent)
 
 
 def test_a_visibility_map_that_lies_is_found(restored: Cluster, history: History) -> None:
@@ -233,3 +270,15 @@ def test_the_incremental_backup_saves_wal_and_the_full_one_is_taken_where_it_alo
     early = vault.plan(Wish(time=vault.records[0].finished_at), tmp_path / "two")
     assert len(latest.chain) == 2
     assert early.chain == (vault.records[0].id,)
+
+
+def test_wal_that_makes_a_tablespace_is_not_replayed_over_the_place_of_the_real_one(
+    vault: Vault, history: History, account: Account, tmp_path: Path
+) -> None:
+    place = make_tablespace(history, account, "late")
+    history.sql("INSERT INTO v VALUES (50000, 'later')")
+    plan = vault.plan(Wish(), tmp_path / "wal")
+    wal = Wal(tmp_path / "wal", plan.target.timeline, parse_lsn(plan.start))
+
+    with pytest.raises(NotRestorable, match=f"the tablespace {place} was made after the backup"):
+        require_whole(wal, parse_lsn(plan.end), history.tools, size=plan.segment_bytes)

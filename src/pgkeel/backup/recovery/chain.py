@@ -28,10 +28,12 @@ class Link(msgspec.Struct, frozen=True):
     Attributes:
         name: Its id.
         bring: Unpacks it into a missing directory.
+        is_proved: Whether another tool has put it together, whose manifest is not one of these bytes.
     """
 
     name: str
     bring: Bring
+    is_proved: bool = False
 
 
 def require_room(folder: Path, wanted: int) -> None:
@@ -112,6 +114,8 @@ def give_away(folder: Path, uid: int, gid: int) -> None:
 def _brought(link: Link, place: Path, tools: Tools, report: Callable[[str], None]) -> Path:
     report(f"restoring {link.name}")
     link.bring(place)
+    if link.is_proved:
+        return place
     read = outcome(tools, "pg_verifybackup", ["--exit-on-error", "--no-parse-wal", place])
     if read.code:
         raise VerificationFailed(

@@ -2,7 +2,7 @@
 
 import shutil
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -28,6 +28,7 @@ class Archive(msgspec.Struct, frozen=True):
         segments: Rows of their index.
         pieces: What was shipped of open segments.
         folders: Folders of plain segments, the most trusted first: received ones, and the server's own `pg_wal`.
+        fetch: Writes a segment that another tool keeps, and says whether it has it.
     """
 
     repositories: Sequence[Repository]
@@ -35,6 +36,7 @@ class Archive(msgspec.Struct, frozen=True):
     segments: tuple[Segment, ...] = ()
     pieces: tuple[Piece, ...] = ()
     folders: tuple[Path, ...] = ()
+    fetch: Callable[[str, Path], bool] | None = None
 
     @property
     def size(self) -> int:
@@ -70,6 +72,8 @@ def gather(archive: Archive, timeline: int, start: int, until: int | None, place
 def _bring(archive: Archive, name: str, row: Segment | None, destination: Path, size: int) -> bool:
     if row is not None:
         fetch_segment(row, archive.repositories, archive.identity, destination)
+        return True
+    if archive.fetch is not None and archive.fetch(name, destination):
         return True
     here = next((path for path in _plain(archive.folders, name) if _is_written(path, name, size)), None)
     if here is not None:

@@ -10,7 +10,7 @@ from typing import Literal
 import msgspec
 
 from pgkeel.backup.lsn import format_lsn, parse_lsn, segment_end, segment_name, segment_start
-from pgkeel.backup.recovery.errors import WalDamaged, WalMissing
+from pgkeel.backup.recovery.errors import NotRestorable, WalDamaged, WalMissing
 from pgkeel.backup.recovery.programs import outcome, streamed
 from pgkeel.backup.tools import Tools
 
@@ -19,6 +19,7 @@ __all__ = ["Change", "Commit", "Mark", "Wal", "require_whole"]
 _RECORD = re.compile(r"rmgr: \w+\s.*?, tx:\s+(\d+), lsn: ([0-9A-F]+/[0-9A-F]+), prev \S+, desc: (\w+) ?(.*)")
 _COMMIT = re.compile(r"(?:(\d+): )?(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)?) UTC(.*)")
 _LIST = re.compile(r"; (rels|subxacts|dropped stats): ([^;]*)")
+_NEW_TABLESPACE = re.compile(r'lsn: ([0-9A-F]+/[0-9A-F]+), .*desc: CREATE \d+ "?(.*?)"?$', re.MULTILINE)
 _STATISTICS_OF_RELATION = "2/"
 
 Change = Literal["DELETE", "UPDATE"]
@@ -137,6 +138,7 @@ def require_whole(wal: Wal, end: int, tools: Tools, *, size: int) -> None:
     Raises:
         WalMissing: A segment is not there.
         WalDamaged: A record has another checksum.
+        NotRestorable: A tablespace is made in it.
     """
     wanted = [segment_name(wal.timeline, at, size=size) for at in range(wal.start - wal.start % size, end + 1, size)]
     missing = next((name for name in wanted if not (wal.folder / name).is_file()), None)
@@ -147,12 +149,18 @@ def require_whole(wal: Wal, end: int, tools: Tools, *, size: int) -> None:
             data={"segment": missing},
         )
     place = [f"--path={wal.folder}", f"--timeline={wal.timeline}", f"--start={format_lsn(wal.start)}"]
-    read = outcome(tools, "pg_waldump", ["--quiet", *place, f"--end={format_lsn(end)}"])
+    read = outcome(tools, "pg_waldump", ["--rmgr=Tablespace", *place, f"--end={format_lsn(end)}"])
     if read.code:
         until = format_lsn(min(end, segment_end(wanted[-1], size=size)))
         raise WalDamaged(
             f"the WAL cannot be read up to {until}: {read.said.splitlines()[-1]}",
             hint="take that segment from another repository",
+        )
+    made = _NEW_TABLESPACE.search(read.said)
+    if made is not None:  # replaying it would write to the place where the real server's tablespace is
+        raise NotRestorable(
+            f"the tablespace {made[2]} was made after the backup, at {made[1]}, and replaying that would write to its place",
+            hint="recover to a time before it, or from a backup that was taken after it",
         )
 
 

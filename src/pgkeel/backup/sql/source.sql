@@ -5,6 +5,5 @@ SELECT
     (SELECT timeline_id FROM pg_control_checkpoint()) AS timeline,
     current_setting('data_checksums')::bool AS checksums,
     current_setting('summarize_wal', true) IS NOT DISTINCT FROM 'on' AS summarizes,
-    (SELECT count(*) FROM pg_tablespace WHERE spcname NOT IN ('pg_default', 'pg_global'))::int4 AS tablespaces,
     pg_is_in_recovery() AS in_recovery
 ORDER BY 1

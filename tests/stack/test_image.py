@@ -1,0 +1,64 @@
+"""The rolling restored image: what an hour is on releases without sound incremental backups, and where a recovery begins."""
+
+import pytest
+
+from pgkeel.backup.recovery.image import read_image
+from pgkeel.core.project import load
+from pgkeel.stack.restoring import image_folder, scene_of
+from pgkeel.stack.rolling import remove_image, roll
+from tests.projects import Home
+
+
+@pytest.mark.majors
+@pytest.mark.long
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("release", ["15", "16"])
+def test_the_image_follows_every_hour_and_a_recovery_begins_with_it_until_it_is_broken(home: Home, release: str) -> None:
+    (home.root / "pgkeel.toml").write_text(f'[local]\npostgres = "{release}"\nvalkey = false\n')
+    home.ok("up")
+    home.ok("backup", "full")
+    said: list[str] = []
+    insert(home, 1)
+    assert home.data("backup", "incremental")["kind"] == "wal"
+    first = roll(load(home.root), said.append)
+    insert(home, 2)
+    second_id = home.data("backup", "incremental")["id"]
+    second = roll(load(home.root), said.append)
+    assert first is not None
+    assert second is not None
+    assert second.point == second_id
+    assert sum("anew" in one for one in said) == 1, said
+    insert(home, 3)
+
+    done = home.run("recover", "--yes", "--json")
+    assert done.returncode == 0, done.stderr
+    assert "copying the image" in done.stderr
+    assert count(home) == "3"
+
+    scene = scene_of(load(home.root))
+    assert read_image(image_folder(scene)) == second
+    home.ok("recover", "undo", "--yes")
+    break_page(image_folder(scene) / "data")
+    done = home.run("recover", "--yes", "--json")
+    assert done.returncode == 0, done.stderr
+    assert "the image is broken" in done.stderr
+    assert count(home) == "3"
+    assert read_image(image_folder(scene)) is None
+    assert remove_image(load(home.root))
+
+
+def insert(home: Home, number: int) -> None:
+    home.ok("psql", "--role", "superuser", "-c", f"CREATE TABLE IF NOT EXISTS hours (n int); INSERT INTO hours VALUES ({number})")
+
+
+def count(home: Home) -> str:
+    return home.ok("psql", "--role", "superuser", "-Atc", "SELECT count(*) FROM hours")
+
+
+def break_page(data: "object") -> None:
+    from pathlib import Path
+
+    victim = max((Path(str(data)) / "base").rglob("1259"), key=lambda path: path.parent.stat().st_ino)
+    content = bytearray(victim.read_bytes())
+    content[100] ^= 1
+    victim.write_bytes(content)
