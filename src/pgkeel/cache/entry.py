@@ -11,6 +11,7 @@ That there is no row depends on the table's tag too: an INSERT does not always k
 """
 
 import os
+import random
 from collections.abc import Sequence
 from typing import Any, Generic, TypeVar
 
@@ -102,6 +103,10 @@ def joined(versions: Sequence[bytes | None]) -> bytes | None:
         return None
 
 
+_chance = random.Random(os.urandom(32))  # noqa: S311 - these must differ, and need not be secret
+os.register_at_fork(after_in_child=lambda: _chance.seed(os.urandom(32)))
+
+
 class Taken(msgspec.Struct, Generic[T], frozen=True, gc=False):
     """What asking for a lease brought.
 
@@ -123,7 +128,7 @@ def held_by(who: bytes, versions: bytes) -> bytes:
 
 def fresh() -> bytes:
     """Return a new version, or who asks: 16 letters that nobody else has."""
-    return os.urandom(VERSION // 2).hex().encode()
+    return b"%016x" % _chance.getrandbits(64)
 
 
 def epoch_ends(raw: bytes) -> int:

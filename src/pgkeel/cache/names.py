@@ -61,7 +61,7 @@ class Namer:
 class Names:
     """Makes the names of one namespace with one key."""
 
-    __slots__ = ("_key", "_prefix", "_results", "_tags", "carried", "epoch", "everything")
+    __slots__ = ("_key", "_prefix", "_results", "_tables", "_tags", "carried", "epoch", "everything")
 
     def __init__(self, namespace: str, secret: Secret) -> None:
         """Take the namespace and a secret of 16 bytes or more that all processes share.
@@ -75,6 +75,7 @@ class Names:
         self._key = hashlib.blake2b(raw).digest()
         self._prefix = _prefix_of(namespace)
         self._tags, self._results = self._namer(b"t"), self._namer(b"q")
+        self._tables: dict[str, bytes] = {}
         self.epoch = epoch_of(namespace)
         self.everything = self._prefix + b"everything"
         self.carried = self._prefix + b"carried"
@@ -97,7 +98,12 @@ class Names:
 
     def tag(self, wanted: Tag) -> bytes:
         """Return the name of a tag."""
-        return self._tags((str(wanted.table), wanted.values))
+        if wanted.values:
+            return self._tags((str(wanted.table), wanted.values))
+        known = self._tables.get(wanted.table)
+        if known is None:
+            known = self._tables[str(wanted.table)] = self._tags((str(wanted.table), ()))
+        return known
 
     def result(self, name: str, arguments: tuple[object, ...], named: Mapping[str, object]) -> bytes:
         """Return the name of a query's result."""

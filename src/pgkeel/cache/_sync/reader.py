@@ -63,7 +63,7 @@ class Reader:
         self.mark = mark
         self.is_trusted = True
         self.is_open = False
-        self.crowd = Crowd()
+        self.crowd = Crowd(client)
         self.confirmed: Confirmed | None = None
         self._lease_for = lease
         self._flights: dict[bytes, Flight[Any]] = {}
