@@ -23,8 +23,8 @@ class Carried:
 
     def __init__(self, url: CacheUrl, namespace: str, secret: Secret, mark: int) -> None:
         """Take the address, what all processes share, and how long a mark lasts in milliseconds."""
-        self._client = Client(url)
         self._names = Names(namespace, secret)
+        self._client = Client(url, home=self._names.epoch)
         self._mark = mark
 
     def close(self) -> None:

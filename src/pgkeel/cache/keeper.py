@@ -49,7 +49,7 @@ def stats(url: CacheUrl, namespace: str) -> Stats:
         Unreachable: It does not answer.
         LoginRefused: The user or password is wrong.
     """
-    client = Client(url)
+    client = Client(url, home=epoch_of(namespace))
     try:
         client.open()
         epoch, time, keys = client.call("GET", epoch_of(namespace)), client.call("TIME"), client.call("DBSIZE")
@@ -77,7 +77,7 @@ def count(url: CacheUrl, namespace: str) -> int:
     Raises:
         Unreachable: The server does not answer.
     """
-    client = Client(url)
+    client = Client(url, home=epoch_of(namespace))
     try:
         return sum(len(batch) for batch in _keys(client, namespace))
     finally:
@@ -115,7 +115,7 @@ def kinds(url: CacheUrl, namespace: str) -> Kinds:
     Raises:
         Unreachable: The server does not answer.
     """
-    client, found = Client(url), Kinds()
+    client, found = Client(url, home=epoch_of(namespace)), Kinds()
     try:
         for batch in _keys(client, namespace):
             for raw in client.call("MGET", *batch) if batch else ():
@@ -136,7 +136,7 @@ def flush(url: CacheUrl, namespace: str, mark: int) -> int:
     Raises:
         Unreachable: The server does not answer.
     """
-    client = Client(url)
+    client = Client(url, home=epoch_of(namespace))
     try:
         client.open()
         run = client.server.run if client.server else ""

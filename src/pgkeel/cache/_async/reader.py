@@ -65,6 +65,7 @@ class Reader:
         self.crowd = Crowd(client)
         self.confirmed: Confirmed | None = None
         self._lease_for = lease
+        self._run = ""
         self._flights: dict[bytes, Flight[Any]] = {}
         client.on_connect(self._greet)
 
@@ -97,8 +98,10 @@ class Reader:
                     self.figures.hits += 1
                     return value
             found, lease = await self._miss(key, shelf, shelf.lease_in(held, current))
-        except KeelError:
+        except KeelError as err:
             self.figures.bypasses += 1
+            if isinstance(err, CommandRefused):
+                self.client.noted(err)
         if found is not MISS:
             self.figures.hits += 1
             return found  # type: ignore[no-any-return]
@@ -149,9 +152,13 @@ class Reader:
         if not self.is_trusted:
             hint = "set maxmemory-policy to volatile-lru or noeviction"
             _log.warning("cache.not_trusted", server=str(self.client.url), policy=server.policy, hint=hint)
-        reply = await link.call(("EVAL", script("epoch").text, 1, self.names.epoch, *self._epoch(server.run, on_demand=False)))
+        wanted = self._epoch(server.run, on_demand=False)
+        reply = await link.call(("EVAL", script("epoch").text, 1, self.names.epoch, *wanted))
         if not isinstance(reply, bytes):
             raise CommandRefused("the cache refused to begin an epoch", hint="the user needs EVAL, GET, SET and TIME")
+        if self.client.url.via and self.confirmed is not None and self._run not in {"", server.run}:
+            await self.confirmed.ledger.dirty()  # a server that was cut off may still answer others: they ask the database
+        self._run = server.run
 
     async def _miss(self, key: bytes, shelf: Shelf[Any], other: bytes) -> tuple[Any, Lease | None]:
         """Return what another reader finds meanwhile, or the right to fill, or neither.

@@ -75,8 +75,8 @@ class Cache:
         Raises:
             ConfigError: The address is wrong or the secret too short.
         """
-        self.client = Client(url, patience=patience.total_seconds())
         names = Names(namespace, secret)
+        self.client = Client(url, patience=patience.total_seconds(), home=names.epoch)
         self._reader = Reader(self.client, names, mark=milliseconds(mark), lease=milliseconds(lease))
         self._reader.is_open = on_outage == "open"
         self._cipher = None if cipher is None else cipher.field("pgkeel.cache", "value")
