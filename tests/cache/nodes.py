@@ -107,4 +107,3 @@ def cluster(folder: Path, key: str) -> Iterator[tuple[CacheUrl, list[Node]]]:
 
 def name_of(node: Node) -> str:
     return str(node.ask("CLUSTER", "MYID").split(b"\r\n")[1].decode())
-

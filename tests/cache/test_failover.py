@@ -103,7 +103,14 @@ async def test_without_anybody_who_knows_reads_go_to_the_database() -> None:
 
 @pytest.mark.parametrize(
     "url",
-    ["redis+sentinel://a:1/", "redis+cluster://a/1", "redis://a,b", "unix+sentinel:///x/y", "redis+other://a", "redis+cluster://a:x"],
+    [
+        "redis+sentinel://a:1/",
+        "redis+cluster://a/1",
+        "redis://a,b",
+        "unix+sentinel:///x/y",
+        "redis+other://a",
+        "redis+cluster://a:x",
+    ],
 )
 def test_an_address_that_cannot_be_is_refused(url: Any) -> None:
     with pytest.raises(ConfigError):

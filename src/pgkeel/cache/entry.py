@@ -18,6 +18,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from pgkeel.cache.codec import Codec
+from pgkeel.cache.figures import Tally
 
 __all__ = ["MARK", "MISS", "VERSION", "Shelf", "Taken", "epoch_ends", "fresh", "held_by", "joined"]
 
@@ -36,11 +37,14 @@ MISS: Any = object()
 class Shelf(Generic[T]):
     """Values of one type that depend on the same things, each under a key of its own."""
 
-    __slots__ = ("_codec", "_length", "shape", "shared", "strict")
+    __slots__ = ("_codec", "_length", "shape", "shared", "strict", "tally")
 
-    def __init__(self, shared: tuple[bytes, ...], codec: Codec[T], *, strict: int | None = None) -> None:
+    def __init__(
+        self, shared: tuple[bytes, ...], codec: Codec[T], *, strict: int | None = None, tally: Tally | None = None
+    ) -> None:
         """Name in `shared` the keys of the epoch and of the tags; a value that is not None depends on the first `strict` only."""
         self._codec = codec
+        self.tally = tally or Tally()
         self.shared = shared
         self.shape = codec.shape
         self.strict = len(shared) if strict is None else strict
@@ -88,6 +92,22 @@ class Shelf(Generic[T]):
             return _NOTHING + versions + self.shape
         encoded = self._codec.encode(value)
         return None if encoded is None else _VALUE + versions[: self._length] + self.shape + encoded
+
+    def payload(self, kept: bytes) -> bytes:
+        """Return what `filled` returned without its versions."""
+        versions = len(self.shared) if kept[:1] == _NOTHING else self.strict
+        return kept[:1] + kept[1 + VERSION * versions :]
+
+    def copy_of(self, held: bytes | None, epoch: bytes) -> T | None:
+        """Return the value in an epoch and a `payload` behind it, or `MISS`."""
+        if held is None or not held.startswith(epoch) or not held.startswith(self.shape, VERSION + 1):
+            return MISS  # type: ignore[no-any-return]
+        if held[VERSION : VERSION + 1] == _NOTHING:
+            return None
+        try:
+            return self._codec.decode(memoryview(held)[VERSION + 1 + len(self.shape) :])
+        except msgspec.MsgspecError:
+            return MISS  # type: ignore[no-any-return]
 
     def copied(self, value: T | None) -> T | None:
         """Return a value of its own for one more caller, who may change it."""

@@ -9,7 +9,7 @@ import msgspec
 from pgkeel.core.errors import ConfigError, UsageError
 from pgkeel.core.secret import Secret
 
-__all__ = ["Namer", "Names", "Tag", "epoch_of", "pattern_of", "tag"]
+__all__ = ["Namer", "Names", "Tag", "epoch_of", "figures_of", "pattern_of", "tag"]
 
 _encode = msgspec.msgpack.Encoder(order="deterministic").encode
 _SHORTEST = 16
@@ -61,7 +61,7 @@ class Namer:
 class Names:
     """Makes the names of one namespace with one key."""
 
-    __slots__ = ("_key", "_prefix", "_results", "_tables", "_tags", "carried", "epoch", "everything")
+    __slots__ = ("_key", "_prefix", "_results", "_tables", "_tags", "carried", "epoch", "everything", "figures")
 
     def __init__(self, namespace: str, secret: Secret) -> None:
         """Take the namespace and a secret of 16 bytes or more that all processes share.
@@ -79,6 +79,7 @@ class Names:
         self.epoch = epoch_of(namespace)
         self.everything = self._prefix + b"everything"
         self.carried = self._prefix + b"carried"
+        self.figures = figures_of(namespace)
 
     def rows(self, table: str) -> Namer:
         """Return what names the rows of a table by their keys."""
@@ -116,6 +117,11 @@ class Names:
 def epoch_of(namespace: str) -> bytes:
     """Return the name of the namespace's epoch."""
     return _prefix_of(namespace) + b"epoch"
+
+
+def figures_of(namespace: str) -> bytes:
+    """Return the name of what processes say of their hits."""
+    return _prefix_of(namespace) + b"figures"
 
 
 def pattern_of(namespace: str) -> str:

@@ -61,7 +61,13 @@ class Caching:
         if known is None:
             said = shape.cache
             known = self._rows[table] = self.cache.rows(
-                table, shape.row, key=self._keys[table], ttl=said.ttl, missing_ttl=said.missing_ttl, near=said.near
+                table,
+                shape.row,
+                key=self._keys[table],
+                ttl=said.ttl,
+                missing_ttl=said.missing_ttl,
+                near=said.near,
+                stale=getattr(said, "stale", None),
             )
         return known
 

@@ -78,6 +78,10 @@ class Link(asyncio.Protocol):
             self._flush_soon()
         return future
 
+    def mention(self, words: Sequence[Word]) -> None:
+        """Send a command whose reply nobody waits for."""
+        asyncio.ensure_future(self.call(words)).add_done_callback(lambda future: future.cancelled() or future.exception())
+
     def at_once(self, words: tuple[Word, ...]) -> Any:  # noqa: ANN401 - any reply
         """Return the reply to one command where nobody else asks and it comes at once, else a future of it.
 

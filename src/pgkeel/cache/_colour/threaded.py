@@ -118,6 +118,11 @@ class Link:
                 raise
         return wanted.result()
 
+    def mention(self, words: Sequence[Word]) -> None:
+        """Send a command whose reply does not matter."""
+        with suppress(Unreachable):
+            self.call(words)
+
     def near(self, key: bytes) -> tuple[bytes, bytes] | None:  # noqa: ARG002 - the other colour's
         """Return None: a thread that waits for nothing does not hear what the server says."""
         return None

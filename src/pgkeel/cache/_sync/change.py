@@ -49,6 +49,7 @@ class Change:
         if not rows and not tags:
             return
         self._marked = rows, tags
+        reader.stale.wrote((*rows, *tags))
         try:
             reader.crowd.tell("mark", rows, tags, self._who, reader.mark)
             self._forget([*rows, *tags])
@@ -74,6 +75,7 @@ class Change:
         rows, tags = self._marked
         if touched:
             rows = [*rows, *keys_of(touched, self._reader.names)[0]]
+        self._reader.stale.wrote((*rows, *tags))
         try:
             self._reader.crowd.tell("release", rows, tags, self._who)
             self._marked = None
