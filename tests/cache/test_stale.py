@@ -74,35 +74,35 @@ async def test_a_row_that_did_not_ask_is_never_old(cache: Any, other: Any) -> No
     assert await table.read() == "grace"
 
 
-async def test_a_result_is_made_anew_by_one_caller_while_others_get_the_one_before(valkey_db: CacheUrl) -> None:
-    async for cache in _opened(valkey_db):
-        async for writer in _opened(valkey_db):
-            asked, gate, number = asyncio.Event(), asyncio.Event(), 1
-
-            @cache.cached(tags=lambda user: [tag("posts", user_id=user)], stale="1m")
-            async def posts(user: int) -> list[int]:
-                asked.set()
-                await gate.wait()
-                return [user, number]
-
-            gate.set()
-            assert await posts(7) == [7, 1]
-            async with writer.change(tag("posts", user_id=7)):
-                number = 2
-            asked.clear()
-            gate.clear()
-            first = asyncio.create_task(posts(7))
-            await asked.wait()
-            assert await posts(7) == [7, 1]
-            gate.set()
-            assert await first == [7, 2]
-            assert await posts(7) == [7, 2]
+@pytest.fixture
+async def two(valkey_db: CacheUrl) -> AsyncIterator[tuple[Cache, Cache]]:
+    async with Cache(valkey_db, secret=SECRET) as one, Cache(valkey_db, secret=SECRET) as other:
+        await trust(one)
+        yield one, other
 
 
-async def _opened(url: CacheUrl) -> AsyncIterator[Cache]:
-    async with Cache(url, secret=SECRET) as cache:
-        await trust(cache)
-        yield cache
+async def test_a_result_is_made_anew_by_one_caller_while_others_get_the_one_before(two: tuple[Cache, Cache]) -> None:
+    cache, writer = two
+    asked, gate, number = asyncio.Event(), asyncio.Event(), 1
+
+    @cache.cached(tags=lambda user: [tag("posts", user_id=user)], stale="1m")
+    async def posts(user: int) -> list[int]:
+        asked.set()
+        await gate.wait()
+        return [user, number]
+
+    gate.set()
+    assert await posts(7) == [7, 1]
+    async with writer.change(tag("posts", user_id=7)):
+        number = 2
+    asked.clear()
+    gate.clear()
+    first = asyncio.create_task(posts(7))
+    await asked.wait()
+    assert await posts(7) == [7, 1]
+    gate.set()
+    assert await first == [7, 2]
+    assert await posts(7) == [7, 2]
 
 
 async def test_that_there_was_no_row_may_be_old_too_and_garbage_is_not_served(cache: Any, other: Any) -> None:

@@ -2,6 +2,8 @@
 
 import msgspec
 
+from pgkeel.core.clock import monotonic
+
 __all__ = ["Figures", "Tallies", "Tally"]
 
 _EVERY = 10.0
@@ -70,7 +72,7 @@ class Tallies:
         """Count nothing yet."""
         self.by_label: dict[str, Tally] = {}
         self._told: dict[str, Tally] = {}
-        self._due = 0.0
+        self._due = monotonic() + _EVERY
 
     def of(self, label: str) -> Tally:
         """Return the tally of a table or function."""

@@ -93,6 +93,10 @@ class Names:
         """Return the name of the version that all tags of a table's column values share."""
         return self._namer(b"w")(str(table))
 
+    def inexact(self, table: str) -> bytes:
+        """Return the name of the version that tags of declared columns share: any value may have changed."""
+        return self._namer(b"i")(str(table))
+
     def things(self, kind: str, name: str) -> Namer:
         """Return what names the keys of one recipe."""
         return self._namer(b"x", (kind, name))

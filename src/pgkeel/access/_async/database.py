@@ -31,6 +31,7 @@ from pgkeel.access.retry import delay, name_of_work
 from pgkeel.access.sealing import sealed_fields
 from pgkeel.access.settings import session_settings
 from pgkeel.access.shape import shape_of
+from pgkeel.access.tagging import values_wanted
 from pgkeel.access.touched import Touched
 from pgkeel.core.cipher import Cipher
 from pgkeel.core.config import PoolConfig
@@ -46,6 +47,7 @@ from pgkeel.schema.sealed_type import bind_keys
 if TYPE_CHECKING:
     from pgkeel.access._async.caching import Caching
     from pgkeel.cache._async.cache import Cache
+    from pgkeel.cache.names import Tag
 
 __all__ = ["Database"]
 
@@ -146,6 +148,17 @@ class Database:
     def sealed(self, model: HasRow[R], fields: Mapping[str, object], /) -> Mapping[str, Any]:
         """Return the fields of a row as your own statement writes them: encrypted ones sealed, with its id and its digests."""
         return sealed_fields(shape_of(model), fields, self._driver.dialect)
+
+    def tag(self, model: HasRow[Any], /, **values: object) -> "Tag":
+        """Return the tag of a model's rows with these column values, of encrypted columns by their blind index.
+
+        Raises:
+            UsageError: The model has no such column, or the value is not of its type.
+        """
+        from pgkeel.cache.names import Tag  # noqa: PLC0415 - needs the extra [cache]
+
+        shape = shape_of(model)
+        return Tag(shape.table.fullname, values_wanted(shape, values, self._driver.dialect))
 
     @asynccontextmanager
     async def transaction(

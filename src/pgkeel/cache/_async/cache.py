@@ -87,6 +87,7 @@ class Cache:
         self._namers: dict[str, Namer] = {}
         self._epoch_check = epoch_check.total_seconds()
         self._meter = meter
+        self._declared: dict[str, frozenset[str]] = {}
 
     @property
     def names(self) -> Names:
@@ -190,19 +191,29 @@ class Cache:
                 wanted = list(tags(*given, **named) if callable(tags) else tags)
                 names = self._reader.names
                 codec = hidden if any(table_of(one) in self._sealed for one in wanted) else clear
-                shelf = Shelf((names.epoch, names.everything, *keys_of_tags(wanted, names)), codec, tally=tally)
+                shelf = Shelf((names.epoch, names.everything, *keys_of_tags(wanted, names, self._declared)), codec, tally=tally)
                 return await self._reader.read(names.result(known, given, named), shelf, life, function, *given, **named)
 
             return call
 
         return decorate
 
-    def row(self, table: str, key: object) -> Touched:
-        """Return what a write of a row touches whose other values are not known: it, its table's tag, and those of all values."""
+    def declare(self, table: str, columns: Iterable[str]) -> None:
+        """Say by which columns' values results are tagged exactly; `access.Database(cache=…)` does, from the model."""
+        self._declared[table] = frozenset(columns)
+
+    def row(self, table: str, key: object, *, is_exact: bool = False) -> Touched:
+        """Return what a write of a row touches whose other values are not known: it, its table's tag, and those of all values.
+
+        Args:
+            table: The table's name.
+            key: The row's key.
+            is_exact: Whether the tags of declared columns are named beside it.
+        """
         namer = self._namers.get(table)
         if namer is None:
             namer = self._namers[table] = self._reader.names.rows(table)
-        return Touched(table, row=namer(key), every_value=True)
+        return Touched(table, row=namer(key), every_value=True, is_exact=is_exact)
 
     def change(self, *touched: Touched | Tag) -> Change:
         """Return the writes of one transaction."""
