@@ -1,6 +1,6 @@
 """Which rows a transaction has written, for those who must know before it commits: the cache above all."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import sqlalchemy
@@ -8,6 +8,7 @@ from sqlalchemy import Table
 from sqlalchemy.dialects import postgresql
 
 from pgkeel.access.cascades import dependents_of
+from pgkeel.access.tagging import Value, values_of_instance
 
 __all__ = ["Touched"]
 
@@ -20,16 +21,20 @@ class Touched:
     Attributes:
         rows: Table name → primary keys of the rows that were changed or deleted, or inserted with a known key.
         tables: Tables in which rows were written; those of `rows` are among them.
+        values: Table → columns and values of written rows, as they were and as they are, for the columns that its model names.
+        vague: Tables in which rows were written whose values are not known.
         whole: Tables of which any row may have changed: bulk statements, and hand-written SQL that says so.
         is_unknown: Whether hand-written SQL ran that may write and does not say what: anything may have changed.
     """
 
-    __slots__ = ("is_unknown", "rows", "tables", "whole")
+    __slots__ = ("is_unknown", "rows", "tables", "vague", "values", "whole")
 
     def __init__(self) -> None:
         """Nothing yet."""
         self.rows: dict[str, set[Key]] = {}
         self.tables: set[str] = set()
+        self.values: dict[str, set[Value]] = {}
+        self.vague: set[str] = set()
         self.whole: set[str] = set()
         self.is_unknown = False
 
@@ -41,18 +46,25 @@ class Touched:
         """Note all that another has noted."""
         for table, keys in other.rows.items():
             self.rows.setdefault(table, set()).update(keys)
+        for table, values in other.values.items():
+            self.values.setdefault(table, set()).update(values)
+        self.vague |= other.vague
         self.tables |= other.tables
         self.whole |= other.whole
         self.is_unknown = self.is_unknown or other.is_unknown
 
-    def row(self, table: str, *key: object) -> None:
-        """Note one row by its primary key."""
-        self.tables.add(table)
+    def row(self, table: str, *key: object, values: Collection[Value] | None = None) -> None:
+        """Note one row by its primary key, and the values that its model names where they are known."""
+        self.table(table, values=values)
         self.rows.setdefault(table, set()).add(key)
 
-    def table(self, table: str) -> None:
+    def table(self, table: str, *, values: Collection[Value] | None = None) -> None:
         """Note that rows came into a table, whose keys are not known: nobody has read them yet."""
         self.tables.add(table)
+        if values is None:
+            self.vague.add(table)
+        else:
+            self.values.setdefault(table, set()).update(values)
 
     def every_row(self, table: str) -> None:
         """Note that any row of a table may have changed."""
@@ -76,8 +88,9 @@ class Touched:
         """Note ORM instances that a flush has written, with all tables that their class maps."""
         for instance in written:
             mapper: Any = sqlalchemy.inspect(type(instance))
+            values = values_of_instance(instance)
             for table in mapper.tables:
-                self.row(table.fullname, *mapper.primary_key_from_instance(instance))
+                self.row(table.fullname, *mapper.primary_key_from_instance(instance), values=values)
 
     def statement(self, statement: object) -> None:
         """Note what an INSERT, UPDATE or DELETE of SQLAlchemy writes; a SELECT writes nothing, a text may write anything."""

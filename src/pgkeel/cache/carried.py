@@ -23,8 +23,8 @@ class Carried:
 
     def __init__(self, url: CacheUrl, namespace: str, secret: Secret, mark: int) -> None:
         """Take the address, what all processes share, and how long a mark lasts in milliseconds."""
-        self._client = Client(url)
         self._names = Names(namespace, secret)
+        self._client = Client(url, home=self._names.epoch)
         self._mark = mark
 
     def close(self) -> None:
@@ -56,9 +56,10 @@ class Carried:
         names, tags = keys_of(touched, self._names)
         for start in range(0, len(names), _BATCH):
             some = names[start : start + _BATCH]
-            self._client.run("release", some, _NOBODY, len(some), fresh())
+            self._client.run("release", some, len(some), fresh(), 0, *[_NOBODY] * len(some))
         for start in range(0, len(tags), _BATCH):
-            self._client.run("release", tags[start : start + _BATCH], _NOBODY, 0, fresh())
+            some = tags[start : start + _BATCH]
+            self._client.run("release", some, 0, fresh(), 0, *[_NOBODY] * len(some))
 
     def carried(self) -> dict[str, int]:
         """Return the generations that were carried over before.

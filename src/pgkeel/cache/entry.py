@@ -11,12 +11,14 @@ That there is no row depends on the table's tag too: an INSERT does not always k
 """
 
 import os
+import random
 from collections.abc import Sequence
 from typing import Any, Generic, TypeVar
 
 import msgspec
 
 from pgkeel.cache.codec import Codec
+from pgkeel.cache.figures import Tally
 
 __all__ = ["MARK", "MISS", "VERSION", "Shelf", "Taken", "epoch_ends", "fresh", "held_by", "joined"]
 
@@ -35,11 +37,14 @@ MISS: Any = object()
 class Shelf(Generic[T]):
     """Values of one type that depend on the same things, each under a key of its own."""
 
-    __slots__ = ("_codec", "_length", "shape", "shared", "strict")
+    __slots__ = ("_codec", "_length", "shape", "shared", "strict", "tally")
 
-    def __init__(self, shared: tuple[bytes, ...], codec: Codec[T], *, strict: int | None = None) -> None:
+    def __init__(
+        self, shared: tuple[bytes, ...], codec: Codec[T], *, strict: int | None = None, tally: Tally | None = None
+    ) -> None:
         """Name in `shared` the keys of the epoch and of the tags; a value that is not None depends on the first `strict` only."""
         self._codec = codec
+        self.tally = tally or Tally()
         self.shared = shared
         self.shape = codec.shape
         self.strict = len(shared) if strict is None else strict
@@ -88,6 +93,22 @@ class Shelf(Generic[T]):
         encoded = self._codec.encode(value)
         return None if encoded is None else _VALUE + versions[: self._length] + self.shape + encoded
 
+    def payload(self, kept: bytes) -> bytes:
+        """Return what `filled` returned without its versions."""
+        versions = len(self.shared) if kept[:1] == _NOTHING else self.strict
+        return kept[:1] + kept[1 + VERSION * versions :]
+
+    def copy_of(self, held: bytes | None, epoch: bytes) -> T | None:
+        """Return the value in an epoch and a `payload` behind it, or `MISS`."""
+        if held is None or not held.startswith(epoch) or not held.startswith(self.shape, VERSION + 1):
+            return MISS  # type: ignore[no-any-return]
+        if held[VERSION : VERSION + 1] == _NOTHING:
+            return None
+        try:
+            return self._codec.decode(memoryview(held)[VERSION + 1 + len(self.shape) :])
+        except msgspec.MsgspecError:
+            return MISS  # type: ignore[no-any-return]
+
     def copied(self, value: T | None) -> T | None:
         """Return a value of its own for one more caller, who may change it."""
         encoded = None if value is None else self._codec.encode(value)
@@ -100,6 +121,10 @@ def joined(versions: Sequence[bytes | None]) -> bytes | None:
         return b"".join([raw[1:_EPOCH] for raw in versions])  # type: ignore[index]  # None raises
     except TypeError:
         return None
+
+
+_chance = random.Random(os.urandom(32))  # noqa: S311 - these must differ, and need not be secret
+os.register_at_fork(after_in_child=lambda: _chance.seed(os.urandom(32)))
 
 
 class Taken(msgspec.Struct, Generic[T], frozen=True, gc=False):
@@ -123,7 +148,7 @@ def held_by(who: bytes, versions: bytes) -> bytes:
 
 def fresh() -> bytes:
     """Return a new version, or who asks: 16 letters that nobody else has."""
-    return os.urandom(VERSION // 2).hex().encode()
+    return b"%016x" % _chance.getrandbits(64)
 
 
 def epoch_ends(raw: bytes) -> int:

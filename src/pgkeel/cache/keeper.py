@@ -5,8 +5,9 @@ from collections.abc import Iterator
 import msgspec
 
 from pgkeel.cache._sync.client import Client
+from pgkeel.cache.advice import Benefit, benefits_of
 from pgkeel.cache.entry import epoch_ends, fresh
-from pgkeel.cache.names import epoch_of, pattern_of
+from pgkeel.cache.names import epoch_of, figures_of, pattern_of
 from pgkeel.core.cache_url import CacheUrl
 
 __all__ = ["Kinds", "Stats", "count", "flush", "kinds", "stats"]
@@ -28,6 +29,7 @@ class Stats(msgspec.Struct, frozen=True):
         evicted: Keys dropped for want of memory since the server started.
         hits: Keys that were asked for and found since then, those of the protocol included.
         misses: Keys that were asked for and not found.
+        models: Table or function → how well it is cached, of all processes; they tell it every 10 s.
     """
 
     server: str
@@ -40,6 +42,7 @@ class Stats(msgspec.Struct, frozen=True):
     evicted: int
     hits: int
     misses: int
+    models: dict[str, Benefit]
 
 
 def stats(url: CacheUrl, namespace: str) -> Stats:
@@ -49,10 +52,11 @@ def stats(url: CacheUrl, namespace: str) -> Stats:
         Unreachable: It does not answer.
         LoginRefused: The user or password is wrong.
     """
-    client = Client(url)
+    client = Client(url, home=epoch_of(namespace))
     try:
         client.open()
         epoch, time, keys = client.call("GET", epoch_of(namespace)), client.call("TIME"), client.call("DBSIZE")
+        models = client.call("HGETALL", figures_of(namespace))
     finally:
         client.close()
     assert client.server is not None  # noqa: S101 - it is open
@@ -68,6 +72,7 @@ def stats(url: CacheUrl, namespace: str) -> Stats:
         evicted=int(figures["evicted_keys"]),
         hits=int(figures["keyspace_hits"]),
         misses=int(figures["keyspace_misses"]),
+        models=benefits_of({name.decode(): float(number) for name, number in models.items()}),
     )
 
 
@@ -77,7 +82,7 @@ def count(url: CacheUrl, namespace: str) -> int:
     Raises:
         Unreachable: The server does not answer.
     """
-    client = Client(url)
+    client = Client(url, home=epoch_of(namespace))
     try:
         return sum(len(batch) for batch in _keys(client, namespace))
     finally:
@@ -115,7 +120,7 @@ def kinds(url: CacheUrl, namespace: str) -> Kinds:
     Raises:
         Unreachable: The server does not answer.
     """
-    client, found = Client(url), Kinds()
+    client, found = Client(url, home=epoch_of(namespace)), Kinds()
     try:
         for batch in _keys(client, namespace):
             for raw in client.call("MGET", *batch) if batch else ():
@@ -136,7 +141,7 @@ def flush(url: CacheUrl, namespace: str, mark: int) -> int:
     Raises:
         Unreachable: The server does not answer.
     """
-    client = Client(url)
+    client = Client(url, home=epoch_of(namespace))
     try:
         client.open()
         run = client.server.run if client.server else ""

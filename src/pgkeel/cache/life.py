@@ -20,21 +20,26 @@ class Life(msgspec.Struct, frozen=True):
         value: Milliseconds of a value.
         nothing: Milliseconds of the knowledge that there is none.
         near: Seconds for which the process keeps values in its own memory too; 0 is not at all.
+        stale: Milliseconds for which others get the value before, while somebody is at work on it; 0 is not at all.
     """
 
     value: int
     nothing: int
     near: float = 0.0
+    stale: int = 0
 
     @classmethod
-    def of(cls, ttl: timedelta | str, nothing: timedelta | str, *, is_near: bool = False) -> "Life":
+    def of(
+        cls, ttl: timedelta | str, nothing: timedelta | str, *, is_near: bool = False, stale: timedelta | str | None = None
+    ) -> "Life":
         """Return it from durations, as `5m` or timedelta.
 
         Raises:
             ConfigError: One is not a duration of a millisecond or more.
         """
         longest = milliseconds(ttl)
-        return cls(longest, milliseconds(nothing), longest / 1000 if is_near else 0.0)
+        old = 0 if stale is None else milliseconds(stale)
+        return cls(longest, milliseconds(nothing), longest / 1000 if is_near else 0.0, old)
 
     def draw(self, *, is_nothing: bool) -> int:
         """Return how long this one lives, in milliseconds."""

@@ -9,7 +9,7 @@ import msgspec
 from pgkeel.core.errors import ConfigError, UsageError
 from pgkeel.core.secret import Secret
 
-__all__ = ["Namer", "Names", "Tag", "epoch_of", "pattern_of", "tag"]
+__all__ = ["Namer", "Names", "Tag", "epoch_of", "figures_of", "pattern_of", "tag"]
 
 _encode = msgspec.msgpack.Encoder(order="deterministic").encode
 _SHORTEST = 16
@@ -61,7 +61,7 @@ class Namer:
 class Names:
     """Makes the names of one namespace with one key."""
 
-    __slots__ = ("_key", "_prefix", "_results", "_tags", "carried", "epoch", "everything")
+    __slots__ = ("_key", "_prefix", "_results", "_tables", "_tags", "carried", "epoch", "everything", "figures")
 
     def __init__(self, namespace: str, secret: Secret) -> None:
         """Take the namespace and a secret of 16 bytes or more that all processes share.
@@ -75,9 +75,11 @@ class Names:
         self._key = hashlib.blake2b(raw).digest()
         self._prefix = _prefix_of(namespace)
         self._tags, self._results = self._namer(b"t"), self._namer(b"q")
+        self._tables: dict[str, bytes] = {}
         self.epoch = epoch_of(namespace)
         self.everything = self._prefix + b"everything"
         self.carried = self._prefix + b"carried"
+        self.figures = figures_of(namespace)
 
     def rows(self, table: str) -> Namer:
         """Return what names the rows of a table by their keys."""
@@ -91,13 +93,22 @@ class Names:
         """Return the name of the version that all tags of a table's column values share."""
         return self._namer(b"w")(str(table))
 
+    def inexact(self, table: str) -> bytes:
+        """Return the name of the version that tags of declared columns share: any value may have changed."""
+        return self._namer(b"i")(str(table))
+
     def things(self, kind: str, name: str) -> Namer:
         """Return what names the keys of one recipe."""
         return self._namer(b"x", (kind, name))
 
     def tag(self, wanted: Tag) -> bytes:
         """Return the name of a tag."""
-        return self._tags((str(wanted.table), wanted.values))
+        if wanted.values:
+            return self._tags((str(wanted.table), wanted.values))
+        known = self._tables.get(wanted.table)
+        if known is None:
+            known = self._tables[str(wanted.table)] = self._tags((str(wanted.table), ()))
+        return known
 
     def result(self, name: str, arguments: tuple[object, ...], named: Mapping[str, object]) -> bytes:
         """Return the name of a query's result."""
@@ -110,6 +121,11 @@ class Names:
 def epoch_of(namespace: str) -> bytes:
     """Return the name of the namespace's epoch."""
     return _prefix_of(namespace) + b"epoch"
+
+
+def figures_of(namespace: str) -> bytes:
+    """Return the name of what processes say of their hits."""
+    return _prefix_of(namespace) + b"figures"
 
 
 def pattern_of(namespace: str) -> str:

@@ -1,6 +1,6 @@
 """What a write touches, and who the writer is."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 
@@ -19,12 +19,14 @@ class Touched(msgspec.Struct, frozen=True):
         row: Name of the row, or b"".
         every_row: Whether any row may have changed.
         every_value: Whether rows with any column value may have changed: so for all tags of column values.
+        is_exact: Whether the tags of the columns that the model declares are named beside it, so that they are left alone.
     """
 
     table: str
     row: bytes = b""
     every_row: bool = False
     every_value: bool = False
+    is_exact: bool = False
 
 
 EVERYTHING = Touched("")
@@ -52,14 +54,23 @@ def keys_of(touched: Iterable[Touched | Tag], names: Names) -> tuple[list[bytes]
     return [key for keys in rows.values() for key in keys], list(tags)
 
 
-def keys_of_tags(wanted: Iterable[Tag | str], names: Names) -> list[bytes]:
-    """Return the names of what a result depends on."""
+def keys_of_tags(wanted: Iterable[Tag | str], names: Names, declared: Mapping[str, frozenset[str]]) -> list[bytes]:
+    """Return the names of what a result depends on.
+
+    Args:
+        wanted: Its tags.
+        names: What names keys.
+        declared: Table → the columns of which every write says the values, or that any may have changed.
+    """
     keys: dict[bytes, None] = {}
     for one in wanted:
         known = Tag(one) if isinstance(one, str) else one
         keys[names.tag(known)] = None
         if known.values:
-            keys[names.values(known.table)] = None
+            said = [pair for pair in known.values if pair[0] in declared.get(known.table, ())]
+            if said:
+                keys[names.tag(Tag(known.table, (said[0],)))] = None
+            keys[(names.inexact if said else names.values)(known.table)] = None
     return list(keys)
 
 
@@ -74,3 +85,5 @@ def _tags_of(touched: Touched, names: Names) -> Iterator[bytes]:
         yield names.generation(touched.table)
     if touched.every_row or touched.every_value:
         yield names.values(touched.table)
+        if not touched.is_exact:
+            yield names.inexact(touched.table)

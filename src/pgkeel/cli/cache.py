@@ -1,4 +1,6 @@
-"""`pgkeel cache stats|keys|flush`: how the cache does, what lies in it, and to forget everything."""
+"""`pgkeel cache stats|keys|explain|flush`: how it does, what lies in it, what a read would do, and to forget everything."""
+
+from typing import TYPE_CHECKING
 
 import click
 import msgspec
@@ -7,6 +9,9 @@ from pgkeel.cli.answer import Answer, answers, confirm, current_project
 from pgkeel.core.errors import Refused
 from pgkeel.core.units import Size
 from pgkeel.stack import cache_url
+
+if TYPE_CHECKING:
+    from pgkeel.cache.advice import Benefit
 
 __all__ = ["cache"]
 
@@ -32,8 +37,40 @@ def stats_() -> Answer:
         f"memory     {Size(found.used)} of {Size(found.limit) if found.limit else 'no limit'}, {found.policy}",
         f"keys       {found.keys}, {found.evicted} evicted",
         f"found      {found.hits / asked:.1%} of {asked} keys asked for" if asked else "found      nothing was asked for",
+        *(_line(name, one) for name, one in found.models.items()),
     ]
     return Answer(msgspec.to_builtins(found), "\n".join(lines), 0 if found.is_trusted else 1)
+
+
+def _line(name: str, one: "Benefit") -> str:
+    hit, miss, load = (f"{part.total_seconds() * 1000:.2f} ms" for part in (one.hit, one.miss, one.load))
+    line = f"{name:<10} {one.hit_rate:.1%} of {one.reads} reads hit in {hit}; a miss takes {miss}, {load} of it the database"
+    return f"{line}\n{'':<10} {one.advice}" if one.advice else line
+
+
+@cache.command("explain")
+@click.argument("model")
+@click.argument("key")
+@answers
+def explain_(model: str, key: str) -> Answer:
+    """Say what reading the row KEY of MODEL (or of a table) through the cache would do now, and why; exit 1 where it misses.
+
+    A key of several columns is a JSON list.
+    """
+    from pgkeel.stack.explaining import explain_row  # noqa: PLC0415 - needs the extra [cache]
+
+    found = explain_row(current_project(), model, key)
+    lines = [
+        f"read       {'hit' if found.is_hit else 'miss'}: {found.why}",
+        f"holds      {found.holds}, {Size(found.size)}",
+        f"key        {found.key}",
+        f"generation {found.generation or 'none yet'}" + (f", filled under {found.filled_under}" if found.filled_under else ""),
+        f"marks      {', '.join(f'{mark.total_seconds():.1f} s left' for mark in found.marks) or 'none'}",
+        f"struct     {found.shape or 'none'}" + (f", today {found.expected}" if found.expected else ""),
+        f"lives for  {found.lives_for.total_seconds():.0f} s" if found.lives_for is not None else "lives for  -",
+        f"age        {found.age.total_seconds():.0f} s at most" if found.age is not None else "age        not known",
+    ]
+    return Answer(msgspec.to_builtins(found), "\n".join(lines), 0 if found.is_hit else 1)
 
 
 @cache.command("keys")

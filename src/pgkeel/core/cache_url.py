@@ -12,11 +12,12 @@ from pgkeel.core.secret import Secret
 __all__ = ["CacheUrl"]
 
 _URL = re.compile(
-    r"(?P<scheme>redis|rediss|valkey|valkeys|unix)://"
+    r"(?P<scheme>redis|rediss|valkey|valkeys|unix)(?:\+(?P<via>sentinel|cluster))?://"
     r"(?:(?P<user>[^:@/?#]*)(?::(?P<password>[^@/?#]*))?@)?"
-    r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^:@/?#\[\]]*)(?::(?P<port>[0-9]{1,5}))?"
+    r"(?P<places>(?:\[[0-9A-Fa-f:.]+\]|[^:@/?#\[\],]*)(?::[0-9]{1,5})?(?:,(?:\[[0-9A-Fa-f:.]+\]|[^:@/?#\[\],]+)(?::[0-9]{1,5})?)*)"
     r"(?P<path>/[^?#@]*)?(?:\?(?P<query>[^#@]*))?"
 )
+_PORTS = {"": "6379", "cluster": "6379", "sentinel": "26379"}
 _EXAMPLE = "redis://user@host:6379/0, rediss://… for TLS, or unix:///path/of/the.sock; write / ? # @ : in a password as %2F …"
 
 
@@ -32,6 +33,9 @@ class CacheUrl(msgspec.Struct, frozen=True, kw_only=True):
         socket: Path of the unix socket, or "".
         is_tls: Whether the connection is encrypted and the server's certificate verified.
         authority: File of the certificate that signs the server's; "" trusts what the system trusts.
+        via: Who is asked where the server is: "sentinel" or "cluster"; "" where it is `host`.
+        seeds: Hosts and ports of Sentinels, or of some nodes of the cluster; the first that answers is believed.
+        primary: The name that Sentinels know the server by.
     """
 
     user: str = ""
@@ -42,6 +46,9 @@ class CacheUrl(msgspec.Struct, frozen=True, kw_only=True):
     socket: str = ""
     is_tls: bool = False
     authority: str = ""
+    via: str = ""
+    seeds: tuple[tuple[str, int], ...] = ()
+    primary: str = ""
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -53,23 +60,38 @@ class CacheUrl(msgspec.Struct, frozen=True, kw_only=True):
         found = _URL.fullmatch(text.strip())
         if found is None:
             raise ConfigError("the cache URL is not one of Valkey or Redis", hint=_EXAMPLE)
-        is_socket = found["scheme"] == "unix"
+        is_socket, via = found["scheme"] == "unix", found["via"] or ""
         options = _options(found["query"] or "")
         path = _decoded(found["path"] or "")
-        number = options.pop("db", "0") if is_socket else path.strip("/") or options.pop("db", "0")
+        primary, number = path.strip("/").rpartition("/")[::2] if via == "sentinel" else ("", path.strip("/"))
+        if via == "sentinel" and not primary:
+            primary, number = number, ""
+        number = options.pop("db", "0") if is_socket else number or options.pop("db", "0")
+        seeds = tuple(_place(one, _PORTS[via]) for one in found["places"].split(","))
         made = cls(
             user=_decoded(found["user"] or ""),
             password=Secret(_decoded(found["password"])) if found["password"] else None,
-            host=found["host"].strip("[]") or "127.0.0.1",
-            port=_number(found["port"] or "6379", 65535, "port"),
+            host=seeds[0][0],
+            port=seeds[0][1],
             database=_number(number, 2**31, "database"),
             socket=path if is_socket else "",
             is_tls=found["scheme"] in {"rediss", "valkeys"},
             authority=options.pop("authority", ""),
+            via=via,
+            seeds=seeds if via else (),
+            primary=primary,
         )
-        if options or (is_socket and len(path) < 2):
-            raise ConfigError("the cache URL has an option that is not known, or no socket", hint="known are authority and db")
+        if options or (is_socket and (via or len(path) < 2)) or (len(seeds) > 1 and not via):
+            raise ConfigError(
+                "the cache URL has an option that is not known, no socket, or several hosts",
+                hint="known are authority and db; several hosts go with redis+sentinel:// and redis+cluster://",
+            )
+        _require_name(made)
         return made
+
+    def at(self, host: str, port: int) -> Self:
+        """Return the address of one server that a Sentinel or a node of the cluster has named."""
+        return msgspec.structs.replace(self, host=host, port=port, via="", seeds=(), primary="")
 
     def reveal(self) -> str:
         """Return the URL with its password."""
@@ -88,9 +110,26 @@ class CacheUrl(msgspec.Struct, frozen=True, kw_only=True):
         before = f"{login}@" if login else ""
         if self.socket:
             return f"unix://{before}{quote(self.socket)}?db={self.database}"
-        host = f"[{self.host}]" if ":" in self.host else self.host
         after = f"?authority={quote(self.authority)}" if self.authority else ""
-        return f"{'rediss' if self.is_tls else 'redis'}://{before}{host}:{self.port}/{self.database}{after}"
+        scheme = ("rediss" if self.is_tls else "redis") + (f"+{self.via}" if self.via else "")
+        places = ",".join(f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in self._places())
+        name = f"{quote(self.primary, safe='')}/" if self.primary else ""
+        return f"{scheme}://{before}{places}/{name}{self.database}{after}"
+
+    def _places(self) -> tuple[tuple[str, int], ...]:
+        return self.seeds or ((self.host, self.port),)
+
+
+def _require_name(url: CacheUrl) -> None:
+    if url.via == "sentinel" and not url.primary:
+        raise ConfigError("the cache URL does not name what the Sentinels watch", hint="redis+sentinel://host:26379/NAME/0")
+    if url.via == "cluster" and url.database:
+        raise ConfigError("a cluster has one database only", hint="redis+cluster://host:6379,other:6379")
+
+
+def _place(text: str, port: str) -> tuple[str, int]:
+    host, colon, number = text.rpartition(":") if not text.endswith("]") else (text, "", "")
+    return (host if colon else text).strip("[]") or "127.0.0.1", _number(number if colon else port, 65535, "port")
 
 
 def _decoded(text: str) -> str:

@@ -34,11 +34,15 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
         ttl: How long a row is kept at most: `5m`.
         missing_ttl: How long it is remembered that there is no row.
         near: Whether each process keeps rows in its own memory too: faster, and older by the time that a message takes.
+        stale: For how long after it was filled others may get a row that somebody reads or writes just now; None is not at all.
+        tags: Columns by whose values results are tagged: a write that knows them touches no results of other values.
     """
 
     ttl: str = "5m"
     missing_ttl: str = "30s"
     near: bool = False
+    stale: str | None = None
+    tags: tuple[str, ...] = ()
 
 
 def caching_of(model: object) -> CachedRows | None:

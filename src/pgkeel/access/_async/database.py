@@ -32,6 +32,7 @@ from pgkeel.access.retry import delay, name_of_work
 from pgkeel.access.sealing import sealed_fields
 from pgkeel.access.settings import session_settings
 from pgkeel.access.shape import shape_of
+from pgkeel.access.tagging import values_wanted
 from pgkeel.access.touched import Touched
 from pgkeel.core.cipher import Cipher
 from pgkeel.core.config import PoolConfig
@@ -47,6 +48,7 @@ from pgkeel.schema.sealed_type import bind_keys
 if TYPE_CHECKING:
     from pgkeel.access._async.caching import Caching
     from pgkeel.cache._async.cache import Cache
+    from pgkeel.cache.names import Tag
     from pgkeel.security._async.identity import Identity
 
 __all__ = ["Database"]
@@ -159,6 +161,17 @@ class Database:
 
             self._identity = Identity(self, keys=self._keys)
         return self._identity
+
+    def tag(self, model: HasRow[Any], /, **values: object) -> "Tag":
+        """Return the tag of a model's rows with these column values, of encrypted columns by their blind index.
+
+        Raises:
+            UsageError: The model has no such column, or the value is not of its type.
+        """
+        from pgkeel.cache.names import Tag  # noqa: PLC0415 - needs the extra [cache]
+
+        shape = shape_of(model)
+        return Tag(shape.table.fullname, values_wanted(shape, values, self._driver.dialect))
 
     @asynccontextmanager
     async def transaction(

@@ -31,14 +31,14 @@ class Writes(Part[R_co]):
         """
         given = sealed_fields(self._shape, fields, self._statements.dialect)
         query = write_statements.insert(self._statements, tuple(given), key_only=True)
-        key: K = await self._write(query, tuple(given.values()), ())
+        key: K = await self._write(query, tuple(given.values()), (), fields=given)
         return key
 
     async def insert_row(self, **fields: object) -> R_co:
         """Insert a row and return it as the server completed it; raises what `insert` raises."""
         given = sealed_fields(self._shape, fields, self._statements.dialect)
         query = write_statements.insert(self._statements, tuple(given), key_only=False)
-        row: R_co = await self._write(query, tuple(given.values()), ())
+        row: R_co = await self._write(query, tuple(given.values()), (), fields=given)
         return row
 
     async def update(self, key: object, /, *, version: int | None, **fields: object) -> R_co:

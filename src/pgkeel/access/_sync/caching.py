@@ -9,10 +9,12 @@ from pgkeel.access._sync.runner import Runner
 from pgkeel.access.errors import StatementFailed
 from pgkeel.access.own_sql import own
 from pgkeel.access.shape import Shape
+from pgkeel.access.tagging import tagged_columns
 from pgkeel.access.touched import Touched as Written
 from pgkeel.cache._sync.cache import Cache
 from pgkeel.cache._sync.change import Change
 from pgkeel.cache._sync.rows import RowCache
+from pgkeel.cache.names import Tag
 from pgkeel.cache.touched import EVERYTHING, Touched
 from pgkeel.core.clock import monotonic
 from pgkeel.core.errors import ConfigError
@@ -31,6 +33,7 @@ class Caching:
         self._runner: Runner | None = None
         self._rows: dict[str, RowCache[Any]] = {}
         self._keys: dict[str, Any] = {}
+        self._tagged: dict[str, frozenset[str]] = {}
         self._open: dict[int, tuple[Written, Change, float]] = {}
 
     def on(self, runner: Runner) -> None:
@@ -57,11 +60,19 @@ class Caching:
         self._keys.setdefault(table, _key_type(shape))
         if shape.cache is None:
             return None
+        self._tagged.setdefault(table, frozenset(tagged_columns(shape)))
+        self.cache.declare(table, self._tagged[table])
         known = self._rows.get(table)
         if known is None:
             said = shape.cache
             known = self._rows[table] = self.cache.rows(
-                table, shape.row, key=self._keys[table], ttl=said.ttl, missing_ttl=said.missing_ttl, near=said.near
+                table,
+                shape.row,
+                key=self._keys[table],
+                ttl=said.ttl,
+                missing_ttl=said.missing_ttl,
+                near=said.near,
+                stale=getattr(said, "stale", None),
             )
         return known
 
@@ -104,20 +115,28 @@ class Caching:
             if self._open[oldest][2] < monotonic() - _FORGET_AFTER:
                 del self._open[oldest]
 
-    def _all_of(self, written: Written) -> list[Touched]:
+    def _all_of(self, written: Written) -> list[Touched | Tag]:
         if written.is_unknown:
             return [EVERYTHING, *(Touched(table, every_row=True) for table in written.tables)]
-        found = [Touched(table, every_row=True) for table in written.whole]
+        found: list[Touched | Tag] = [Touched(table, every_row=True) for table in written.whole]
         for table in written.tables - written.whole:
-            keys = written.rows.get(table)
-            found += [self._row(table, key) for key in keys] if keys else [Touched(table, every_value=True)]
+            keys, is_exact = written.rows.get(table), self._is_exact(table, written)
+            if keys:
+                found += [self._row(table, key, is_exact=is_exact) for key in keys]
+            else:
+                found.append(Touched(table, every_value=True, is_exact=is_exact))
+            found += [Tag(table, (pair,)) for pair in written.values.get(table, ())] if is_exact else []
         return found
 
-    def _row(self, table: str, key: tuple[object, ...]) -> Touched:
+    def _is_exact(self, table: str, written: Written) -> bool:
+        """Return whether all that depends on the table's declared columns is named, or nothing can."""
+        return self._tagged.get(table) == frozenset() or (table in written.values and table not in written.vague)
+
+    def _row(self, table: str, key: tuple[object, ...], *, is_exact: bool) -> Touched:
         wanted: Any = key if len(key) > 1 else key[0]
         if table in self._keys:
             wanted = msgspec.convert(wanted, self._keys[table], strict=False)
-        return self.cache.row(table, wanted)
+        return self.cache.row(table, wanted, is_exact=is_exact)
 
 
 def _key_type(shape: Shape[Any]) -> Any:  # noqa: ANN401 - a type form

@@ -20,6 +20,7 @@ from pgkeel.access.errors import Constraint, InvalidValue, NotFound
 from pgkeel.access.ordering import Order, OrderBy, order_of
 from pgkeel.access.sealing import bound_row
 from pgkeel.access.statements import Statements
+from pgkeel.access.tagging import values_of_fields
 from pgkeel.access.touched import Touched
 from pgkeel.core.errors import UsageError
 from pgkeel.core.secret import Secret
@@ -101,7 +102,15 @@ class Part(Generic[R_co]):
         """Return the model's own row of an answer."""
         return row
 
-    def _write(self, query: Compiled[Any], values: Sequence[object], keys: Keys, *, spreads: bool = False) -> Any:  # noqa: ANN401 - a row, or None
+    def _write(
+        self,
+        query: Compiled[Any],
+        values: Sequence[object],
+        keys: Keys,
+        *,
+        spreads: bool = False,
+        fields: Mapping[str, object] | None = None,
+    ) -> Any:  # noqa: ANN401 - a row, or None
         """Run a statement that writes at most one row, and return what it returns.
 
         Args:
@@ -109,12 +118,14 @@ class Part(Generic[R_co]):
             values: Its values.
             keys: Which rows that are there it touches.
             spreads: Whether triggers and foreign keys may carry it on to other tables.
+            fields: All that is given of a new row.
         """
         query, values = self._signed(query, values)
         try:
             if not self._runner.hooks:
                 return self._runner.one(query, values)
-            return self._runner.announced(self._touched(keys, spreads=spreads), lambda: self._runner.one(query, values))
+            touched = self._touched(keys, spreads=spreads, fields=fields)
+            return self._runner.announced(touched, lambda: self._runner.one(query, values))
         except Constraint as err:
             raise self._named(err) from None
 
@@ -145,13 +156,13 @@ class Part(Generic[R_co]):
             err.row = batch.given - 1 if err.row is None else err.row  # the driver refused what it had read last
             raise
 
-    def _touched(self, keys: Keys, *, spreads: bool) -> Touched:
+    def _touched(self, keys: Keys, *, spreads: bool, fields: Mapping[str, object] | None = None) -> Touched:
         """Return what a write says of itself to those who keep copies of rows."""
         touched, table = Touched(), self._shape.table.fullname
         if keys is None or (keys and self._shape.key != self._shape.primary):
             touched.every_row(table)
         else:
-            touched.table(table)
+            touched.table(table, values=None if fields is None else values_of_fields(self._shape, fields))
             for key in keys:
                 touched.row(table, *key)
         for other in self._shape.dependents if spreads else ():

@@ -32,14 +32,14 @@ class Writes(Part[R_co]):
         """
         given = sealed_fields(self._shape, fields, self._statements.dialect)
         query = write_statements.insert(self._statements, tuple(given), key_only=True)
-        key: K = self._write(query, tuple(given.values()), ())
+        key: K = self._write(query, tuple(given.values()), (), fields=given)
         return key
 
     def insert_row(self, **fields: object) -> R_co:
         """Insert a row and return it as the server completed it; raises what `insert` raises."""
         given = sealed_fields(self._shape, fields, self._statements.dialect)
         query = write_statements.insert(self._statements, tuple(given), key_only=False)
-        row: R_co = self._write(query, tuple(given.values()), ())
+        row: R_co = self._write(query, tuple(given.values()), (), fields=given)
         return row
 
     def update(self, key: object, /, *, version: int | None, **fields: object) -> R_co:

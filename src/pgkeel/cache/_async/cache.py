@@ -22,8 +22,10 @@ from pgkeel.cache.names import Namer, Names, Tag
 from pgkeel.cache.touched import Touched, keys_of_tags, table_of
 from pgkeel.core.cache_url import CacheUrl
 from pgkeel.core.cipher import Cipher
+from pgkeel.core.clock import monotonic
 from pgkeel.core.errors import Unreachable, UsageError
 from pgkeel.core.log import get_logger
+from pgkeel.core.meter import Meter
 from pgkeel.core.secret import Secret
 
 __all__ = ["Cache"]
@@ -55,6 +57,7 @@ class Cache:
         epoch_check: timedelta = timedelta(seconds=1),
         cipher: Cipher | None = None,
         sealed: Iterable[str] = (),
+        meter: Meter | None = None,
     ) -> None:
         """Say where; nothing connects yet.
 
@@ -70,18 +73,21 @@ class Cache:
             epoch_check: How long hits are served, when bound, without asking the database for its epoch.
             cipher: Seals results of queries that depend on one of the `sealed` tables.
             sealed: Tables with an encrypted column.
+            meter: Where the figures are published while the cache is open, by table and function too.
 
         Raises:
             ConfigError: The address is wrong or the secret too short.
         """
-        self.client = Client(url, patience=patience.total_seconds())
         names = Names(namespace, secret)
+        self.client = Client(url, patience=patience.total_seconds(), home=names.epoch)
         self._reader = Reader(self.client, names, mark=milliseconds(mark), lease=milliseconds(lease))
         self._reader.is_open = on_outage == "open"
         self._cipher = None if cipher is None else cipher.field("pgkeel.cache", "value")
         self._sealed = frozenset(sealed)
         self._namers: dict[str, Namer] = {}
         self._epoch_check = epoch_check.total_seconds()
+        self._meter = meter
+        self._declared: dict[str, frozenset[str]] = {}
 
     @property
     def names(self) -> Names:
@@ -108,10 +114,15 @@ class Cache:
             await self.client.open()
         except Unreachable as err:
             _log.warning("cache.away", reason=err.message)
+        if self._meter is not None:
+            self._meter.publish("cache", lambda: {**msgspec.structs.asdict(self.figures), **self._reader.tallies.as_numbers()})
         return self
 
     async def close(self) -> None:
         """Close the connection."""
+        if self._meter is not None:
+            self._meter.withdraw("cache")
+        self._reader.share(monotonic(), is_last=True)
         await self.client.close()
 
     async def __aenter__(self) -> Self:
@@ -131,6 +142,7 @@ class Cache:
         ttl: timedelta | str = "5m",
         missing_ttl: timedelta | str = "30s",
         near: bool = False,
+        stale: timedelta | str | None = None,
     ) -> RowCache[R]:
         """Return the row cache of a table.
 
@@ -141,11 +153,18 @@ class Cache:
             ttl: How long a row is kept at most.
             missing_ttl: How long it is remembered that there is no row.
             near: Whether this process keeps rows in its own memory too (the async form only).
+            stale: For how long after it was filled others may get a row that somebody reads or writes just now, instead of
+                waiting; never one that this process has written.
         """
-        return RowCache(self._reader, table, row, key, Life.of(ttl, missing_ttl, is_near=near))
+        return RowCache(self._reader, table, row, key, Life.of(ttl, missing_ttl, is_near=near, stale=stale))
 
     def cached(
-        self, *, tags: Tags | Callable[..., Tags], ttl: timedelta | str = "1m", name: str = ""
+        self,
+        *,
+        tags: Tags | Callable[..., Tags],
+        ttl: timedelta | str = "1m",
+        name: str = "",
+        stale: timedelta | str | None = None,
     ) -> Callable[[Call[T]], Call[T]]:
         """Return a decorator that keeps a function's results until a write touches one of their tags.
 
@@ -153,14 +172,17 @@ class Cache:
             tags: Tables and `tag(…)`s that the result depends on, or a function that returns them for the arguments.
             ttl: How long a result is kept at most.
             name: Names the function in the cache; its module and name when not given.
+            stale: For how long after it was filled others may get a result while it is made anew; see `rows`.
 
         Raises:
             UsageError: The function does not say what it returns.
         """
-        life = Life.of(ttl, ttl)
+        life = Life.of(ttl, ttl, stale=stale)
+        self._reader.stale.expect(life)
 
         def decorate(function: Call[T]) -> Call[T]:
             kind, known = _kind_of(function), name or f"{function.__module__}.{function.__qualname__}"
+            tally = self._reader.tallies.of(known)
             clear: Codec[Any] = Codec(kind)
             hidden = clear if self._cipher is None else SealedCodec(kind, self._cipher)
 
@@ -169,19 +191,29 @@ class Cache:
                 wanted = list(tags(*given, **named) if callable(tags) else tags)
                 names = self._reader.names
                 codec = hidden if any(table_of(one) in self._sealed for one in wanted) else clear
-                shelf = Shelf((names.epoch, names.everything, *keys_of_tags(wanted, names)), codec)
+                shelf = Shelf((names.epoch, names.everything, *keys_of_tags(wanted, names, self._declared)), codec, tally=tally)
                 return await self._reader.read(names.result(known, given, named), shelf, life, function, *given, **named)
 
             return call
 
         return decorate
 
-    def row(self, table: str, key: object) -> Touched:
-        """Return what a write of a row touches whose other values are not known: it, its table's tag, and those of all values."""
+    def declare(self, table: str, columns: Iterable[str]) -> None:
+        """Say by which columns' values results are tagged exactly; `access.Database(cache=…)` does, from the model."""
+        self._declared[table] = frozenset(columns)
+
+    def row(self, table: str, key: object, *, is_exact: bool = False) -> Touched:
+        """Return what a write of a row touches whose other values are not known: it, its table's tag, and those of all values.
+
+        Args:
+            table: The table's name.
+            key: The row's key.
+            is_exact: Whether the tags of declared columns are named beside it.
+        """
         namer = self._namers.get(table)
         if namer is None:
             namer = self._namers[table] = self._reader.names.rows(table)
-        return Touched(table, row=namer(key), every_value=True)
+        return Touched(table, row=namer(key), every_value=True, is_exact=is_exact)
 
     def change(self, *touched: Touched | Tag) -> Change:
         """Return the writes of one transaction."""

@@ -48,9 +48,9 @@ class Change:
         if not rows and not tags:
             return
         self._marked = rows, tags
+        reader.stale.wrote((*rows, *tags))
         try:
-            await reader.crowd.gather()
-            await reader.client.run("mark", [*rows, *tags], self._who, reader.mark, len(rows), fresh())
+            await reader.crowd.tell("mark", rows, tags, self._who, reader.mark)
             self._forget([*rows, *tags])
         except AWAY as err:
             if not reader.is_open or reader.confirmed is None:
@@ -71,11 +71,12 @@ class Change:
         """
         if self._marked is None:
             return
-        more, _ = keys_of(touched, self._reader.names)
-        rows, tags = [*self._marked[0], *more], self._marked[1]
+        rows, tags = self._marked
+        if touched:
+            rows = [*rows, *keys_of(touched, self._reader.names)[0]]
+        self._reader.stale.wrote((*rows, *tags))
         try:
-            await self._reader.crowd.gather()
-            await self._reader.client.run("release", [*rows, *tags], self._who, len(rows), fresh())
+            await self._reader.crowd.tell("release", rows, tags, self._who)
             self._marked = None
         except KeelError as err:
             _log.warning("cache.marks_left", rows=len(rows), tags=len(tags), reason=err.message)

@@ -36,8 +36,12 @@ class RowCache(Generic[R]):
         self._name = reader.names.rows(table)
         names = reader.names
         self._shelf = Shelf(
-            (names.epoch, names.everything, names.generation(table), names.tag(Tag(table))), Codec(row), strict=_DEPENDS_ON
+            (names.epoch, names.everything, names.generation(table), names.tag(Tag(table))),
+            Codec(row),
+            strict=_DEPENDS_ON,
+            tally=reader.tallies.of(table),
         )
+        reader.stale.expect(life)
 
     async def get(self, key: object, load: Call[R | None]) -> R | None:
         """Return the row with this key, or None where there is none.

@@ -1,6 +1,8 @@
 """A shared connection and waiting for each other, with tasks of one event loop."""
 
 import asyncio
+import os
+import select
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Generic, TypeVar, cast
@@ -22,6 +24,10 @@ nap = asyncio.sleep
 _GRACE = 0.01
 _MOST_KEYS = 128
 _NEAR_PING = 0.5
+_IN_PLACE = 0.0002
+_FAR = 64
+_MOST_FILES = 1024
+_CHUNK = 65536
 
 
 class Link(asyncio.Protocol):
@@ -42,11 +48,16 @@ class Link(asyncio.Protocol):
         self._heard = 0.0
         self._watch: asyncio.TimerHandle | None = None
         self._is_suspected = False
+        self._door = -1
+        self._skip = 0
         self.is_closed = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the transport."""
+        """Keep the transport, and the socket where it carries what we say as it is."""
         self._transport = cast("asyncio.WriteTransport", transport)  # uvloop's is one, and does not say so
+        door = transport.get_extra_info("socket")
+        if door is not None and not self._url.is_tls and door.fileno() < _MOST_FILES:
+            self._door = door.fileno()
 
     def call(self, words: Sequence[Word]) -> Awaitable[Any]:
         """Return the reply to one command; refusals are returned, not raised.
@@ -65,6 +76,43 @@ class Link(asyncio.Protocol):
         else:
             self._outgoing.append(packed(tuple(words)))
             self._flush_soon()
+        return future
+
+    def mention(self, words: Sequence[Word]) -> None:
+        """Send a command whose reply nobody waits for."""
+        asyncio.ensure_future(self.call(words)).add_done_callback(lambda future: future.cancelled() or future.exception())
+
+    def at_once(self, words: tuple[Word, ...]) -> Any:  # noqa: ANN401 - any reply
+        """Return the reply to one command where nobody else asks and it comes at once, else a future of it.
+
+        From a server on this machine it is there sooner than the loop would have turned, so that it is worth a wait of 0.2 ms.
+        One that is farther away is tried again after 64 commands.
+        """
+        if self._door < 0 or self._skip or self._owed or self._is_due or self._transport.get_write_buffer_size():
+            self._skip = max(self._skip - 1, 0)
+            return self.call(words)
+        command = packed(words)
+        sent, received = 0, b""
+        try:
+            sent = os.write(self._door, command)
+            if select.select((self._door,), (), (), _IN_PLACE)[0]:
+                received = os.read(self._door, _CHUNK)
+        except OSError:  # the transport sees it too, and tells who waits
+            pass
+        if received:
+            self._told = self._loop.time()
+            for reply in self._replies.feed(received):
+                return reply
+        return self._later(command[sent:])
+
+    def _later(self, unsent: bytes) -> "asyncio.Future[Any]":
+        """Return a future of the reply to a command that has left, or in part."""
+        self._skip = _FAR
+        future = self._loop.create_future()
+        self._watch_over()
+        self._owed.append(future)
+        if unsent:
+            self._transport.write(unsent)
         return future
 
     def near(self, key: bytes) -> tuple[bytes, bytes] | None:

@@ -8,12 +8,15 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError, Future
 from contextlib import suppress
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from pgkeel.cache.entry import joined
+from pgkeel.cache.entry import fresh, joined
 from pgkeel.cache.wire import Replies, ReplyError, Word, away, packed, refusal, tls_context
 from pgkeel.core.cache_url import CacheUrl
 from pgkeel.core.errors import Unreachable
+
+if TYPE_CHECKING:
+    from pgkeel.cache._sync.client import Client
 
 __all__ = ["Call", "Crowd", "Flight", "Gate", "Link", "Load", "nap", "open_link"]
 
@@ -115,6 +118,11 @@ class Link:
                 raise
         return wanted.result()
 
+    def mention(self, words: Sequence[Word]) -> None:
+        """Send a command whose reply does not matter."""
+        with suppress(Unreachable):
+            self.call(words)
+
     def near(self, key: bytes) -> tuple[bytes, bytes] | None:  # noqa: ARG002 - the other colour's
         """Return None: a thread that waits for nothing does not hear what the server says."""
         return None
@@ -191,8 +199,19 @@ class Link:
 class Crowd:
     """Writers of this process; threads do not wait for each other."""
 
-    def gather(self) -> None:
-        """Do nothing."""
+    def __init__(self, client: "Client") -> None:
+        """Speak to this server."""
+        self._client = client
+
+    def tell(self, name: str, rows: Sequence[bytes], tags: Sequence[bytes], who: bytes, milliseconds: int = 0) -> None:
+        """Run the script `mark` or `release` on rows and tags.
+
+        Raises:
+            Unreachable: The server does not answer.
+            CommandRefused: It refused.
+        """
+        keys = [*rows, *tags]
+        self._client.run(name, keys, len(rows), fresh(), milliseconds, *[who] * len(keys))
 
 
 def open_link(url: CacheUrl, patience: float) -> Link:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pgkeel.cache._colour.threaded import Call, Gate, Link, open_link
+from pgkeel.cache._sync.discovery import find_server
 from pgkeel.cache.errors import CacheUnsuitable, CommandRefused, LoginRefused
 from pgkeel.cache.script import script
 from pgkeel.cache.server import Server, server_of
@@ -17,6 +18,8 @@ __all__ = ["Client"]
 
 _SHORTEST_BREAK = 0.05
 _LONGEST_BREAK = 5.0
+_MOVED = {"MOVED", "ASK", "READONLY", "CLUSTERDOWN", "MASTERDOWN"}
+"""What a server says that is not, or no longer, the one that has our keys."""
 _LOGIN_WORDS = {"WRONGPASS", "NOAUTH", "NOPERM"}
 
 
@@ -26,13 +29,15 @@ class Client:
     After a connection failed, commands fail at once for a while (50 ms, doubled up to 5 s): no caller waits for a dead server.
     """
 
-    def __init__(self, url: CacheUrl | str, *, patience: float = 1.0) -> None:
+    def __init__(self, url: CacheUrl | str, *, patience: float = 1.0, home: bytes = b"") -> None:
         """Say where; the first command connects.
 
         Args:
             url: The address.
             patience: Seconds that connecting may take, and that the server may be silent while it owes an answer.
+            home: One of the keys; in a cluster, the node that has it is the server.
         """
+        self._home = home
         self.url = CacheUrl.parse(url) if isinstance(url, str) else url
         self.server: Server | None = None
         self._patience = patience
@@ -73,8 +78,14 @@ class Client:
             link = self.connected()
         reply = link.call(words)
         if type(reply) is ReplyError:
-            raise refusal(reply)
+            raise self.noted(refusal(reply))
         return reply
+
+    def noted(self, refused: CommandRefused) -> CommandRefused:
+        """Leave a server that says that it is not the one any more, so that the next command finds the one that is."""
+        if refused.kind in _MOVED and self.link is not None:
+            self.link.close()
+        return refused
 
     def run(self, name: str, keys: Sequence[bytes], *values: Word) -> Any:  # noqa: ANN401 - any reply
         """Return what one of our Lua scripts returns."""
@@ -112,7 +123,7 @@ class Client:
             if monotonic() < self._retry_at:
                 raise Unreachable(f"the cache {self.url} did not answer just now", hint="`pgkeel status` shows what is running")
             try:
-                link = open_link(self.url, self._patience)
+                link = open_link(find_server(self.url, self._home, self._patience), self._patience)
                 self._welcome(link)
             except Exception:
                 self._retry_at = monotonic() + self._break

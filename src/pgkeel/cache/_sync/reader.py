@@ -8,9 +8,10 @@ import msgspec
 from pgkeel.cache._colour.threaded import Call, Crowd, Flight, Link, Load, nap
 from pgkeel.cache._sync.client import Client
 from pgkeel.cache._sync.ledger import Confirmed, Ledger
-from pgkeel.cache.entry import MISS, Shelf, Taken, fresh, held_by
+from pgkeel.cache._sync.stale import Stale
+from pgkeel.cache.entry import MISS, VERSION, Shelf, Taken, fresh, held_by
 from pgkeel.cache.errors import CacheUnsuitable, CommandRefused, LoginRefused
-from pgkeel.cache.figures import Figures
+from pgkeel.cache.figures import Figures, Tallies, Tally
 from pgkeel.cache.life import Life
 from pgkeel.cache.names import Names
 from pgkeel.cache.script import script
@@ -63,9 +64,12 @@ class Reader:
         self.mark = mark
         self.is_trusted = True
         self.is_open = False
-        self.crowd = Crowd()
+        self.crowd = Crowd(client)
         self.confirmed: Confirmed | None = None
+        self.stale = Stale(client, lease)
+        self.tallies = Tallies()
         self._lease_for = lease
+        self._run = ""
         self._flights: dict[bytes, Flight[Any]] = {}
         client.on_connect(self._greet)
 
@@ -83,7 +87,7 @@ class Reader:
             named: The same.
         """
         found: Any = MISS
-        lease = None
+        lease, began = None, monotonic()
         try:
             link = self._ready() or self._made_ready()
             value: T | None = self._near(link, key, shelf) if life.near else MISS
@@ -94,17 +98,39 @@ class Reader:
                 value = shelf.judge(held, current)
                 if value is not MISS:
                     self.figures.hits += 1
+                    shelf.tally.hit(monotonic() - began)
                     return value
-            found, lease = self._miss(key, shelf, shelf.lease_in(held, current))
-        except KeelError:
+            found, lease = self._miss(key, shelf, shelf.lease_in(held, current), life, current)
+        except KeelError as err:
             self.figures.bypasses += 1
+            if isinstance(err, CommandRefused):
+                self.client.noted(err)
         if found is not MISS:
             self.figures.hits += 1
+            shelf.tally.hit(monotonic() - began)
             return found  # type: ignore[no-any-return]
         self.figures.misses += 1
-        if lease is None:
-            return load(*given, **named)
-        return self._fill(lease, life, lambda: load(*given, **named))
+        try:
+            if lease is None:
+                return self._timed(shelf.tally, lambda: load(*given, **named))
+            return self._fill(lease, life, lambda: self._timed(shelf.tally, lambda: load(*given, **named)))
+        finally:
+            shelf.tally.missed(monotonic() - began)
+            self.share(began)
+
+    def _timed(self, tally: Tally, load: Load[T]) -> T:
+        asked = monotonic()
+        try:
+            return load()
+        finally:
+            tally.load_seconds += monotonic() - asked
+
+    def share(self, now: float, *, is_last: bool = False) -> None:
+        """Tell the server now and then how well models do, so that `pgkeel cache stats` can say."""
+        link = self.client.link
+        if link is None or link.is_closed or not (deltas := self.tallies.due(now, is_last=is_last)):
+            return
+        link.mention(("EVAL", script("tally").text, 1, self.names.figures, *deltas))
 
     def _ready(self) -> Link | None:
         """Return the connection where nothing is to be done before it is used."""
@@ -124,6 +150,7 @@ class Reader:
         value: T | None = MISS if kept is None else shelf.judge(*kept)
         if value is not MISS:
             self.figures.near += 1
+            shelf.tally.near += 1
         return value
 
     def begin_epoch(self, *, on_demand: bool = False) -> None:
@@ -148,27 +175,36 @@ class Reader:
         if not self.is_trusted:
             hint = "set maxmemory-policy to volatile-lru or noeviction"
             _log.warning("cache.not_trusted", server=str(self.client.url), policy=server.policy, hint=hint)
-        reply = link.call(("EVAL", script("epoch").text, 1, self.names.epoch, *self._epoch(server.run, on_demand=False)))
+        wanted = self._epoch(server.run, on_demand=False)
+        reply = link.call(("EVAL", script("epoch").text, 1, self.names.epoch, *wanted))
         if not isinstance(reply, bytes):
             raise CommandRefused("the cache refused to begin an epoch", hint="the user needs EVAL, GET, SET and TIME")
+        if self.client.url.via and self.confirmed is not None and self._run not in {"", server.run}:
+            self.confirmed.ledger.dirty()  # a server that was cut off may still answer others: they ask the database
+        self._run = server.run
 
-    def _miss(self, key: bytes, shelf: Shelf[Any], other: bytes) -> tuple[Any, Lease | None]:
+    def _miss(self, key: bytes, shelf: Shelf[Any], other: bytes, life: Life, current: bytes | None) -> tuple[Any, Lease | None]:
         """Return what another reader finds meanwhile, or the right to fill, or neither.
 
         Args:
             key: The value's name.
             shelf: What it is.
             other: Who holds a lease there, or b"".
+            life: How long it is kept, and how old it may be.
+            current: The versions that lie beside it.
         """
         if not self.is_trusted:
             self.figures.bypasses += 1
             return MISS, None
         if not other:
             taken, lease = self._lease(key, shelf)
-            if not taken.lease:
+            if taken.value is not MISS or lease:
                 return taken.value, lease
             other = taken.lease
-        return self._wait(key, shelf, other), None
+        if life.stale and current and (old := self.stale.find(key, shelf, current[:VERSION], life)) is not MISS:
+            self.figures.stale += 1
+            return old, None
+        return (self._wait(key, shelf, other) if other else MISS), None
 
     def _wait(self, key: bytes, shelf: Shelf[T], other: bytes) -> T | None:
         """Return what whoever holds the lease reads, in this process or another; not for long.
@@ -225,12 +261,15 @@ class Reader:
         if kept is None or len(kept) > _LARGEST:
             self._give_up(lease)
         else:
-            self._keep(lease, kept, life.draw(is_nothing=value is None))
+            self._keep(lease, kept, life, is_nothing=value is None)
         return value
 
-    def _keep(self, lease: Lease, kept: bytes, milliseconds: int) -> None:
+    def _keep(self, lease: Lease, kept: bytes, life: Life, *, is_nothing: bool) -> None:
         try:
-            self.figures.fills += self.client.set_if_equal(lease.key, lease.held, kept, milliseconds)
+            if self.client.set_if_equal(lease.key, lease.held, kept, life.draw(is_nothing=is_nothing)):
+                self.figures.fills += 1
+                if life.stale:
+                    self.stale.keep(lease.key, lease.shelf, kept, life)
         except AWAY:
             self.figures.bypasses += 1
 

@@ -13,8 +13,8 @@ local function living(marks, at, without)
   local kept = {}
   for start = 1, #marks, 29 do
     local mark = string.sub(marks, start, start + 28)
-    local who, deadline = string.sub(mark, 1, 16), tonumber(string.sub(mark, 17))
-    if deadline and deadline > at and who ~= without then kept[#kept + 1] = mark end
+    local deadline = tonumber(string.sub(mark, 17))
+    if deadline and deadline > at and not string.find(without, string.sub(mark, 1, 16), 1, true) then kept[#kept + 1] = mark end
   end
   return table.concat(kept)
 end
@@ -23,7 +23,7 @@ local function is(found, kind)
   return found and string.sub(found, 1, 1) == kind
 end
 
--- The marks that stay on a row ('T…', from 2) or a tag ('G' and its version, from 18), or nothing; without those of one writer.
+-- The marks that stay on a row ('T…', from 2) or a tag ('G' and its version, from 18), or nothing; without those of some writers.
 local function kept(old, head, from, at, without)
   if not old or #old < from or string.byte(old) ~= string.byte(head) then return nil end
   local marks = string.sub(old, from)

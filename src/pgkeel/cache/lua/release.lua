@@ -1,12 +1,12 @@
 #!lua flags=allow-oom
--- After COMMIT: take our marks away. Where one is gone, a lease or value that slipped in dies. Returns how many were released.
--- KEYS rows, then tags; ARGV who, how many of the keys are rows, the tags' new version
-local rows = tonumber(ARGV[2])
-local found, put, gone = redis.call('MGET', unpack(KEYS)), {}, {}
+-- After COMMIT: take marks away. Where one is gone, a lease or value that slipped in dies. Returns how many were released.
+-- KEYS rows, then tags; ARGV how many of the keys are rows, the tags' new version, 0, then for each key who wrote it, one or more
+-- behind each other
+local found, put, gone, rows = redis.call('MGET', unpack(KEYS)), {}, {}, tonumber(ARGV[1])
 for place = 1, #KEYS do
-  local old, head, from = found[place], 'T', 2
-  if place > rows then head, from = 'G' .. ARGV[3], 18 end
-  local marks = kept(old, head, from, nil, ARGV[1])
+  local head, from = 'T', 2
+  if place > rows then head, from = 'G' .. ARGV[2], 18 end
+  local marks = kept(found[place], head, from, nil, ARGV[place + 3])
   if marks or place > rows then
     put[#put + 1] = KEYS[place]
     put[#put + 1] = head .. (marks or '')

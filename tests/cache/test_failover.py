@@ -1,0 +1,123 @@
+"""A cache behind Sentinels, or in a cluster: who has our keys is found, and found again when another takes over."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pgkeel.cache import Cache
+from pgkeel.core.cache_url import CacheUrl
+from pgkeel.core.errors import ConfigError, KeelError, Unreachable
+from tests.cache import nodes
+from tests.cache.conftest import SECRET, trust
+from tests.cache.table import NAMES, Table, touch, users
+
+pytestmark = [pytest.mark.faults, pytest.mark.skipif(nodes.PROGRAM is None, reason="neither Valkey nor Redis is installed")]
+
+
+async def opened(url: CacheUrl) -> AsyncIterator[Cache]:
+    async with Cache(url, secret=SECRET, mark=timedelta(minutes=1), patience=timedelta(milliseconds=500)) as cache:
+        await trust(cache)
+        yield cache
+
+
+async def takes_over(cache: Cache, table: Table) -> None:
+    """Read and write until another server answers: every read is right, and none hangs."""
+    assert cache.client.server is not None
+    before = cache.client.server.run
+    for number in range(600):
+        table.name = str(number)
+        try:
+            async with touch(cache, table):
+                pass
+        except KeelError:
+            pass  # on_outage without a database: the write fails, and the row was not written
+        assert await table.read() == str(number)
+        if cache.client.server.run != before:
+            return
+        await asyncio.sleep(0.05)
+    raise AssertionError
+
+
+async def fills_after_the_quarantine(cache: Cache, table: Table) -> None:
+    asked = table.asked
+    assert len({await table.read() for _ in range(3)}) == 1
+    assert table.asked == asked + 3
+    await trust(cache)
+    await table.read()
+    asked = table.asked
+    await table.read()
+    assert table.asked == asked
+
+
+async def test_a_primary_is_found_through_sentinels_and_its_successor_too(tmp_path: Path) -> None:
+    with nodes.watched_pair(tmp_path) as (url, primary, _):
+        async for cache in opened(url):
+            table = users(cache, near=True)
+            assert [await table.read() for _ in range(3)] == ["ada"] * 3
+            assert table.asked == 1
+            primary.kill()
+            await takes_over(cache, table)
+            await fills_after_the_quarantine(cache, table)
+
+
+async def test_the_node_of_a_cluster_that_has_our_keys_is_found_and_its_successor_too(tmp_path: Path) -> None:
+    with nodes.cluster(tmp_path, NAMES.epoch.decode()) as (url, farm):
+        async for cache in opened(url):
+            table = users(cache)
+            assert [await table.read() for _ in range(3)] == ["ada"] * 3
+            async with touch(cache, table):
+                table.name = "grace"
+            assert [await table.read() for _ in range(2)] == ["grace"] * 2
+            assert table.asked == 2
+            await _follows_a_slot(cache, table, farm)
+            farm[0].kill()
+            await takes_over(cache, table)
+            await fills_after_the_quarantine(cache, table)
+
+
+async def _follows_a_slot(cache: Cache, table: Table, farm: list[nodes.Node]) -> None:
+    """Move the slot to the second node and back, as a rebalancing does."""
+    slot = int(farm[0].ask("CLUSTER", "KEYSLOT", NAMES.epoch.decode())[1:])
+    for target in (farm[1], farm[0]):
+        for node in farm[:3]:
+            node.ask("FLUSHALL")
+            node.ask("CLUSTER", "SETSLOT", slot, "NODE", nodes.name_of(target))
+        await takes_over(cache, table)
+        assert cache.client.server is not None
+        assert cache.client.server.figures["tcp_port"] == str(target.port)
+
+
+async def test_without_anybody_who_knows_reads_go_to_the_database() -> None:
+    for url in ("redis+sentinel://127.0.0.1:1,127.0.0.1:2/keel/0", "redis+cluster://127.0.0.1:1"):
+        async with Cache(url, secret=SECRET) as cache:
+            table = users(cache)
+            assert [await table.read() for _ in range(2)] == ["ada"] * 2
+            assert cache.figures.bypasses == 2
+            with pytest.raises(Unreachable):
+                await touch(cache, table).mark()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis+sentinel://a:1/",
+        "redis+cluster://a/1",
+        "redis://a,b",
+        "unix+sentinel:///x/y",
+        "redis+other://a",
+        "redis+cluster://a:x",
+    ],
+)
+def test_an_address_that_cannot_be_is_refused(url: Any) -> None:
+    with pytest.raises(ConfigError):
+        CacheUrl.parse(url)
+
+
+def test_an_address_of_several_prints_as_it_was_given_but_for_its_password() -> None:
+    url = CacheUrl.parse("rediss+sentinel://app:secret@one,[::1]:7/keel/3?authority=/ca.crt")
+    assert str(url) == "rediss+sentinel://app:***@one:26379,[::1]:7/keel/3?authority=/ca.crt"
+    assert CacheUrl.parse(url.reveal()) == url
