@@ -6,7 +6,7 @@ import msgspec
 from pgkeel.cli.answer import Answer, answers, confirm, current_project
 from pgkeel.core.errors import Refused
 from pgkeel.core.units import Size
-from pgkeel.stack import cache_url
+from pgkeel.stack.valkey import cache_url
 
 __all__ = ["cache"]
 
