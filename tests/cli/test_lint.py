@@ -10,7 +10,7 @@ import pytest
 
 from pgkeel.core.url import Url
 from pgkeel.postgres import connect
-from tests.core.rules.test_sarif import ESSENTIALS
+from tests.core.rules.test_sarif import oasis_schema
 from tests.projects import Home
 
 BAD = (
@@ -70,7 +70,7 @@ def test_sarif_and_github_are_what_a_code_host_reads(home: Home, folder: Path) -
     github = home.run("migrate", "lint", "--format", "github")
     text = home.run("migrate", "lint", "--format", "json")
 
-    jsonschema.validate(json.loads(sarif.stdout), ESSENTIALS)
+    jsonschema.validate(json.loads(sarif.stdout), oasis_schema())
     assert json.loads(sarif.stdout)["runs"][0]["results"][0]["ruleId"] == "MIG030"
     assert (sarif.returncode, github.returncode, text.returncode) == (1, 1, 1)
     assert github.stdout.startswith("::error file=")

@@ -9,6 +9,7 @@ from datetime import timedelta
 import psycopg
 import pytest
 
+from pgkeel.core.secret import Secret
 from pgkeel.core.url import Url
 from pgkeel.migrations import Options, Source, down, up
 from pgkeel.migrations.errors import MigrationBlocked, MigrationFailed, NotOwned, RunnerBusy
@@ -106,23 +107,36 @@ def test_a_concurrent_build_waits_for_an_old_snapshot_however_long(
     assert is_valid(connection)
 
 
+@pytest.fixture
+def acting(connection: Connection, empty_db: Url) -> Iterator[Connection]:
+    """A session of a login that acts as another role from its first statement, as the stack's owner does."""
+    keeper, worker = f"keeper_{empty_db.database}", f"worker_{empty_db.database}"
+    connection.execute(f"CREATE ROLE {keeper}; CREATE ROLE {worker} LOGIN PASSWORD 'w' IN ROLE {keeper}")
+    connection.execute(f"ALTER ROLE {worker} SET role = {keeper}; ALTER TABLE users OWNER TO {keeper}")
+    connection.execute(f"GRANT CREATE ON DATABASE {empty_db.database} TO {keeper}; GRANT ALL ON SCHEMA public TO {keeper}")
+    with connect(empty_db.with_login(worker, Secret("w"))) as session:
+        yield session
+    connection.execute(f"DROP OWNED BY {keeper}, {worker} CASCADE; DROP ROLE {worker}, {keeper}")
+
+
 @pytest.mark.majors
-def test_how_far_an_index_build_is_is_told(connection: Connection, empty_db: Url, app: Source, write: Write) -> None:
+def test_how_far_an_index_build_is_is_told(acting: Connection, empty_db: Url, app: Source, write: Write) -> None:
     waiting = "BEGIN WHILE NOT pg_try_advisory_xact_lock_shared(7) LOOP PERFORM pg_sleep(0.01); END LOOP; RETURN v; END"
-    connection.execute(f"CREATE FUNCTION slow(v int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS '{waiting}'")
+    acting.execute(f"CREATE FUNCTION slow(v int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS '{waiting}'")
     write("20240101000000_index", INDEX.format(unique="", exists="").replace("(v)", "(slow(v))"))
     talk: list[str] = []
     with connect(empty_db) as other:
         other.execute("SELECT pg_advisory_lock(7)")
-        running = threading.Thread(target=up, args=(connection, [app], SHORT, talk.append))
+        running = threading.Thread(target=up, args=(acting, [app], SHORT, talk.append))
         running.start()
         while not any("building index" in text for text in talk):
             time.sleep(0.02)
         other.execute("SELECT pg_advisory_unlock(7)")
         running.join()
 
+    assert not any("None" in text for text in talk)
     assert any(text.startswith("app 20240101000000_index: building index: scanning table, ") for text in talk)
-    assert is_valid(connection)
+    assert is_valid(acting)
 
 
 def test_runners_and_retries_do_not_march_in_step() -> None:

@@ -8,7 +8,7 @@ import msgspec
 from pgkeel.cli.answer import Answer, answers, confirm, current_project
 from pgkeel.core.errors import Refused
 from pgkeel.core.units import Size
-from pgkeel.stack import cache_url
+from pgkeel.stack.valkey import cache_url
 
 if TYPE_CHECKING:
     from pgkeel.cache.advice import Benefit

@@ -6,7 +6,7 @@ import msgspec
 from pgkeel.cli.answer import Answer, answers, current_project
 from pgkeel.core.project import Project
 from pgkeel.local.doctor import Fact, Wish, examine
-from pgkeel.stack import status
+from pgkeel.stack.status import status
 
 __all__ = ["doctor"]
 

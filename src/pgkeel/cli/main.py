@@ -1,12 +1,12 @@
 """The root command. Nouns are loaded when they are typed, so that `pgkeel --help` stays quick."""
 
 import sys
-from importlib import import_module
 
 import click
 
 from pgkeel import __version__
 from pgkeel.cli.answer import run_and_exit
+from pgkeel.cli.lazy import LazyGroup
 
 __all__ = ["COMMANDS", "main", "root"]
 
@@ -34,28 +34,12 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
 }
 
 
-class LazyGroup(click.Group):
-    """A group that imports a command's module when it is used."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the commands in the order of the house."""
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import and return the command, or None."""
-        if cmd_name not in COMMANDS:
-            return None
-        module, attribute, _ = COMMANDS[cmd_name]
-        command: click.Command = getattr(import_module(module), attribute)
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the commands without importing them."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, entry[2]) for name, entry in COMMANDS.items()])
-
-
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(
+    cls=LazyGroup,
+    places={name: f"{module}:{attribute}" for name, (module, attribute, _) in COMMANDS.items()},
+    summaries={name: summary for name, (_, _, summary) in COMMANDS.items()},
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
 @click.version_option(__version__, prog_name="pgkeel")
 @click.option("-C", "--project", "folder", type=click.Path(file_okay=False), help="Work on the project in this folder.")
 @click.pass_context

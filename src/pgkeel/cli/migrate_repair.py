@@ -19,7 +19,7 @@ from pgkeel.migrations.repair import repair as set_right
 from pgkeel.postgres import Connection
 from pgkeel.stack.connection import connect
 
-__all__ = ["REPAIR_COMMANDS"]
+__all__ = ["mark", "rebase", "repair"]
 
 _DRY_RUN = click.option("--dry-run", is_flag=True, help="Print what would be done; change nothing.")
 _SOURCE = click.option("--source", default="app", show_default=True, metavar="NAME", help="pgkeel, reference or app.")
@@ -90,6 +90,3 @@ def rebase(source: str, *, dry_run: bool) -> Answer:
 def _owner(project: Project, verb: str) -> Iterator[Connection]:
     with closing(connect(project, role="owner", application=f"pgkeel migrate {verb}")) as connection:
         yield connection
-
-
-REPAIR_COMMANDS = (repair, mark, rebase)

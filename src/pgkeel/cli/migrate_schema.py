@@ -33,7 +33,7 @@ from pgkeel.stack.connection import connect as connect_as
 from pgkeel.stack.scratch import scratch_of
 from pgkeel.stack.shell import output_of
 
-__all__ = ["SCHEMA_COMMANDS"]
+__all__ = ["baseline", "diff", "dump", "load", "squash", "verify"]
 
 _DRY_RUN = click.option("--dry-run", is_flag=True, help="Print what would be written; write nothing.")
 _SOURCE = click.option("--source", default="app", show_default=True, metavar="NAME", help="pgkeel, reference or app.")
@@ -164,9 +164,6 @@ def squash(version: str, source: str, *, dry_run: bool) -> Answer:
         write_squash(plan, chosen, version)
     data = {"dry_run": dry_run, "path": str(plan.path), "replaced": [str(path) for path in plan.replaced], "text": plan.text}
     return Answer(data, plan.text.rstrip("\n") if dry_run else f"{plan.path} replaces {len(plan.replaced)} files")
-
-
-SCHEMA_COMMANDS = (verify, diff, dump, load, baseline, squash)
 
 
 @contextmanager

@@ -2,10 +2,15 @@
 
 import click
 
-from pgkeel import stack
 from pgkeel.cli.answer import Answer, answers, confirm, current_project, talk
 from pgkeel.cli.stack_text import status_data, status_text
 from pgkeel.core.errors import Refused
+from pgkeel.stack.down import down as take_down
+from pgkeel.stack.reset import plan_reset
+from pgkeel.stack.reset import reset as delete
+from pgkeel.stack.status import status as look
+from pgkeel.stack.up import plan_up
+from pgkeel.stack.up import up as bring_up
 
 __all__ = ["down", "reset", "status", "up"]
 
@@ -24,9 +29,9 @@ def up(*, yes: bool, dry_run: bool) -> Answer:
     """
     project = current_project()
     if dry_run:
-        steps = stack.plan_up(project)
+        steps = plan_up(project)
         return Answer({"steps": list(steps)}, "\n".join([*steps, "Next: pgkeel up"]) if steps else "Nothing to do.")
-    now = stack.up(project, yes=yes, report=talk)
+    now = bring_up(project, yes=yes, report=talk)
     return Answer(status_data(now), status_text(project, now, step="pgkeel psql · pgkeel url · pgkeel status"))
 
 
@@ -37,7 +42,7 @@ def down(*, dry_run: bool) -> Answer:
     """Stop the agent, Valkey and PostgreSQL; the data stays, and `pgkeel up` brings it back."""
     project = current_project()
     if dry_run:
-        running = stack.status(project)
+        running = look(project)
         parts = {
             "the agent": running.agent,
             "Valkey": running.valkey,
@@ -45,7 +50,7 @@ def down(*, dry_run: bool) -> Answer:
         }
         steps = [f"stop {name}" for name, part in parts.items() if part is not None and part.running]
         return Answer({"steps": steps}, "\n".join([*steps, "Next: pgkeel down"]) if steps else "Nothing runs.")
-    now = stack.down(project, report=talk)
+    now = take_down(project, report=talk)
     return Answer(status_data(now), "Stopped; the data stays.\nNext: pgkeel up")
 
 
@@ -57,7 +62,7 @@ def status() -> Answer:
     Exits 0 when everything runs that should, else 1.
     """
     project = current_project()
-    now = stack.status(project)
+    now = look(project)
     step = "pgkeel psql" if now.is_healthy else "pgkeel up"
     return Answer(status_data(now), status_text(project, now, step=step), 0 if now.is_healthy else 1)
 
@@ -73,10 +78,10 @@ def reset(*, with_backups: bool, yes: bool, dry_run: bool) -> Answer:
     Only folders that pgkeel made are deleted, and no link is followed. Migrations, pgkeel.toml and backups stay.
     """
     project = current_project()
-    folders = [str(folder) for folder in stack.plan_reset(project, with_backups=with_backups)]
+    folders = [str(folder) for folder in plan_reset(project, with_backups=with_backups)]
     if dry_run or not folders:
         return Answer({"folders": folders, "deleted": False}, "\n".join(folders) if folders else "Nothing to delete.")
     if not confirm(f"Delete {', '.join(folders)} with everything in it?", yes=yes):
         raise Refused("nothing was deleted", hint="`pgkeel reset --yes` deletes without asking")
-    stack.reset(project, report=talk, with_backups=with_backups)
+    delete(project, report=talk, with_backups=with_backups)
     return Answer({"folders": folders, "deleted": True}, "Deleted.\nNext: pgkeel up")

@@ -107,11 +107,16 @@ def _run_atomic(run: Run, task: Task, scribe: Scribe, index: int) -> None:
 
 
 def opening(run: Run, task: Task, unit: Unit) -> list[str]:
-    """Return the SQL before an atomic unit's statements: its BEGIN and the settings that end with it."""
+    """Return the SQL before an atomic unit's statements: its BEGIN and the settings that end with it.
+
+    Units do not wait for the disk one by one: what ends a run does, and with it for all before it. The log keeps their order,
+    so that a crash of the server takes the newest units together with their ledger rows, and the next run repeats them
+    (PostgreSQL manual, 28.4 Asynchronous Commit).
+    """
     lock = duration(task, "lock_timeout", run.options.lock_timeout)
     limit = duration(task, "statement_timeout", timedelta())
     ours = settings(run.connection, run.server, run.role, run.options, lock=lock, statement=limit, local=True)
-    return [unit.begin, *ours]
+    return [unit.begin, *ours, "SET LOCAL synchronous_commit = off"]
 
 
 def _run_alone(run: Run, task: Task, scribe: Scribe, index: int, *, is_settled: bool) -> None:

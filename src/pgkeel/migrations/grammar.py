@@ -12,9 +12,11 @@ or names code (`code=…`); it is run by `migrate backfill`, never by `up`.
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from functools import partial
+from operator import attrgetter
 
 import msgspec
 
@@ -22,12 +24,13 @@ from pgkeel.migrations.errors import BadMigration
 from pgkeel.migrations.lexer import LexError, Token, TokenKind, tokens
 from pgkeel.migrations.marker import Directive, Marker, MarkerError, looks_like_marker, read_directive, read_marker
 from pgkeel.migrations.position import refuse
-from pgkeel.migrations.statement import Statement, split
+from pgkeel.migrations.statement import Statement, cut
 from pgkeel.migrations.units import Unit, group
 
 __all__ = ["Backfill", "MigrationFile", "Section", "normalise", "parse", "parse_name", "parse_section"]
 
 _FILE_NAME = re.compile(r"(?P<version>\d{14})_(?P<name>[a-z0-9][a-z0-9_]*)\.sql")
+_TIME = re.compile(r"^\d{4}|\d\d")
 
 
 class Section(msgspec.Struct, frozen=True):
@@ -125,7 +128,7 @@ def parse_name(file_name: str) -> tuple[str, str]:
         hint = "name it YYYYMMDDHHMMSS_lower_case_words.sql; `pgkeel migrate new WORDS` does"
         raise BadMigration(f"{file_name}: not the name of a migration", hint=hint, data={"file": file_name})
     try:
-        datetime.strptime(f"{match['version']}+0000", "%Y%m%d%H%M%S%z")
+        datetime(*map(int, _TIME.findall(match["version"])), tzinfo=UTC)
     except ValueError as err:
         hint = "year, month, day, hour, minute, second, in UTC"
         raise BadMigration(
@@ -142,14 +145,22 @@ def parse(text: str, file_name: str) -> MigrationFile:
     """
     version, name = parse_name(file_name)
     text = normalise(text)
-    comments = _comments(text, file_name)
+    pieces = _pieces(text, file_name)
+    comments = _comments(pieces)
     markers = tuple(_markers(comments, text, file_name))
     directives = tuple(_directives(comments, text, file_name))
     ends = (*(marker.start for marker in markers[1:]), len(text))
-    _require_order(markers, text, file_name)
+    _require_order(markers, pieces, text, file_name)
     bounds = tuple(zip(markers, ends, strict=True))
-    sections = {marker.section: _section(text, file_name, marker, end) for marker, end in bounds if marker.section != "backfill"}
-    backfills = tuple(_backfill(text, file_name, marker, end) for marker, end in bounds if marker.section == "backfill")
+    read = partial(_statements, text, file_name, pieces)
+    sections = {
+        marker.section: _section(text, file_name, marker, end, read(marker.end, end))
+        for marker, end in bounds
+        if marker.section != "backfill"
+    }
+    backfills = tuple(
+        _backfill(text, file_name, marker, read(marker.end, end)) for marker, end in bounds if marker.section == "backfill"
+    )
     irreversible = _irreversible(directives, sections.get("down"), text, file_name)
     if "down" not in sections and not irreversible:
         raise _no_down(comments, text, file_name)
@@ -164,17 +175,23 @@ def parse_section(text: str, file_name: str) -> Section:
     Raises:
         BadMigration: It cannot be run.
     """
-    marker = next(_markers(_comments(text, file_name), text, file_name))
-    return _section(text, file_name, marker, len(text))
+    pieces = _pieces(text, file_name)
+    marker = next(_markers(_comments(pieces), text, file_name))
+    return _section(text, file_name, marker, len(text), _statements(text, file_name, pieces, marker.end, len(text)))
 
 
-def _comments(text: str, file_name: str) -> tuple[Token, ...]:
+def _pieces(text: str, file_name: str) -> tuple[Token, ...]:
+    """Return the file's tokens; it is cut once, and its sections are runs of them."""
     if "\0" in text:
         raise refuse(file_name, text, text.index("\0"), "a NUL character", hint="save the file as UTF-8")
     try:
-        return tuple(token for token in tokens(text) if token.kind is TokenKind.LINE_COMMENT)
+        return tuple(tokens(text))
     except LexError as err:
         raise refuse(file_name, text, err.offset, err.message, hint="close it") from err
+
+
+def _comments(pieces: Iterable[Token]) -> tuple[Token, ...]:
+    return tuple(token for token in pieces if token.kind is TokenKind.LINE_COMMENT)
 
 
 def _at_column_0(token: Token, text: str) -> bool:
@@ -203,14 +220,14 @@ def _directives(comments: Iterable[Token], text: str, file_name: str) -> Iterato
             yield directive
 
 
-def _require_order(markers: tuple[Marker, ...], text: str, file_name: str) -> None:
+def _require_order(markers: tuple[Marker, ...], pieces: Sequence[Token], text: str, file_name: str) -> None:
     if not markers:
         raise refuse(file_name, text, 0, "no -- Up Migration", hint="write the line `-- Up Migration` before the statements")
     first = markers[0]
     if first.section != "up":
         hint = "begin with -- Up Migration"
         raise refuse(file_name, text, first.start, f"-- {first.section.capitalize()} Migration before the Up", hint=hint)
-    for statement in _statements(text, file_name, 0, first.start):
+    for statement in _statements(text, file_name, pieces, 0, first.start):
         raise refuse(file_name, text, statement.offset, "a statement before -- Up Migration", hint="move it below that line")
     seen: set[str] = set()
     for marker in markers:
@@ -220,26 +237,25 @@ def _require_order(markers: tuple[Marker, ...], text: str, file_name: str) -> No
         seen.add(marker.section)
 
 
-def _statements(text: str, file_name: str, start: int, end: int) -> tuple[Statement, ...]:
+def _statements(text: str, file_name: str, pieces: Sequence[Token], start: int, end: int) -> tuple[Statement, ...]:
+    first, behind = (bisect_left(pieces, place, key=attrgetter("start")) for place in (start, end))
     try:
-        return tuple(split(text, start, end))
+        return tuple(cut(text, pieces[first:behind]))
     except LexError as err:
         hint = "close it" if "never closed" in err.message else "remove it"
         raise refuse(file_name, text, err.offset, err.message, hint=hint) from err
 
 
-def _section(text: str, file_name: str, marker: Marker, end: int) -> Section:
+def _section(text: str, file_name: str, marker: Marker, end: int, statements: Sequence[Statement]) -> Section:
     def refuse_statement(statement: Statement, message: str, hint: str) -> BadMigration:
         return refuse(file_name, text, statement.offset, message, hint=hint)
 
-    statements = _statements(text, file_name, marker.end, end)
     alone = marker.options.get("transaction") == "none"
     return Section(text, marker.start, end, marker.options, group(statements, alone=alone, refuse=refuse_statement))
 
 
-def _backfill(text: str, file_name: str, marker: Marker, end: int) -> Backfill:
+def _backfill(text: str, file_name: str, marker: Marker, statements: Sequence[Statement]) -> Backfill:
     refuse_it = partial(refuse, file_name, text)
-    statements = _statements(text, file_name, marker.end, end)
     if "code" in marker.options:
         if statements:
             raise refuse_it(statements[0].offset, "a backfill by code has no statement", hint="remove it, or remove code=")

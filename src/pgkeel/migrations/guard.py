@@ -81,13 +81,16 @@ class Watcher:
 
 
 def _open_beside(connection: Connection) -> Connection:
-    return psycopg.connect(
+    """Return a session of the same login, as itself: what a session does is shown to its login, not to the role it acts as."""
+    beside = psycopg.connect(
         connection.info.dsn,
         password=connection.info.password or None,
         autocommit=True,
         row_factory=dict_row,
         application_name="pgkeel watch",
     )
+    beside.execute(b"SET ROLE NONE")
+    return beside
 
 
 def session_role(connection: Connection, watcher: Watcher) -> str:

@@ -1,12 +1,13 @@
 """Refuse to take over a table that is there already: it may look like ours and be somebody else's."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from pgkeel.migrations.errors import NotOwned
 from pgkeel.migrations.ledger import Entry, Key
 from pgkeel.migrations.names import Name, created_table, dropped_tables
 from pgkeel.migrations.plan import Files, Task
 from pgkeel.migrations.position import place
+from pgkeel.migrations.statement import Statement
 from pgkeel.migrations.units import Unit
 from pgkeel.postgres import Connection, load
 
@@ -21,17 +22,25 @@ def require_own_tables(
     Raises:
         NotOwned: Its table is there and no applied migration made it; nothing was run.
     """
-    ours = _made_by_applied(files, ledger)
+    made = list(_made_anew(tasks, _made_by_applied(files, ledger)))
+    there = load(__name__, "relations_there").rows(connection, names=[_whole(name, schema) for _, _, name in made])
+    taken = {row["name"] for row in there}
+    for task, statement, name in made:
+        if _whole(name, schema) in taken:
+            where = place(task.where, task.section.text, statement.offset)
+            hint = "rename one of them, or drop the table that is there if nobody needs it"
+            message = f"{where}: the table {name.text} is there already and no migration made it"
+            raise NotOwned(message, hint=hint, data={"table": ".".join(name.parts)})
+
+
+def _made_anew(tasks: Sequence[Task], ours: set[tuple[str, ...]]) -> Iterator[tuple[Task, Statement, Name]]:
+    """Yield what makes a table that no migration has made or dropped before."""
     for task in tasks:
-        for unit in task.units[task.first :]:
-            for statement in unit.statements:
-                ours |= {name.parts for name in dropped_tables(statement)}
-                name = created_table(statement)
-                if name is not None and name.parts not in ours and _is_there(connection, name, schema):
-                    where = place(task.where, task.section.text, statement.offset)
-                    hint = "rename one of them, or drop the table that is there if nobody needs it"
-                    message = f"{where}: the table {name.text} is there already and no migration made it"
-                    raise NotOwned(message, hint=hint, data={"table": ".".join(name.parts)})
+        for statement in (statement for unit in task.units[task.first :] for statement in unit.statements):
+            ours |= {name.parts for name in dropped_tables(statement)}
+            name = created_table(statement)
+            if name is not None and name.parts not in ours:
+                yield task, statement, name
 
 
 def _made_by_applied(files: Files, ledger: Mapping[Key, Entry]) -> set[tuple[str, ...]]:
@@ -49,6 +58,5 @@ def _made_by(units: Sequence[Unit]) -> set[tuple[str, ...]]:
     return {name.parts for name in names if name is not None}
 
 
-def _is_there(connection: Connection, name: Name, schema: str) -> bool:
-    whole = name if len(name.parts) > 1 else Name((schema, *name.parts), name.end)
-    return bool(load(__name__, "relation_exists").scalar(connection, name=whole.text))
+def _whole(name: Name, schema: str) -> str:
+    return (name if len(name.parts) > 1 else Name((schema, *name.parts), name.end)).text

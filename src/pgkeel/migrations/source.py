@@ -1,5 +1,6 @@
 """Where migrations come from: one folder a source, each with an order of its own."""
 
+import os
 from pathlib import Path
 
 import msgspec
@@ -85,8 +86,7 @@ def _paths(folder: Path) -> list[Path]:
 
 def shown(path: Path) -> str:
     """Return a path as errors and reports show it: from the current folder on, where it is below."""
-    here = Path.cwd()
-    return str(path.relative_to(here) if path.is_relative_to(here) else path)
+    return str(path).removeprefix(f"{Path.cwd()}{os.sep}")
 
 
 def text_of(path: Path) -> str:

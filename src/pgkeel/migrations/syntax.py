@@ -6,9 +6,11 @@ has to exist, no lock is taken, and a statement that is right leaves no line in 
 
 from collections.abc import Sequence
 
+import psycopg
 from psycopg import pq
 from psycopg.errors import error_from_result
 
+from pgkeel.migrations.patience import lost
 from pgkeel.migrations.plan import Task
 from pgkeel.migrations.position import refuse
 from pgkeel.migrations.statement import Statement
@@ -18,6 +20,7 @@ __all__ = ["require_syntax"]
 
 _PREPARE = "PREPARE pgkeel AS "
 _PREPARABLE = ("SELECT", "INSERT", "UPDATE", "DELETE", "MERGE", "VALUES", "WITH", "TABLE")
+_AT_ONCE = 100  # messages that wait for their answers
 # these are analysed while they are parsed, and would ask for tables that are not there yet
 _ANALYSED = ("CALL", "EXPLAIN", "DECLARE", "CREATE MATERIALIZED VIEW")
 
@@ -28,19 +31,56 @@ def require_syntax(connection: Connection, tasks: Sequence[Task]) -> None:
     Raises:
         BadMigration: The server's grammar refuses one; nothing was run.
     """
-    for task in tasks:
-        for unit in task.units[task.first :]:
-            for statement in (*unit.settings, *unit.statements):
-                _require_readable(connection, task, statement)
+    asked = [
+        (task, statement)
+        for task in tasks
+        for unit in task.units[task.first :]
+        for statement in (*unit.settings, *unit.statements)
+        if not _is_analysed(statement)
+    ]
+    for first in range(0, len(asked), _AT_ONCE):
+        some = asked[first : first + _AT_ONCE]
+        for (task, statement), result in zip(
+            some, _parsed(connection, [f"{_prefix(one)}{one.text}" for _, one in some]), strict=True
+        ):
+            _require_readable(task, statement, result)
 
 
-def _require_readable(connection: Connection, task: Task, statement: Statement) -> None:
-    if _is_analysed(statement):
-        return
-    prefix = _PREPARE if statement.starts_with(*_PREPARABLE) or statement.text.startswith("(") else ""
-    result = connection.pgconn.prepare(b"", f"{prefix}{statement.text}".encode())
+def _prefix(statement: Statement) -> str:
+    return _PREPARE if statement.starts_with(*_PREPARABLE) or statement.text.startswith("(") else ""
+
+
+def _parsed(connection: Connection, texts: Sequence[str]) -> list[pq.abc.PGresult]:
+    """Return what the server says of each text; they travel together, each with a Sync of its own, so that all are answered."""
+    server = connection.pgconn
+    was_nonblocking, server.nonblocking = server.nonblocking, 0
+    server.enter_pipeline_mode()
+    try:
+        for text in texts:
+            server.send_prepare(b"", text.encode())
+            server.pipeline_sync()
+        return [_answer(connection) for _ in texts]
+    finally:
+        if server.status == pq.ConnStatus.OK:
+            server.exit_pipeline_mode()
+            server.nonblocking = was_nonblocking
+
+
+def _answer(connection: Connection) -> pq.abc.PGresult:
+    """Return the next result, read up to its Sync."""
+    result = connection.pgconn.get_result()
+    if result is None or connection.pgconn.status != pq.ConnStatus.OK:
+        raise lost(psycopg.OperationalError(connection.pgconn.get_error_message()))
+    while (following := connection.pgconn.get_result()) is None or following.status != pq.ExecStatus.PIPELINE_SYNC:
+        if connection.pgconn.status != pq.ConnStatus.OK:
+            raise lost(psycopg.OperationalError(connection.pgconn.get_error_message()))
+    return result
+
+
+def _require_readable(task: Task, statement: Statement, result: pq.abc.PGresult) -> None:
     if result.status != pq.ExecStatus.FATAL_ERROR:
         return
+    prefix = _prefix(statement)
     error = error_from_result(result, encoding="utf-8")
     if error.diag.source_function != "scanner_yyerror":
         return  # not the grammar: it may well be fine when its turn comes

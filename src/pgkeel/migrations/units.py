@@ -149,10 +149,10 @@ class _Grouping:
             self._open = []
 
     def _require_allowed(self, statement: Statement) -> None:
-        for phrase, (message, hint) in _FORBIDDEN.items():
-            if statement.starts_with(phrase):
-                raise self._refuse(statement, message, hint)
         words = statement.words
+        if statement.starts_with(*_FORBIDDEN):
+            phrase = next(phrase for phrase in _FORBIDDEN if statement.starts_with(phrase))
+            raise self._refuse(statement, *_FORBIDDEN[phrase])
         if statement.starts_with(*_CLOSE) and words[-2:] == ("AND", "CHAIN"):
             raise self._refuse(statement, "AND CHAIN opens a transaction that the ledger cannot see", "write COMMIT; and BEGIN;")
         if words[:1] == ("COPY",) and ("STDIN" in words or "STDOUT" in words):

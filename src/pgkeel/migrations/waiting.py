@@ -43,7 +43,7 @@ class Waiting:
             self.pids = [row["pid"] for row in blockers]
             self.blame = f"; in the way: {_described(blockers)}"
             self._tell(f"{self._title}: waiting for {_described(blockers)}", key=str(self.pids))
-        else:
+        elif self._next:  # a build that takes a second is worth a second question
             self._tell_progress()
         self._next = clock.monotonic() + (_PAUSE if not blockers else 0.05)
 

@@ -1,22 +1,9 @@
-"""The composition root: introduces the sections to each other."""
+"""The composition root: introduces the sections to each other.
+
+Only the way in to the database is here: a command that needs no more must not wait for certificates and backups to be loaded.
+The rest is imported from its module: `pgkeel.stack.up`, `pgkeel.stack.status`, …
+"""
 
 from pgkeel.stack.connection import connect, login_url
-from pgkeel.stack.down import down
-from pgkeel.stack.reset import plan_reset, reset
-from pgkeel.stack.status import Status, status
-from pgkeel.stack.up import plan_up, up
-from pgkeel.stack.valkey import cache_secret, cache_url
 
-__all__ = [
-    "Status",
-    "cache_secret",
-    "cache_url",
-    "connect",
-    "down",
-    "login_url",
-    "plan_reset",
-    "plan_up",
-    "reset",
-    "status",
-    "up",
-]
+__all__ = ["connect", "login_url"]

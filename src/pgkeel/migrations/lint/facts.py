@@ -3,6 +3,7 @@
 The rules read two of them: what stands before a statement, and what the whole set will have made in the end.
 """
 
+import re
 from collections.abc import Iterator
 
 import msgspec
@@ -13,6 +14,7 @@ from pgkeel.migrations.lint.tree import column_constraints, elements, relation_n
 
 __all__ = ["Facts", "constraints_of", "new_columns"]
 
+_MOVES = re.compile(r"\b(setval|restart)\b", re.IGNORECASE)
 KEYS = {"CONSTR_PRIMARY", "CONSTR_UNIQUE"}
 
 
@@ -35,6 +37,7 @@ class Facts(msgspec.Struct):
         added: Columns that the set added, as `(table, column)`.
         domains: Domains with a constraint.
         remade: Functions, triggers and policies, by `(unit, name)`.
+        moves_sequences: Whether a sequence is set to where the rows are: `setval`, `RESTART`.
         enum_values: Values that were added to an enum that is in use, and the unit that did it.
     """
 
@@ -55,6 +58,7 @@ class Facts(msgspec.Struct):
     domains: set[str] = msgspec.field(default_factory=set)
     remade: set[tuple[int, str]] = msgspec.field(default_factory=set)
     enum_values: dict[str, int] = msgspec.field(default_factory=dict)
+    moves_sequences: bool = False
 
     def as_history(self) -> "Facts":
         """Return the same schema with nothing in it new: what an older migration left behind."""
@@ -71,6 +75,8 @@ class Facts(msgspec.Struct):
         for table, column_name, constraint in constraints_of(step):
             _note_constraint(self, step, table, column_name, constraint)
         _note_change(self, step)
+        moves = step.kind in {"SelectStmt", "AlterSeqStmt", "AT_SetIdentity"}
+        self.moves_sequences |= moves and bool(_MOVES.search(step.text))
 
     def proves_not_null(self, table: str, column: str) -> bool:
         """Return whether a validated CHECK, or a column's own NOT NULL, already excludes NULLs."""
@@ -193,6 +199,8 @@ def _note_change(facts: Facts, step: Step) -> None:
             facts.proven.discard((step.table, name))
         case "AT_AlterColumnType":
             facts.types.setdefault(step.table, {})[name] = type_text(step.node["def"]["ColumnDef"].get("typeName"))
+        case "AT_AttachPartition":  # a partition gets the keys of its parent
+            facts.primary_keys.add(relation_name(step.node["def"]["PartitionCmd"]["name"]))
         case "RenameStmt" if step.node["renameType"] == "OBJECT_TABLE" and step.table in facts.created:
             facts.created.add(step.node["newname"])
     _note_remade(facts, step)

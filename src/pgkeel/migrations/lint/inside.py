@@ -9,10 +9,13 @@ from pgkeel.migrations.lint.parser import Node, ParseError, parse, parse_body
 from pgkeel.migrations.lint.step import Step
 from pgkeel.migrations.lint.tree import constant, option, relation_name, unwrap, walk
 
-__all__ = ["DYNAMIC", "steps_of"]
+__all__ = ["DYNAMIC", "LOOPED", "steps_of"]
 
 DYNAMIC = "DynamicSql"  # a step for text that is put together at run time
+LOOPED = "LoopedWrite"  # a step for rows that are written in the turns of a loop which never commits
 _WRITES = {"InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt"}
+_ROWS = {"UpdateStmt", "DeleteStmt"}
+_LOOPS = {f"PLpgSQL_stmt_{word}" for word in ("loop", "while", "fori", "fors", "forc", "foreach_a", "dynfors")}
 
 
 def steps_of(step: Step) -> Iterator[Step]:
@@ -52,6 +55,17 @@ def _body(step: Step) -> Iterator[Step]:
         return
     for sql in _queries(functions):
         yield from _inner(step, sql)
+    yield from _looped(step, functions)
+
+
+def _looped(step: Step, functions: list[Node]) -> Iterator[Step]:
+    kinds = {kind for kind, _ in _statements(functions)}
+    if "PLpgSQL_stmt_commit" in kinds:
+        return
+    for kind, loop in _statements(functions):
+        if kind in _LOOPS:
+            written = (inner for sql in _queries([loop]) if sql is not None for inner in _inner(step, sql))
+            yield from (msgspec.structs.replace(inner, kind=LOOPED) for inner in written if inner.kind in _ROWS)
 
 
 def _queries(functions: list[Node]) -> Iterator[str | None]:

@@ -3,5 +3,5 @@ SELECT phase,
        CASE WHEN blocks_total > 0 THEN (100 * blocks_done / blocks_total)::integer ELSE 0 END AS percent,
        lockers_total - lockers_done AS waiting_for
 FROM pg_stat_progress_create_index
-WHERE pid = %(pid)s
+WHERE pid = %(pid)s AND phase IS NOT NULL
 ORDER BY 1

@@ -5,7 +5,7 @@ from typing import Any
 
 from pgkeel.core.rules import Severity
 from pgkeel.migrations.lint.check import Hit, Scene, rule
-from pgkeel.migrations.lint.inside import DYNAMIC
+from pgkeel.migrations.lint.inside import DYNAMIC, LOOPED
 from pgkeel.migrations.lint.parser import Node
 from pgkeel.migrations.lint.step import Step, Transaction
 from pgkeel.migrations.lint.tree import constant, relation_name, unwrap, walk
@@ -104,12 +104,17 @@ def _is_many(step: Step) -> bool:
     *_WRITES,
     "InsertStmt",
     "MergeStmt",
+    LOOPED,
     problem="A fill of all the rows that lack a value, or a copy of a whole table, is one long transaction: writers of the same "
     "rows wait, replicas fall behind.",
     fix="Write it as a `-- Backfill Migration` section: batches between :lo and :hi, throttled and resumable.",
 )
 def backfill_in_one_transaction(step: Step, scene: Scene) -> Iterator[Hit]:
-    """Find fills that choose their rows by nothing that bounds them, and copies of whole tables."""
+    """Find fills that choose their rows by nothing that bounds them, copies of whole tables, and batches that are none."""
+    if step.kind == LOOPED:
+        if not scene.is_new(step.table):
+            yield Hit(step.table, "the batches of a loop that never commits are one transaction", table=step.table)
+        return
     if step.kind in {"InsertStmt", "MergeStmt"}:
         yield from _copies(step, scene)
         return

@@ -17,17 +17,23 @@ _NARROW = {"int2", "int4"}
     Severity.WARNING,
     "AlterSeqStmt",
     "AT_SetIdentity",
+    "AT_AddIdentity",
     "SelectStmt",
     problem="Numbers that were given already are given again: inserts fail with a duplicate key, or point at other rows.",
     fix="SELECT setval('s', (SELECT max(id) FROM t)) where it must move; leave it where it is otherwise.",
 )
 def sequence_set_back(step: Step, scene: Scene) -> Iterator[Hit]:
-    """Find sequences that begin anew, run in a circle or get narrower."""
+    """Find sequences that begin anew, or beside rows that have numbers, run in a circle or get narrower."""
     if step.kind == "SelectStmt":
         yield from _set_by_call(step, scene)
         return
     table = step.table or relation_name(step.node.get("sequence"))
     if scene.is_new(table):
+        return
+    if step.kind == "AT_AddIdentity":
+        begins = option(step.node["def"]["Constraint"].get("options", ()), "start")
+        if begins is None and not scene.whole.moves_sequences:
+            yield Hit(f"{table}.{step.node['name']}", "it begins at 1, whatever the rows hold")
         return
     options = step.node["def"]["List"]["items"] if step.kind == "AT_SetIdentity" else step.node.get("options", ())
     kind, circle = option(options, "as"), option(options, "cycle")
