@@ -28,7 +28,7 @@ SUBSTITUTIONS = (
     (r"\bcreate_async_engine\b", "create_engine"),
     (r"\bAsyncEngine\b", "Engine"),
     (r"\bAsyncSession\b", "Session"),
-    (r"\bAwaitable\[T\]", "T"),
+    (r"\bAwaitable\[([^\[\]]+)\]", r"\1"),
     (r"\bAwaitable, ", ""),
 )
 _COMPILED = tuple((re.compile(pattern), replacement) for pattern, replacement in SUBSTITUTIONS)

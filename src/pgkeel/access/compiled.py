@@ -10,8 +10,10 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.elements import BinaryExpression, ClauseElement
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
+from pgkeel.access._drivers._async.port import Record
 from pgkeel.access.actor import SIGNATURE
 from pgkeel.access.arrays import array_of
+from pgkeel.access.lasting import taints
 
 __all__ = ["Compiled", "Expressions", "compile_statement"]
 
@@ -31,9 +33,10 @@ class Compiled(Generic[T_co]):
     Attributes:
         sql: Its text with `$1 …`.
         doing: What it does, for errors: never a value.
+        may_last: Whether it may leave something of the session behind.
     """
 
-    __slots__ = ("_into", "_order", "_processors", "_signed", "bind", "doing", "read", "sql")
+    __slots__ = ("_into", "_order", "_processors", "_signed", "bind", "doing", "may_last", "read", "sql")
 
     def __init__(
         self,
@@ -46,20 +49,21 @@ class Compiled(Generic[T_co]):
         """Choose the shortest way for values and rows."""
         self.sql = sql
         self.doing = doing
+        self.may_last = taints(sql)
         self._order = tuple(order)
         self._processors = tuple(processors.items())
         self._into = into
         self._signed: Compiled[T_co] | None = None
         is_plain = all(index == place and processor is None for place, (index, _, processor) in enumerate(order))
         self.bind: Callable[[Sequence[object]], Sequence[object]] = self._as_they_are if is_plain else self._arranged
-        self.read: Callable[[Iterable[Any]], T_co] = self._processed if processors else self._unpacked
+        self.read: Callable[[Record], T_co] = self._processed if processors else self._unpacked
 
-    def read_all(self, records: Iterable[Iterable[Any]]) -> list[T_co]:
-        """Return every record as a row."""
+    def read_all(self, records: Iterable[Record]) -> list[T_co]:
+        """Return every record as a row; sliced, because asyncpg's come out whole twice as fast as value by value."""
         if self._processors:
             return [self._processed(record) for record in records]
         into = self._into
-        return [into(*record) for record in records]
+        return [into(*record[:]) for record in records]
 
     def prefixed(self, prefix: str, into: Callable[..., U]) -> "Compiled[U]":
         """Return a statement that begins with a fixed text, takes the same values and gives other rows."""
@@ -85,10 +89,10 @@ class Compiled(Generic[T_co]):
         given = ((constant if index is None else values[index], processor) for index, constant, processor in self._order)
         return [value if processor is None else processor(value) for value, processor in given]
 
-    def _unpacked(self, record: Iterable[Any]) -> T_co:
-        return self._into(*record)
+    def _unpacked(self, record: Record) -> T_co:
+        return self._into(*record[:])
 
-    def _processed(self, record: Iterable[Any]) -> T_co:
+    def _processed(self, record: Record) -> T_co:
         values = list(record)
         for place, processor in self._processors:
             values[place] = processor(values[place])

@@ -18,6 +18,7 @@ __all__ = ["CursorCodec"]
 
 _SIGNATURE = 16
 _LONGEST = 4096
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
 
 
 class CursorCodec:
@@ -27,7 +28,7 @@ class CursorCodec:
         """Derive the key of this query, so that a cursor of another one is refused."""
         steps = [(order.column, order.is_descending, order.nulls_first) for order in orders]
         query = repr((shape.name, shape.table.fullname, steps)).encode()
-        self._key = hmac.digest(secret.reveal().encode(), b"pgkeel cursor 1" + query, hashlib.sha256)
+        self._key = hmac.digest(secret.reveal().encode(), b"pgkeel cursor 2" + query, hashlib.sha256)
         columns = [shape.table.c[order.column] for order in orders]
         self._fields = [next(name for name in shape.row.__struct_fields__ if shape.names[name] is column) for column in columns]
         kinds = tuple(Union[column.type.python_type, None] for column in columns)  # noqa: UP007 - the operands are values
@@ -54,8 +55,8 @@ class CursorCodec:
         return self._decoder.decode(body)
 
     def _sign(self, body: bytes) -> bytes:
-        return hmac.digest(self._key, body, hashlib.sha256)[:_SIGNATURE]
+        return hashlib.blake2b(body, key=self._key, digest_size=_SIGNATURE).digest()  # keyed BLAKE2 is a MAC (RFC 7693)
 
 
 def _text(raw: bytes) -> str:
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+    return binascii.b2a_base64(raw, newline=False).rstrip(b"=").translate(_URL_SAFE).decode()

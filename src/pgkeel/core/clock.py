@@ -57,7 +57,7 @@ class FrozenClock:
 
 _system = SystemClock()
 now = _system.now
-monotonic = _system.monotonic
+monotonic = time.monotonic
 
 
 def sleep(duration: timedelta) -> None:

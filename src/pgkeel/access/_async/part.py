@@ -3,8 +3,8 @@
 A cache goes in front of `_by_key` and `_fetch`; each write says which rows it touches to `Runner.announced`, and so to it.
 """
 
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Generic, TypeVar
+from collections.abc import Awaitable, Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from sqlalchemy.engine import Dialect
 
@@ -24,6 +24,9 @@ from pgkeel.access.touched import Touched
 from pgkeel.core.errors import UsageError
 from pgkeel.core.secret import Secret
 
+if TYPE_CHECKING:
+    from pgkeel.cache._async.rows import RowCache
+
 __all__ = ["Keys", "Part"]
 
 R_co = TypeVar("R_co", covariant=True)
@@ -41,6 +44,7 @@ class Part(Generic[R_co]):
         "_get",
         "_key_type",
         "_orders",
+        "_primary",
         "_runner",
         "_secret",
         "_shape",
@@ -60,6 +64,7 @@ class Part(Generic[R_co]):
         self._cached = rows if runner.is_autocommit and not with_deleted else None
         self._gatherer = statements.gatherer(Gatherer[Any], with_deleted) if runner.is_autocommit else None
         self._key_type = self._shape.key_type or object
+        self._primary = order_of(self._shape, ())
         self._orders: dict[object, tuple[tuple[Order, ...], CursorCodec]] = {}
 
     @property
@@ -70,27 +75,28 @@ class Part(Generic[R_co]):
         """Return the rows of a statement: the one place that reads rows by anything but their key."""
         return await self._runner.all(query, values)
 
-    async def _by_key(self, key: tuple[object, ...]) -> R_co | None:
+    def _by_key(self, key: tuple[object, ...]) -> Awaitable[R_co | None]:
         """Return the row with this key: the one place that reads one row by its key."""
-        if self._cached is None:
-            return await self._stored(key)
-        row: R_co | None = await self._cached.get(key if len(key) > 1 else key[0], self._load)
+        return self._stored(key) if self._cached is None else self._through(self._cached, key)
+
+    async def _through(self, cached: "RowCache[Any]", key: tuple[object, ...]) -> R_co | None:
+        row: R_co | None = await cached.get(key if len(key) > 1 else key[0], self._load)
         return bound_row(self._shape, row, self._dialect) if self._shape.encrypted else row
 
     async def _load(self, key: object) -> R_co | None:
         return await self._stored(key if isinstance(key, tuple) else (key,))
 
-    async def _stored(self, key: tuple[object, ...]) -> R_co | None:
+    def _stored(self, key: tuple[object, ...]) -> Awaitable[R_co | None]:
         gatherer = self._gatherer
         if gatherer is None or not isinstance(key[0], self._key_type):
-            return await self._read_one(key)
-        return await gatherer.read(key, self._read_one, self._read_many)
+            return self._read_one(key)
+        return gatherer.read(key, self._read_one, self._read_many)
 
-    async def _read_one(self, key: tuple[object, ...]) -> R_co | None:
+    def _read_one(self, key: tuple[object, ...]) -> Awaitable[R_co | None]:
         query = self._get
         if query is None:
             query = self._get = select_statements.get(self._statements, self._with_deleted)
-        return await self._runner.one(query, key)
+        return self._runner.one(query, key)
 
     async def _read_many(self, keys: list[tuple[object, ...]]) -> Mapping[tuple[object, ...], R_co]:
         query = select_statements.get_many(self._statements, self._with_deleted)
@@ -173,7 +179,7 @@ class Part(Generic[R_co]):
         return error
 
     def _ordering(self, order_by: OrderBy | Sequence[OrderBy]) -> tuple[tuple[Order, ...], CursorCodec]:
-        orders = order_of(self._shape, order_by)
+        orders = self._primary if isinstance(order_by, tuple) and not order_by else order_of(self._shape, order_by)
         known = self._orders.get(orders)
         if known is None:
             known = self._orders[orders] = (orders, CursorCodec(self._shape, orders, self._secret))

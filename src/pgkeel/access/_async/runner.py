@@ -55,7 +55,7 @@ class Runner:
             slot = await pool.wait(query.doing)
         try:
             counted(query.sql, query.doing)
-            slot.is_tainted = taints(query.sql)
+            slot.is_tainted = query.may_last
             record = await slot.connection.fetch_row(query.sql, query.bind(values))
         except self._errors as err:
             failure = drop_lost(slot, self.failure(err, query.doing))
@@ -76,7 +76,7 @@ class Runner:
             slot = await pool.wait(query.doing)
         try:
             counted(query.sql, query.doing)
-            slot.is_tainted = taints(query.sql)
+            slot.is_tainted = query.may_last
             records = await slot.connection.fetch(query.sql, query.bind(values))
         except self._errors as err:
             failure = drop_lost(slot, self.failure(err, query.doing))

@@ -1,7 +1,7 @@
 """Reads by key that are asked for together become one statement."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from typing import Any, Generic, TypeVar
 
 from pgkeel.access.errors import InvalidValue
@@ -10,7 +10,7 @@ __all__ = ["Gatherer"]
 
 T = TypeVar("T")
 Key = tuple[object, ...]
-One = Callable[[Key], Coroutine[Any, Any, T | None]]
+One = Callable[[Key], Awaitable[T | None]]
 Many = Callable[[list[Key]], Coroutine[Any, Any, Mapping[Key, T]]]
 Waiting = dict[Key, list[asyncio.Future[T | None]]]
 _MOST = 100

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import re
-from collections.abc import Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import asyncpg
@@ -21,7 +21,9 @@ from pgkeel.core.url import Url
 
 __all__ = ["AsyncpgConnection", "AsyncpgDriver"]
 
+_decoded = msgspec.json.Decoder().decode
 _COUNT = re.compile(r" (\d+)$")
+_OUTDATED = (asyncpg.InvalidCachedStatementError, asyncpg.OutdatedSchemaCacheError)
 _LOST = (asyncpg.ConnectionDoesNotExistError, asyncpg.ConnectionFailureError, asyncpg.InternalClientError, OSError)
 _ERRORS: tuple[type[Exception], ...] = (
     asyncpg.PostgresError,
@@ -36,21 +38,59 @@ _ERRORS: tuple[type[Exception], ...] = (
 class AsyncpgConnection:
     """One asyncpg connection."""
 
-    __slots__ = ("_adapted", "_has_names", "raw")
+    __slots__ = ("_adapted", "_has_names", "_prepared", "_protocol", "is_closed", "is_cut", "raw")
 
     def __init__(self, raw: "asyncpg.Connection[asyncpg.Record]", *, has_names: bool = True) -> None:
-        """Keep the driver's connection."""
+        """Keep the driver's connection.
+
+        Its list of prepared statements and its protocol are asyncpg's own; they are read, never written. What it does around
+        them on every call costs as much as all that we do.
+        """
+        line: Any = raw
         self.raw = raw
+        self.is_closed: Callable[[], bool] = raw.is_closed
+        self.is_cut: Callable[[], bool] = raw.is_closed  # the event loop has told asyncpg what the server did
         self._has_names = has_names
         self._adapted: Any = None
+        self._protocol: Any = line._protocol  # noqa: SLF001 - as above
+        self._prepared: Any = line._stmt_cache.get  # noqa: SLF001 - as above
 
-    def fetch_row(self, sql: str, values: Sequence[object]) -> Coroutine[Any, Any, Record | None]:
+    async def fetch_row(self, sql: str, values: Sequence[object]) -> Record | None:
         """Return the first row, or None."""
-        return self.raw.fetchrow(sql, *values)
+        known = self._prepared((sql, asyncpg.Record, False))
+        if known is None:
+            return await self.raw.fetchrow(sql, *values)
+        try:
+            records = await self._protocol.bind_execute(known, values, "", 1, False, None)
+        except _OUTDATED as err:
+            await self._renew(err)
+        else:
+            return records[0] if records else None
+        return await self.raw.fetchrow(sql, *values)
 
-    def fetch(self, sql: str, values: Sequence[object]) -> Coroutine[Any, Any, Sequence[Record]]:
+    async def fetch(self, sql: str, values: Sequence[object]) -> Sequence[Record]:
         """Return all rows."""
-        return self.raw.fetch(sql, *values)
+        known = self._prepared((sql, asyncpg.Record, False))
+        if known is None:
+            return await self.raw.fetch(sql, *values)
+        try:
+            found: Sequence[Record] = await self._protocol.bind_execute(known, values, "", 0, False, None)
+        except _OUTDATED as err:
+            await self._renew(err)
+        else:
+            return found
+        return await self.raw.fetch(sql, *values)
+
+    async def _renew(self, error: Exception) -> None:
+        """Forget what was prepared, as asyncpg does: the table or a type has changed; raise where nothing can be run again."""
+        line: Any = self.raw
+        if isinstance(error, asyncpg.InvalidCachedStatementError):
+            line._drop_global_statement_cache()  # noqa: SLF001 - as above
+            if self.raw.is_in_transaction():
+                raise error
+        else:
+            await self.raw.reload_schema_state()
+            raise error
 
     async def fetch_named(self, sql: str, values: Sequence[object]) -> tuple[tuple[str, ...], Sequence[Record]]:
         """Return column names and all rows; of a result without rows no names are known."""
@@ -97,14 +137,6 @@ class AsyncpgConnection:
     def abort(self) -> None:
         """Close at once."""
         self.raw.terminate()
-
-    def is_closed(self) -> bool:
-        """Return whether it is known to be of no use."""
-        return self.raw.is_closed()
-
-    def is_cut(self) -> bool:
-        """Return whether the server has ended it: the event loop has told asyncpg."""
-        return self.raw.is_closed()
 
     def begin_session(self, dialect: Dialect) -> Any:  # noqa: ANN401 - SQLAlchemy's adapter
         """Return SQLAlchemy's adapter of this connection."""
@@ -246,12 +278,16 @@ def _to_jsonb(text: str) -> bytes:
 
 
 def _from_jsonb(wire: bytes) -> Any:  # noqa: ANN401 - any JSON value
-    return _from_json(wire[1:])
+    """Return the value, as `_from_json`; each row of a page comes through here."""
+    try:
+        return _decoded(wire[1:])
+    except msgspec.DecodeError:
+        return json.loads(wire[1:])
 
 
 def _from_json(text: bytes) -> Any:  # noqa: ANN401 - any JSON value
     """Return the value; msgspec is five times faster and refuses the numbers that only the standard library can read."""
     try:
-        return msgspec.json.decode(text)
+        return _decoded(text)
     except msgspec.DecodeError:
         return json.loads(text)

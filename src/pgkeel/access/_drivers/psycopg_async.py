@@ -171,7 +171,7 @@ class PsycopgAsyncDriver:
         probe = await self.connect(seconds)
         try:
             row = await probe.fetch_row("SELECT pg_backend_pid()", ())
-            number = next(iter(row or ()))
+            number: object = row[:][0] if row else None
             self.is_pooled = self.is_pooled or pooler == "transaction" or probe.raw.info.backend_pid != number
             if self.is_pooled:
                 refuse_settings(self._settings)

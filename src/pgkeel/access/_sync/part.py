@@ -5,7 +5,7 @@ A cache goes in front of `_by_key` and `_fetch`; each write says which rows it t
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from sqlalchemy.engine import Dialect
 
@@ -25,6 +25,9 @@ from pgkeel.access.touched import Touched
 from pgkeel.core.errors import UsageError
 from pgkeel.core.secret import Secret
 
+if TYPE_CHECKING:
+    from pgkeel.cache._sync.rows import RowCache
+
 __all__ = ["Keys", "Part"]
 
 R_co = TypeVar("R_co", covariant=True)
@@ -42,6 +45,7 @@ class Part(Generic[R_co]):
         "_get",
         "_key_type",
         "_orders",
+        "_primary",
         "_runner",
         "_secret",
         "_shape",
@@ -61,6 +65,7 @@ class Part(Generic[R_co]):
         self._cached = rows if runner.is_autocommit and not with_deleted else None
         self._gatherer = statements.gatherer(Gatherer[Any], with_deleted) if runner.is_autocommit else None
         self._key_type = self._shape.key_type or object
+        self._primary = order_of(self._shape, ())
         self._orders: dict[object, tuple[tuple[Order, ...], CursorCodec]] = {}
 
     @property
@@ -73,9 +78,10 @@ class Part(Generic[R_co]):
 
     def _by_key(self, key: tuple[object, ...]) -> R_co | None:
         """Return the row with this key: the one place that reads one row by its key."""
-        if self._cached is None:
-            return self._stored(key)
-        row: R_co | None = self._cached.get(key if len(key) > 1 else key[0], self._load)
+        return self._stored(key) if self._cached is None else self._through(self._cached, key)
+
+    def _through(self, cached: "RowCache[Any]", key: tuple[object, ...]) -> R_co | None:
+        row: R_co | None = cached.get(key if len(key) > 1 else key[0], self._load)
         return bound_row(self._shape, row, self._dialect) if self._shape.encrypted else row
 
     def _load(self, key: object) -> R_co | None:
@@ -174,7 +180,7 @@ class Part(Generic[R_co]):
         return error
 
     def _ordering(self, order_by: OrderBy | Sequence[OrderBy]) -> tuple[tuple[Order, ...], CursorCodec]:
-        orders = order_of(self._shape, order_by)
+        orders = self._primary if isinstance(order_by, tuple) and not order_by else order_of(self._shape, order_by)
         known = self._orders.get(orders)
         if known is None:
             known = self._orders[orders] = (orders, CursorCodec(self._shape, orders, self._secret))

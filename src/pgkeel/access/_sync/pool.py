@@ -78,9 +78,9 @@ class Pool(Stock):
         """Return a free connection, or None: then `wait` for one."""
         with self._lock:
             while self._free:
-                slot = self._free.pop()
-                if self._is_usable(slot):
-                    return self._mark(slot, doing)
+                slot, at = self._free.pop(), now()
+                if self._is_usable(slot, at):
+                    return self._mark(slot, doing, at)
                 self._forget(slot)
         return None
 
@@ -114,7 +114,7 @@ class Pool(Stock):
             raise
         finally:
             self._waited += now() - began
-        return self._mark(slot, doing)
+        return self._mark(slot, doing, now())
 
     def release(self, slot: Slot) -> None:
         """Put a connection back; the one who waits longest gets it."""
@@ -128,8 +128,10 @@ class Pool(Stock):
             if is_old or not self._is_open or slot.connection.is_closed():
                 self._forget(slot)
                 self._grow()
-            else:
+            elif self._waiters:
                 self._pass_on(slot)
+            else:
+                self._free.append(slot)
 
     def discard(self, slot: Slot) -> None:
         """Close a connection whose state is not known."""

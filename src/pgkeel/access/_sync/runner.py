@@ -56,7 +56,7 @@ class Runner:
             slot = pool.wait(query.doing)
         try:
             counted(query.sql, query.doing)
-            slot.is_tainted = taints(query.sql)
+            slot.is_tainted = query.may_last
             record = slot.connection.fetch_row(query.sql, query.bind(values))
         except self._errors as err:
             failure = drop_lost(slot, self.failure(err, query.doing))
@@ -77,7 +77,7 @@ class Runner:
             slot = pool.wait(query.doing)
         try:
             counted(query.sql, query.doing)
-            slot.is_tainted = taints(query.sql)
+            slot.is_tainted = query.may_last
             records = slot.connection.fetch(query.sql, query.bind(values))
         except self._errors as err:
             failure = drop_lost(slot, self.failure(err, query.doing))

@@ -74,16 +74,16 @@ class Stock:
         """How many of them nobody uses."""
         return len(self._free)
 
-    def _is_usable(self, slot: Slot) -> bool:
+    def _is_usable(self, slot: Slot, at: float) -> bool:
         connection = slot.connection
         if slot.born < self._fresh_from:
             return False
-        return not (connection.is_cut() if now() - slot.since > _LONG_UNUSED else connection.is_closed())
+        return not (connection.is_cut() if at - slot.since > _LONG_UNUSED else connection.is_closed())
 
-    def _mark(self, slot: Slot, doing: str) -> Slot:
+    def _mark(self, slot: Slot, doing: str, at: float) -> Slot:
         slot.holder = current()
         slot.doing = doing
-        slot.since = now()
+        slot.since = at
         if self._config.owner_stacks:
             slot.stack = call_stack()
         return slot

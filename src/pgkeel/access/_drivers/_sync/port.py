@@ -1,7 +1,7 @@
 # Generated from pgkeel/access/_drivers/_async/port.py by tools/unasync.py; do not edit.
 """What a driver must offer: the whole of what the pool and the statements know about it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Literal, Protocol
 
 from sqlalchemy.engine import Dialect
@@ -10,8 +10,19 @@ from pgkeel.access._drivers.diagnosis import Diagnosis
 
 __all__ = ["Connection", "Driver", "Pooler", "Record"]
 
-Record = Iterable[Any]
 Pooler = Literal["detect", "none", "transaction"]
+
+
+class Record(Protocol):
+    """The values of one row in the order of its columns; `record[:]` is all of them as a tuple."""
+
+    def __getitem__(self, part: slice, /) -> tuple[Any, ...]:
+        """Return some of the values."""
+        ...
+
+    def __iter__(self) -> Iterator[Any]:
+        """Return them one by one."""
+        ...
 
 
 class Connection(Protocol):
