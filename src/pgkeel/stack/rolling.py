@@ -13,6 +13,7 @@ from pgkeel.backup.recovery.checks import check_offline
 from pgkeel.backup.recovery.errors import NotRestorable, VerificationFailed
 from pgkeel.backup.recovery.gather import gather
 from pgkeel.backup.recovery.image import Image, forget_image, held, read_image, write_image
+from pgkeel.backup.recovery.pace import Pace
 from pgkeel.backup.recovery.side import apply_wal, hide_settings, limits_of
 from pgkeel.backup.recovery.tablespaces import PLACE, set_apart
 from pgkeel.backup.recovery.wal import Wal, require_whole
@@ -142,7 +143,8 @@ def _rolled(scene: Scene, image: Image, newest: Record, point: str, report: Repo
         "restore_command": f'cp "{place}/%f" "%p"',
     }
     server = side_cluster(scene, directory, {**limits_of(directory / "data", scene.tools), **target})
-    apply_wal(server, target, report, patience=_PATIENCE)
+    pace = Pace("replayed", report)
+    apply_wal(server, target, lambda at: pace(max(0, at - start), max(0, end - start)), patience=_PATIENCE)
     server.stop()
     return server
 
