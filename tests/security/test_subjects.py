@@ -181,7 +181,8 @@ def test_a_model_that_says_so_seals_by_person_through_every_door(connection: Con
         EncryptedField(("patients",), "note", "id", by_subject=True),
     )
     with Database(empty_db, keys=ring) as db:
-        patients: Any = db.repository(Patient)
+        handle: Any = db
+        patients = handle.repository(Patient)
         key = patients.insert(email="Ada@x.org", note="well")
         with db.transaction() as tx:
             tx.add(Patient(email="bob@x.org"))

@@ -211,7 +211,7 @@ class Identity:
         return await self._first(sql.REVOKE_ROLE, UUID, user=user, role=role) is not None
 
     async def _first(self, query: Query, into: Callable[..., T], **values: object) -> T | None:
-        rows = await self._statements.sql(query, into=into, **values)
+        rows = await self._statements.sql(query, into=into, writes=None, **values)
         return rows[0] if rows else None
 
     async def _account(self, email: str) -> Account | None:

@@ -212,7 +212,7 @@ class Identity:
         return self._first(sql.REVOKE_ROLE, UUID, user=user, role=role) is not None
 
     def _first(self, query: Query, into: Callable[..., T], **values: object) -> T | None:
-        rows = self._statements.sql(query, into=into, **values)
+        rows = self._statements.sql(query, into=into, writes=None, **values)
         return rows[0] if rows else None
 
     def _account(self, email: str) -> Account | None:
