@@ -119,7 +119,8 @@ def test_another_process_learns_of_new_persons_at_once_and_of_erased_ones_in_tim
 def test_a_connection_that_was_cut_is_opened_anew(connection: Connection, ring: KeyRing) -> None:
     put(connection, ring, "ada@x.org")
     connection.execute(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
     )
     bob = put(connection, ring, "bob@x.org")
 
