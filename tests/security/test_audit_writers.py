@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pgkeel.core.url import Url
 from pgkeel.postgres import Connection, connect
-from pgkeel.security.audit import FileSink, anchor, seal, verify
+from pgkeel.security.audit import FileSink, Problem, anchor, seal, verify
 from tests.security.test_audit import db, sink
 
 __all__ = ["db", "sink"]
@@ -51,7 +51,7 @@ def writers(work: Callable[..., None], url: Url) -> Iterator[list[str]]:
 def test_two_hundred_seals_under_four_writers_raise_no_alarm(
     db: Connection, empty_db: Url, sink: FileSink, tmp_path: Path
 ) -> None:
-    alarms = []
+    alarms = list[Problem]()
     with writers(write, empty_db) as errors:
         for number in range(1, SEALS * 3):
             seal(db)

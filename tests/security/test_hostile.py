@@ -114,6 +114,7 @@ def quoted(place: Place, text: str) -> None:
 def made(place: Place, text: str) -> None:
     path = Path(migrations.new(Source("app", place.folder / "new"), text, now=clock.now()))
     assert path.parent == place.folder / "new"
+    path.unlink()
 
 
 def typed(place: Place, *arguments: str) -> None:

@@ -116,6 +116,17 @@ def test_another_process_learns_of_new_persons_at_once_and_of_erased_ones_in_tim
     pytest.fail("it still opens")
 
 
+def test_a_connection_that_was_cut_is_opened_anew(connection: Connection, ring: KeyRing) -> None:
+    put(connection, ring, "ada@x.org")
+    connection.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
+    )
+    bob = put(connection, ring, "bob@x.org")
+
+    assert ring.field("people", "email").open(bob, value(connection, bob)) == b"bob@x.org"
+
+
 def test_a_ring_without_a_connection_opens_no_value_of_a_person(
     connection: Connection, ring: KeyRing, provider: KeyProvider
 ) -> None:
@@ -181,7 +192,8 @@ def test_a_model_that_says_so_seals_by_person_through_every_door(connection: Con
         EncryptedField(("patients",), "note", "id", by_subject=True),
     )
     with Database(empty_db, keys=ring) as db:
-        patients: Any = db.repository(Patient)
+        handle: Any = db
+        patients = handle.repository(Patient)
         key = patients.insert(email="Ada@x.org", note="well")
         with db.transaction() as tx:
             tx.add(Patient(email="bob@x.org"))

@@ -71,7 +71,7 @@ def _zone(name: str) -> ZoneInfo:
 
 
 def _near(name: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(name[:50], list(known), n=1, cutoff=0.5)
+    near = difflib.get_close_matches(name[:30], list(known), n=1, cutoff=0.5)
     return f"did you mean {near[0]}?" if near else f"for example {min(known, default='UTC')}"
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
 import msgspec
+import psycopg
 
 from pgkeel.core.cipher import ERASED, Erased, FieldCipher, UnknownKey
 from pgkeel.postgres import Connection, Query, identifier, load
@@ -93,12 +94,21 @@ class SubjectKeys:
         return known
 
     def _read(self, subject: str, *, makes: bool) -> bytes | None:
-        if self._connection is None or self._connection.closed:
-            self._connection = self._connect()
+        try:
+            return self._asked(self._connection or self._opened(), subject, makes=makes)
+        except psycopg.OperationalError:  # it lay unused for long, and the server was started anew
+            return self._asked(self._opened(), subject, makes=makes)
+
+    def _opened(self) -> Connection:
+        self.close()
+        self._connection = self._connect()
+        return self._connection
+
+    def _asked(self, connection: Connection, subject: str, *, makes: bool) -> bytes | None:
         if makes:
             fresh = self._guard.seal(subject, os.urandom(_BYTES))
-            load(__name__, "add_subject").run(self._connection, id=subject, wrapped=fresh)
-        row = load(__name__, "subject").row(self._connection, id=subject)
+            load(__name__, "add_subject").run(connection, id=subject, wrapped=fresh)
+        row = load(__name__, "subject").row(connection, id=subject)
         if row is None:
             raise UnknownKey("a value names a person who has no key", hint="the table pgkeel.subject_keys lost a row")
         wrapped: bytes | None = row["wrapped"]

@@ -14,7 +14,7 @@ import msgspec
 import psycopg
 from psycopg import sql
 
-from pgkeel.core.errors import NotFound
+from pgkeel.core.errors import NotFound, UsageError
 from pgkeel.core.secret import Secret
 from pgkeel.postgres import Connection, identifier, load
 from pgkeel.security.names import LOGINS
@@ -100,10 +100,15 @@ def plan_turn(word: str, known: Sequence[str], halves: Mapping[str, Half], *, gr
         halves: As `read_halves` found them.
         grace: How long the old password still opens.
         is_urgent: Whether the grace of the last rotation is cut short.
+
+    Raises:
+        UsageError: The password file is not this role's.
     """
     if word not in PAIRS:
         return Turn(word, "in_place", LOGINS[word])
     used = known[0] if known else PAIRS[word][0]
+    if used not in halves:
+        raise UsageError(f"the password file names {used}, which is no login of {word}", hint=f"one of {', '.join(halves)}")
     (idle,) = (half for login, half in halves.items() if login != used)
     end = idle.now + grace
     if idle.login in known and idle.valid_until is None:
