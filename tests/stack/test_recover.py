@@ -1,5 +1,6 @@
 """Recovery as a person does it: a stack, backups, a mistake, and the way back."""
 
+import getpass
 import json
 import os
 import resource
@@ -14,6 +15,7 @@ import psycopg
 import pytest
 
 from pgkeel.cache.sync import Cache
+from pgkeel.core.cipher import key_of
 from pgkeel.core.project import load
 from pgkeel.core.secret import Secret
 from pgkeel.core.url import Url
@@ -174,6 +176,21 @@ def test_several_transactions_are_listed_for_a_program_to_choose(database: Datab
     assert (done.returncode, error["code"]) == (4, "ambiguous_target")
     assert [one["rows"] for one in error["data"]["candidates"]] == [1, 2]
     assert {"xid", "time", "rows", "lsn"} == set(error["data"]["candidates"][0])
+
+
+@pytest.mark.long
+def test_a_user_comes_back_sealed_and_the_log_says_who_did_it_and_in_which_recovery(database: Database) -> None:
+    lonely = "('clear', sha256('lonely'), 'lonely', '$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAA$' || repeat('A', 43))"
+    database.sql(f"INSERT INTO users (email, email_bidx, username, password_hash) VALUES {lonely}")
+    database.sql("DELETE FROM users WHERE username = 'lonely'")
+
+    done = database.home.data("recover", "rows", "--table", "users", "--before", "DELETE on users", "--yes")
+
+    assert (done["restored"], done["left_out"]) == ({"users": 1}, ["sessions", "user_tokens"])
+    assert key_of(database.sql("SELECT email FROM users WHERE username = 'lonely'")[0][0]) == 1
+    found = database.home.data("security", "audit", "search", "--table", "users", "--operation", "insert", "--limit", "1")
+    assert found["entries"][0]["actor"].startswith(f"{getpass.getuser()}, pgkeel recover rows-2")
+    database.sql("DELETE FROM users WHERE username = 'lonely'")
 
 
 @pytest.mark.long
