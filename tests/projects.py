@@ -89,7 +89,7 @@ class Home:
 def environment(extra: Mapping[str, str] | None) -> dict[str, str]:
     """Return the developer's environment without what would lead libpq elsewhere; `extra` with "" as a value removes a name.
 
-    A container that forbids Python to keep what it compiled would have every command compile all of pgkeel again: 0.8 s of CPU each.
+    Where Python may not keep what it compiled, every command would compile all of pgkeel again: 0.8 s of CPU each.
     """
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PG") or name == "PGKEEL_RUNTIME"}
     kept.pop("PYTHONDONTWRITEBYTECODE", None)
