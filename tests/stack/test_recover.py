@@ -248,7 +248,7 @@ def recover_through_kills(database: Database, steps: tuple[int, ...]) -> None:
     assert database.contents() == contents
     assert database.sql("SELECT timeline_id > 1 FROM pg_control_checkpoint()") == [(True,)]
     assert database.sql("SELECT datconnlimit FROM pg_database WHERE datname = current_database()") == [(-1,)]
-    assert database.sql("SELECT count(*) FROM pg_replication_slots WHERE slot_name = 'pgkeel_wal'") == [(1,)]
+    wait_for_the_receiver(database)
     assert home.data("backup", "list")["backups"][-1]["kind"] == "full"
     require_todays_world(database)
 
@@ -261,6 +261,14 @@ def undo(database: Database, posts: int, sessions: int) -> None:
     assert database.counts() == [(posts, 0, sessions)]
     require_todays_world(database)
     database.sql("INSERT INTO comments (post_id, user_id, content) SELECT id, user_id, 'words' FROM posts")
+
+
+def wait_for_the_receiver(database: Database) -> None:
+    """Return when the new slot is read from; the agent was started a moment ago."""
+    until, slot = time.monotonic() + 90, load(database.home.root).config.backup.slot
+    while database.sql(f"SELECT count(*) FROM pg_replication_slots WHERE slot_name = '{slot}' AND active") != [(1,)]:
+        assert time.monotonic() < until
+        time.sleep(0.1)
 
 
 def require_todays_world(database: Database) -> None:
