@@ -79,7 +79,7 @@ def _combine(brought: Sequence[Path], data: Path, tools: Tools) -> None:
 
     Nothing is synced: the server syncs all of it when it starts.
     """
-    options = ("--no-sync", "--no-manifest", *brought, f"--output={data}")
+    options: tuple[str | Path, ...] = ("--no-sync", "--no-manifest", *brought, f"--output={data}")
     try:
         tool(tools, "pg_combinebackup", "--copy-file-range", *options)
     except ToolFailed:
