@@ -8,6 +8,7 @@ PYTEST ?=
 MAJORS ?= 15,16,18
 COMMA := ,
 export PYTHON
+unexport PYTHONDONTWRITEBYTECODE
 
 help: ## say what there is
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-16s %s\n", $$1, $$2 }'

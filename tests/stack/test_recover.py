@@ -1,5 +1,6 @@
 """Recovery as a person does it: a stack, backups, a mistake, and the way back."""
 
+import getpass
 import json
 import os
 import resource
@@ -14,6 +15,7 @@ import psycopg
 import pytest
 
 from pgkeel.cache.sync import Cache
+from pgkeel.core.cipher import key_of
 from pgkeel.core.project import load
 from pgkeel.core.secret import Secret
 from pgkeel.core.url import Url
@@ -177,6 +179,21 @@ def test_several_transactions_are_listed_for_a_program_to_choose(database: Datab
 
 
 @pytest.mark.long
+def test_a_user_comes_back_sealed_and_the_log_says_who_did_it_and_in_which_recovery(database: Database) -> None:
+    lonely = "('clear', sha256('lonely'), 'lonely', '$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAA$' || repeat('A', 43))"
+    database.sql(f"INSERT INTO users (email, email_bidx, username, password_hash) VALUES {lonely}")
+    database.sql("DELETE FROM users WHERE username = 'lonely'")
+
+    done = database.home.data("recover", "rows", "--table", "users", "--before", "DELETE on users", "--yes")
+
+    assert (done["restored"], done["left_out"]) == ({"users": 1}, ["sessions", "user_tokens"])
+    assert key_of(database.sql("SELECT email FROM users WHERE username = 'lonely'")[0][0]) == 1
+    found = database.home.data("security", "audit", "search", "--table", "users", "--operation", "insert", "--limit", "1")
+    assert found["entries"][0]["actor"].startswith(f"{getpass.getuser()}, pgkeel recover rows-2")
+    database.sql("DELETE FROM users WHERE username = 'lonely'")
+
+
+@pytest.mark.long
 def test_the_statements_of_rows_are_written_and_nothing_is_changed(database: Database) -> None:
     before, contents = database.counts(), database.contents()
     database.sql("DELETE FROM posts WHERE title = 'post 7'")
@@ -231,7 +248,7 @@ def recover_through_kills(database: Database, steps: tuple[int, ...]) -> None:
     assert database.contents() == contents
     assert database.sql("SELECT timeline_id > 1 FROM pg_control_checkpoint()") == [(True,)]
     assert database.sql("SELECT datconnlimit FROM pg_database WHERE datname = current_database()") == [(-1,)]
-    assert database.sql("SELECT count(*) FROM pg_replication_slots WHERE slot_name = 'pgkeel_wal'") == [(1,)]
+    wait_for_the_receiver(database)
     assert home.data("backup", "list")["backups"][-1]["kind"] == "full"
     require_todays_world(database)
 
@@ -244,6 +261,14 @@ def undo(database: Database, posts: int, sessions: int) -> None:
     assert database.counts() == [(posts, 0, sessions)]
     require_todays_world(database)
     database.sql("INSERT INTO comments (post_id, user_id, content) SELECT id, user_id, 'words' FROM posts")
+
+
+def wait_for_the_receiver(database: Database) -> None:
+    """Return when the new slot is read from; the agent was started a moment ago."""
+    until, slot = time.monotonic() + 90, load(database.home.root).config.backup.slot
+    while database.sql(f"SELECT count(*) FROM pg_replication_slots WHERE slot_name = '{slot}' AND active") != [(1,)]:
+        assert time.monotonic() < until
+        time.sleep(0.1)
 
 
 def require_todays_world(database: Database) -> None:

@@ -9,7 +9,7 @@ from pgkeel.core.project import Project
 from pgkeel.postgres import Connection, identifier, load
 from pgkeel.stack.connection import connect
 
-__all__ = ["connections_of", "open_again", "open_real", "shut"]
+__all__ = ["connections_of", "open_again", "shut"]
 
 _APPLICATION = "pgkeel recover"
 
@@ -46,12 +46,6 @@ def open_again(connection: Connection, name: str, connections: int | None) -> No
     row = load(__name__, "connections").row(connection, name=name)
     if row is not None and row["connections"] == 0 and connections is not None:
         _allow(connection, name, connections)
-
-
-def open_real(project: Project, connections: int | None) -> None:
-    """Do the same with the real server, which runs."""
-    with connect(project, "superuser", application=_APPLICATION) as connection:
-        open_again(connection, project.config.database.name, connections)
 
 
 def _allow(connection: Connection, name: str, connections: int) -> None:

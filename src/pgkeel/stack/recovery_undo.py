@@ -13,13 +13,14 @@ from pgkeel.core.project import Project
 from pgkeel.local import Cluster
 from pgkeel.stack.background import ensure_agent, stop_agent
 from pgkeel.stack.backups import take
-from pgkeel.stack.fencing import open_real
+from pgkeel.stack.connection import connect
+from pgkeel.stack.fencing import open_again
 from pgkeel.stack.folders import explained
 from pgkeel.stack.layout import Layout, layout_of
 from pgkeel.stack.lock import exclusive
 from pgkeel.stack.memory import recall
 from pgkeel.stack.postgres import ensure_postgres, remembered_cluster
-from pgkeel.stack.readmission import forget_cache
+from pgkeel.stack.readmission import begin_epoch, forget_cache
 from pgkeel.stack.recovery_guard import journal_file
 from pgkeel.stack.restoring import scene_of, side_cluster
 from pgkeel.stack.valkey import ensure_valkey
@@ -66,7 +67,9 @@ def _open(project: Project, layout: Layout, journal: Journal, report: Report) ->
         ensure_valkey(project, layout, memory, report)
     forget_cache(project, report)
     ensure_postgres(project, layout, report)
-    open_real(project, journal.connections)
+    with connect(project, "superuser", application="pgkeel recover") as connection:
+        begin_epoch(project, connection, "recovery undone", report)
+        open_again(connection, project.config.database.name, journal.connections)
 
 
 def _swap_back(journal: Journal, report: Report) -> Journal:

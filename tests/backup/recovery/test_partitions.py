@@ -64,7 +64,7 @@ def test_what_somebody_wrote_since_is_no_fault(history: History, noted: tuple[Cl
     wal = msgspec.structs.replace(history.wal(), start=parse_lsn(str(start)))
     with history.connect() as connection:
         found = partitions_check(connection, noted, partial(touched_in, wal, history.tools, FAR))
-    assert found == Check("partitions", True, "1 closed partitions hash equal, 1 were written to since")
+    assert found == Check("partitions", True, "1 closed partition hash equal, 1 were written to since")
 
 
 def test_what_changed_without_a_statement_is_a_fault(history: History, noted: tuple[Closed, ...]) -> None:

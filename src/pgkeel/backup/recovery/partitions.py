@@ -34,7 +34,12 @@ def partitions_check(connection: Connection, noted: Sequence[Closed], touched: T
     if wrong:
         return Check(_NAME, False, f"{_names(wrong)}: not what was backed up, though nobody wrote there since")
     same = len(noted) - len(other)
-    return Check(_NAME, True, f"{same} closed partitions hash equal" + (f", {len(other)} were written to since" if other else ""))
+    return Check(
+        _NAME,
+        True,
+        f"{same} closed partition{'' if same == 1 else 's'} hash equal"
+        + (f", {len(other)} were written to since" if other else ""),
+    )
 
 
 def touched_in(wal: Wal, tools: Tools, until: int, some: Sequence[Closed]) -> frozenset[str]:

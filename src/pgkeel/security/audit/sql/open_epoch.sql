@@ -3,13 +3,15 @@ CREATE OR REPLACE FUNCTION audit.open_epoch(why text) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $body$
 DECLARE
     fresh integer;
+    known bigint; -- what is sealed now of the old epoch may have the numbers of seals that were lost
 BEGIN
     PERFORM pg_advisory_xact_lock(7163381, 1);
     LOCK TABLE audit.log IN SHARE ROW EXCLUSIVE MODE;
+    SELECT coalesce(max(seal.number), 0) INTO known FROM audit.seal AS seal;
     PERFORM audit.seal_now();
     SELECT max(epoch.epoch) + 1 INTO fresh FROM audit.epoch AS epoch;
     INSERT INTO audit.epoch (epoch, first_xid, after_seal, reason)
-    SELECT fresh, pg_snapshot_xmin(pg_current_snapshot())::text::bigint, coalesce(max(seal.number), 0), why FROM audit.seal AS seal;
+    VALUES (fresh, pg_snapshot_xmin(pg_current_snapshot())::text::bigint, known, why);
     EXECUTE format('ALTER TABLE audit.log ALTER COLUMN epoch SET DEFAULT %%s', fresh);
     RETURN fresh;
 END
