@@ -169,7 +169,7 @@ def test_a_pgbackrest_is_listed_driven_checked_drilled_and_recovered_from(accoun
         configuration, repository = place / "pgbackrest.conf", place / "repository"
         repository.mkdir()
         shutil.chown(repository, account.uid, account.gid)
-        push = f"{PGBACKREST} --config={configuration} --stanza=main archive-push %p"
+        push = f"{PGBACKREST} --config={configuration} --stanza=main --lock-path={repository}/lock-archive archive-push %p"
         settings = {**FAST, "archive_mode": "on", "archive_command": push}
         cluster = Cluster.create(
             place / "one", runtime=runtime, account=account, superuser_password=Secret("x"), settings=settings
