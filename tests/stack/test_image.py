@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pgkeel.backup.recovery.image import read_image, write_image
+from pgkeel.backup.recovery.image import Image, read_image, write_image
 from pgkeel.core.project import load
 from pgkeel.stack.restoring import image_folder, scene_of
 from pgkeel.stack.rolling import remove_image, roll
@@ -19,17 +19,7 @@ def test_the_image_follows_every_hour_and_a_recovery_begins_with_it_until_it_is_
     (home.root / "pgkeel.toml").write_text(f'[local]\npostgres = "{release}"\nvalkey = false\n')
     home.ok("up")
     home.ok("backup", "full")
-    said: list[str] = []
-    insert(home, 1)
-    assert home.data("backup", "incremental")["kind"] == "wal"
-    first = roll(load(home.root), said.append)
-    insert(home, 2)
-    second_id = home.data("backup", "incremental")["id"]
-    second = roll(load(home.root), said.append)
-    assert first is not None
-    assert second is not None
-    assert second.point == second_id
-    assert sum("anew" in one for one in said) == 1, said
+    second = rolled_twice(home)
     insert(home, 3)
 
     folder = image_folder(scene_of(load(home.root)))
@@ -51,6 +41,21 @@ def test_the_image_follows_every_hour_and_a_recovery_begins_with_it_until_it_is_
     assert read_image(folder) == second
     assert remove_image(load(home.root))
     assert not folder.exists()
+
+
+def rolled_twice(home: Home) -> Image:
+    said: list[str] = []
+    insert(home, 1)
+    assert home.data("backup", "incremental")["kind"] == "wal"
+    first = roll(load(home.root), said.append)
+    insert(home, 2)
+    second_id = home.data("backup", "incremental")["id"]
+    second = roll(load(home.root), said.append)
+    assert first is not None
+    assert second is not None
+    assert (second.point, second.is_ready) == (second_id, True)
+    assert sum("anew" in one for one in said) == 1, said
+    return second
 
 
 def insert(home: Home, number: int) -> None:
