@@ -93,6 +93,7 @@ class Stand:
             (full["id"], "full"),
             (incremental["id"], "incremental"),
         ]
+        assert self.data("backup", "show", full["id"])["repositories"][0]["state"] == "stored"
         drill = self.home.run("backup", "drill", "--json", env=self.env)
         found = json.loads(drill.stdout)["data"]
         assert drill.returncode == 0, drill.stdout + drill.stderr
