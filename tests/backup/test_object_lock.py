@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import IO
 from urllib.request import Request, urlopen
 
 import pytest
@@ -82,12 +83,11 @@ def test_a_locked_backup_is_not_yet_due_and_stays_whole(locking: Bucket, identit
 
 
 def stored(bucket: Bucket, identity: Secret, name: str, at: datetime) -> Record:
-    parts = seal(
-        lambda sink: [sink.write(name.encode()), None][1],
-        key=f"777/{name}/base",
-        repositories=[bucket],
-        recipients=[recipient_of(identity)],
-    )
+    def write(sink: IO[bytes]) -> None:
+        sink.write(name.encode())
+
+    key, recipients = f"777/{name}/base", [recipient_of(identity)]
+    parts = seal(write, key=key, repositories=[bucket], recipients=recipients)
     record = Record(name, "full", None, "777", "17.11", 1, "0/2000028", "0/2000120", at, at, parts)
     write_record(bucket, record)
     return record

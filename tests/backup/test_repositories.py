@@ -114,6 +114,17 @@ def test_a_server_that_does_not_answer_is_unreachable(monkeypatch: pytest.Monkey
     assert "hidden" not in refusal.value.message
 
 
+def test_without_credentials_the_variables_are_named(s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_METADATA_ENDPOINT", "http://127.0.0.1:1")
+    nobody = Bucket("geo", bucket="b", endpoint=s3_endpoint, patience=timedelta())
+
+    with pytest.raises(RepositoryUnreachable, match="there are no credentials") as refusal:
+        nobody.put("1/x", b"")
+    assert "AWS_ACCESS_KEY_ID" in refusal.value.hint
+
+
 def test_a_bucket_that_does_not_exist_is_named(s3_bucket: Bucket, s3_endpoint: str) -> None:
     lost = Bucket("geo", bucket="nowhere", endpoint=s3_endpoint, region="us-east-1")
 

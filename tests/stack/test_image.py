@@ -1,8 +1,10 @@
 """The rolling restored image: what an hour is on releases without sound incremental backups, and where a recovery begins."""
 
+from pathlib import Path
+
 import pytest
 
-from pgkeel.backup.recovery.image import read_image
+from pgkeel.backup.recovery.image import Image, read_image, write_image
 from pgkeel.core.project import load
 from pgkeel.stack.restoring import image_folder, scene_of
 from pgkeel.stack.rolling import remove_image, roll
@@ -17,6 +19,31 @@ def test_the_image_follows_every_hour_and_a_recovery_begins_with_it_until_it_is_
     (home.root / "pgkeel.toml").write_text(f'[local]\npostgres = "{release}"\nvalkey = false\n')
     home.ok("up")
     home.ok("backup", "full")
+    second = rolled_twice(home)
+    insert(home, 3)
+
+    folder = image_folder(scene_of(load(home.root)))
+    victim = a_page_of(folder / "data")
+    content = victim.read_bytes()
+    victim.write_bytes(bytes([*content[:100], content[100] ^ 1, *content[101:]]))
+    done = home.run("recover", "beside", "--yes", "--json")
+    assert done.returncode == 0, done.stderr
+    assert "the image is broken" in done.stderr
+    assert read_image(folder) is None
+    home.ok("recover", "beside", "--end")
+
+    victim.write_bytes(content)
+    write_image(folder, second)
+    done = home.run("recover", "--yes", "--json")
+    assert done.returncode == 0, done.stderr
+    assert "copying the image" in done.stderr
+    assert count(home) == "3"
+    assert read_image(folder) is None, "it has not gone this way"
+    assert remove_image(load(home.root))
+    assert not folder.exists()
+
+
+def rolled_twice(home: Home) -> Image:
     said: list[str] = []
     insert(home, 1)
     assert home.data("backup", "incremental")["kind"] == "wal"
@@ -26,25 +53,9 @@ def test_the_image_follows_every_hour_and_a_recovery_begins_with_it_until_it_is_
     second = roll(load(home.root), said.append)
     assert first is not None
     assert second is not None
-    assert second.point == second_id
+    assert (second.point, second.is_ready) == (second_id, True)
     assert sum("anew" in one for one in said) == 1, said
-    insert(home, 3)
-
-    done = home.run("recover", "--yes", "--json")
-    assert done.returncode == 0, done.stderr
-    assert "copying the image" in done.stderr
-    assert count(home) == "3"
-
-    scene = scene_of(load(home.root))
-    assert read_image(image_folder(scene)) == second
-    home.ok("recover", "undo", "--yes")
-    break_page(image_folder(scene) / "data")
-    done = home.run("recover", "--yes", "--json")
-    assert done.returncode == 0, done.stderr
-    assert "the image is broken" in done.stderr
-    assert count(home) == "3"
-    assert read_image(image_folder(scene)) is None
-    assert remove_image(load(home.root))
+    return second
 
 
 def insert(home: Home, number: int) -> None:
@@ -55,10 +66,5 @@ def count(home: Home) -> str:
     return home.ok("psql", "--role", "superuser", "-Atc", "SELECT count(*) FROM hours")
 
 
-def break_page(data: "object") -> None:
-    from pathlib import Path
-
-    victim = max((Path(str(data)) / "base").rglob("1259"), key=lambda path: path.parent.stat().st_ino)
-    content = bytearray(victim.read_bytes())
-    content[100] ^= 1
-    victim.write_bytes(content)
+def a_page_of(data: Path) -> Path:
+    return max((data / "base").rglob("1259"))

@@ -17,6 +17,7 @@ from pgkeel.core.repository import Stored
 __all__ = ["Bucket"]
 
 _PATIENCE = timedelta(minutes=2)
+_ROLE_OF_A_MACHINE = "/latest/api/token"  # asked of the cloud where no variable gives credentials, and refused elsewhere
 _REGION = "us-east-1"  # what S3 servers that are not Amazon's take
 
 
@@ -128,6 +129,9 @@ class Bucket:
                 f"{where}: the credentials are refused", hint="renew AWS_ACCESS_KEY_ID and its secret"
             ) from err
         except GenericError as err:  # no answer, or errors until the patience ended
+            if _ROLE_OF_A_MACHINE in str(err):
+                hint = "export AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+                raise RepositoryUnreachable(f"{where}: there are no credentials", hint=hint) from err
             raise RepositoryUnreachable(f"{where}: {_first_line(err)}", hint="check the endpoint and the credentials") from err
         except (BaseError, FileNotFoundError) as err:
             raise RepositoryFailed(f"{where}: {_first_line(err)}", hint="check that the bucket exists") from err

@@ -1,11 +1,13 @@
 """Receive WAL with pg_receivewal: as it is written, flushed at once, from a slot that keeps what we have not got yet."""
 
+import shutil
 import subprocess
 from collections.abc import Callable
 from datetime import timedelta
 
 import msgspec
 
+from pgkeel.backup.lsn import SEGMENT_BYTES
 from pgkeel.backup.spool import Spool
 from pgkeel.backup.tools import Spawn, ToolFailed, Tools
 from pgkeel.core.log import get_logger
@@ -89,6 +91,7 @@ class Receiver:
         Raises:
             ToolFailed: pg_receivewal ended; the message carries what it said last.
         """
+        self._spool.drop_stunted()
         argv = [str(self._tools.program("pg_receivewal")), f"--directory={self._spool.folder}", f"--slot={self._slot}"]
         argv += ["--synchronous", "--no-loop", "--no-password", f"--dbname={self._address}"]
         with self._spool.output.open("wb") as output:
@@ -100,5 +103,11 @@ class Receiver:
             if child.poll() is None:
                 child.terminate()  # it flushes what it has and ends
                 child.wait()
+        raise self._ended(child.returncode)
+
+    def _ended(self, code: int) -> ToolFailed:
         said = self._spool.output.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-        raise ToolFailed(f"pg_receivewal ended with code {child.returncode}: {said[-1] if said else 'it said nothing'}")
+        if shutil.disk_usage(self._spool.folder).free < SEGMENT_BYTES:  # what it said about that had no room either
+            said = [f"no space left in {self._spool.folder}"]
+        hint = "the server keeps what is not received, up to [backup] slot_limit"
+        return ToolFailed(f"pg_receivewal ended with code {code}: {said[-1] if said else 'it said nothing'}", hint=hint)

@@ -116,6 +116,12 @@ class Spool(msgspec.Struct, frozen=True):
         for segment in self.open_segments():
             segment.path.unlink()
 
+    def drop_stunted(self) -> None:
+        """Delete open segments in which nothing is: one that a full disk cut short stops pg_receivewal for ever."""
+        for segment in self.open_segments():
+            if not segment.filled():
+                segment.path.unlink()
+
     def _named(self, pattern: re.Pattern[str]) -> list[Path]:
         if not self.folder.is_dir():
             return []

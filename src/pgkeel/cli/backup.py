@@ -238,11 +238,12 @@ def _take(wish: str, *, dry_run: bool) -> Answer:
 
 
 def _take_adopted(project: Project, engine: Any, wish: Literal["full", "incremental"], *, dry_run: bool) -> Answer:  # noqa: ANN401 - as above
-    from pgkeel.stack.adopting import take_adopted  # noqa: PLC0415 - needs the extra [backup]
+    from pgkeel.stack.backup_store import states_of  # noqa: PLC0415 - needs the extra [backup]
+    from pgkeel.stack.backups import take  # noqa: PLC0415 - as above
 
     if dry_run:
         data = {"id": None, "kind": wish, "parent": None, "reason": None, "dry_run": True}
         return Answer(data, f"{engine.name} would take {'a full' if wish == 'full' else 'an incremental'} backup")
-    record = take_adopted(project, engine, wish)
-    states = {engine.name: "stored"}
+    record = take(project, wish)
+    states = states_of(project, record)
     return Answer(record_data(record, states), record_text(record, states))

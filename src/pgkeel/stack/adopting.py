@@ -15,9 +15,8 @@ from pgkeel.core.project import Project
 from pgkeel.core.secret import Secret
 from pgkeel.stack.vault import backup_folder
 
-__all__ = ["adopted_archive", "adopted_overview", "engine_of", "require_own", "take_adopted"]
+__all__ = ["adopted_archive", "adopted_overview", "drill_folder", "engine_of", "require_own", "take_adopted"]
 
-_COMMANDS = {"barman": "barman", "pgbackrest": "pgbackrest", "wal-g": "wal-g"}
 _DRILLS = "drills"
 
 
@@ -33,7 +32,7 @@ def engine_of(project: Project) -> Engine | None:
     if settings.engine_server is None:
         what = {"barman": "the server in Barman", "pgbackrest": "the stanza", "wal-g": "the data directory"}[settings.engine]
         raise ConfigError(f"backup.engine is {settings.engine}, but not which server", hint=f"set engine_server to {what}")
-    argv = shlex.split(settings.engine_command or _COMMANDS[settings.engine])
+    argv = shlex.split(settings.engine_command or settings.engine)
     kinds: dict[str, Callable[[Sequence[str], str], Engine]] = {"barman": Barman, "pgbackrest": PgBackRest, "wal-g": WalG}
     return kinds[settings.engine](argv, settings.engine_server)
 

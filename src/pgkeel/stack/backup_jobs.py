@@ -12,15 +12,16 @@ from pgkeel.agent.jobs import Job, Result
 from pgkeel.backup import Record, read_catalogue
 from pgkeel.backup.catalogue import verify
 from pgkeel.backup.planning import Wish
+from pgkeel.backup.recovery.errors import VerificationFailed
 from pgkeel.backup.retention import Policy, plan_prune, prune
-from pgkeel.core.errors import ConfigError, KeelError, LockNotObtained
+from pgkeel.core.errors import ConfigError, LockNotObtained
 from pgkeel.core.log import get_logger
 from pgkeel.core.project import Project
 from pgkeel.stack.backups import holder, source, take
 from pgkeel.stack.rolling import remove_image, roll, wants_image
 from pgkeel.stack.vault import repositories_of
 
-__all__ = ["SCHEDULES", "VerificationFailed", "backup_jobs"]
+__all__ = ["SCHEDULES", "backup_jobs"]
 
 log = get_logger(__name__)
 
@@ -33,13 +34,6 @@ SCHEDULES = {
 }
 _DAY = timedelta(days=1)
 _SHARES = 7  # a repository is read whole once a week
-
-
-class VerificationFailed(KeelError):
-    """A repository holds objects that are not what was stored."""
-
-    code = "verification_failed"
-    exit_code = 1
 
 
 def backup_jobs(project: Project) -> tuple[Job, ...]:

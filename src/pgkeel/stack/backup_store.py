@@ -15,7 +15,7 @@ from pgkeel.core.errors import ConfigError, KeelError, NotFound, Refused
 from pgkeel.core.project import Project
 from pgkeel.core.repository import Repository
 from pgkeel.core.secret import Secret
-from pgkeel.stack.adopting import require_own
+from pgkeel.stack.adopting import engine_of, require_own
 from pgkeel.stack.backups import holder
 from pgkeel.stack.vault import identity_of, repositories_of
 
@@ -40,18 +40,24 @@ def find_backup(project: Project, name: str, *repositories: str) -> Record:
     Raises:
         NotFound: None has it.
     """
-    require_own(project, "look at")
-    chosen = repositories_of(project, *repositories)
-    for repository in chosen:
-        for record in read_catalogue(repository).records:
-            if record.id == name:
-                return record
-    places = ", ".join(repository.name for repository in chosen)
-    raise NotFound(f"there is no backup {name} in {places}", hint="`pgkeel backup list` shows them")
+    found, places = [], []
+    engine = engine_of(project)
+    if engine is not None:
+        found, places = list(engine.backups()), [engine.name]
+    for repository in () if engine else repositories_of(project, *repositories):
+        found += read_catalogue(repository).records
+        places.append(repository.name)
+    for record in found:
+        if record.id == name:
+            return record
+    raise NotFound(f"there is no backup {name} in {', '.join(places)}", hint="`pgkeel backup list` shows them")
 
 
 def states_of(project: Project, record: Record) -> Mapping[str, str]:
     """Return in which repositories a backup is: `stored`, `waiting` to be copied, or `unreachable`."""
+    engine = engine_of(project)
+    if engine is not None:
+        return {engine.name: STORED}
     states = {}
     for repository in repositories_of(project):
         try:
@@ -78,6 +84,7 @@ def copy_backup(project: Project, record: Record, report: Callable[[str], None])
 
 def keep_backup(project: Project, name: str, *, release: bool, dry_run: bool) -> Record:
     """Mark a backup as one that stays, or as any other again, in every repository that has it."""
+    require_own(project, "keep")
     record = find_backup(project, name)
     if not dry_run:
         change = unkeep if release else keep
@@ -113,6 +120,7 @@ def export_backup(project: Project, name: str, target: Path, *repositories: str,
         ConfigError: The identity is not here, or is the wrong one.
         Damaged: A part is whole in no repository.
     """
+    require_own(project, "export")
     record = find_backup(project, name, *repositories)
     if not record.parts:
         raise Refused(f"{name} is a WAL slice: it has no data of its own", hint=f"export its parent, {record.parent}")

@@ -24,6 +24,7 @@ from pgkeel.core.log import get_logger
 from pgkeel.core.project import Project
 from pgkeel.core.secret import Secret
 from pgkeel.postgres import Connection
+from pgkeel.stack.adopting import engine_of, take_adopted
 from pgkeel.stack.connection import connect, login_url
 from pgkeel.stack.layout import layout_of
 from pgkeel.stack.recovery_guard import require_no_recovery
@@ -48,6 +49,8 @@ def take(
 ) -> Record:
     """Take a backup of the project's cluster into its first repository and return its record; see `Taker.take`.
 
+    Where another tool takes the backups, it is asked for one.
+
     Args:
         project: Whose cluster.
         wish: `full` or `incremental`.
@@ -56,6 +59,9 @@ def take(
         wait: Waits, or raises when the work is to end.
         report: Hears what is waited for; without it nobody is.
     """
+    engine = engine_of(project)
+    if engine is not None:
+        return take_adopted(project, engine, wish)
     with taker(project, spawn=spawn, report=report) as ours:
         return ours.take(wish, progress=progress, wait=wait)
 

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from pgkeel.backup.recovery.checks import check_offline, check_online
 from pgkeel.backup.recovery.errors import VerificationFailed
+from pgkeel.backup.recovery.image import IMAGE, forget_image
 from pgkeel.backup.recovery.journal import Journal, work_off, write_journal
 from pgkeel.backup.recovery.resolve import Plan
 from pgkeel.backup.recovery.side import promote, show_settings
@@ -204,6 +205,7 @@ def _resume(scene: Scene, report: Report, journal: Journal) -> Journal:
         _readmit(scene, journal, report)
         _swap(journal)
     follow_move(journal.directory)
+    forget_image(scene.server / IMAGE)  # it has not gone this way
     report("opening the server")
     memory = ensure_postgres(scene.project, scene.layout, report)
     ensure_valkey(scene.project, scene.layout, memory, report)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from msgspec.structs import replace
 
 from pgkeel.backup.recovery.errors import NotRestorable
+from pgkeel.backup.recovery.image import IMAGE, forget_image
 from pgkeel.backup.recovery.journal import Journal, read_journal, write_journal
 from pgkeel.core import clock
 from pgkeel.core.errors import KeelError, NotFound
@@ -83,6 +84,7 @@ def _swap_back(journal: Journal, report: Report) -> Journal:
     elif not left.is_dir() and journal.state == "done":
         raise NotRestorable("the server that was replaced is gone", hint="recover to a later point instead")
     shutil.rmtree(journal.side, ignore_errors=True)
+    forget_image(journal.directory.parent / IMAGE)
     return replace(journal, side=left)
 
 

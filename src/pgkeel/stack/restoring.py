@@ -1,13 +1,11 @@
 """Everything that a restore of this project needs, introduced to each other; nothing here touches the server that runs."""
 
-import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
-from socket import gethostname
 
 import msgspec
 
@@ -18,7 +16,7 @@ from pgkeel.backup.lsn import parse_lsn
 from pgkeel.backup.recovery.chain import Link, combine, give_away, prepare, require_room
 from pgkeel.backup.recovery.errors import NotRestorable
 from pgkeel.backup.recovery.gather import Archive
-from pgkeel.backup.recovery.image import copy_image
+from pgkeel.backup.recovery.image import IMAGE, copy_image
 from pgkeel.backup.recovery.pace import Pace
 from pgkeel.backup.recovery.resolve import Plan, resolve
 from pgkeel.backup.recovery.search import Files, TableFiles
@@ -35,10 +33,11 @@ from pgkeel.core.repository import Repository
 from pgkeel.core.secret import Secret
 from pgkeel.local import Account, Cluster, Runtime, choose_account, find_runtime
 from pgkeel.stack.adopting import adopted_archive, engine_of
+from pgkeel.stack.backups import holder
 from pgkeel.stack.connection import connect
 from pgkeel.stack.layout import Layout, layout_of
 from pgkeel.stack.postgres import server_folder
-from pgkeel.stack.vault import backup_folder, identity_of, repositories_of
+from pgkeel.stack.vault import backup_folder, identity_of, repositories_of, tools_of
 
 __all__ = [
     "Scene",
@@ -85,7 +84,7 @@ class Scene(msgspec.Struct, frozen=True):
     @property
     def tools(self) -> Tools:
         """The programs as a recovery runs them."""
-        return Tools(self.runtime.major, self.runtime.minor, self.runtime.folder, self.runtime.environment)
+        return tools_of(self.runtime)
 
     @property
     def directory(self) -> Path:
@@ -131,7 +130,7 @@ def plan_of(scene: Scene, wish: Wish, place: Path, *, since: datetime | None = N
 
 def image_folder(scene: Scene) -> Path:
     """Return where the rolling image of the project's cluster is kept."""
-    return scene.server / "image"
+    return scene.server / IMAGE
 
 
 def bring_back(scene: Scene, plan: Plan, directory: Path, report: Report) -> None:
@@ -248,8 +247,7 @@ def _system_of(data: Path, account: Account) -> str | None:
     try:
         major = (data / "PG_VERSION").read_text(encoding="ascii").strip()
         runtime = find_runtime(major, account=account)
-        tools = Tools(runtime.major, runtime.minor, runtime.folder, runtime.environment)
-        lines = tool(tools, "pg_controldata", data).splitlines()
+        lines = tool(tools_of(runtime), "pg_controldata", data).splitlines()
     except (OSError, KeelError):
         return None
     return next((line.removeprefix(_CONTROL).strip() for line in lines if line.startswith(_CONTROL)), None)
@@ -261,7 +259,7 @@ def kept_from_pruning(scene: Scene, chain: Sequence[str]) -> Iterator[None]:
     with ExitStack() as leases:
         for repository in scene.archive.repositories:
             with suppress(KeelError):
-                leases.enter_context(reading(repository, scene.system, holder=f"{gethostname()}:{os.getpid()}", backups=chain))
+                leases.enter_context(reading(repository, scene.system, holder=holder(), backups=chain))
         yield
 
 

@@ -11,7 +11,7 @@ from pgkeel.core.repository import Repository
 from pgkeel.core.secret import Secret
 from pgkeel.local import Runtime, choose_account, find_runtime, installed_runtimes
 
-__all__ = ["backup_folder", "ensure_identity", "identity_of", "programs_of", "recipients_of", "repositories_of"]
+__all__ = ["backup_folder", "ensure_identity", "identity_of", "programs_of", "recipients_of", "repositories_of", "tools_of"]
 
 _REPOSITORY, _IDENTITY = "repository", "identity"
 
@@ -97,8 +97,9 @@ def programs_of(project: Project, major: int) -> Programs:
         newest = find_runtime(str((project.root / wanted).resolve()), account=account)
     else:
         newest = installed_runtimes(account=account)[-1]
-    return Programs(client=_tools(newest if newest.major >= major else own), server=_tools(own))
+    return Programs(client=tools_of(newest if newest.major >= major else own), server=tools_of(own))
 
 
-def _tools(runtime: Runtime) -> Tools:
+def tools_of(runtime: Runtime) -> Tools:
+    """Return the programs of a runtime as backups and recoveries run them."""
     return Tools(runtime.major, runtime.minor, runtime.folder, runtime.environment)

@@ -8,6 +8,7 @@ from typing import Any
 from pgkeel.backup.adopted.engine import Fault, Program
 from pgkeel.backup.planning import Wish
 from pgkeel.backup.records import Record
+from pgkeel.backup.recovery.errors import NotRestorable
 from pgkeel.backup.tools import ToolFailed
 
 __all__ = ["PgBackRest", "records_of"]
@@ -41,10 +42,15 @@ class PgBackRest:
         return tuple(found)
 
     def restore(self, backup: str, destination: Path) -> None:
-        """Restore with `pgbackrest restore`; tablespaces go below `pg_tblspc` of a folder beside it."""
+        """Restore with `pgbackrest restore`, without its WAL."""
+        shown = self._program.json("--output=json", f"--set={backup}", "info")
+        if any(row.get("tablespace") for stanza in shown for row in stanza["backup"]):
+            raise NotRestorable(
+                f"{backup} has tablespaces, which pgBackRest would restore over the real ones",
+                hint="`pgbackrest restore --tablespace-map-all=DIR` moves them",
+            )
         destination.mkdir(mode=0o700, exist_ok=True)
-        places = [f"--pg1-path={destination}", f"--tablespace-map-all={destination.parent / 'adopted-tablespaces'}"]
-        self._program.ask(f"--set={backup}", "--type=none", *places, "restore")
+        self._program.ask(f"--set={backup}", "--type=none", f"--pg1-path={destination}", "restore")
 
     def segment(self, name: str, destination: Path) -> bool:
         """Write a segment that `archive-get` gives."""

@@ -36,7 +36,7 @@ class WalDamaged(Refused):
 
 
 class VerificationFailed(KeelError):
-    """What was restored is not sound."""
+    """What was restored, or what lies in a repository, is not what was there."""
 
     code = "verification_failed"
     exit_code = 1

@@ -21,8 +21,9 @@ from pgkeel.backup.tools import Tools
 from pgkeel.core.errors import LockNotObtained
 from pgkeel.core.files import write_whole
 
-__all__ = ["Image", "copy_image", "forget_image", "held", "leads_to", "read_image", "write_image"]
+__all__ = ["IMAGE", "Image", "copy_image", "forget_image", "held", "leads_to", "read_image", "write_image"]
 
+IMAGE = "image"
 _FILE, _LOCK = "image.json", "owner"
 _SETTLED = "shut down in recovery"
 
