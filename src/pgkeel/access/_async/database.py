@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from pgkeel.access._async.caching import Caching
     from pgkeel.cache._async.cache import Cache
     from pgkeel.cache.names import Tag
+    from pgkeel.security._async.identity import Identity
 
 __all__ = ["Database"]
 
@@ -105,6 +106,8 @@ class Database:
         self._repositories = Repositories(self._driver.dialect, cursor_key or Secret.generate())
         self._known: dict[object, Repository[Any]] = {}
         self._engine: AsyncEngine | None = None
+        self._keys = keys
+        self._identity: Identity | None = None
 
     async def open(self) -> Self:
         """Open the pool's first connections.
@@ -159,6 +162,15 @@ class Database:
 
         shape = shape_of(model)
         return Tag(shape.table.fullname, values_wanted(shape, values, self._driver.dialect))
+
+    @property
+    def identity(self) -> "Identity":
+        """Accounts, logins, sessions and roles on the design's tables; another policy takes an `Identity` of its own."""
+        if self._identity is None:
+            from pgkeel.security._async.identity import Identity  # noqa: PLC0415 - pgkeel[security] only where it is used
+
+            self._identity = Identity(self, keys=self._keys)
+        return self._identity
 
     @asynccontextmanager
     async def transaction(

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from pgkeel.access._sync.caching import Caching
     from pgkeel.cache._sync.cache import Cache
     from pgkeel.cache.names import Tag
+    from pgkeel.security._sync.identity import Identity
 
 __all__ = ["Database"]
 
@@ -106,6 +107,8 @@ class Database:
         self._repositories = Repositories(self._driver.dialect, cursor_key or Secret.generate())
         self._known: dict[object, Repository[Any]] = {}
         self._engine: Engine | None = None
+        self._keys = keys
+        self._identity: Identity | None = None
 
     def open(self) -> Self:
         """Open the pool's first connections.
@@ -160,6 +163,15 @@ class Database:
 
         shape = shape_of(model)
         return Tag(shape.table.fullname, values_wanted(shape, values, self._driver.dialect))
+
+    @property
+    def identity(self) -> "Identity":
+        """Accounts, logins, sessions and roles on the design's tables; another policy takes an `Identity` of its own."""
+        if self._identity is None:
+            from pgkeel.security._sync.identity import Identity  # noqa: PLC0415 - pgkeel[security] only where it is used
+
+            self._identity = Identity(self, keys=self._keys)
+        return self._identity
 
     @contextmanager
     def transaction(
