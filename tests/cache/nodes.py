@@ -18,12 +18,12 @@ PROGRAM = valkey_program() or shutil.which("redis-server")
 class Node:
     """One server in the foreground; what it holds is gone when it ends."""
 
-    def __init__(self, folder: Path, lines: list[str], *options: str) -> None:
+    def __init__(self, folder: Path, lines: list[str], *options: str, env: dict[str, str] | None = None) -> None:
         self.port = free_port()
         folder.mkdir()
         file = folder / "server.conf"
         file.write_text("\n".join([f"port {self.port}", "bind 127.0.0.1", f"dir {folder}", *lines]) + "\n", encoding="utf-8")
-        self._process = subprocess.Popen([str(PROGRAM), str(file), *options], stdout=subprocess.DEVNULL)
+        self._process = subprocess.Popen([str(PROGRAM), str(file), *options], stdout=subprocess.DEVNULL, env=env)
 
     def ask(self, *words: str | int) -> Any:
         """The reply to one command, of a replica or a Sentinel too."""
