@@ -62,7 +62,7 @@ class Followed:
     async def name(self, table: str, key: Any, where: str) -> str | None:
         async def load(_: object) -> Thing | None:
             self.asked += 1
-            found = self.connection.execute(f"SELECT name FROM {table} WHERE {where}").fetchone()  # type: ignore[arg-type]
+            found = self.connection.execute(f"SELECT name FROM {table} WHERE {where}").fetchone()
             return Thing(**found) if found else None
 
         found = await self.rows[table].get(key, load)

@@ -84,10 +84,11 @@ async def test_a_value_of_ten_megabytes_is_right_and_is_not_kept(cache: Any) -> 
         asked.append(key)
         return wanted
 
-    @cache.cached(tags=["texts"])
-    async def all_of_them() -> list[Text]:
+    async def everything() -> list[Text]:
         asked.append("all")
         return [wanted]
+
+    all_of_them = cache.cached(tags=["texts"])(everything)
 
     for _ in range(2):
         assert await rows.get("a", load) == wanted

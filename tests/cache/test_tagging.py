@@ -66,10 +66,11 @@ def place(cluster_of: Callable[[str], Cluster]) -> Iterator[Url]:
     cluster = cluster_of("17")
     cluster.create_database("tagging")
     url = cluster.superuser_url("tagging")
+    dialect: Any = postgresql.dialect()  # type: ignore[no-untyped-call]
     with connect(url) as connection:
         up(connection, [PGKEEL])
         for table in Base.metadata.sorted_tables:
-            connection.execute(str(CreateTable(table).compile(dialect=postgresql.dialect())))
+            connection.execute(str(CreateTable(table).compile(dialect=dialect)))
     yield url
     cluster.drop_database("tagging")
 
