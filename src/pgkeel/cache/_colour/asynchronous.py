@@ -5,8 +5,9 @@ import os
 import select
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, TypeVar, cast
 
+from pgkeel.cache._colour.flight import Flight
 from pgkeel.cache._colour.together import Batch, Crowd
 from pgkeel.cache.near import Near
 from pgkeel.cache.wire import Replies, ReplyError, Word, away, packed, refusal, tls_context
@@ -284,32 +285,3 @@ async def open_link(url: CacheUrl, patience: float) -> Link:
     else:
         return link
     raise failure
-
-
-class Flight(Generic[T]):
-    """A read that several callers may share."""
-
-    __slots__ = ("_future",)
-
-    def __init__(self) -> None:
-        """Start it."""
-        self._future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-
-    def land(self, found: T) -> None:
-        """Give the result to whoever joined."""
-        self._future.set_result(found)
-
-    def crash(self) -> None:
-        """Let whoever joined read for themselves; nothing happens after it landed."""
-        self._future.cancel()
-
-    async def join(self, seconds: float) -> T:
-        """Return the result.
-
-        Raises:
-            TimeoutError: It did not land in time, or crashed.
-        """
-        done, _ = await asyncio.wait((self._future,), timeout=seconds)
-        if not done or self._future.cancelled():
-            raise TimeoutError
-        return self._future.result()
