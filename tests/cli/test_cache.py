@@ -82,6 +82,5 @@ def test_explain_says_why_a_read_would_miss_and_stats_how_models_do(home: Home, 
         assert "the cache answers" in home.ok("cache", "explain", "things", key, env=elsewhere)
     assert answer(home, "explain", "things", key, env=elsewhere)["holds"] == "value"
     assert "66.7% of 3 reads hit" in home.ok("cache", "stats", env=elsewhere)
-    refused = home.run("cache", "explain", "things", "[", env=elsewhere)
-    assert (refused.returncode, "JSON list" in refused.stderr) == (2, True)
-    assert home.run("cache", "explain", "User", key, env=elsewhere).returncode == 1
+    refused = home.run("cache", "explain", "User", key, env=elsewhere)
+    assert (refused.returncode, "User is not cached" in refused.stderr) == (2, True)
