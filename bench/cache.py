@@ -5,8 +5,7 @@ import itertools
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from importlib import import_module
-from importlib.util import find_spec
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -50,7 +49,7 @@ def entries(scale: Scale) -> Iterator[Entry]:
     with (
         scratch_cluster(runtime=runtime, account=account, settings={"fsync": "on", "full_page_writes": "on"}) as cluster,
         scratch_valkey(account=account) as valkey,
-        asyncio.Runner(loop_factory=_loop()) as runner,
+        asyncio.Runner() as runner,
     ):
         cluster.create_database("bench")
         url = cluster.superuser_url("bench")
@@ -64,12 +63,6 @@ def entries(scale: Scale) -> Iterator[Entry]:
         for entry in runner.run(_Bench(url, address, cpu, runner, scale).prepare()).entries():
             print(as_table([entry]).splitlines()[1], file=sys.stderr, flush=True)  # a run that is cut off has said something
             yield entry
-
-
-def _loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """Return the loop of uvloop where it is installed, as a service would."""
-    found: Any = import_module("uvloop") if find_spec("uvloop") else None
-    return found.new_event_loop if found else None  # type: ignore[no-any-return]
 
 
 class _Bench:
@@ -220,11 +213,15 @@ async def _awaited(work: Work) -> None:
 
 
 def _cpu_of(valkey: int, postmaster: int) -> Cpu:
-    """Return what reads the CPU seconds of this process, of Valkey, and of PostgreSQL's processes."""
+    """Return what reads the CPU seconds of this process, of Valkey, and of PostgreSQL's processes, those that have ended too."""
+    known: dict[str, float] = {}
 
     def read() -> float:
         children = Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text(encoding="ascii").split()
-        return time.process_time() + sum(_spent(pid) for pid in [str(valkey), str(postmaster), *children])
+        for pid in (str(valkey), str(postmaster), *children):
+            with suppress(OSError):
+                known[pid] = _spent(pid)
+        return time.process_time() + sum(known.values())
 
     return read
 

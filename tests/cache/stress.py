@@ -31,6 +31,7 @@ SECRET = "a secret of the race"
 SLOW = 0.004
 LAG = 1.2
 NEAR_LAG = 0.7
+GONE = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
 
 
 class Orders(msgspec.Struct):
@@ -242,15 +243,12 @@ class Process:
                 self.outcome.writes += 1
             except (Unreachable, CommandRefused):
                 self.outcome.lost += 1
-                with suppress(asyncpg.PostgresError):
+                with suppress(*GONE):
                     await connection.execute("ROLLBACK")
                 await asyncio.sleep(0.05)
-            except (
-                asyncpg.PostgresError,
-                asyncpg.InterfaceError,
-                asyncpg.InternalClientError,
-                OSError,
-            ):  # transaction_timeout ends the connection
+                if connection.is_closed():  # transaction_timeout ended it meanwhile
+                    connection = await asyncpg.connect(self.orders.database)
+            except GONE:  # transaction_timeout ends the connection
                 self.outcome.lost += 1
                 connection = await asyncpg.connect(self.orders.database)
             await asyncio.sleep(self.random.random() * 0.1)

@@ -100,11 +100,18 @@ class Link(asyncio.Protocol):
                 received = os.read(self._door, _CHUNK)
         except OSError:  # the transport sees it too, and tells who waits
             pass
-        if received:
-            self._told = self._loop.time()
-            for reply in self._replies.feed(received):
-                return reply
+        if received and (replies := self._fed(received)):
+            return replies[0]
         return self._later(command[sent:])
+
+    def _fed(self, received: bytes) -> list[Any]:
+        """Return the replies that are complete now; what the server says unasked, before or behind them, is heard too."""
+        self._told = self._loop.time()
+        try:
+            return list(self._replies.feed(received))
+        except Unreachable as err:
+            self._end(err)
+            raise
 
     def _later(self, unsent: bytes) -> "asyncio.Future[Any]":
         """Return a future of the reply to a command that has left, or in part."""

@@ -119,7 +119,7 @@ class Link:
     def _look_near(self, command: bytes, wanted: "Wanted") -> Any:  # noqa: ANN401 - any reply
         """Ask to be told when what the command reads is changed, and read it."""
         with self._turn:
-            asks = [("CLIENT", "CACHING", "YES")]
+            asks: list[tuple[str, ...]] = [("CLIENT", "CACHING", "YES")]
             if self._near is None:
                 self._near = Near()
                 asks.insert(0, ("CLIENT", "TRACKING", "ON", "OPTIN"))
