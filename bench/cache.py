@@ -2,9 +2,10 @@
 
 import asyncio
 import itertools
-import os
+import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -16,7 +17,7 @@ import redis
 import redis.asyncio
 import sqlalchemy
 
-from bench.harness import Entry, Sample, Scale, Target, at_least, paired, ratio
+from bench.harness import Entry, Sample, Scale, Target, as_table, at_least, paired, ratio
 from pgkeel.access import Database
 from pgkeel.access._async.runner import Runner
 from pgkeel.access.select_statements import get
@@ -36,7 +37,6 @@ from pgkeel.testing.keys import ring_for_tests
 from pgkeel.testing.servers import scratch_cluster, scratch_valkey
 
 _WAYS = 16
-_TICK = os.sysconf("SC_CLK_TCK")
 _REDIS = f"redis-py {redis.__version__} async GET + msgspec"
 Work = Callable[[], Awaitable[object]]
 Cpu = Callable[[], float]
@@ -60,7 +60,9 @@ def entries(scale: Scale) -> Iterator[Entry]:
             up(connection, [PGKEEL])
         address = msgspec.structs.replace(valkey.url(), socket=str(valkey.socket / "valkey.sock"))
         cpu = _cpu_of(valkey.pid or 0, cluster.pid or 0)
-        yield from runner.run(_Bench(url, address, cpu, runner, scale).prepare()).entries()
+        for entry in runner.run(_Bench(url, address, cpu, runner, scale).prepare()).entries():
+            print(as_table([entry]).splitlines()[1], file=sys.stderr, flush=True)  # a run that is cut off has said something
+            yield entry
 
 
 class _Bench:
@@ -68,6 +70,7 @@ class _Bench:
 
     def __init__(self, url: Url, address: CacheUrl, cpu: Cpu, runner: asyncio.Runner, scale: Scale) -> None:
         self._address, self._cpu, self._runner, self._scale = address, cpu, runner, scale
+        self._pairs = scale.pick(7, 31)
         self._database = Database(url, keys=ring_for_tests())
         self._runner_of_reads = Runner(self._database.pool)
         self._statements = Statements(shape_of(Post), self._database.pool.driver.dialect)
@@ -94,7 +97,7 @@ class _Bench:
 
     def entries(self) -> Iterator[Entry]:
         """Yield every figure."""
-        reads, writes = self._scale.pick(4_000, 20_000), self._scale.pick(320, 1_600)
+        reads, writes = self._scale.pick(3_200, 20_000), self._scale.pick(320, 1_600)
         decode, ring = msgspec.msgpack.Decoder(PostRow).decode, itertools.cycle(self._keys)
 
         async def cached() -> object:
@@ -122,19 +125,22 @@ class _Bench:
         yield self._ratio(
             "read.coalesced", "cached row, 16-way", ours, self._sample(stored, reads), "our read by id", at_least(2)
         )
-        one = self._one_by_one(near, reads), self._one_by_one(cached, reads)
+        one = self._one_by_one(near, 10 * reads), _times(10, self._one_by_one(cached, reads))
         yield self._ratio("read.near", "near row, one at a time", *one, "a cached read", at_least(20))
+        yield from self._of_writes(writes)
+
+    def _of_writes(self, writes: int) -> Iterator[Entry]:
         for ways, target in ((_WAYS, at_least(0.85)), (1, at_least(0.75))):
             announced, alone = (self._writing(writes, ways, is_announced=announced) for announced in (True, False))
             yield self._ratio(f"write.{ways}", f"announced write, {ways} at once", announced, alone, "the write alone", target)
 
         watched, free = (self._watched(writes, is_watched=is_watched) for is_watched in (True, False))
-        pairs = paired(watched, free, self._scale.runs)
+        pairs = paired(watched, free, self._pairs)
         sentence = "write of a watched table, 16 at once (throughput)"
         yield ratio("cache.write.watched.unix", sentence, pairs, better="higher", against="unwatched", target=at_least(0.8))
 
     def _ratio(self, name: str, sentence: str, ours: Sample, peer: Sample, against: str, target: Target) -> Entry:
-        pairs = paired(ours, peer, self._scale.runs)
+        pairs = paired(ours, peer, self._pairs)
         return ratio(f"cache.{name}.unix", sentence, pairs, better="higher", against=against, target=target)
 
     def _sample(self, work: Work, count: int) -> Sample:
@@ -197,20 +203,30 @@ class _Bench:
         return sample
 
 
+def _times(factor: int, sample: Sample) -> Sample:
+    """Return a sample of so many times the work."""
+    return lambda: factor * sample()
+
+
 async def _awaited(work: Work) -> None:
     await work()
 
 
 def _cpu_of(valkey: int, postmaster: int) -> Cpu:
-    """Return what reads the CPU seconds of this process, of Valkey, and of PostgreSQL's processes."""
+    """Return what reads the CPU seconds of this process, of Valkey, and of PostgreSQL's processes, those that have ended too."""
+    known: dict[str, float] = {}
 
     def read() -> float:
         children = Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text(encoding="ascii").split()
-        return time.process_time() + sum(_spent(pid) for pid in [str(valkey), str(postmaster), *children])
+        for pid in (str(valkey), str(postmaster), *children):
+            with suppress(OSError):
+                known[pid] = _spent(pid)
+        return time.process_time() + sum(known.values())
 
     return read
 
 
 def _spent(pid: str) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _TICK
+    """Return the seconds that the threads of a process have run; nanoseconds stand there, where `stat` counts ticks."""
+    tasks = Path(f"/proc/{pid}/task").iterdir()
+    return sum(int((task / "schedstat").read_text(encoding="ascii").split()[0]) for task in tasks) / 1e9

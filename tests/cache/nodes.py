@@ -18,12 +18,12 @@ PROGRAM = valkey_program() or shutil.which("redis-server")
 class Node:
     """One server in the foreground; what it holds is gone when it ends."""
 
-    def __init__(self, folder: Path, lines: list[str], *options: str) -> None:
+    def __init__(self, folder: Path, lines: list[str], *options: str, env: dict[str, str] | None = None) -> None:
         self.port = free_port()
         folder.mkdir()
         file = folder / "server.conf"
         file.write_text("\n".join([f"port {self.port}", "bind 127.0.0.1", f"dir {folder}", *lines]) + "\n", encoding="utf-8")
-        self._process = subprocess.Popen([str(PROGRAM), str(file), *options], stdout=subprocess.DEVNULL)
+        self._process = subprocess.Popen([str(PROGRAM), str(file), *options], stdout=subprocess.DEVNULL, env=env)
 
     def ask(self, *words: str | int) -> Any:
         """The reply to one command, of a replica or a Sentinel too."""
@@ -36,6 +36,9 @@ class Node:
         with suppress(OSError):
             return wanted in self.ask(*words)
         return False
+
+    def comes_to(self, wanted: bytes, *words: str | int) -> None:
+        until(lambda: self.answers(wanted, *words))
 
     def kill(self) -> None:
         self._process.kill()
@@ -84,7 +87,7 @@ def cluster(folder: Path, key: str) -> Iterator[tuple[CacheUrl, list[Node]]]:
     nodes = [Node(folder / f"node{number}", lines) for number in range(4)]
     try:
         for node in nodes:
-            until(lambda node=node: node.answers(b"PONG", "PING"))
+            node.comes_to(b"PONG", "PING")
         slot = int(nodes[0].ask("CLUSTER", "KEYSLOT", key)[1:])
         others = [(0, slot - 1), (slot + 2, 16383)]
         for node, (first, last) in zip(nodes, [(slot, slot + 1), *others], strict=False):  # who has none left becomes a replica
@@ -94,11 +97,11 @@ def cluster(folder: Path, key: str) -> Iterator[tuple[CacheUrl, list[Node]]]:
         for node in nodes[1:]:
             nodes[0].ask("CLUSTER", "MEET", "127.0.0.1", node.port)
         for node in nodes:
-            until(lambda node=node: node.answers(b"cluster_known_nodes:4", "CLUSTER", "INFO"))
+            node.comes_to(b"cluster_known_nodes:4", "CLUSTER", "INFO")
         until(lambda: nodes[3].answers(b"+OK", "CLUSTER", "REPLICATE", name_of(nodes[0])))
         until(lambda: nodes[3].answers(b"master_link_status:up", "INFO", "replication"))
         for node in nodes:
-            until(lambda node=node: node.answers(b"cluster_state:ok", "CLUSTER", "INFO"))
+            node.comes_to(b"cluster_state:ok", "CLUSTER", "INFO")
         yield CacheUrl.parse(f"redis+cluster://127.0.0.1:{nodes[1].port},127.0.0.1:{nodes[2].port}"), nodes
     finally:
         for node in nodes:

@@ -30,6 +30,8 @@ WRITERS = 32
 SECRET = "a secret of the race"
 SLOW = 0.004
 LAG = 1.2
+NEAR_LAG = 0.7
+GONE = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
 
 
 class Orders(msgspec.Struct):
@@ -43,12 +45,14 @@ class Orders(msgspec.Struct):
     mark: int
     protocol: str = "ours"
     is_open: bool = False
+    is_near: bool = False
     deadly: bool = False
 
 
 class Outcome(msgspec.Struct):
     reads: int = 0
     hits: int = 0
+    near: int = 0
     stale: int = 0
     writes: int = 0
     lost: int = 0
@@ -67,10 +71,16 @@ class Board:
         with file.open("r+b") as opened:
             self._numbers = memoryview(mmap.mmap(opened.fileno(), 0)).cast("q")
         self._past: deque[tuple[float, list[int]]] = deque([(0.0, [0] * KEYS)])
+        self._own = [0] * KEYS
         self._lag = 0.0
 
-    def newest(self, key: int) -> int:
-        """What a read that begins now may not be older than."""
+    def newest(self, key: int, *, is_near: bool = False) -> int:
+        """What a read that begins now may not be older than: near ones see at once what this process has written."""
+        if is_near:
+            return max(self._own[key], self._before(key))
+        return self._before(key)
+
+    def _before(self, key: int) -> int:
         if not self._lag:
             return max(self._numbers[key::KEYS])
         before = monotonic() - self._lag
@@ -88,6 +98,7 @@ class Board:
 
     def acknowledge(self, writer: int, key: int, n: int) -> None:
         self._numbers[writer * KEYS + key] = n
+        self._own[key] = max(self._own[key], n)
 
 
 class Ledger:
@@ -171,7 +182,7 @@ class Process:
     def __init__(self, orders: Orders, cache: Cache) -> None:
         self.orders = orders
         self.cache = cache
-        self.rows = cache.rows("race", Row, key=int, ttl="1m")
+        self.rows = cache.rows("race", Row, key=int, ttl="1m", near=orders.is_near)
         self.plain = None if orders.protocol == "ours" else Plain(cache, has_marks=orders.protocol == "marks")
         self.board = Board(Path(orders.board))
         self.random = random.Random(orders.seed)
@@ -179,12 +190,14 @@ class Process:
         self.outcome = Outcome()
 
     async def run(self) -> None:
-        if self.orders.is_open:
-            self.tasks = [asyncio.create_task(self.board.lag(LAG, self.end))]
+        if self.orders.is_open or self.orders.is_near:
+            lag = LAG if self.orders.is_open else NEAR_LAG
+            self.tasks = [asyncio.create_task(self.board.lag(lag, self.end))]
         readers = [self.reader() for _ in range(self.orders.readers)]
         writers = [self.writer(self.orders.seed * 4 + number) for number in range(self.orders.writers)]
         await asyncio.gather(*readers, *writers)
-        self.outcome.hits, self.outcome.dirty = self.cache.figures.hits, self.cache.figures.dirty
+        figures = self.cache.figures
+        self.outcome.hits, self.outcome.near, self.outcome.dirty = figures.hits, figures.near, figures.dirty
 
     async def reader(self) -> None:
         connection = await asyncpg.connect(self.orders.database)
@@ -202,12 +215,12 @@ class Process:
 
         while monotonic() < self.end:
             key = self.random.randrange(KEYS)
-            if self.plain is None and self.random.random() < 0.3:
+            if self.plain is None and not self.orders.is_near and self.random.random() < 0.3:
                 before = [self.board.newest(number) for number in range(KEYS)]
                 read = await group_rows(key % GROUPS)
                 is_stale = any(row.n < before[row.id] for row in read)
             else:
-                newest = self.board.newest(key)
+                newest = self.board.newest(key, is_near=self.orders.is_near)
                 row = await (self.plain or self.rows).get(key, load)
                 is_stale = row is None or row.n < newest
             self.outcome.reads += 1
@@ -230,15 +243,12 @@ class Process:
                 self.outcome.writes += 1
             except (Unreachable, CommandRefused):
                 self.outcome.lost += 1
-                with suppress(asyncpg.PostgresError):
+                with suppress(*GONE):
                     await connection.execute("ROLLBACK")
                 await asyncio.sleep(0.05)
-            except (
-                asyncpg.PostgresError,
-                asyncpg.InterfaceError,
-                asyncpg.InternalClientError,
-                OSError,
-            ):  # transaction_timeout ends the connection
+                if connection.is_closed():  # transaction_timeout ended it meanwhile
+                    connection = await asyncpg.connect(self.orders.database)
+            except GONE:  # transaction_timeout ends the connection
                 self.outcome.lost += 1
                 connection = await asyncpg.connect(self.orders.database)
             await asyncio.sleep(self.random.random() * 0.1)

@@ -3,6 +3,7 @@
 import asyncio
 import signal
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from uuid import UUID
 
@@ -10,11 +11,12 @@ import pytest
 
 from pgkeel.cache import Cache
 from pgkeel.cache.near import Near
+from pgkeel.cache.sync import Cache as SyncCache
 from pgkeel.core.cache_url import CacheUrl
 from pgkeel.local import Account
 from pgkeel.local.alive import send
 from pgkeel.testing.servers import scratch_valkey
-from tests.cache.conftest import SECRET, trust
+from tests.cache.conftest import SECRET, Threaded, run_now, trust
 from tests.cache.table import KEY, Table, UserRow, touch, users
 
 
@@ -141,3 +143,33 @@ async def test_many_rows_come_in_one_turn_and_are_all_kept(cache: Cache) -> None
         assert [row.id for row in found if row] == keys
     assert cache.figures.near == 300
     assert KEY in keys
+
+
+def test_threads_read_from_memory_what_nobody_has_changed(valkey_db: CacheUrl) -> None:
+    with SyncCache(valkey_db, secret=SECRET) as cache, SyncCache(valkey_db, secret=SECRET) as other:
+        run_now(trust(Threaded(cache)))
+        row, names = cache.rows("users", UserRow, key=UUID, near=True), ["ada"]
+
+        def load(key: UUID) -> UserRow:
+            return UserRow(key, names[-1])
+
+        def read() -> str:
+            found = row.get(KEY, load)
+            assert found is not None
+            return found.name
+
+        with ThreadPoolExecutor(8) as pool:
+            assert set(pool.map(lambda _: read(), range(200))) == {"ada"}
+        assert cache.figures.near > 100
+        with cache.change(row.row(KEY)):
+            names.append("grace")
+            assert read() == "grace"
+        assert [read() for _ in range(3)] == ["grace"] * 3
+        with other.change(other.rows("users", UserRow, key=UUID).row(KEY)):
+            names.append("joan")
+        assert "joan" in (read() for _ in range(10_000))  # as soon as the message is here
+        near = cache.figures.near
+        assert [read() for _ in range(3)] == ["joan"] * 3
+        assert cache.figures.near >= near + 1
+        other.client.call("FLUSHDB")
+        assert read() == "joan"

@@ -180,6 +180,19 @@ async def test_a_million_reads_have_none_that_is_stale(
     assert deaths > 0
 
 
+@pytest.mark.long
+@pytest.mark.timeout(600)
+@pytest.mark.faults
+async def test_near_rows_are_never_old_in_the_process_that_wrote_them_and_elsewhere_for_half_a_second_at_most(
+    orders: stress.Orders, valkey: Valkey, empty_db: Url
+) -> None:
+    outcome, deaths = run_race(msgspec.structs.replace(orders, is_near=True), valkey, 40)
+    print("near", outcome, deaths)
+    assert outcome.stale == 0
+    assert outcome.near > 0
+    assert await left_over(orders, valkey, empty_db) == []
+
+
 @pytest.mark.faults
 @pytest.mark.parametrize("protocol", ["delete", pytest.param("marks", marks=pytest.mark.long)])
 def test_the_race_shows_the_stale_reads_of_other_protocols(orders: stress.Orders, valkey: Valkey, protocol: str) -> None:

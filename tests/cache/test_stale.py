@@ -97,7 +97,7 @@ async def test_a_result_is_made_anew_by_one_caller_while_others_get_the_one_befo
         number = 2
     asked.clear()
     gate.clear()
-    first = asyncio.create_task(posts(7))
+    first: Any = asyncio.ensure_future(posts(7))
     await asked.wait()
     assert await posts(7) == [7, 1]
     gate.set()

@@ -1,11 +1,19 @@
 from pathlib import Path
+from uuid import UUID
 
 import msgspec
 import pytest
 
+from pgkeel.cache.sync import Cache
 from pgkeel.core.cache_url import CacheUrl
+from pgkeel.core.secret import Secret
 from pgkeel.local import Valkey
+from tests.cache.conftest import Threaded, run_now, trust
 from tests.projects import Home
+
+
+class Thing(msgspec.Struct, frozen=True):
+    name: str
 
 
 @pytest.fixture
@@ -58,3 +66,21 @@ def test_before_the_first_up_the_next_step_is_named(home: Home, tmp_path: Path) 
     done = home.run("cache", "stats")
     assert done.returncode == 3
     assert "pgkeel up" in done.stderr
+
+
+def test_explain_says_why_a_read_would_miss_and_stats_how_models_do(home: Home, elsewhere: dict[str, str]) -> None:
+    (home.root / "pgkeel.toml").write_text('[cache]\nurl = "env:CACHE_URL"\nsecret = "env:CACHE_SECRET"\n')
+    elsewhere = {**elsewhere, "CACHE_SECRET": "the secret of the tests"}
+    key = str(UUID(int=7))
+    with Cache(elsewhere["CACHE_URL"], secret=Secret(elsewhere["CACHE_SECRET"])) as cache:
+        run_now(trust(Threaded(cache)))
+        rows = cache.rows("things", Thing, key=UUID)
+        missed = home.run("cache", "explain", "things", key, env=elsewhere)
+        assert (missed.returncode, "nobody has read it yet" in missed.stdout) == (1, True)
+        for _ in range(3):
+            assert rows.get(key, lambda _: Thing("a")) == Thing("a")
+        assert "the cache answers" in home.ok("cache", "explain", "things", key, env=elsewhere)
+    assert answer(home, "explain", "things", key, env=elsewhere)["holds"] == "value"
+    assert "66.7% of 3 reads hit" in home.ok("cache", "stats", env=elsewhere)
+    refused = home.run("cache", "explain", "User", key, env=elsewhere)
+    assert (refused.returncode, "User is not cached" in refused.stderr) == (2, True)

@@ -53,9 +53,8 @@ def benefit_of(tally: Tally) -> Benefit:
     hit, miss = _each(tally.hit_seconds, tally.hits), _each(tally.miss_seconds, tally.misses)
     load = _each(tally.load_seconds, tally.misses)
     advice = _advice(tally, hit, load, found / reads) if reads >= _ENOUGH and tally.misses else ""
-    return Benefit(
-        int(reads), found / reads if reads else 0.0, *(timedelta(seconds=one) for one in (hit, miss, load)), advice=advice
-    )
+    rate = found / reads if reads else 0.0
+    return Benefit(int(reads), rate, timedelta(seconds=hit), timedelta(seconds=miss), timedelta(seconds=load), advice)
 
 
 def _advice(tally: Tally, hit: float, load: float, rate: float) -> str:

@@ -196,12 +196,14 @@ class CacheConfig(_Section, frozen=True):
         secret: Reference to what keys are hashed with, the same for all processes; null is one that the embedded stack makes.
         namespace: What all keys begin with.
         mark: How long a write may take from the announcement of its COMMIT to its end; after a flush nobody fills for as long.
+        publication: Tables whose writes by anybody the agent hears of by logical decoding; null is none of them.
     """
 
     url: str | None = None
     secret: str | None = None
     namespace: str = "pgkeel"
     mark: timedelta = timedelta(seconds=10)
+    publication: str | None = None
 
 
 class BackupConfig(_Section, frozen=True):

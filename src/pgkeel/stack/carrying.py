@@ -1,7 +1,8 @@
-"""The service that carries over to the cache what the database knows, introduced to both."""
+"""The services that carry over to the cache what the database knows, introduced to both."""
 
 from pgkeel.agent.services import Service
 from pgkeel.agent.services.carrier import Carrier, Invalidator
+from pgkeel.agent.services.follower import Follower
 from pgkeel.core.errors import ConfigError
 from pgkeel.core.project import Project
 from pgkeel.core.secret import Secret
@@ -11,11 +12,13 @@ __all__ = ["carriers_of"]
 
 
 def carriers_of(project: Project) -> list[Service]:
-    """Return the service, or nothing where there is no cache."""
+    """Return the services, or nothing where there is no cache."""
     secret = cache_secret(project)
     if secret is None or not _has_cache(project):
         return []
-    return [Carrier(lambda: _carried(project, secret)).service]
+    services = [Carrier(lambda: _carried(project, secret)).service]
+    publication = project.config.cache.publication
+    return [*services, Follower(lambda: _carried(project, secret), publication).service] if publication else services
 
 
 def _has_cache(project: Project) -> bool:

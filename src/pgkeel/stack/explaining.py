@@ -52,7 +52,8 @@ def _shape(project: Project, model: str) -> Shape[Any] | None:
     base = load_base(project.config.schema.models, project.root)
     for mapper in base.registry.mappers:
         if model in {mapper.class_.__name__, getattr(mapper.local_table, "fullname", "")}:
-            return shape_of(mapper.class_)
+            model_class: Any = mapper.class_
+            return shape_of(model_class)
     return None
 
 

@@ -152,7 +152,7 @@ class Cache:
             key: The type of its key.
             ttl: How long a row is kept at most.
             missing_ttl: How long it is remembered that there is no row.
-            near: Whether this process keeps rows in its own memory too (the async form only).
+            near: Whether this process keeps rows in its own memory too.
             stale: For how long after it was filled others may get a row that somebody reads or writes just now, instead of
                 waiting; never one that this process has written.
         """

@@ -5,8 +5,9 @@ import os
 import select
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, TypeVar, cast
 
+from pgkeel.cache._colour.flight import Flight
 from pgkeel.cache._colour.together import Batch, Crowd
 from pgkeel.cache.near import Near
 from pgkeel.cache.wire import Replies, ReplyError, Word, away, packed, refusal, tls_context
@@ -99,11 +100,18 @@ class Link(asyncio.Protocol):
                 received = os.read(self._door, _CHUNK)
         except OSError:  # the transport sees it too, and tells who waits
             pass
-        if received:
-            self._told = self._loop.time()
-            for reply in self._replies.feed(received):
-                return reply
+        if received and (replies := self._fed(received)):
+            return replies[0]
         return self._later(command[sent:])
+
+    def _fed(self, received: bytes) -> list[Any]:
+        """Return the replies that are complete now; what the server says unasked, before or behind them, is heard too."""
+        self._told = self._loop.time()
+        try:
+            return list(self._replies.feed(received))
+        except Unreachable as err:
+            self._end(err)
+            raise
 
     def _later(self, unsent: bytes) -> "asyncio.Future[Any]":
         """Return a future of the reply to a command that has left, or in part."""
@@ -284,32 +292,3 @@ async def open_link(url: CacheUrl, patience: float) -> Link:
     else:
         return link
     raise failure
-
-
-class Flight(Generic[T]):
-    """A read that several callers may share."""
-
-    __slots__ = ("_future",)
-
-    def __init__(self) -> None:
-        """Start it."""
-        self._future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-
-    def land(self, found: T) -> None:
-        """Give the result to whoever joined."""
-        self._future.set_result(found)
-
-    def crash(self) -> None:
-        """Let whoever joined read for themselves; nothing happens after it landed."""
-        self._future.cancel()
-
-    async def join(self, seconds: float) -> T:
-        """Return the result.
-
-        Raises:
-            TimeoutError: It did not land in time, or crashed.
-        """
-        done, _ = await asyncio.wait((self._future,), timeout=seconds)
-        if not done or self._future.cancelled():
-            raise TimeoutError
-        return self._future.result()

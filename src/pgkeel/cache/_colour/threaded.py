@@ -1,7 +1,7 @@
 """A shared connection and waiting for each other, with threads."""
 
+import select
 import socket
-import ssl
 import threading
 import time
 from collections import deque
@@ -10,9 +10,12 @@ from concurrent.futures import CancelledError, Future
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from pgkeel.cache._colour.cover import Plain, Tls
 from pgkeel.cache.entry import fresh, joined
-from pgkeel.cache.wire import Replies, ReplyError, Word, away, packed, refusal, tls_context
+from pgkeel.cache.near import Near
+from pgkeel.cache.wire import Replies, ReplyError, Word, away, packed, refusal
 from pgkeel.core.cache_url import CacheUrl
+from pgkeel.core.clock import monotonic
 from pgkeel.core.errors import Unreachable
 
 if TYPE_CHECKING:
@@ -27,71 +30,34 @@ Call = Callable[..., T]
 Gate = threading.Lock
 nap = time.sleep
 _CHUNK = 65536
+_NEAR_PING = 0.5
 
 
-class _Plain:
-    """Bytes as they are."""
+class Wanted(Future[Any]):
+    """A reply that is owed, and for how long the process keeps the value in it."""
 
-    def wrap(self, clear: bytes) -> bytes:
-        """Return what goes over the wire."""
-        return clear
-
-    def unwrap(self, received: bytes) -> bytes:
-        """Return what came over it."""
-        return received
-
-
-class _Tls:
-    """TLS in memory: a thread may send while another receives, which a TLS socket does not allow."""
-
-    def __init__(self, url: CacheUrl) -> None:
-        """Verify the server's certificate and name."""
-        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self._tls = tls_context(url.authority).wrap_bio(self._incoming, self._outgoing, server_hostname=url.host)
-
-    def shake_hands(self, door: socket.socket) -> None:
-        """Agree on keys."""
-        while True:
-            try:
-                self._tls.do_handshake()
-            except ssl.SSLWantReadError:
-                door.sendall(self._outgoing.read())
-                received = door.recv(_CHUNK)
-                if not received:
-                    raise ConnectionResetError from None
-                self._incoming.write(received)
-            else:
-                return door.sendall(self._outgoing.read())
-
-    def wrap(self, clear: bytes) -> bytes:
-        """Return what goes over the wire."""
-        self._tls.write(clear)
-        return self._outgoing.read()
-
-    def unwrap(self, received: bytes) -> bytes:
-        """Return what came over it."""
-        self._incoming.write(received)
-        parts: list[bytes] = []
-        try:
-            while part := self._tls.read(_CHUNK):
-                parts.append(part)
-        except ssl.SSLWantReadError:
-            pass
-        return b"".join(parts)
+    def __init__(self, key: bytes = b"", shared: tuple[bytes, ...] = (), near: float = 0.0) -> None:
+        """Keep it for no time unless told."""
+        super().__init__()
+        self.key = key
+        self.shared = shared
+        self.near = near
 
 
 class Link:
     """One connection that all threads share: whoever waits and finds nobody reading reads for all."""
 
-    def __init__(self, url: CacheUrl, door: socket.socket, cover: _Plain | _Tls) -> None:
+    def __init__(self, url: CacheUrl, door: socket.socket, cover: Plain | Tls) -> None:
         """Take an open socket; its timeout is how long the server may be silent while it owes an answer."""
         self._url = url
         self._door = door
         self._cover = cover
-        self._replies = Replies()
+        self._replies = Replies(self._pushed)
         self._turn = threading.Condition()
-        self._owed: deque[Future[Any]] = deque()
+        self._owed: deque[Wanted] = deque()
         self._is_reading = False
+        self._near: Near | None = None
+        self._told = 0.0
         self.is_closed = False
 
     def call(self, words: Sequence[Word]) -> Any:  # noqa: ANN401 - any reply
@@ -100,57 +66,91 @@ class Link:
         Raises:
             Unreachable: The connection ended or hangs; whether the command was carried out is not known.
         """
-        wanted: Future[Any] = Future()
         with self._turn:
-            if self.is_closed:
-                raise away(self._url, None)
-            try:
-                self._door.sendall(self._cover.wrap(packed(tuple(words))))
-            except OSError as err:
-                self._end(err)
-                raise away(self._url, err) from None
-            self._owed.append(wanted)
-            try:
-                while not wanted.done():
-                    self._advance()
-            except BaseException:  # an interrupt in the middle of a read: whose answer comes next is not known
-                self._end(None)
-                raise
-        return wanted.result()
+            return self._ask(packed(tuple(words)), Wanted())
 
     def mention(self, words: Sequence[Word]) -> None:
         """Send a command whose reply does not matter."""
         with suppress(Unreachable):
             self.call(words)
 
-    def near(self, key: bytes) -> tuple[bytes, bytes] | None:  # noqa: ARG002 - the other colour's
-        """Return None: a thread that waits for nothing does not hear what the server says."""
-        return None
+    def near(self, key: bytes) -> tuple[bytes, bytes] | None:
+        """Return a value that this process keeps and the versions beside it; None also when the server was silent for long.
+
+        What the server has said by now is heard first: nobody reads while no thread waits for an answer.
+        """
+        if self._near is None:
+            return None
+        with self._turn:
+            while not (self.is_closed or self._is_reading) and self._has_news():
+                self._deliver(*self._received())
+            if self.is_closed or monotonic() - self._told > _NEAR_PING:
+                return None
+            return self._near.get(key)
 
     def forget(self, keys: Sequence[bytes] | None) -> None:
-        """Do nothing: nothing is kept."""
+        """Let go of values that this process keeps; None is all."""
+        if self._near is not None:
+            with self._turn:
+                self._near.forget(keys)
 
-    def look(
-        self,
-        key: bytes,
-        shared: tuple[bytes, ...],
-        near: float = 0.0,  # noqa: ARG002 - the other colour's
-    ) -> tuple[bytes | None, bytes | None]:
+    def look(self, key: bytes, shared: tuple[bytes, ...], near: float = 0.0) -> tuple[bytes | None, bytes | None]:
         """Return a value, and the versions of the keys that it depends on (None when one is missing), as of one moment.
 
         Args:
             key: The value's name.
             shared: The names of what it depends on.
-            near: Without effect.
+            near: Seconds for which this process keeps it at most; 0 is not at all.
 
         Raises:
             Unreachable: The connection ended or hangs.
             CommandRefused: The server refused.
         """
-        reply = self.call(("MGET", key, *shared))
+        command = packed(("MGET", key, *shared))
+        if near:
+            reply = self._look_near(command, Wanted(key, shared, near))
+        else:
+            with self._turn:
+                reply = self._ask(command, Wanted())
         if type(reply) is ReplyError:
             raise refusal(reply)
         return reply[0], joined(reply[1:])
+
+    def _look_near(self, command: bytes, wanted: "Wanted") -> Any:  # noqa: ANN401 - any reply
+        """Ask to be told when what the command reads is changed, and read it."""
+        with self._turn:
+            asks: list[tuple[str, ...]] = [("CLIENT", "CACHING", "YES")]
+            if self._near is None:
+                self._near = Near()
+                asks.insert(0, ("CLIENT", "TRACKING", "ON", "OPTIN"))
+            return self._ask(b"".join(map(packed, asks)) + command, *(Wanted() for _ in asks), wanted)
+
+    def _ask(self, command: bytes, *wanted: "Wanted") -> Any:  # noqa: ANN401 - any reply
+        """Send commands in our turn, and return the reply to the last one."""
+        if self.is_closed:
+            raise away(self._url, None)
+        try:
+            self._door.sendall(self._cover.wrap(command))
+        except OSError as err:
+            self._end(err)
+            raise away(self._url, err) from None
+        self._owed += wanted
+        try:
+            while not wanted[-1].done():
+                self._advance()
+        except BaseException:  # an interrupt in the middle of a read: whose answer comes next is not known
+            self._end(None)
+            raise
+        return wanted[-1].result()
+
+    def _has_news(self) -> bool:
+        found = select.poll()
+        found.register(self._door, select.POLLIN)
+        return bool(found.poll(0))
+
+    def _pushed(self, message: Any) -> None:  # noqa: ANN401 - [kind, keys]
+        if message[0] == b"invalidate" and self._near is not None:
+            self._near.forget(message[1])
 
     def close(self) -> None:
         """Close it; whoever waits is told."""
@@ -164,26 +164,40 @@ class Link:
             return
         self._is_reading = True
         self._turn.release()
-        received, error = b"", None
         try:
-            received = self._door.recv(_CHUNK)
-        except OSError as err:
-            error = err
+            received, error = self._received()
         finally:
             self._turn.acquire()
             self._is_reading = False
         self._deliver(received, error)
         self._turn.notify_all()
 
+    def _received(self) -> tuple[bytes, OSError | None]:
+        try:
+            return self._door.recv(_CHUNK), None
+        except OSError as err:
+            return b"", err
+
     def _deliver(self, received: bytes, error: OSError | None) -> None:
         if not received:
             self._end(error)
             return
         try:
+            self._told = monotonic()
             for reply in self._replies.feed(self._cover.unwrap(received)):
-                self._owed.popleft().set_result(reply)
+                wanted = self._owed.popleft()
+                wanted.set_result(reply)
+                if self._near is not None and wanted.near:
+                    self._keep(self._near, wanted, reply)
         except (OSError, Unreachable, IndexError) as err:
             self._end(err)
+
+    def _keep(self, near: Near, wanted: "Wanted", reply: Any) -> None:  # noqa: ANN401 - any reply
+        """Keep what arrives, now: the next message may be about it."""
+        if type(reply) is ReplyError or (current := joined(reply[1:])) is None:
+            return
+        if reply[0] is not None and reply[0].startswith(b"V"):
+            near.put(wanted.key, reply[0], current, wanted.shared, wanted.near)
 
     def _end(self, error: BaseException | None) -> None:
         self.is_closed = True
@@ -220,7 +234,7 @@ def open_link(url: CacheUrl, patience: float) -> Link:
     Raises:
         Unreachable: There is none in time.
     """
-    cover = _Tls(url) if url.is_tls else _Plain()
+    cover = Tls(url) if url.is_tls else Plain()
     try:
         door = _open_door(url, patience, cover)
     except (OSError, UnicodeError) as err:
@@ -230,7 +244,7 @@ def open_link(url: CacheUrl, patience: float) -> Link:
     raise failure
 
 
-def _open_door(url: CacheUrl, patience: float, cover: _Plain | _Tls) -> socket.socket:
+def _open_door(url: CacheUrl, patience: float, cover: Plain | Tls) -> socket.socket:
     door = socket.socket(socket.AF_UNIX) if url.socket else socket.create_connection((url.host, url.port), timeout=patience)
     try:
         door.settimeout(patience)
@@ -238,7 +252,7 @@ def _open_door(url: CacheUrl, patience: float, cover: _Plain | _Tls) -> socket.s
             door.connect(url.socket)
         else:
             door.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if isinstance(cover, _Tls):
+        if isinstance(cover, Tls):
             cover.shake_hands(door)
     except BaseException:
         door.close()
