@@ -29,7 +29,9 @@ def written(home: Home) -> Path:
 
 def test_a_new_migration_is_the_template(home: Home) -> None:
     path = Path(home.data("migrate", "new", "add phone")["path"])
+    other = Path(home.data("migrate", "new", "Größe hinzufügen")["path"])
 
+    assert other.name.endswith("_gro_e_hinzufugen.sql")
     assert path.parent == home.root / "migrations"
     assert path.name.endswith("_add_phone.sql")
     assert path.read_text().splitlines()[:2] == ["-- Up Migration", "BEGIN;"]
