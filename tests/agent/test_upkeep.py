@@ -15,6 +15,7 @@ from pgkeel.postgres import Connection
 from pgkeel.schema.building import create_all
 from pgkeel.schema.models import Base, Post, User
 from pgkeel.stack.upkeep import upkeep_jobs
+from pgkeel.testing.keys import ring_for_tests
 from tests.access.people import user_fields
 from tests.agent.conftest import until, working
 from tests.agent.test_agent import seen
@@ -24,7 +25,7 @@ def test_rows_that_were_hidden_long_enough_are_purged(
     connector: Connector, agent_db: Url, db: Connection, tmp_path: Path
 ) -> None:
     create_all(Base, db)
-    with Database(agent_db) as database:
+    with Database(agent_db, keys=ring_for_tests()) as database:
         users = database.repository(User)
         keys = [users.insert(**user_fields(f"u{day}")) for day in range(1, 6)]
         database.repository(Post).insert(user_id=keys[4], title="t", content="c")
