@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import statistics
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -55,11 +56,13 @@ def entries(_scale: Scale) -> Iterator[Entry]:
     with scratch_cluster(runtime=runtime, account=account) as cluster:
         with connect(_database(cluster, "bench_drift")) as connection:
             up(connection, _sources(), Options())
-        seen, converged, seconds = 0, 0, []
+        seen, converged, seconds, waits = 0, 0, [], []
         for kind, statement in KINDS.items():
-            found, took, is_back = _one(cluster, kind, statement)
+            found, (took, waited), is_back = _one(cluster, kind, statement)
             seen, converged = seen + found, converged + is_back
             seconds.append(took)
+            waits.append(waited)
+    print(f"  on the clock: median {statistics.median(waits) * 1000:.0f} ms, worst {max(waits) * 1000:.0f} ms")
     against = f"{len(KINDS)} kinds of change to the shipped schema, PostgreSQL {cluster.version}"
     yield _share("drift.seen.unix", "kinds of change by hand that are seen", seen, 1.0, against)
     yield _share("drift.converges.unix", "kinds for which the written SQL brings the schema back", converged, 0.95, against)
@@ -81,16 +84,16 @@ def _database(cluster: Cluster, name: str, template: str | None = None) -> Url:
     return cluster.superuser_url(name)
 
 
-def _one(cluster: Cluster, kind: str, statement: str) -> tuple[bool, float, bool]:
-    """Return whether a change is seen, in how many seconds, and whether its SQL converges."""
+def _one(cluster: Cluster, kind: str, statement: str) -> tuple[bool, tuple[float, float], bool]:
+    """Return whether a change is seen, in how many seconds of CPU and of the clock, and whether its SQL converges."""
     name = f"drift_{next(_numbers)}"
     with connect(_database(cluster, name, "bench_drift")) as connection:
         wanted = read_inventory(connection)
         connection.execute(statement.encode())
-        start = _cpu(connection)
+        start, began = _cpu(connection), time.perf_counter()
         expected = recall(connection, ("public",), ("reference",))
         found = drift_between(expected, snapshot(connection)) if expected is not None else ()
-        took = _cpu(connection) - start
+        took = (_cpu(connection) - start, time.perf_counter() - began)
         is_back = _converges(connection, wanted)
     cluster.drop_database(name)
     if not (found and is_back):

@@ -29,7 +29,9 @@ def written(home: Home) -> Path:
 
 def test_a_new_migration_is_the_template(home: Home) -> None:
     path = Path(home.data("migrate", "new", "add phone")["path"])
+    other = Path(home.data("migrate", "new", "Größe hinzufügen")["path"])
 
+    assert other.name.endswith("_gro_e_hinzufugen.sql")
     assert path.parent == home.root / "migrations"
     assert path.name.endswith("_add_phone.sql")
     assert path.read_text().splitlines()[:2] == ["-- Up Migration", "BEGIN;"]
@@ -129,3 +131,21 @@ def test_targets_have_a_result_each_and_the_worst_exit_code_counts(
     assert [one["data"]["pending"] for one in checked["targets"]] == [0, 0]
     assert said.splitlines() == ["acme: 0 findings", "bolt: 0 findings"]
     assert [one["data"]["steps"][0]["source"] for one in reverted["targets"]] == ["app@acme", "app@bolt"]
+
+
+def test_every_verb_that_works_on_one_database_works_on_many(home: Home, written: Path, outside: dict[str, str]) -> None:
+    listed = home.root / "targets.toml"
+    listed.write_text("url = 'env:THE_URL'\n[[target]]\nschema = 'acme'\n")
+    there = ("--targets", str(listed))
+
+    traced = home.data("migrate", "trace", *there, env=outside)
+    tried = home.data("migrate", "test", *there, env=outside)
+    home.ok("migrate", "up", *there, env=outside)
+    again = home.data("migrate", "redo", *there, env=outside)
+    left = home.data("migrate", "backfill", "status", "--check", *there, env=outside)
+    refused = home.error("migrate", "test", "--all", *there, env=outside)
+
+    assert [one["data"]["migrations"][0]["source"] for one in (traced["targets"][0], tried["targets"][0])] == ["app@acme"] * 2
+    assert [step["direction"] for step in again["targets"][0]["data"]["steps"]] == ["down", "up"]
+    assert left["targets"] == [{"name": "acme", "schema": "acme", "exit_code": 0, "data": {"backfills": []}, "error": None}]
+    assert refused[:2] == (2, "usage")

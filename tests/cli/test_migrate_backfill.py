@@ -51,3 +51,26 @@ def test_a_version_without_a_backfill_exits_2(home: Home, outside: dict[str, str
 
     assert (code, name) == (2, "not_found")
     assert "backfill status" in text
+
+
+def test_a_dry_pause_says_what_would_stop_and_stops_nothing(home: Home, outside: dict[str, str]) -> None:
+    planned = home.data("migrate", "backfill", "pause", "--dry-run", env=outside)
+    home.ok("migrate", "backfill", "run", env=outside)
+    nothing = home.data("migrate", "backfill", "pause", "--dry-run", env=outside)
+
+    assert (planned["dry_run"], [each["status"] for each in planned["backfills"]]) == (True, ["pending", "pending"])
+    assert nothing["backfills"] == []
+
+
+def test_each_tenants_backfill_runs_by_itself(home: Home, outside: dict[str, str]) -> None:
+    listed = home.root / "targets.toml"
+    listed.write_text("url = 'env:THE_URL'\n[[target]]\nschema = 'acme'\n[[target]]\nschema = 'bolt'\n")
+    home.ok("migrate", "up", "--targets", str(listed), env=outside)
+    listed.write_text("url = 'env:THE_URL'\n[[target]]\nschema = 'acme'\n")
+
+    done = home.data("migrate", "backfill", "run", "--targets", str(listed), env=outside)
+    states = home.run("migrate", "backfill", "status", "--json", env=outside)
+
+    assert [each["status"] for each in done["targets"][0]["data"]["backfills"]] == ["finished", "finished"]
+    seen = {(each["source"], each["status"]) for each in json.loads(states.stdout)["data"]["backfills"]}
+    assert seen == {("app", "pending"), ("app@acme", "finished"), ("app@bolt", "pending")}

@@ -113,3 +113,22 @@ def test_a_command_starts_without_the_orm_which_loads_for_a_second(module: str) 
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert done.stdout.strip() == "False"
+
+
+def test_migrate_up_loads_nothing_that_it_does_not_use() -> None:
+    code = (
+        "import sys; from pgkeel.cli.main import root; root(['migrate', 'up', '--help'], standalone_mode=False);"
+        "print('loaded', *sorted(sys.modules))"
+    )
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    loaded = set(done.stdout.splitlines()[-1].split())
+    others = {"sqlalchemy", "cryptography", "asyncpg", "rich", "redis", "postgast", "argon2"}
+    ours = {f"pgkeel.{name}" for name in ("access", "agent", "backup", "cache", "security.tls", "stack.up", "migrations.lint")}
+    assert "pgkeel.migrations.runner" in loaded
+    assert loaded & (others | ours) == set()
+    assert {name for name in loaded if name.startswith("pgkeel.cli.migrate_")} == {
+        "pgkeel.cli.migrate_options",
+        "pgkeel.cli.migrate_run",
+    }

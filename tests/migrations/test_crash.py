@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -20,6 +20,7 @@ from pgkeel.postgres import Connection, Row, connect
 from pgkeel.postgres.catalog import snapshot
 from tests.migrations.folders import Write
 
+MakeCluster = Callable[..., Cluster]
 RUNNER = Path(__file__).parent / "run_up.py"
 KILLS = 8
 FILES = 40
@@ -133,6 +134,45 @@ def test_a_runner_killed_at_any_instant_leaves_what_the_next_one_finishes(
         numbers = [row["n"] for row in killed.execute("SELECT n FROM log ORDER BY n").fetchall()]
         assert numbers == list(range(1, FILES))
         assert killed.execute("SELECT FROM pg_index WHERE NOT indisvalid").rowcount == 0
+
+
+@pytest.mark.faults
+def test_a_server_that_crashes_takes_the_newest_units_together_with_their_ledger_rows(
+    make_cluster: MakeCluster, app: Source, write: Write
+) -> None:
+    names = [f"t{number}" for number in range(200)]
+    for number, name in enumerate(names):
+        text = f"-- Up Migration\nCREATE TABLE {name} (id int);\n-- Down Migration\nDROP TABLE {name};\n"
+        write(f"{20240101000000 + number // 60 * 100 + number % 60}_{name}", text)
+    cluster = make_cluster()
+    cluster.start()
+    url = cluster.superuser_url()
+    with start(url, app) as runner:
+        with connect(url) as watcher:
+            while applied(watcher) == []:
+                assert runner.poll() is None
+        cluster.kill()
+        runner.communicate()
+    cluster.start()
+
+    with connect(url) as connection:
+        kept = applied(connection)
+        there = tables(connection)
+        up(connection, [app])
+        assert kept == names[: len(kept)]
+        assert sorted(there) == sorted(kept)
+        assert applied(connection) == names
+        assert sorted(tables(connection)) == sorted(names)
+
+
+def applied(connection: Connection) -> list[str]:
+    if connection.execute("SELECT to_regclass('pgkeel.migrations') AS ledger").fetchone() == {"ledger": None}:
+        return []
+    return [row["name"] for row in connection.execute("SELECT name FROM pgkeel.migrations ORDER BY version").fetchall()]
+
+
+def tables(connection: Connection) -> list[str]:
+    return [row["name"] for row in connection.execute("SELECT tablename AS name FROM pg_tables WHERE schemaname = 'public'")]
 
 
 @pytest.mark.majors

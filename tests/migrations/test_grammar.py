@@ -209,7 +209,7 @@ def test_two_files_of_one_version_are_refused(app: Source) -> None:
     for name in ("20240101120000_a.sql", "20240101120000_b.sql"):
         (app.folder / name).write_text(DESIGN)
 
-    with pytest.raises(BadMigration, match="stands twice"):
+    with pytest.raises(BadMigration, match=r"20240101120000_b\.sql: the version 20240101120000 stands twice in app"):
         read(app)
 
 

@@ -108,6 +108,7 @@ def taken_over(connection: Connection, tool: str, folder: Path, source: Source) 
     return shown, before
 
 
+@pytest.mark.majors
 def test_dbmate_files_go_up_and_down_as_ours(connection: Connection, app: Source, old: Path) -> None:
     found = convert("dbmate", written(old, DBMATE), app)
     write_imported(found)
@@ -120,6 +121,7 @@ def test_dbmate_files_go_up_and_down_as_ours(connection: Connection, app: Source
     assert connection.execute("SELECT obj_description('users'::regclass) AS c").fetchone() == {"c": "-- migrate:down"}
 
 
+@pytest.mark.majors
 def test_what_dbmate_applied_counts_as_applied(connection: Connection, app: Source, old: Path) -> None:
     connection.execute(
         "CREATE TABLE users (id int PRIMARY KEY); CREATE TABLE schema_migrations (version varchar(128) PRIMARY KEY)"
@@ -151,6 +153,7 @@ def test_golang_migrate_counts_everything_up_to_its_version(connection: Connecti
         take_over(connection, "golang-migrate", shown, old, app)
 
 
+@pytest.mark.majors
 def test_flyway_versions_keep_their_order_and_undone_ones_are_pending(connection: Connection, app: Source, old: Path) -> None:
     history = "installed_rank int, version varchar(50), type varchar(20), script text, success boolean"
     connection.execute(f"CREATE TABLE flyway_schema_history ({history}); CREATE TABLE users (id int PRIMARY KEY)".encode())

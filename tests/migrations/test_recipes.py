@@ -132,6 +132,7 @@ def test_a_recipe_is_clean_goes_up_down_up_and_no_program_fails_meanwhile(
     assert snapshot(live) == after
 
 
+@pytest.mark.majors
 def test_not_null_holds_for_every_row_and_leaves_no_check_behind(live: Connection, app: Source, recipe: Recipe) -> None:
     for path in recipe("not-null", "people.phone", fill="'none'"):
         applied(live, app, path)
@@ -142,6 +143,7 @@ def test_not_null_holds_for_every_row_and_leaves_no_check_behind(live: Connectio
     assert live.execute("SELECT FROM pg_constraint WHERE conname LIKE '%not_null' AND contype = 'c'").rowcount == 0
 
 
+@pytest.mark.majors
 def test_a_renamed_column_keeps_values_views_and_comment(live: Connection, app: Source, recipe: Recipe) -> None:
     old = live.execute("SELECT id, phone FROM people ORDER BY id").fetchall()
     seen = live.execute("SELECT * FROM callable ORDER BY id").fetchall()
@@ -164,6 +166,7 @@ def test_a_renamed_column_keeps_values_views_and_comment(live: Connection, app: 
     assert comment == {"c": "the owner's"}
 
 
+@pytest.mark.majors
 def test_a_changed_type_keeps_values_default_check_and_index(live: Connection, app: Source, recipe: Recipe) -> None:
     old = live.execute("SELECT id, points FROM people ORDER BY id").fetchall()
     for path in recipe("change-type", "people.points", "bigint"):
@@ -189,6 +192,7 @@ def test_a_value_that_the_new_type_cannot_hold_stops_the_exchange_and_no_writer(
     live.execute("INSERT INTO people (nick) VALUES ('nor this')")
 
 
+@pytest.mark.majors
 def test_a_foreign_key_clears_orphans_away_when_it_is_told_to(live: Connection, app: Source, recipe: Recipe) -> None:
     live.execute("INSERT INTO people (city_id) VALUES (999)")
     for path in recipe("add-fk", "people.city_id", "cities.id", orphans="delete", on_delete="cascade"):
@@ -242,6 +246,7 @@ def test_a_call_that_was_killed_between_two_files_is_simply_made_again(live: Con
         recipe("not-null", "people.phone", fill="'x'")
 
 
+@pytest.mark.majors
 def test_a_new_database_goes_up_in_one_run(
     connection: Connection, app: Source, write: Callable[[str, str], Path], cluster: object
 ) -> None:

@@ -43,6 +43,7 @@ def broken_index(connection: Connection, app: Source, write: Write) -> None:
         connection.execute("CREATE UNIQUE INDEX CONCURRENTLY a_n ON a (n)")
 
 
+@pytest.mark.majors
 def test_an_invalid_index_is_built_anew_and_what_a_stopped_reindex_left_is_dropped(
     connection: Connection, app: Source, broken_index: None
 ) -> None:
@@ -89,6 +90,7 @@ def test_a_half_done_migration_is_left_to_a_person(connection: Connection, app: 
     assert "mark 20240101000000 reverted" in left.action
 
 
+@pytest.mark.majors
 def test_the_ledger_follows_a_file_that_was_renamed_and_keeps_its_backfill(
     connection: Connection, app: Source, write: Write
 ) -> None:

@@ -398,6 +398,21 @@ def test_what_a_database_sets_for_its_sessions_does_not_reach_a_migration(
     assert row == {"noon": 1704067200, "patience": "100ms"}
 
 
+def test_units_share_one_wait_for_the_disk_unless_their_file_says_otherwise(
+    connection: Connection, app: Source, write: Write
+) -> None:
+    shown = "current_setting('synchronous_commit') AS waits"
+    write("20240101120000_quick", f"-- Up Migration\nCREATE TABLE quick AS SELECT {shown};\n{DOWN}")
+    careful = f"BEGIN;\nSET LOCAL synchronous_commit = on;\nCREATE TABLE careful AS SELECT {shown};\nCOMMIT;\n"
+    write("20240102120000_careful", f"-- Up Migration\n{careful}{DOWN}")
+
+    up(connection, [app])
+
+    assert connection.execute("SELECT waits FROM quick").fetchone() == {"waits": "off"}
+    assert connection.execute("SELECT waits FROM careful").fetchone() == {"waits": "on"}
+    assert connection.execute("SHOW synchronous_commit").fetchone() == {"synchronous_commit": "on"}
+
+
 def test_a_read_only_server_is_refused_with_a_way_out(connection: Connection, empty_db: Url, app: Source, write: Write) -> None:
     write("20240101120000_create_users_table", USERS)
     connection.execute(f"ALTER DATABASE {empty_db.database} SET default_transaction_read_only = on".encode())

@@ -11,14 +11,14 @@ import msgspec
 from pgkeel.cli.answer import Answer, current_project, talk
 from pgkeel.cli.migrate_options import chosen_sources
 from pgkeel.core.errors import KeelError, UsageError
+from pgkeel.core.project import Project
 from pgkeel.migrations import Options, Source
 from pgkeel.migrations.fleet import Member, Result, across, make_schema, read_members
 from pgkeel.migrations.options import Report
 from pgkeel.postgres import Connection
-from pgkeel.postgres import connect as open_connection
 from pgkeel.stack.connection import connect
 
-__all__ = ["Fleet", "TargetsFailed", "carried_out", "targets"]
+__all__ = ["Fleet", "Site", "TargetsFailed", "carried_out", "on_each", "targets"]
 
 Work = Callable[[Connection, Sequence[Source], Options, Report], Answer]
 
@@ -41,6 +41,29 @@ class Fleet(msgspec.Struct, frozen=True):
     parallel: int
 
 
+class Site(msgspec.Struct, frozen=True):
+    """One place at which a verb is carried out.
+
+    Attributes:
+        project: The project, on the database of this place.
+        sources: Whose migrations run here.
+        options: With the schema of a tenant.
+        report: Told what happens here.
+        member: The target; None for the project's own database.
+    """
+
+    project: Project
+    sources: Sequence[Source]
+    options: Options
+    report: Report
+    member: Member | None = None
+
+    @property
+    def tenant(self) -> str | None:
+        """The one source whose migrations are a tenant's, or None where all of the database are meant."""
+        return self.sources[0].name if self.member is not None and self.member.schema else None
+
+
 def targets(function: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the options; it gets `path` and `parallel`."""
     limit = click.IntRange(1, 64)
@@ -52,7 +75,7 @@ def targets(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def carried_out(verb: str, work: Work, options: Options, fleet: Fleet, name: str | None, *, writes: bool = False) -> Answer:
-    """Return what a verb says of the project's database, or of each target.
+    """Return what a verb says of the project's database, or of each target, on a connection as the owner.
 
     Args:
         verb: Its name, for those who look at the sessions.
@@ -62,24 +85,39 @@ def carried_out(verb: str, work: Work, options: Options, fleet: Fleet, name: str
         name: The source that was chosen, or None.
         writes: Whether the schema of a new tenant is made.
     """
-    project = current_project()
-    sources, application = chosen_sources(project, name), f"pgkeel migrate {verb}"
-    if fleet.path is None:
-        with closing(connect(project, role="owner", application=application)) as connection:
-            return work(connection, sources, options, talk)
 
+    def act(site: Site) -> Answer:
+        with closing(connect(site.project, role="owner", application=f"pgkeel migrate {verb}")) as connection:
+            if writes and not options.dry_run and site.member is not None:
+                make_schema(connection, site.member)
+            return work(connection, site.sources, site.options, site.report)
+
+    return on_each(act, options, fleet, name)
+
+
+def on_each(act: Callable[[Site], Answer], options: Options, fleet: Fleet, name: str | None) -> Answer:
+    """Return what an act says of the project's database, or of each target.
+
+    Args:
+        act: Does it at one place; called from several threads.
+        options: Of the command line.
+        fleet: Where.
+        name: The source that was chosen, or None.
+    """
+    project = current_project()
+    sources = chosen_sources(project, name)
+    if fleet.path is None:
+        return act(Site(project, sources, options, talk))
     allowed = [source for source in sources if source.name != "reference" or project.config.schema.reference]
 
-    def act(member: Member) -> Answer:
+    def at(member: Member) -> Answer:
         chosen = member.sources(allowed)
         if not chosen:
             raise UsageError(f"the source {name} does not run on {member.name}", hint="leave --source out, or say app")
-        with closing(open_connection(member.url, application=application)) as connection:
-            if writes and not options.dry_run:
-                make_schema(connection, member)
-            return work(connection, chosen, member.options(options), lambda text: talk(f"{member.name}: {text}"))
+        there = msgspec.structs.replace(project, address=member.url)
+        return act(Site(there, chosen, member.options(options), lambda text: talk(f"{member.name}: {text}"), member))
 
-    return _answer(across(read_members(fleet.path), act, parallel=fleet.parallel))
+    return _answer(across(read_members(fleet.path), at, parallel=fleet.parallel))
 
 
 def _answer(results: Sequence[Result[Answer]]) -> Answer:

@@ -1,15 +1,19 @@
 """`pgkeel migrate backfill run|status|pause`: the Backfill sections of applied migrations."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from datetime import timedelta
+from typing import Any
 
 import click
 
-from pgkeel.cli.answer import Answer, answers, current_project, talk
+from pgkeel.cli.answer import Answer, answers, current_project
+from pgkeel.cli.fleet import Fleet, Site, on_each, targets
+from pgkeel.cli.migrate_options import options_of
 from pgkeel.core.units import format_duration
 from pgkeel.migrations import backfill as backfills
 from pgkeel.migrations.backfill import BackfillState, Forecast
+from pgkeel.postgres import Connection
 from pgkeel.stack.backfill import run_backfills
 from pgkeel.stack.connection import connect
 
@@ -27,35 +31,55 @@ def backfill() -> None:
 @backfill.command()
 @_VERSION
 @click.option("--dry-run", is_flag=True, help="Print what is left to do; write nothing.")
+@targets
 @answers
-def run(version: str | None, *, dry_run: bool) -> Answer:
+def run(version: str | None, *, dry_run: bool, **where: Any) -> Answer:  # noqa: ANN401 - --targets
     """Run the backfill of VERSION, or all that are neither finished nor paused; exit 1 when one is left."""
-    project = current_project()
-    if not dry_run:
-        run_backfills(project, version, talk)
-    with closing(connect(project, role="owner", application=_APPLICATION)) as connection:
-        return _answer([(state, backfills.forecast(connection, state)) for state in backfills.chosen(connection, version)])
+
+    def act(site: Site) -> Answer:
+        if not dry_run:
+            run_backfills(site.project, version, site.report, source=site.tenant)
+        return _seen(site, lambda connection: backfills.chosen(connection, version, site.tenant))
+
+    return on_each(act, options_of(current_project()), Fleet(**where), None)
 
 
 @backfill.command()
 @_VERSION
 @click.option("--check", is_flag=True, help="Exit 1 when one has not finished.")
+@targets
 @answers
-def status(version: str | None, *, check: bool) -> Answer:
+def status(version: str | None, *, check: bool, **where: Any) -> Answer:  # noqa: ANN401 - --targets
     """Show how far each backfill is, how fast it goes, and how long it will take."""
-    with closing(connect(current_project(), role="owner", application=_APPLICATION)) as connection:
-        found = _answer([(state, backfills.forecast(connection, state)) for state in backfills.chosen(connection, version)])
-    return Answer(found.data, found.text, found.exit_code if check else 0)
+
+    def act(site: Site) -> Answer:
+        found = _seen(site, lambda connection: backfills.chosen(connection, version, site.tenant))
+        return Answer(found.data, found.text, found.exit_code if check else 0)
+
+    return on_each(act, options_of(current_project()), Fleet(**where), None)
 
 
 @backfill.command()
 @_VERSION
+@click.option("--dry-run", is_flag=True, help="Print which would stop; write nothing.")
+@targets
 @answers
-def pause(version: str | None) -> Answer:
+def pause(version: str | None, *, dry_run: bool, **where: Any) -> Answer:  # noqa: ANN401 - --targets
     """Stop the backfill of VERSION, or all, before the next batch; `run VERSION` takes it up again."""
-    with closing(connect(current_project(), role="owner", application=_APPLICATION)) as connection:
-        found = _answer([(state, backfills.forecast(connection, state)) for state in backfills.pause(connection, version)])
-    return Answer(found.data, found.text)
+
+    def act(site: Site) -> Answer:
+        if dry_run:
+            found = _seen(site, lambda connection: backfills.pausable(connection, version, site.tenant))
+            return Answer({"dry_run": True, **found.data}, found.text)
+        found = _seen(site, lambda connection: backfills.pause(connection, version, site.tenant))
+        return Answer({"dry_run": False, **found.data}, found.text)
+
+    return on_each(act, options_of(current_project()), Fleet(**where), None)
+
+
+def _seen(site: Site, read: Callable[[Connection], Sequence[BackfillState]]) -> Answer:
+    with closing(connect(site.project, role="owner", application=_APPLICATION)) as connection:
+        return _answer([(state, backfills.forecast(connection, state)) for state in read(connection)])
 
 
 def _answer(found: Sequence[tuple[BackfillState, Forecast]]) -> Answer:

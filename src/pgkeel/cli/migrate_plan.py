@@ -6,9 +6,10 @@ from typing import Any
 import click
 import msgspec
 
-from pgkeel.cli.answer import Answer, answers, current_project, talk
-from pgkeel.cli.fleet import Fleet, carried_out, targets
-from pgkeel.cli.migrate_options import OUT_OF_ORDER, SOURCE, TO, chosen_sources, options_of
+from pgkeel.cli.answer import Answer, answers, current_project
+from pgkeel.cli.fleet import Fleet, Site, carried_out, on_each, targets
+from pgkeel.cli.migrate_options import OUT_OF_ORDER, SOURCE, TO, options_of
+from pgkeel.core.errors import UsageError
 from pgkeel.migrations import Options, Source, project_sources
 from pgkeel.migrations.impact.preview import preview
 from pgkeel.migrations.impact.text import preview_data, preview_text
@@ -45,39 +46,50 @@ def plan(name: str | None, to: str | None, *, check: bool, allow_out_of_order: b
 @TO
 @OUT_OF_ORDER
 @SOURCE
+@targets
 @answers
-def trace(name: str | None, to: str | None, *, allow_out_of_order: bool) -> Answer:
+def trace(name: str | None, to: str | None, *, allow_out_of_order: bool, **where: Any) -> Answer:  # noqa: ANN401 - --targets
     """Run what is pending on a copy of the schema and show the locks it really takes, weighed by the database's own sizes.
 
     The copy has no rows, on a server of its own that is gone afterwards. Exit 1 when a statement fails there, or holds
     readers or writers of a table off for as long as its rows are read or written. ≠ marks where the server does something
     else than the statement's text promises.
     """
-    project = current_project()
-    options = options_of(project, to=to, allow_out_of_order=allow_out_of_order)
-    found = trace_pending(project, chosen_sources(project, name), options)
-    return Answer(preview_data(found), preview_text(found), int(found.failure is not None or bool(found.stops)))
+    options = options_of(current_project(), to=to, allow_out_of_order=allow_out_of_order)
+
+    def act(site: Site) -> Answer:
+        found = trace_pending(site.project, site.sources, site.options)
+        return Answer(preview_data(found), preview_text(found), int(found.failure is not None or bool(found.stops)))
+
+    return on_each(act, options, Fleet(**where), name)
 
 
 @click.command()
 @click.option("--all", "everything", is_flag=True, help="Every migration of the source, from an empty database on.")
 @OUT_OF_ORDER
 @SOURCE
+@targets
 @answers
-def test(name: str | None, *, everything: bool, allow_out_of_order: bool) -> Answer:
+def test(name: str | None, *, everything: bool, allow_out_of_order: bool, **where: Any) -> Answer:  # noqa: ANN401 - --targets
     """Try every Down before it is needed: up, down, up on a copy, and compare what is there after each step.
 
     Tried is what is pending, on a copy of the schema; with --all every migration of `app`, or of --source, and the database
     need not run. Exit 1 when an Up or Down fails, when a Down leaves something behind or takes too much, or when the second
     Up makes something else than the first. What a Down drops is named: it needs --allow-data-loss where that holds rows.
     """
-    project = current_project()
-    options = options_of(project, allow_out_of_order=allow_out_of_order)
-    if everything:
-        chosen_sources(project, name)
-        found = try_all(project, project_sources(project), name or "app", options, talk)
-    else:
-        found = try_pending(project, chosen_sources(project, name), options, talk)
+    fleet, options = Fleet(**where), options_of(current_project(), allow_out_of_order=allow_out_of_order)
+    if everything and fleet.path is not None:
+        raise UsageError("--all starts from an empty database, the same for every target", hint="leave --targets out")
+
+    def act(site: Site) -> Answer:
+        if everything:
+            return _tried(try_all(site.project, project_sources(site.project), name or "app", site.options, site.report))
+        return _tried(try_pending(site.project, site.sources, site.options, site.report))
+
+    return on_each(act, options, fleet, name)
+
+
+def _tried(found: Sequence[RoundTrip]) -> Answer:
     slips = sum(len(trip.slips) for trip in found)
     data = {"tested": len(found), "findings": slips, "migrations": msgspec.to_builtins(found)}
     return Answer(data, _trips_text(found), int(bool(slips)))

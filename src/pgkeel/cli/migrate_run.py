@@ -1,21 +1,19 @@
 """`pgkeel migrate up|down|redo|status`: apply, revert and inspect migrations."""
 
 from collections.abc import Sequence
-from contextlib import closing
 from typing import Any
 
 import click
 import msgspec
 
 from pgkeel import migrations
-from pgkeel.cli.answer import Answer, answers, current_project, talk
+from pgkeel.cli.answer import Answer, answers, current_project
 from pgkeel.cli.fleet import Fleet, carried_out, targets
 from pgkeel.cli.migrate_options import DATA_LOSS, DRY_RUN, OUT_OF_ORDER, SOURCE, TO, chosen_sources, options_of
 from pgkeel.core.errors import Unreachable
 from pgkeel.migrations import Options, Outcome, Source, Status
 from pgkeel.migrations.options import Report
 from pgkeel.postgres import Connection
-from pgkeel.stack.connection import connect
 
 __all__ = ["down", "redo", "status", "up"]
 
@@ -59,13 +57,16 @@ def down(name: str | None, to: str | None, *, count: int, allow_data_loss: bool,
 @DATA_LOSS
 @SOURCE
 @DRY_RUN
+@targets
 @answers
-def redo(name: str | None, *, allow_data_loss: bool, dry_run: bool) -> Answer:
+def redo(name: str | None, *, allow_data_loss: bool, dry_run: bool, **where: Any) -> Answer:  # noqa: ANN401 - --targets
     """Revert the newest migration of the source `app`, or of another, and apply its file as it is now."""
-    project = current_project()
-    options = options_of(project, allow_data_loss=allow_data_loss, dry_run=dry_run)
-    with closing(connect(project, role="owner", application="pgkeel migrate redo")) as connection:
-        return _answer(migrations.redo(connection, chosen_sources(project, name or "app"), options, talk))
+    options = options_of(current_project(), allow_data_loss=allow_data_loss, dry_run=dry_run)
+
+    def work(connection: Connection, sources: Sequence[Source], options: Options, report: Report) -> Answer:
+        return _answer(migrations.redo(connection, sources, options, report))
+
+    return carried_out("redo", work, options, Fleet(**where), name or "app")
 
 
 @click.command()

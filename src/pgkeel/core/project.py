@@ -35,11 +35,13 @@ class Project(msgspec.Struct, frozen=True):
         root: The folder of `pgkeel.toml`, or the current folder when there is none.
         config: The values.
         origins: Where each `section.key` came from: `default`, `pgkeel.toml`, `PGKEEL_…` or `flag`.
+        address: Another database than the configured one: one of many on which the project's files are used.
     """
 
     root: Path
     config: Config
     origins: Mapping[str, str]
+    address: Url | None = None
 
     @property
     def state(self) -> Path:
@@ -49,7 +51,7 @@ class Project(msgspec.Struct, frozen=True):
     @property
     def is_external(self) -> bool:
         """Whether the database is one that pgkeel does not run."""
-        return self.config.database.url is not None
+        return self.config.database.url is not None or self.address is not None
 
     @property
     def has_reference_schema(self) -> bool:
@@ -64,6 +66,8 @@ class Project(msgspec.Struct, frozen=True):
             ConfigError: There is none, the reference points to nothing, or a password stands in the file.
         """
         text = self.config.database.url
+        if self.address is not None:
+            return self.address
         if text is None:
             raise ConfigError("no external database is configured", hint="set [database] url in pgkeel.toml")
         url = Url.parse(self._followed(text))

@@ -1,6 +1,7 @@
 """Make the file of a new migration from the design's template."""
 
 import re
+import unicodedata
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -34,7 +35,8 @@ def new(source: Source, words: str, *, now: datetime, text: str = TEMPLATE) -> s
     Raises:
         UsageError: The words hold no letter or digit, or the folder cannot be written.
     """
-    name = re.sub(r"[^a-z0-9]+", "_", words.lower()).strip("_")
+    letters = unicodedata.normalize("NFKD", words.lower())
+    name = re.sub(r"[^a-z0-9]+", "_", "".join(one for one in letters if not unicodedata.combining(one))).strip("_")  # ü as u
     if not name:
         raise UsageError(f"{words!r} holds no letter or digit", hint="say what it does: `pgkeel migrate new add phone`")
     path = source.folder / f"{next_versions(source, now, 1)[0]}_{name}.sql"

@@ -14,7 +14,7 @@ import hashlib
 import re
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from operator import attrgetter
 
@@ -30,7 +30,6 @@ from pgkeel.migrations.units import Unit, group
 __all__ = ["Backfill", "MigrationFile", "Section", "normalise", "parse", "parse_name", "parse_section"]
 
 _FILE_NAME = re.compile(r"(?P<version>\d{14})_(?P<name>[a-z0-9][a-z0-9_]*)\.sql")
-_TIME = re.compile(r"^\d{4}|\d\d")
 
 
 class Section(msgspec.Struct, frozen=True):
@@ -128,7 +127,7 @@ def parse_name(file_name: str) -> tuple[str, str]:
         hint = "name it YYYYMMDDHHMMSS_lower_case_words.sql; `pgkeel migrate new WORDS` does"
         raise BadMigration(f"{file_name}: not the name of a migration", hint=hint, data={"file": file_name})
     try:
-        datetime(*map(int, _TIME.findall(match["version"])), tzinfo=UTC)
+        datetime.fromisoformat(f"{match['version'][:8]}T{match['version'][8:]}+00:00")
     except ValueError as err:
         hint = "year, month, day, hour, minute, second, in UTC"
         raise BadMigration(

@@ -104,7 +104,8 @@ def session_role(connection: Connection, watcher: Watcher) -> str:
     if row["is_standby"]:
         raise ReadOnlyServer("this server is a standby", hint="point pgkeel at the primary")
     if row["is_read_only"]:
-        raise ReadOnlyServer("this session is read-only", hint="use a role that may write; `--role owner` is one")
+        hint = "default_transaction_read_only is on for this role or database: use a role that may write, or RESET it"
+        raise ReadOnlyServer("this session is read-only", hint=hint)
     if row["pid"] != connection.info.backend_pid:
         _require_one_session(connection, watcher)
     return str(row["role"])

@@ -127,7 +127,7 @@ def _finish_lost(source: str, migrations: Sequence[MigrationFile], known: Mappin
         if version in there or entry.is_complete:
             continue
         if entry.direction == "up":
-            hint = "put the file back and run `pgkeel migrate up`: it goes on where it stopped"
+            hint = "put the file back and run `pgkeel migrate up`: it goes on there; `pgkeel migrate repair` shows another way"
             raise HalfApplied(f"{source} {version}_{entry.name} is half applied and its file is gone", hint=hint)
         yield _down_task(entry, None)
 

@@ -105,7 +105,7 @@ def redo(connection: Connection, sources: Sequence[Source], options: Options = D
 def _newest(connection: Connection, files: Files) -> Task:
     newest = next(iter(plan_down(files, seen(files, ledger.entries(connection)), Options(), 1)), None)
     if newest is None:
-        raise NotFound("no migration is applied", hint="`pgkeel migrate up` applies what is pending")
+        raise NotFound(f"no migration of {' or '.join(files)} is applied", hint="`pgkeel migrate up` applies what is pending")
     if newest.version not in {file.version for file in files[newest.source]}:
         raise NotFound(f"the file of {newest.title} is gone", hint="`pgkeel migrate down` reverts it without")
     return newest

@@ -57,10 +57,10 @@ def read(source: Source) -> tuple[MigrationFile, ...]:
     """
     files: dict[str, MigrationFile] = {}
     for path in _paths(source.folder):
-        version, _ = parse_name(path.name)
+        version, _ = parse_name(shown(path))
         if version in files:
             hint = f"give one of them a later version; the other is {files[version].file_name}"
-            raise BadMigration(f"{path.name}: the version {version} stands twice in {source.name}", hint=hint)
+            raise BadMigration(f"{shown(path)}: the version {version} stands twice in {source.name}", hint=hint)
         files[version] = parse(text_of(path), shown(path))
     return tuple(files[version] for version in sorted(files))
 

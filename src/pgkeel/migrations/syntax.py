@@ -14,6 +14,7 @@ from pgkeel.migrations.patience import lost
 from pgkeel.migrations.plan import Task
 from pgkeel.migrations.position import refuse
 from pgkeel.migrations.statement import Statement
+from pgkeel.migrations.wire import parsed
 from pgkeel.postgres import Connection, describe
 
 __all__ = ["require_syntax"]
@@ -40,41 +41,17 @@ def require_syntax(connection: Connection, tasks: Sequence[Task]) -> None:
     ]
     for first in range(0, len(asked), _AT_ONCE):
         some = asked[first : first + _AT_ONCE]
-        for (task, statement), result in zip(
-            some, _parsed(connection, [f"{_prefix(one)}{one.text}" for _, one in some]), strict=True
-        ):
+        texts = [f"{_prefix(statement)}{statement.text}" for _, statement in some]
+        try:
+            results = parsed(connection, texts)
+        except psycopg.OperationalError as err:
+            raise lost(err) from err
+        for (task, statement), result in zip(some, results, strict=True):
             _require_readable(task, statement, result)
 
 
 def _prefix(statement: Statement) -> str:
     return _PREPARE if statement.starts_with(*_PREPARABLE) or statement.text.startswith("(") else ""
-
-
-def _parsed(connection: Connection, texts: Sequence[str]) -> list[pq.abc.PGresult]:
-    """Return what the server says of each text; they travel together, each with a Sync of its own, so that all are answered."""
-    server = connection.pgconn
-    was_nonblocking, server.nonblocking = server.nonblocking, 0
-    server.enter_pipeline_mode()
-    try:
-        for text in texts:
-            server.send_prepare(b"", text.encode())
-            server.pipeline_sync()
-        return [_answer(connection) for _ in texts]
-    finally:
-        if server.status == pq.ConnStatus.OK:
-            server.exit_pipeline_mode()
-            server.nonblocking = was_nonblocking
-
-
-def _answer(connection: Connection) -> pq.abc.PGresult:
-    """Return the next result, read up to its Sync."""
-    result = connection.pgconn.get_result()
-    if result is None or connection.pgconn.status != pq.ConnStatus.OK:
-        raise lost(psycopg.OperationalError(connection.pgconn.get_error_message()))
-    while (following := connection.pgconn.get_result()) is None or following.status != pq.ExecStatus.PIPELINE_SYNC:
-        if connection.pgconn.status != pq.ConnStatus.OK:
-            raise lost(psycopg.OperationalError(connection.pgconn.get_error_message()))
-    return result
 
 
 def _require_readable(task: Task, statement: Statement, result: pq.abc.PGresult) -> None:

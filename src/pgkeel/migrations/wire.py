@@ -5,7 +5,8 @@ nothing, whatever happens to this process (PostgreSQL manual, 55.2.2.1).
 """
 
 import selectors
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import timedelta
 
 import psycopg
@@ -15,7 +16,7 @@ from psycopg.errors import error_from_result
 from pgkeel.migrations.errors import MigrationFailed
 from pgkeel.postgres import Connection
 
-__all__ = ["StatementRefused", "send"]
+__all__ = ["StatementRefused", "parsed", "send"]
 
 _FAILED = {pq.ExecStatus.FATAL_ERROR, pq.ExecStatus.BAD_RESPONSE, pq.ExecStatus.COPY_IN, pq.ExecStatus.COPY_OUT}
 _TICK = timedelta(milliseconds=20)
@@ -63,20 +64,59 @@ def send(connection: Connection, message: str, on_wait: Callable[[], None] | Non
 def _collect(connection: Connection, on_wait: Callable[[], None] | None) -> list[pq.abc.PGresult]:
     results: list[pq.abc.PGresult] = []
     with selectors.DefaultSelector() as selector:
-        while connection.pgconn.flush():
-            _wait(selector, connection, selectors.EVENT_READ | selectors.EVENT_WRITE)
-            connection.pgconn.consume_input()
-        while True:
-            while connection.pgconn.is_busy():
-                if _wait(selector, connection, selectors.EVENT_READ):
-                    connection.pgconn.consume_input()
-                elif on_wait is not None:
-                    on_wait()
-            result = connection.pgconn.get_result()
-            if result is None:
-                return results
+        _flush(selector, connection)
+        while (result := _next(selector, connection, on_wait)) is not None:
             results.append(result)
             _refuse_copy(connection, result)
+        return results
+
+
+def parsed(connection: Connection, texts: Sequence[str]) -> list[pq.abc.PGresult]:
+    """Return what the server says to parsing each text; nothing is run.
+
+    The texts travel together, each with a Sync of its own, so that one that is refused does not silence the next.
+
+    Raises:
+        psycopg.OperationalError: The connection was lost.
+    """
+    server = connection.pgconn
+    server.enter_pipeline_mode()
+    try:
+        for text in texts:
+            server.send_prepare(b"", text.encode())
+            server.pipeline_sync()
+        with selectors.DefaultSelector() as selector:
+            _flush(selector, connection)
+            return [_up_to_sync(selector, connection) for _ in texts]
+    finally:
+        with suppress(psycopg.OperationalError):  # lost, or interrupted with answers on their way: nobody uses it any more
+            server.exit_pipeline_mode()
+
+
+def _up_to_sync(selector: selectors.BaseSelector, connection: Connection) -> pq.abc.PGresult:
+    results: list[pq.abc.PGresult] = []
+    while not results or results[-1].status != pq.ExecStatus.PIPELINE_SYNC:
+        result = _next(selector, connection, None)
+        if result is not None:
+            results.append(result)
+        elif connection.pgconn.status != pq.ConnStatus.OK:  # elsewhere None stands between a text and its Sync
+            raise psycopg.OperationalError(connection.pgconn.get_error_message())
+    return results[0]
+
+
+def _flush(selector: selectors.BaseSelector, connection: Connection) -> None:
+    while connection.pgconn.flush():
+        _wait(selector, connection, selectors.EVENT_READ | selectors.EVENT_WRITE)
+        connection.pgconn.consume_input()
+
+
+def _next(selector: selectors.BaseSelector, connection: Connection, on_wait: Callable[[], None] | None) -> pq.abc.PGresult | None:
+    while connection.pgconn.is_busy():
+        if _wait(selector, connection, selectors.EVENT_READ):
+            connection.pgconn.consume_input()
+        elif on_wait is not None:
+            on_wait()
+    return connection.pgconn.get_result()
 
 
 def _wait(selector: selectors.BaseSelector, connection: Connection, events: int) -> bool:

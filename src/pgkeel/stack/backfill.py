@@ -15,7 +15,9 @@ from pgkeel.stack.keys import ensure_keys
 __all__ = ["run_backfills", "seal_rest"]
 
 
-def run_backfills(project: Project, version: str | None, report: Report) -> tuple[BackfillState, ...]:
+def run_backfills(
+    project: Project, version: str | None, report: Report, *, source: str | None = None
+) -> tuple[BackfillState, ...]:
     """Run the backfills of a version, or all, and return where they stand; see `migrations.backfill.run`."""
     options = Options.of(project.config.migrations)
     name = "pgkeel migrate backfill"
@@ -24,7 +26,7 @@ def run_backfills(project: Project, version: str | None, report: Report) -> tupl
         def resolve(code: str) -> Change:
             return _change(project, connection, code)
 
-        return backfill.run(connection, version, resolve=resolve, options=options, report=report, monitor=monitor)
+        return backfill.run(connection, version, source=source, resolve=resolve, options=options, report=report, monitor=monitor)
 
 
 def seal_rest(project: Project, report: Report) -> None:

@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 
+import msgspec
+
 from pgkeel.core.errors import Unreachable
 from pgkeel.core.project import Project
 from pgkeel.migrations import Options, Source
@@ -11,7 +13,7 @@ from pgkeel.migrations.impact.preview import Preview, rehearse
 from pgkeel.migrations.ledger import Key
 from pgkeel.migrations.options import Report
 from pgkeel.migrations.roundtrip import RoundTrip, round_trips
-from pgkeel.postgres import Connection
+from pgkeel.postgres import Connection, identifier, load
 from pgkeel.security.names import SUPERUSER
 from pgkeel.stack.connection import connect
 from pgkeel.stack.scratch import dumper_of, rehearsal_of
@@ -22,16 +24,23 @@ __all__ = ["trace_pending", "try_all", "try_pending"]
 def trace_pending(project: Project, sources: Sequence[Source], options: Options) -> Preview:
     """Return what `up` would do as a copy of the schema shows it; see `migrations.impact.preview.rehearse`."""
     with _owner(project, "trace") as connection:
-        original = read_original(connection, dumper_of(project))
+        original = _at_home(read_original(connection, dumper_of(project)), options)
         return rehearse(connection, sources, options, original=original, scratch=rehearsal_of(project))
 
 
 def try_pending(project: Project, sources: Sequence[Source], options: Options, report: Report) -> tuple[RoundTrip, ...]:
     """Try what is pending on a copy of the schema; see `migrations.roundtrip.round_trips`."""
     with _owner(project, "test") as connection:
-        original = read_original(connection, dumper_of(project))
+        original = _at_home(read_original(connection, dumper_of(project)), options)
     with cloned(rehearsal_of(project), original) as copy:
         return round_trips(copy.connection, sources, lambda _: True, options, report)
+
+
+def _at_home(original: Original, options: Options) -> Original:
+    """Return the original with the schema in which the migrations run: that of a new tenant is made by its first `up`."""
+    names = {"schema": identifier(options.search_path[0]), "role": identifier(original.role)}
+    home = load(__name__, "make_home").named(**names).plain
+    return msgspec.structs.replace(original, script=f"{original.script}\n{home};")
 
 
 def try_all(project: Project, sources: Sequence[Source], tried: str, options: Options, report: Report) -> tuple[RoundTrip, ...]:

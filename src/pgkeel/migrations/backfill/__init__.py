@@ -2,7 +2,7 @@
 
 from pgkeel.migrations.backfill.code import Change, Resolve, imported
 from pgkeel.migrations.backfill.run import LOCK_KEY, run
-from pgkeel.migrations.backfill.state import BackfillState, Forecast, chosen, forecast, pause, states
+from pgkeel.migrations.backfill.state import BackfillState, Forecast, chosen, forecast, pausable, pause, states
 from pgkeel.migrations.backfill.throttle import Throttle
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "chosen",
     "forecast",
     "imported",
+    "pausable",
     "pause",
     "run",
     "states",

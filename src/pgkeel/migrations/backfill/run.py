@@ -45,6 +45,7 @@ def run(
     connection: Connection,
     version: str | None = None,
     *,
+    source: str | None = None,
     throttle: Throttle | None = None,
     resolve: Resolve = imported,
     options: Options = DEFAULTS,
@@ -59,6 +60,7 @@ def run(
     Args:
         connection: In autocommit, acting as the owner of the tables.
         version: Whose backfills; None for all.
+        source: Only this source's, a tenant's for example.
         throttle: How much at once; a marker's `batch` and `pause` go before it.
         resolve: Gives the function that `code=` names.
         options: `search_path` and how long to wait for another runner.
@@ -74,14 +76,14 @@ def run(
     with Watcher(connection) as watcher:
         role = session_role(connection, watcher)
         with runner_lock(connection, options, report, key=LOCK_KEY):
-            for state in chosen(connection, version):
+            for state in chosen(connection, version, source):
                 if state.status == "finished" or (state.status == "paused" and version is None):
                     continue
                 given = (throttle or Throttle()).of(state.options)
                 with _session(connection, role, _at_home(state, options), given):
                     work = _prepared(connection, state, given, resolve, watcher, report)
                     _walk(msgspec.structs.replace(work, monitor=monitor or connection))
-            return chosen(connection, version)
+            return chosen(connection, version, source)
 
 
 def _at_home(state: BackfillState, options: Options) -> Options:

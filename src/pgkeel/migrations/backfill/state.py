@@ -9,7 +9,9 @@ from pgkeel.migrations import ledger
 from pgkeel.migrations.backfill.keys import bounds, distance, find_target, read_key
 from pgkeel.postgres import Connection, load
 
-__all__ = ["BackfillState", "Forecast", "chosen", "forecast", "pause", "states"]
+__all__ = ["BackfillState", "Forecast", "chosen", "forecast", "pausable", "pause", "states"]
+
+_PAUSABLE = {"pending", "running", "failed"}
 
 
 class BackfillState(msgspec.Struct, frozen=True):
@@ -71,28 +73,43 @@ def states(connection: Connection) -> tuple[BackfillState, ...]:
     return tuple(msgspec.convert(row, BackfillState) for row in rows)
 
 
-def chosen(connection: Connection, version: str | None) -> tuple[BackfillState, ...]:
-    """Return the backfills of a version, or all.
+def chosen(connection: Connection, version: str | None, source: str | None = None) -> tuple[BackfillState, ...]:
+    """Return the backfills of a version, or all; of one source, or of all.
 
     Raises:
         NotFound: The version has none.
     """
-    found = tuple(state for state in states(connection) if version in {None, state.version})
+    known = (state for state in states(connection) if source in {None, state.source})
+    found = tuple(state for state in known if version in {None, state.version})
     if version is not None and not found:
         hint = "`pgkeel migrate backfill status` lists them; `pgkeel migrate up` brings those of pending files"
         raise NotFound(f"{version} has no backfill", hint=hint)
     return found
 
 
-def pause(connection: Connection, version: str | None = None) -> tuple[BackfillState, ...]:
-    """Stop the backfills of a version, or all that are not finished, before their next batch; return them.
+def pause(connection: Connection, version: str | None = None, source: str | None = None) -> tuple[BackfillState, ...]:
+    """Stop the backfills of a version, or all that are not finished, before their next batch; return where all stand.
+
+    Args:
+        connection: As the owner of the ledger.
+        version: Whose; None for all.
+        source: Only this source's, a tenant's for example.
 
     Raises:
         NotFound: The version has none.
     """
-    for state in chosen(connection, version):
+    for state in pausable(connection, version, source):
         load(__name__, "pause").run(connection, source=state.source, version=state.version)
-    return chosen(connection, version)
+    return chosen(connection, version, source)
+
+
+def pausable(connection: Connection, version: str | None = None, source: str | None = None) -> tuple[BackfillState, ...]:
+    """Return the backfills that `pause` would stop.
+
+    Raises:
+        NotFound: The version has none.
+    """
+    return tuple(state for state in chosen(connection, version, source) if state.status in _PAUSABLE)
 
 
 def forecast(connection: Connection, state: BackfillState) -> Forecast:

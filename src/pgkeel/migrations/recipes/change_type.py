@@ -67,7 +67,7 @@ def change_type(connection: Connection, target: str, wanted: str, *, using: str 
     resting = table.dependents(connection, column)
     refuse_what_stays(table, column, resting, allowed=set())
     stem = f"{name}_{column.name}"
-    free = (f"{column.name}_new", f"{column.name}_old", f"{stem}_not_null", f"{stem}_copy", f"{stem}_copy_back")
+    free = (f"{column.name}_new", f"{column.name}_old", f"{stem}_is_set", f"{stem}_copy", f"{stem}_copy_back")
     new, old, check, copies, copies_back = names(connection, table, *free)
     change = _Change(
         table,

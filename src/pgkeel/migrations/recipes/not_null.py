@@ -38,7 +38,7 @@ def not_null(connection: Connection, target: str, *, fill: str | None) -> tuple[
         hint = "--fill \"''\" gives old rows that value; --fill '' when there is none to fill"
         raise UsageError(f"{table.sql}.{column.sql} has no default: what do rows without a value get?", hint=hint)
     words = f"{name}_{column.name}_not_null"
-    check, trigger = names(connection, table, words, f"{name}_{column.name}_fill")
+    check, trigger = names(connection, table, f"{name}_{column.name}_is_set", f"{name}_{column.name}_fill")
     proof = list(proven_not_null(table, column.sql, check))
     undo = f"ALTER TABLE {table.sql} ALTER COLUMN {column.sql} DROP NOT NULL"
     where = f"{table.sql}.{column.sql}"

@@ -37,7 +37,7 @@ def rename_column(connection: Connection, target: str, new_name: str) -> tuple[R
     refuse_what_stays(table, old, resting, allowed={"view"})
     if new_name == old.name:
         raise Refused(f"{table.sql}.{old.sql} has that name already", hint="name another one")
-    new, check, both = names(connection, table, new_name, f"{name}_{new_name}_not_null", f"{name}_{new_name}_is_{old.name}")
+    new, check, both = names(connection, table, new_name, f"{name}_{new_name}_is_set", f"{name}_{new_name}_is_{old.name}")
     companions = companions_of(connection, table, old, resting, new, "")
     sync = filled(
         "both_ways", function=in_schema(table, both), trigger=both, table=table.sql, schema=table.schema, new=new, old=old.sql
