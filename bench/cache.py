@@ -32,6 +32,7 @@ from pgkeel.migrations import PGKEEL, up
 from pgkeel.postgres import connect
 from pgkeel.schema.models import Base, Post, User
 from pgkeel.schema.rows import PostRow
+from pgkeel.testing.keys import ring_for_tests
 from pgkeel.testing.servers import scratch_cluster, scratch_valkey
 
 _WAYS = 16
@@ -67,7 +68,7 @@ class _Bench:
 
     def __init__(self, url: Url, address: CacheUrl, cpu: Cpu, runner: asyncio.Runner, scale: Scale) -> None:
         self._address, self._cpu, self._runner, self._scale = address, cpu, runner, scale
-        self._database = Database(url)
+        self._database = Database(url, keys=ring_for_tests())
         self._runner_of_reads = Runner(self._database.pool)
         self._statements = Statements(shape_of(Post), self._database.pool.driver.dialect)
         self._place = url

@@ -15,12 +15,21 @@ import pytest
 __all__ = ["Home", "home", "new_home", "remove_home", "running"]
 
 
-class Home:
-    """One project folder."""
+NO_BACKUPS = {"PGKEEL_BACKUP__RECEIVE": "false"}
 
-    def __init__(self, root: Path) -> None:
+
+class Home:
+    """One project folder.
+
+    Args:
+        root: Where it is.
+        settings: Environment variables that every command gets.
+    """
+
+    def __init__(self, root: Path, settings: Mapping[str, str] | None = None) -> None:
         self.root = root
         self.state = root / ".pgkeel"
+        self._settings = settings or {}
 
     def argv(self, *arguments: str) -> list[str]:
         return [sys.executable, "-m", "pgkeel", "-C", str(self.root), *arguments]
@@ -35,7 +44,7 @@ class Home:
     ) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
             [*prefix, *self.argv(*arguments)],
-            env=environment(env),
+            env=environment({**self._settings, **(env or {})}),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -47,7 +56,7 @@ class Home:
     def start(self, *arguments: str, env: Mapping[str, str] | None = None) -> "subprocess.Popen[str]":
         return subprocess.Popen(
             self.argv(*arguments),
-            env=environment(env),
+            env=environment({**self._settings, **(env or {})}),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -84,11 +93,11 @@ def environment(extra: Mapping[str, str] | None) -> dict[str, str]:
     return {name: value for name, value in merged.items() if value or name not in (extra or {})}
 
 
-def new_home() -> Home:
+def new_home(settings: Mapping[str, str] | None = None) -> Home:
     """Return a fresh project folder that the servers' account can reach; pytest's own are closed to it."""
     folder = Path(tempfile.mkdtemp(prefix="pgkeel-home-"))
     folder.chmod(0o755)
-    return Home(folder)
+    return Home(folder, settings)
 
 
 def remove_home(home: Home) -> None:
@@ -100,16 +109,16 @@ def remove_home(home: Home) -> None:
 
 @pytest.fixture
 def home() -> Iterator[Home]:
-    """A fresh project folder, its stack deleted afterwards."""
-    made = new_home()
+    """A fresh project folder, its stack deleted afterwards; its agent takes no backups beside the test."""
+    made = new_home(NO_BACKUPS)
     yield made
     remove_home(made)
 
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[Home]:
-    """A stack that runs, for the tests of one module that change nothing of it."""
-    made = new_home()
+    """A stack that runs, without backups, for the tests of one module that change nothing of it."""
+    made = new_home(NO_BACKUPS)
     made.ok("up")
     yield made
     remove_home(made)

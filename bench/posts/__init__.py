@@ -8,6 +8,7 @@ import sqlalchemy
 from pgkeel.access import sync
 from pgkeel.core.url import Url
 from pgkeel.schema.models import Base, Post, User
+from pgkeel.testing.keys import ring_for_tests
 
 __all__ = ["COLUMNS", "INSERT", "PAGE", "POINT", "fill"]
 
@@ -22,7 +23,7 @@ def fill(url: Url, count: int) -> tuple[UUID, list[UUID]]:
     engine = sqlalchemy.create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(url.reveal()))
     Base.metadata.create_all(engine)
     engine.dispose()
-    with sync.Database(url) as db:
+    with sync.Database(url, keys=ring_for_tests()) as db:
         author = db.repository(User).insert(email="bench@example.org", password_hash="!")
         rows = ({"user_id": author, "title": f"post {n}", "content": "word " * 60, "metadata": {"n": n}} for n in range(count))
         keys = db.repository(Post).insert_many_returning(rows)

@@ -16,7 +16,9 @@ from pgkeel.access.sync import Database
 from pgkeel.cli.answer import Answer, answers, run_and_exit
 from pgkeel.core.project import load as load_project
 from pgkeel.core.url import Url
+from pgkeel.security.keys import follow
 from pgkeel.stack import login_url
+from pgkeel.stack.keys import key_provider
 
 __all__ = ["database_url", "load"]
 
@@ -28,7 +30,8 @@ __all__ = ["database_url", "load"]
 @answers
 def load(folder: Path, url: str | None, site: str) -> Answer:
     """Load a Stack Exchange data dump from DIR, all of it or nothing; again and again without a second copy of anything."""
-    with Database(database_url(url)) as database, _bars(folder) as progress:
+    place = database_url(url)
+    with follow(place, key_provider(load_project())) as keys, Database(place, keys=keys) as database, _bars(folder) as progress:
         loaded = load_dump(database, folder, site=site, progress=progress)
     return Answer(msgspec.to_builtins(loaded), _summary(loaded))
 

@@ -23,10 +23,27 @@ from pgkeel.core.secret import Secret
 from pgkeel.core.url import Url
 from pgkeel.postgres import connect, identifier
 from pgkeel.schema.models import Base
+from pgkeel.testing.keys import ring_for_tests
+from tests.conftest import DEFAULT_MAJOR
 
+KEYS = ring_for_tests()
 _numbers = itertools.count()
 _templates: dict[str, str] = {}
 _shared: set[str] = set()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """On other majors than the default the driver makes no difference: one is enough, except where drivers are the subject."""
+    if config.getoption("--majors") == DEFAULT_MAJOR:
+        return
+    spare = [item for item in items if _colour(item) in COLOURS[1:] and item.path.name != "test_drivers.py"]
+    config.hook.pytest_deselected(items=spare)
+    items[:] = [item for item in items if item not in set(spare)]
+
+
+def _colour(item: pytest.Item) -> str | None:
+    given = getattr(item, "callspec", None)
+    return given.params.get("colour") if given else None
 
 
 @pytest.fixture
@@ -154,7 +171,7 @@ async def open_db(url: Url, colour: str) -> AsyncIterator[Opener]:
     async with AsyncExitStack() as stack:
 
         async def opened(place: Url | None = None, **options: Any) -> Any:
-            given = {"pool": PoolConfig(), "cursor_key": Secret("test"), **options}
+            given = {"pool": PoolConfig(), "cursor_key": Secret("test"), "keys": KEYS, **options}
             if colour == "psycopg-sync":
                 return Threaded(stack.enter_context(sync_form.Database(place or url, **given)))
             driver = "asyncpg" if colour == "asyncpg" else "psycopg"

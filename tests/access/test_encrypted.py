@@ -24,10 +24,8 @@ from pgkeel.schema.naming import new_metadata
 from pgkeel.schema.sealed_type import NotSearchable
 from pgkeel.schema.types import TYPES
 from pgkeel.security.keys import KeyRing
-from pgkeel.testing.keys import ring_for_tests
-from tests.access.conftest import Opener
+from tests.access.conftest import KEYS, Opener
 
-KEYS = ring_for_tests()
 ONE = pytest.mark.parametrize("colour", ["asyncpg"])
 
 
@@ -258,7 +256,7 @@ async def test_a_value_that_was_moved_to_another_row_does_not_open(db: Any, raw:
 @ONE
 async def test_a_handle_without_keys_reads_the_rest_and_writes_nothing(db: Any, people: Url, open_db: Opener) -> None:
     key = await db.repository(Person).insert(email="ada@example.org", city="London")
-    keyless = (await open_db(people)).repository(Person)
+    keyless = (await open_db(people, keys=None)).repository(Person)
     row = await keyless.get_one(key)
     assert row.city == "London"
     with pytest.raises(UnknownKey):

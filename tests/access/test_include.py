@@ -80,7 +80,7 @@ async def test_both_ways_of_many_to_many_and_of_a_child(db: Any) -> None:
     ada, bob, _ = await forum(db)
     role = (await db.repository(Role).first(Role.name == "admin")).id
     await db.repository(UserRole).insert_row(user_id=ada, role_id=role, granted_by=bob)
-    found = await db.repository(User).include(User.roles).include(User.default_role).filter(order_by=User.email)
+    found = await db.repository(User).include(User.roles).include(User.default_role).filter(order_by=User.created_at)
     assert [([role.name for role in roles], default.name) for _, roles, default in found] == [(["admin"], "user"), ([], "user")]
     comments = await db.repository(Comment).include(Comment.post).include(Comment.user).filter()
     assert {(post.title, type(user)) for _, post, user in comments} == {("t0", UserRow)}

@@ -20,6 +20,7 @@ from pgkeel.core.secret import Secret
 from pgkeel.core.url import Url
 from pgkeel.schema.models import Post
 from pgkeel.schema.rows import PostRow
+from tests.access.conftest import KEYS
 from tests.access.people import user_fields
 
 SOME = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
@@ -30,7 +31,7 @@ TITLES = ("a", "b", "B", "a%b", "a_b", "é")
 
 @pytest.fixture
 def database(shared_url: Url) -> Iterator[Database]:
-    with Database(shared_url, cursor_key=Secret("test")) as db:
+    with Database(shared_url, cursor_key=Secret("test"), keys=KEYS) as db:
         yield db
 
 

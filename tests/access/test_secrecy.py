@@ -18,6 +18,12 @@ from tests.access.conftest import done
 SECRET = "hunter2-é'\"\\%(x)s {y}"
 
 
+HANDWRITTEN = """
+    INSERT INTO users (email, email_bidx, password_hash, username)
+    VALUES (convert_to(%(email)s, 'UTF8'), sha256(convert_to(%(email)s, 'UTF8')), %(password_hash)s, %(username)s)
+"""
+
+
 async def _repository(db: Any, _tx: Any, fields: dict[str, Any]) -> None:
     await db.repository(User).insert(**fields)
 
@@ -27,9 +33,7 @@ async def _copy(db: Any, _tx: Any, fields: dict[str, Any]) -> None:
 
 
 async def _handwritten(db: Any, _tx: Any, fields: dict[str, Any]) -> None:
-    await db.sql(
-        "INSERT INTO users (email, password_hash, username) VALUES (%(email)s, %(password_hash)s, %(username)s)", **fields
-    )
+    await db.sql(HANDWRITTEN, **fields)
 
 
 async def _unit_of_work(_db: Any, tx: Any, fields: dict[str, Any]) -> None:
@@ -37,8 +41,8 @@ async def _unit_of_work(_db: Any, tx: Any, fields: dict[str, Any]) -> None:
     await done(tx.flush())
 
 
-async def _core(_db: Any, tx: Any, fields: dict[str, Any]) -> None:
-    await done(tx.execute(insert(User).values(**fields)))
+async def _core(db: Any, tx: Any, fields: dict[str, Any]) -> None:
+    await done(tx.execute(insert(User).values(await done(db.sealed(User, fields)))))
 
 
 async def _in_transaction(_db: Any, tx: Any, fields: dict[str, Any]) -> None:
@@ -46,8 +50,7 @@ async def _in_transaction(_db: Any, tx: Any, fields: dict[str, Any]) -> None:
 
 
 async def _sql_in_transaction(_db: Any, tx: Any, fields: dict[str, Any]) -> None:
-    statement = "INSERT INTO users (email, password_hash, username) VALUES (%(email)s, %(password_hash)s, %(username)s)"
-    await done(tx.sql(statement, **fields))
+    await done(tx.sql(HANDWRITTEN, **fields))
 
 
 DOORS = (_repository, _copy, _handwritten, _unit_of_work, _core, _in_transaction, _sql_in_transaction)

@@ -18,6 +18,8 @@ INDEXES = [entry for entry in re.findall(r"CREATE INDEX (\w+) ON (\w+)(.*);", ""
 # TIMESTAMP is the design's shorthand for what its own rule says: TIMESTAMP WITH TIME ZONE
 TYPES = {"UUID": "uuid", "TIMESTAMP": "timestamp with time zone"}
 
+FIRST_ENCRYPTION = "20240104120000"
+
 pytestmark = pytest.mark.majors
 
 
@@ -25,6 +27,8 @@ pytestmark = pytest.mark.majors
 def database(empty_db: Url) -> Iterator[Connection]:
     with connect(empty_db) as connection:
         for file in sorted(MIGRATIONS.glob("*.sql")):
+            if file.name >= FIRST_ENCRYPTION:
+                break  # what becomes of the two columns, tests/schema/test_encrypted_reference.py shows
             up = file.read_text(encoding="utf-8").partition("-- Down Migration")[0]
             connection.execute(up.encode())
         yield connection

@@ -1,6 +1,7 @@
 """Loading a dump into a real database: all or nothing, once, and readable afterwards."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from examples.stackexchange.dump import BrokenDump
 from examples.stackexchange.loading import load_dump
 from examples.stackexchange.read import read_all
 from examples.stackexchange.sample import Counts, write_sample
+from pgkeel.access import AlreadyExists
 from pgkeel.access.sync import Database
 from pgkeel.postgres import connect
 from pgkeel.scaling import partitions
@@ -24,7 +26,7 @@ REAL = ROOT.parent / "shared/data/stackexchange/quantumcomputing"
 
 @pytest.fixture
 def database(pg_db: ScratchDatabase) -> Iterator[Database]:
-    with Database(pg_db.url("app")) as database:
+    with Database(pg_db.url("app"), keys=pg_db.keys) as database:
         yield database
 
 
@@ -156,16 +158,20 @@ def test_every_page_says_how_many_statements_it_took_and_none_reads_row_by_row(d
 
 
 @pytest.mark.parametrize(("argument", "code", "expected"), [("sample", 0, '"users": 14'), ("nothing-here", 2, '"broken_dump"')])
-def test_the_command_answers_with_one_json_object(pg_url: str, dump: Path, argument: str, code: int, expected: str) -> None:
-    command = [sys.executable, "-m", "examples.stackexchange.load", str(dump.parent / argument), "--url", pg_url, "--json"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+def test_the_command_answers_with_one_json_object(
+    pg_db: ScratchDatabase, dump: Path, argument: str, code: int, expected: str
+) -> None:
+    address = pg_db.url("app").reveal()
+    command = [sys.executable, "-m", "examples.stackexchange.load", str(dump.parent / argument), "--url", address, "--json"]
+    given = {"PGKEEL_SECURITY__KEY": "env:FIELD_KEY", "FIELD_KEY": pg_db.template.field_key.reveal()}
+    done = subprocess.run(command, cwd=ROOT, env=os.environ | given, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (code, "")
     assert json.loads(done.stdout)["ok"] is (code == 0)
     assert expected in done.stdout
 
 
 def test_the_votes_of_the_sample_move_from_the_default_partition_into_their_months(pg_db: ScratchDatabase, dump: Path) -> None:
-    with Database(pg_db.url("app")) as database:
+    with Database(pg_db.url("app"), keys=pg_db.keys) as database:
         load_dump(database, dump)
         with connect(pg_db.url("owner")) as connection:
             outcome = partitions.run(connection, "events")
@@ -190,3 +196,22 @@ def test_the_real_dump_becomes_exactly_these_rows(database: Database, pg_db: Scr
         moved = partitions.run(connection, "events").moved
     assert list(moved) == [f"events_2018_{month:02d}" for month in range(3, 10)]
     assert set(load_dump(database, REAL).inserted.values()) == {0}
+
+
+def test_no_file_of_the_server_holds_an_address_that_was_loaded(database: Database, pg_db: ScratchDatabase, dump: Path) -> None:
+    load_dump(database, dump)
+    user = database.repository(User).first(User.email == "deleted@stackexchange.invalid")
+    assert user is not None
+    with pytest.raises(AlreadyExists):
+        database.repository(User).insert(email="DELETED@stackexchange.invalid", password_hash="!")
+    database.repository(User).update(user.id, version=None, phone="+44 20 7946 0000")
+    title = database.repository(Post).filter(limit=1)[0].title
+    with connect(pg_db.url("superuser")) as superuser:
+        superuser.execute("CHECKPOINT")
+    found = dict.fromkeys((title, "@stackexchange.invalid", "+44 20 7946 0000"), 0)
+    for file in (file for file in pg_db.template.cluster.data.parent.rglob("*") if file.is_file()):
+        content = file.read_bytes()
+        for text in found:
+            found[text] += text.encode() in content
+    assert found.pop(title) > 0  # the search sees what is clear
+    assert found == {"@stackexchange.invalid": 0, "+44 20 7946 0000": 0}

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from pgkeel.core import clock
-from tests.projects import Home, new_home, remove_home
+from tests.projects import NO_BACKUPS, Home, new_home, remove_home
 
 pytestmark = pytest.mark.faults
 INSTANTS = 20
@@ -33,7 +33,7 @@ def works(home: Home) -> None:
 @pytest.fixture(scope="module")
 def duration() -> float:
     """How long a first `up` takes here now, so that the kills fall all over it."""
-    made = new_home()
+    made = new_home(NO_BACKUPS)
     before = clock.monotonic()
     made.ok("up")
     took = clock.monotonic() - before

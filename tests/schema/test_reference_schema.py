@@ -9,7 +9,7 @@ import pytest
 
 from pgkeel.core.clock import now
 from pgkeel.postgres import Connection
-from tests.schema.conftest import ARGON2, insert, new_user
+from tests.schema.conftest import ARGON2, insert, new_user, sealed_address
 
 pytestmark = pytest.mark.majors
 
@@ -32,9 +32,6 @@ def refused_by(connection: Connection, table: str, **fields: object) -> str | No
 @pytest.mark.parametrize(
     ("fields", "constraint"),
     [
-        ({"email": "Ada@example.org"}, "users_email_check"),
-        ({"email": " ada@example.org"}, "users_email_check"),
-        ({"email": "nobody"}, "users_email_check"),
         ({"password_hash": "hunter2"}, "users_password_hash_check"),
         ({"password_hash": hashlib.md5(b"hunter2").hexdigest()}, "users_password_hash_check"),
         ({"role": "emperor"}, "users_role_fkey"),
@@ -45,7 +42,7 @@ def refused_by(connection: Connection, table: str, **fields: object) -> str | No
     ],
 )
 def test_a_bad_user_is_refused(reference: Connection, fields: dict[str, object], constraint: str) -> None:
-    good = {"email": "ada@example.org", "password_hash": ARGON2}
+    good = {**sealed_address(), "password_hash": ARGON2}
 
     assert refused_by(reference, "users", **{**good, **fields}) == constraint
 
@@ -53,7 +50,7 @@ def test_a_bad_user_is_refused(reference: Connection, fields: dict[str, object],
 def test_an_address_is_taken_once(reference: Connection) -> None:
     new_user(reference)
 
-    assert refused_by(reference, "users", email="ada@example.org", password_hash="!") == "idx_users_email"
+    assert refused_by(reference, "users", **sealed_address(), password_hash="!") == "idx_users_email"
 
 
 def test_a_session_holds_the_hash_of_a_token_never_the_token(reference: Connection) -> None:

@@ -11,8 +11,8 @@ import pytest
 from tests.projects import Home, new_home, remove_home
 
 USERS = """
-INSERT INTO users (email, username, password_hash)
-SELECT 'u' || g || '@example.com', 'user' || g, '$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAA$' || repeat('A', 43)
+INSERT INTO users (email, email_bidx, username, password_hash)
+SELECT 'sealed', sha256(g::text::bytea), 'user' || g, '$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAA$' || repeat('A', 43)
 FROM generate_series(1, 5) AS g;
 INSERT INTO posts (user_id, title, content) SELECT u.id, 'post ' || g, 'words' FROM users AS u, generate_series(1, 20) AS g;
 INSERT INTO comments (post_id, user_id, content) SELECT id, user_id, 'words' FROM posts;

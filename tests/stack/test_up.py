@@ -205,7 +205,7 @@ def test_the_application_uses_the_reference_tables_and_of_our_own_only_the_outbo
         return running.run("psql", "--role", "app", "-v", "ON_ERROR_STOP=1", "-c", statement).returncode
 
     allowed = [
-        "INSERT INTO users (email, password_hash) VALUES ('a@example.com', '!'); SELECT new_id()",
+        "INSERT INTO users (email, email_bidx, password_hash) VALUES ('sealed', sha256('a'), '!'); SELECT new_id()",
         "SELECT pgkeel.outbox_append('mail')",
     ]
     denied = ["SELECT * FROM pgkeel.outbox", "SELECT * FROM pgkeel.migrations", "CREATE TABLE mine ()", "DROP TABLE users"]

@@ -15,7 +15,7 @@ from pgkeel.schema import HasRow
 from pgkeel.schema.caching import CachedRows, caching_of
 from pgkeel.schema.mixins import deleted_status
 from pgkeel.schema.row_fields import fields_of, row_class
-from pgkeel.schema.sealed_type import encrypted_columns
+from pgkeel.schema.sealed_type import encrypted_columns, indexed_column
 from pgkeel.schema.search import Search, searches_of
 
 __all__ = ["Shape", "shape_of", "suggestion"]
@@ -79,7 +79,7 @@ class Shape(msgspec.Struct, Generic[R], frozen=True):
         """Return the columns of a constraint of this table by its name; () when it is not known."""
         for known in self.table.constraints:
             if known.name == constraint or (not known.name and constraint == f"{self.table.name}_pkey"):
-                return tuple(column.name for column in getattr(known, "columns", ()))
+                return tuple(indexed_column(column) for column in getattr(known, "columns", ()))
         unique = [key for key in self.table.constraints if isinstance(key, UniqueConstraint)]
         named = [tuple(column.name for column in key.columns) for key in unique]
         return next((columns for columns in named if constraint == f"{self.table.name}_{'_'.join(columns)}_key"), ())

@@ -7,6 +7,8 @@ from uuid import UUID
 
 from msgspec import Struct
 
+from pgkeel.core.cipher import Sealed
+
 __all__ = [
     "CommentRow",
     "EventRow",
@@ -95,7 +97,7 @@ class UserRow(Struct, frozen=True, gc=False):
     """A row of `users`."""
 
     id: UUID
-    email: str
+    email_sealed: Sealed
     username: str | None
     password_hash: str
     role: str
@@ -104,7 +106,17 @@ class UserRow(Struct, frozen=True, gc=False):
     updated_at: datetime
     version: int
     deleted_at: datetime | None
-    phone: str | None
+    phone_sealed: Sealed | None
+
+    @property
+    def email(self) -> str:
+        """The clear text of `email`."""
+        return self.email_sealed.reveal(self.id)
+
+    @property
+    def phone(self) -> str | None:
+        """The clear text of `phone`."""
+        return None if self.phone_sealed is None else self.phone_sealed.reveal(self.id)
 
 
 class UserTokenRow(Struct, frozen=True, gc=False):

@@ -8,6 +8,7 @@ from sqlalchemy import ARRAY, Column, ColumnElement, LargeBinary, Table, all_, a
 from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import DontWrapMixin
 from sqlalchemy.sql import operators
+from sqlalchemy.sql.elements import ClauseElement
 from sqlalchemy.types import TypeDecorator
 
 from pgkeel.core.cipher import Cipher, FieldCipher, Sealed
@@ -26,6 +27,7 @@ __all__ = [
     "cipher_of",
     "encrypted_columns",
     "encrypted_fields",
+    "indexed_column",
     "is_blind_index",
     "keys_of",
     "new_key",
@@ -39,6 +41,7 @@ _KEYS = "_pgkeel_keys"
 _EQUAL = {operators.eq, operators.in_op}
 _UNEQUAL = {operators.ne, operators.not_in_op}
 _NULL = {operators.is_, operators.is_not}
+_DISTINCT = {operators.is_distinct_from, operators.is_not_distinct_from}
 
 
 class NotSearchable(UsageError):
@@ -93,7 +96,8 @@ class EncryptedType(TypeDecorator[Any]):
                 NotSearchable: It is no equality, or the column has no index.
             """
             value = other[0] if other else None
-            if op in _NULL or (value is None and op in _EQUAL | _UNEQUAL):
+            is_stored = op in _DISTINCT and isinstance(value, ClauseElement)  # compares what is stored, not what it means
+            if op in _NULL or is_stored or (value is None and op in _EQUAL | _UNEQUAL):
                 return super().operate(op, *other, **named)
             return _condition(self.expr, op, value)
 
@@ -166,6 +170,11 @@ def encrypted_fields(tables: Iterable[Table]) -> tuple[EncryptedField, ...]:
 def is_blind_index(column: ColumnElement[Any]) -> bool:
     """Return whether a column stands only beside an encrypted one, to find its values."""
     return isinstance(column, Column) and INDEX_OF in column.info
+
+
+def indexed_column(column: Column[Any]) -> str:
+    """Return the name of the column whose values a column finds; its own where it is no blind index."""
+    return str(column.info.get(INDEX_OF, column.name))
 
 
 def row_key(table: Table) -> Column[Any]:

@@ -7,8 +7,10 @@ from pgkeel.migrations import project_sources
 from pgkeel.security.exposure import app_networks
 from pgkeel.stack.audit import ensure_audit
 from pgkeel.stack.background import ensure_agent
+from pgkeel.stack.connection import connect
 from pgkeel.stack.external import up_external
 from pgkeel.stack.folders import explained
+from pgkeel.stack.keys import ensure_keys
 from pgkeel.stack.layout import Layout, layout_of
 from pgkeel.stack.lock import exclusive
 from pgkeel.stack.migrate import apply_migrations, pending_migrations
@@ -62,6 +64,9 @@ def _bring_up(project: Project, layout: Layout, report: Report) -> Status:
     memory = ensure_postgres(project, layout, report)
     memory = ensure_valkey(project, layout, memory, report)
     apply_migrations(project, report)
+    if project.has_reference_schema:
+        with connect(project, "owner", application="pgkeel up") as owner:
+            ensure_keys(project, owner)
     ensure_audit(project, report)
     ensure_protection(project, report)
     ensure_agent(project, layout, report)

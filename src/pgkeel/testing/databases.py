@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -11,6 +12,9 @@ from pgkeel.core.secret import Secret
 from pgkeel.core.url import Url
 from pgkeel.local import Cluster
 from pgkeel.postgres import connect
+
+if TYPE_CHECKING:
+    from pgkeel.security.keys import KeyRing
 
 __all__ = ["ScratchDatabase", "Template", "scratch_database"]
 
@@ -25,17 +29,21 @@ class Template(msgspec.Struct, frozen=True):
         name: The template's name.
         owner: Who owns the copies.
         logins: Role word → login and password.
+        field_key: What wraps the keys of encrypted columns.
     """
 
     cluster: Cluster
     name: str
     owner: str
     logins: dict[str, tuple[str, Secret]]
+    field_key: Secret
 
     @classmethod
     def of(cls, cluster: Cluster, project: Project) -> "Template":
         """Return a template with our roles and with every migration of the project, as `pgkeel up` would apply them."""
         from pgkeel import migrations, security  # noqa: PLC0415 - only a suite that asks for a database pays for these
+        from pgkeel.security.keys import LocalProvider, ensure  # noqa: PLC0415
+        from pgkeel.testing.keys import new_field_key  # noqa: PLC0415
 
         passwords = {login: Secret.generate() for login in security.LOGINS.values()}
         template = cls(
@@ -43,6 +51,7 @@ class Template(msgspec.Struct, frozen=True):
             "pgkeel_template",
             security.OWNER,
             {word: (login, passwords[login]) for word, login in security.LOGINS.items()},
+            new_field_key(),
         )
         with connect(cluster.superuser_url()) as superuser:
             security.ensure_roles(superuser)
@@ -52,6 +61,8 @@ class Template(msgspec.Struct, frozen=True):
             security.ensure_rights(superuser)
         options = migrations.Options.of(project.config.migrations)
         migrations.upgrade(template.url("owner", template.name), migrations.project_sources(project), options)
+        with connect(template.url("owner", template.name)) as owner:
+            ensure(owner, LocalProvider(template.field_key))
         return template
 
     def url(self, role: str, database: str) -> Url:
@@ -76,6 +87,14 @@ class ScratchDatabase(msgspec.Struct, frozen=True):
     def url(self, role: str = "owner") -> Url:
         """Return its address for a role: `owner`, `app`, `readonly`, `monitor` or `superuser`."""
         return self.template.url(role, self.name)
+
+    @property
+    def keys(self) -> "KeyRing":
+        """The key ring of its encrypted columns: `Database(url, keys=pg_db.keys)`."""
+        from pgkeel.security.keys import LocalProvider, load_ring  # noqa: PLC0415
+
+        with connect(self.url()) as owner:
+            return load_ring(owner, LocalProvider(self.template.field_key))
 
 
 @contextlib.contextmanager

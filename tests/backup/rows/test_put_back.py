@@ -160,7 +160,7 @@ def test_a_table_without_a_key_or_without_a_past_is_refused(pair: Pair) -> None:
 def test_sessions_of_a_user_who_comes_back_stay_ended(pg_db: ScratchDatabase) -> None:
     cluster, password = pg_db.template.cluster, "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAA$" + "A" * 43
     with connect(pg_db.url("superuser")) as live:
-        live.execute("INSERT INTO users (email, password_hash) VALUES ('a@example.com', %s)", [password])
+        live.execute("INSERT INTO users (email, email_bidx, password_hash) VALUES ('sealed', sha256('a'), %s)", [password])
         live.execute("INSERT INTO sessions (user_id, token, expires_at) SELECT id, repeat('a', 64), now() + '1 day' FROM users")
     cluster.create_database("past_of_sessions", template=pg_db.name)
     try:

@@ -42,6 +42,7 @@ from pgkeel.schema.sealed_type import bind_keys
 if TYPE_CHECKING:
     from pgkeel.access._sync.caching import Caching
     from pgkeel.cache._sync.cache import Cache
+    from pgkeel.security._sync.identity import Identity
 
 __all__ = ["Database"]
 
@@ -96,6 +97,8 @@ class Database(Units):
             self._caching.on(self._runner)
         self._repositories = Repositories(self._driver.dialect, cursor_key or Secret.generate())
         self._known: dict[object, Repository[Any]] = {}
+        self._keys = keys
+        self._identity: Identity | None = None
 
     def open(self) -> Self:
         """Open the pool's first connections.
@@ -139,6 +142,15 @@ class Database(Units):
     def sealed(self, model: HasRow[R], fields: Mapping[str, object], /) -> Mapping[str, Any]:
         """Return the fields of a row as your own statement writes them: encrypted ones sealed, with its id and its digests."""
         return sealed_fields(shape_of(model), fields, self._driver.dialect)
+
+    @property
+    def identity(self) -> "Identity":
+        """Accounts, logins, sessions and roles on the design's tables; another policy takes an `Identity` of its own."""
+        if self._identity is None:
+            from pgkeel.security._sync.identity import Identity  # noqa: PLC0415 - pgkeel[security] only where it is used
+
+            self._identity = Identity(self, keys=self._keys)
+        return self._identity
 
     def explain(self, statement: "ClauseElement | Query | str", /, *, analyze: Analyze = False, **values: object) -> Explained:
         """Return the plan of a statement as a tree, with what is wrong with it in words; `print(db.explain(…))`.

@@ -14,7 +14,7 @@ CREATE FUNCTION set_updated_at() RETURNS trigger
 LANGUAGE plpgsql
 AS $function$
 BEGIN
-    IF NEW *<> OLD THEN
+    IF NEW *<> OLD AND current_setting('pgkeel.resealing', true) IS DISTINCT FROM 'on' THEN
         NEW.updated_at := clock_timestamp();
     END IF;
     RETURN NEW;
@@ -25,7 +25,7 @@ CREATE FUNCTION bump_version() RETURNS trigger
 LANGUAGE plpgsql
 AS $function$
 BEGIN
-    IF NEW *<> OLD THEN
+    IF NEW *<> OLD AND current_setting('pgkeel.resealing', true) IS DISTINCT FROM 'on' THEN
         NEW.version := OLD.version + 1;
     END IF;
     RETURN NEW;

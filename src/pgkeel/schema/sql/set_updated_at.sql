@@ -3,7 +3,7 @@ CREATE OR REPLACE FUNCTION set_updated_at() RETURNS trigger
 LANGUAGE plpgsql
 AS $function$
 BEGIN
-    IF NEW *<> OLD THEN
+    IF NEW *<> OLD AND current_setting('pgkeel.resealing', true) IS DISTINCT FROM 'on' THEN
         NEW.updated_at := clock_timestamp();
     END IF;
     RETURN NEW;

@@ -1,12 +1,13 @@
 """Who is who: accounts, logins, sessions, roles and mailed tokens on the design's tables, over whatever runs SQL."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Protocol, TypeVar
 from uuid import UUID
 
 from pgkeel.core import clock
+from pgkeel.core.cipher import Cipher
 from pgkeel.core.clock import Clock
 from pgkeel.core.errors import NotFound, UsageError
 from pgkeel.core.limits import Rate
@@ -14,6 +15,7 @@ from pgkeel.core.secret import Secret
 from pgkeel.postgres import Query
 from pgkeel.security import identity_sql as sql
 from pgkeel.security._colour.asynchronous import Limiter, MemoryLimiter, aside
+from pgkeel.security.addresses import Addresses
 from pgkeel.security.identity_errors import AlreadyRegistered, InvalidCredentials, InvalidToken, TooManyAttempts
 from pgkeel.security.passwords import Passwords
 from pgkeel.security.policy import Account, Login, Policy, Session
@@ -28,7 +30,9 @@ _LONGEST_EMAIL = 255
 class Statements(Protocol):
     """What runs a statement: a `Database` does."""
 
-    async def sql(self, text: str | Query, /, *, into: Callable[..., T], **values: object) -> list[T]:
+    async def sql(
+        self, text: str | Query, /, *, into: Callable[..., T], writes: Sequence[str] | None = None, **values: object
+    ) -> list[T]:
         """Run it, in autocommit, and return its rows."""
         ...
 
@@ -43,6 +47,7 @@ class Identity:
         policy: Policy | None = None,
         passwords: Passwords | None = None,
         limiter: Limiter | None = None,
+        keys: Cipher | None = None,
         clock: Clock = clock.SystemClock(),  # noqa: B008 - has no state
     ) -> None:
         """Work on a database handle.
@@ -51,6 +56,7 @@ class Identity:
             statements: What runs the statements, such as a `Database`.
             policy: Lifetimes and limits.
             passwords: How passwords are hashed; hashes made otherwise are renewed when their owner logs in.
+            keys: The key ring that seals and finds addresses: the one of the database handle.
             limiter: Counts attempts; in this process only unless one is handed in.
             clock: Where the time comes from.
         """
@@ -59,6 +65,7 @@ class Identity:
         self._passwords = passwords or Passwords()
         self._limiter: Limiter = limiter or MemoryLimiter(clock=clock)
         self._clock = clock
+        self._addresses = Addresses(keys)
 
     async def register(self, email: str, password: Secret, *, username: str | None = None, pending: bool = False) -> UUID:
         """Add an account and return its id.
@@ -77,7 +84,8 @@ class Identity:
         self._passwords.check(password)
         hashed = await aside(self._passwords.hash, password)
         status = "pending" if pending else "active"
-        user = await self._first(sql.REGISTER, UUID, email=email, username=username, hash=hashed, status=status)
+        address = self._addresses.sealed(email)
+        user = await self._first(sql.REGISTER, UUID, username=username, hash=hashed, status=status, **address)
         if user is None:
             raise AlreadyRegistered(hint="log in, or reset the password")
         return user
@@ -91,7 +99,7 @@ class Identity:
         """
         await self._count("login", email, self._policy.attempts)
         for _ in range(2):  # a hash that was renewed or replaced meanwhile is looked at once more
-            account = await self._first(sql.ACCOUNT, Account, email=email) if _is_email(email) else None
+            account = await self._account(email)
             matches = await aside(self._passwords.verify, account.password_hash if account else None, password)
             if account is None or not matches or not account.is_active:
                 break
@@ -206,6 +214,11 @@ class Identity:
         rows = await self._statements.sql(query, into=into, **values)
         return rows[0] if rows else None
 
+    async def _account(self, email: str) -> Account | None:
+        if not _is_email(email):
+            return None
+        return await self._first(sql.ACCOUNT, Account, digests=self._addresses.digests(email))
+
     async def _count(self, what: str, whom: str, rate: Rate) -> None:
         """Count an attempt; a limiter that others may read sees no address."""
         name = hashlib.sha256(whom.strip().lower().encode(errors="replace")).hexdigest()
@@ -241,7 +254,13 @@ class Identity:
         if not _is_email(email):
             return None
         sent = await self._first(
-            sql.SEND_TOKEN, UUID, email=email, purpose=purpose, token=digest(token), now=self._clock.now(), lifetime=lifetime
+            sql.SEND_TOKEN,
+            UUID,
+            digests=self._addresses.digests(email),
+            purpose=purpose,
+            token=digest(token),
+            now=self._clock.now(),
+            lifetime=lifetime,
         )
         return token if sent else None
 

@@ -2,12 +2,13 @@
 """Who is who: accounts, logins, sessions, roles and mailed tokens on the design's tables, over whatever runs SQL."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Protocol, TypeVar
 from uuid import UUID
 
 from pgkeel.core import clock
+from pgkeel.core.cipher import Cipher
 from pgkeel.core.clock import Clock
 from pgkeel.core.errors import NotFound, UsageError
 from pgkeel.core.limits import Rate
@@ -15,6 +16,7 @@ from pgkeel.core.secret import Secret
 from pgkeel.postgres import Query
 from pgkeel.security import identity_sql as sql
 from pgkeel.security._colour.threaded import Limiter, MemoryLimiter, aside
+from pgkeel.security.addresses import Addresses
 from pgkeel.security.identity_errors import AlreadyRegistered, InvalidCredentials, InvalidToken, TooManyAttempts
 from pgkeel.security.passwords import Passwords
 from pgkeel.security.policy import Account, Login, Policy, Session
@@ -29,7 +31,9 @@ _LONGEST_EMAIL = 255
 class Statements(Protocol):
     """What runs a statement: a `Database` does."""
 
-    def sql(self, text: str | Query, /, *, into: Callable[..., T], **values: object) -> list[T]:
+    def sql(
+        self, text: str | Query, /, *, into: Callable[..., T], writes: Sequence[str] | None = None, **values: object
+    ) -> list[T]:
         """Run it, in autocommit, and return its rows."""
         ...
 
@@ -44,6 +48,7 @@ class Identity:
         policy: Policy | None = None,
         passwords: Passwords | None = None,
         limiter: Limiter | None = None,
+        keys: Cipher | None = None,
         clock: Clock = clock.SystemClock(),  # noqa: B008 - has no state
     ) -> None:
         """Work on a database handle.
@@ -52,6 +57,7 @@ class Identity:
             statements: What runs the statements, such as a `Database`.
             policy: Lifetimes and limits.
             passwords: How passwords are hashed; hashes made otherwise are renewed when their owner logs in.
+            keys: The key ring that seals and finds addresses: the one of the database handle.
             limiter: Counts attempts; in this process only unless one is handed in.
             clock: Where the time comes from.
         """
@@ -60,6 +66,7 @@ class Identity:
         self._passwords = passwords or Passwords()
         self._limiter: Limiter = limiter or MemoryLimiter(clock=clock)
         self._clock = clock
+        self._addresses = Addresses(keys)
 
     def register(self, email: str, password: Secret, *, username: str | None = None, pending: bool = False) -> UUID:
         """Add an account and return its id.
@@ -78,7 +85,8 @@ class Identity:
         self._passwords.check(password)
         hashed = aside(self._passwords.hash, password)
         status = "pending" if pending else "active"
-        user = self._first(sql.REGISTER, UUID, email=email, username=username, hash=hashed, status=status)
+        address = self._addresses.sealed(email)
+        user = self._first(sql.REGISTER, UUID, username=username, hash=hashed, status=status, **address)
         if user is None:
             raise AlreadyRegistered(hint="log in, or reset the password")
         return user
@@ -92,7 +100,7 @@ class Identity:
         """
         self._count("login", email, self._policy.attempts)
         for _ in range(2):  # a hash that was renewed or replaced meanwhile is looked at once more
-            account = self._first(sql.ACCOUNT, Account, email=email) if _is_email(email) else None
+            account = self._account(email)
             matches = aside(self._passwords.verify, account.password_hash if account else None, password)
             if account is None or not matches or not account.is_active:
                 break
@@ -207,6 +215,11 @@ class Identity:
         rows = self._statements.sql(query, into=into, **values)
         return rows[0] if rows else None
 
+    def _account(self, email: str) -> Account | None:
+        if not _is_email(email):
+            return None
+        return self._first(sql.ACCOUNT, Account, digests=self._addresses.digests(email))
+
     def _count(self, what: str, whom: str, rate: Rate) -> None:
         """Count an attempt; a limiter that others may read sees no address."""
         name = hashlib.sha256(whom.strip().lower().encode(errors="replace")).hexdigest()
@@ -242,7 +255,13 @@ class Identity:
         if not _is_email(email):
             return None
         sent = self._first(
-            sql.SEND_TOKEN, UUID, email=email, purpose=purpose, token=digest(token), now=self._clock.now(), lifetime=lifetime
+            sql.SEND_TOKEN,
+            UUID,
+            digests=self._addresses.digests(email),
+            purpose=purpose,
+            token=digest(token),
+            now=self._clock.now(),
+            lifetime=lifetime,
         )
         return token if sent else None
 

@@ -2,7 +2,7 @@
 WITH owner AS MATERIALIZED (
     SELECT id
     FROM users
-    WHERE email = lower(btrim(%(email)s::text))
+    WHERE email_bidx = ANY (%(digests)s::bytea[])
         AND deleted_at IS NULL
         AND status = ANY(CASE %(purpose)s::text WHEN 'verify' THEN ARRAY['pending'] ELSE ARRAY['active', 'pending'] END)
     ORDER BY id
