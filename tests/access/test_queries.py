@@ -220,6 +220,14 @@ def _rows_of_a_write() -> Any:
     return f
 
 
+def _nothing() -> Any:
+    def f(key: UUID) -> Any:
+        return statement("DELETE FROM posts WHERE id = %(key)s")
+
+    f.__annotations__["return"] = None
+    return f
+
+
 def _any_number() -> Any:
     def f(*keys: UUID) -> str:
         return statement("SELECT 'x'")
@@ -247,6 +255,7 @@ def _not_sql() -> Any:
         (_wrong_struct, "Sum has no field for title"),
         (_wrong_kind, "rows cannot become"),
         (_rows_of_a_write, "gives no rows"),
+        (_nothing, "rows cannot become"),
         (_any_number, "any number of values"),
         (_not_sql, "a int is no statement"),
     ],

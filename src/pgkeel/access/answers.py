@@ -68,6 +68,6 @@ def _into(kind: Any) -> Any:  # noqa: ANN401 - a type of any kind
     origin = get_origin(kind) or kind
     if origin in (Union, types.UnionType):
         return object  # a column that may be NULL
-    if not isinstance(origin, type) or issubclass(origin, (list, tuple, set)):
+    if not isinstance(origin, type) or issubclass(origin, (list, tuple, set, types.NoneType)):
         raise UsageError(f"rows cannot become {kind!r}", hint=_WAYS)
     return origin

@@ -48,6 +48,7 @@ class Asked:
         answer: What its rows become.
         text: Its text with `%(name)s`; None where it is SQLAlchemy's.
         counts: Whether it gives no rows: then how many it touched is the answer.
+        touched: What a run of it writes.
     """
 
     def __init__(self, name: str, parameters: Sequence[str], answer: Answer, given: Given) -> None:
@@ -58,7 +59,7 @@ class Asked:
         self.text: str | None = _text(given.statement)
         self._expression: Any = given.statement if self.text is None else None
         self.counts = _counts(self.text, self._expression)
-        self._writes = given.writes
+        self.touched = _touched(self.text, given)
         self._compiled: dict[int, tuple[Dialect, Compiled[Any]]] = {}
 
     def values(self, given: Sequence[object]) -> Mapping[str, object]:
@@ -71,15 +72,6 @@ class Asked:
         if known is None or known[0] is not dialect:
             known = self._compiled[id(dialect)] = (dialect, self._compile(dialect))
         return known[1]
-
-    def touched(self) -> Touched:
-        """Return what a run of it writes."""
-        touched = Touched()
-        if self.text is None:
-            touched.statement(self._expression)
-        else:
-            touched.handwritten(self.text, self._writes)
-        return touched
 
     def numbered(self, dialect: Dialect) -> str:
         """Return its text with `$1 …`, as it is prepared."""
@@ -139,6 +131,15 @@ def _counts(text: str | None, expression: object) -> bool:
     if text is not None:
         return _GIVES_ROWS.match(text) is None
     return isinstance(expression, UpdateBase) and not _columns(expression)
+
+
+def _touched(text: str | None, given: Given) -> Touched:
+    touched = Touched()
+    if text is None:
+        touched.statement(given.statement)
+    else:
+        touched.handwritten(text, given.writes)
+    return touched
 
 
 def _columns(expression: Any) -> Sequence[Any]:  # noqa: ANN401 - a statement

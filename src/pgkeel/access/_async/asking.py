@@ -19,7 +19,7 @@ async def ask(runner: Runner, asked: Asked, values: Sequence[object]) -> Any:  #
     Raises:
         NotFound: There is no row, and it promises one.
     """
-    work, touched = _work(runner, asked, values), asked.touched()
+    work, touched = _work(runner, asked, values), asked.touched
     found = await (runner.announced(touched, work) if touched else work())
     if asked.answer.form == "count":
         return found

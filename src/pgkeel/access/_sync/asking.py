@@ -20,7 +20,7 @@ def ask(runner: Runner, asked: Asked, values: Sequence[object]) -> Any:  # noqa:
     Raises:
         NotFound: There is no row, and it promises one.
     """
-    work, touched = _work(runner, asked, values), asked.touched()
+    work, touched = _work(runner, asked, values), asked.touched
     found = runner.announced(touched, work) if touched else work()
     if asked.answer.form == "count":
         return found
