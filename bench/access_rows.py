@@ -190,18 +190,19 @@ async def _upserts(url: Url, scale: Scale) -> Entry:
     kind = type("Lines", (peer_module.SQLAlchemyAsyncRepository,), {"model_type": Line})
     engine: AsyncEngine = create_async_engine("postgresql+asyncpg://", async_creator=lambda: asyncpg.connect(url.reveal()))
     async with Database(url) as db:
+        rows = _lines(100_000)
 
         async def ours() -> None:
             await db.sql("TRUNCATE lines")
-            await db.repository(_LINE).upsert_many(_lines(scale.pick(10_000, 100_000)))
+            await db.repository(_LINE).upsert_many(rows)
 
         async def peer() -> None:
             await db.sql("TRUNCATE lines")
             async with AsyncSession(engine) as session:
-                await kind(session=session).add_many([Line(**line) for line in _lines(scale.pick(10_000, 100_000))])
+                await kind(session=session).add_many([Line(**line) for line in rows])
                 await session.commit()
 
-        pairs = await paired_async(ours, peer, scale.pick(7, 5))
+        pairs = await paired_async(ours, peer, scale.pick(3, 5))
     await engine.dispose()
     against = f"Advanced Alchemy {version('advanced-alchemy')}"
     return _entry("upsert", "upsert of 100,000 rows returning ids over add_many", against, at_least(3.5), pairs)

@@ -15,7 +15,8 @@ import click
 import msgspec
 
 from pgkeel.cli.main import COMMANDS, root
-from pgkeel.core.config import Config, as_toml_values
+from pgkeel.core.config import Config
+from pgkeel.core.config_forms import as_toml_values
 from pgkeel.migrations.lint import EXAMPLES, REGISTRY
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -12,6 +12,7 @@ from pathlib import Path
 
 HEADER = "# Generated from {source} by tools/unasync.py; do not edit.\n"
 SUBSTITUTIONS = (
+    (r"\bAbstractAsyncContextManager\b", "AbstractContextManager"),
     (r"\bAsyncIterator\b", "Iterator"),
     (r"\basynccontextmanager\b", "contextmanager"),
     (r"\b_async\b", "_sync"),

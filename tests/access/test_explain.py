@@ -111,6 +111,29 @@ def test_without_pg_stat_statements_it_says_so(many: Url) -> None:
         explain_stat(connection, 1)
 
 
+@pytest.mark.majors
+def test_a_statement_that_the_server_has_seen_is_explained_whatever_its_values(many: Url) -> None:
+    with connect(many) as connection:
+        if "pg_stat_statements" not in connection.execute("SHOW shared_preload_libraries").fetchone()["shared_preload_libraries"]:  # type: ignore[index]
+            pytest.skip("this server does not load pg_stat_statements")
+        connection.execute('CREATE SCHEMA "Stats"')
+        connection.execute('CREATE EXTENSION pg_stat_statements SCHEMA "Stats"')
+        connection.execute("SELECT title FROM many WHERE id = 17")
+        seen = connection.execute(
+            'SELECT queryid FROM "Stats".pg_stat_statements WHERE query LIKE %(text)s AND dbid = (SELECT oid FROM pg_database'
+            " WHERE datname = current_database())",
+            {"text": "SELECT title FROM many WHERE id = %"},
+        ).fetchone()
+        assert seen is not None
+        if connection.info.server_version < 160000:
+            with pytest.raises(UsageError, match="PostgreSQL 15"):
+                explain_stat(connection, seen["queryid"])
+        else:
+            assert explain_stat(connection, seen["queryid"]).plan.index == "idx_many_id"
+        with pytest.raises((NotFound, errors.NotFound), match="knows no statement 1"):
+            explain_stat(connection, 1)
+
+
 def test_a_plan_of_the_server_is_read_whole() -> None:
     answer = """[{"Plan": {"Node Type": "Nested Loop", "Plan Rows": 5, "Actual Rows": 5, "Actual Loops": 1,
       "Actual Total Time": 9.5,

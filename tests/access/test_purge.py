@@ -1,15 +1,19 @@
 """The end of soft-deleted rows: what nobody needs goes, what others point to keeps nothing of a person."""
 
+import asyncio
+import subprocess
+import sys
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from pgkeel.access import AlreadyExists
-from pgkeel.access.purging import Purged, soft_deleted_models
+from pgkeel.access import AlreadyExists, Database
+from pgkeel.access.purging import PURGE_BATCH, Purged, soft_deleted_models
 from pgkeel.core.errors import UsageError
 from pgkeel.core.url import Url
 from pgkeel.schema.models import Base, Comment, Post, Role, User
+from tests.access.conftest import KEYS
 from tests.access.people import new_user
 
 NOW = timedelta(seconds=-60)
@@ -58,6 +62,47 @@ async def test_more_rows_than_a_batch_go_in_several(db: Any) -> None:
     await posts.soft_delete_many(keys[:-1])
     assert await posts.purge(older_than=NOW) == Purged(1002, 0)
     assert await posts.with_deleted().count() == 1
+
+
+PURGER = """
+import sys
+from datetime import timedelta
+from pgkeel.access.sync import Database
+from pgkeel.schema.models import Post
+with Database(sys.stdin.readline().strip()) as db:
+    print(db.repository(Post).purge(older_than=timedelta(days=1)).deleted)
+"""
+
+
+def purger(url: Url) -> "subprocess.Popen[str]":
+    """A process that purges posts; it has read its address when this returns."""
+    child = subprocess.Popen([sys.executable, "-c", PURGER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert child.stdin is not None
+    child.stdin.write(url.reveal() + "\n")
+    child.stdin.flush()
+    return child
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("kills", [2, pytest.param(12, marks=pytest.mark.long)])
+async def test_a_purge_that_is_killed_leaves_whole_batches_and_is_simply_run_again(url: Url, kills: int) -> None:
+    async with Database(url, keys=KEYS) as db:
+        ada, posts = await new_user(db), db.repository(Post)
+        await posts.insert_many([{"user_id": ada, "title": f"t{n}", "content": "c"} for n in range(30_001)])
+        await db.sql("UPDATE posts SET deleted_at = now() - interval '2 days' WHERE title <> 't0'")
+        for _ in range(kills):
+            before = await posts.with_deleted().count()
+            child = purger(url)
+            while child.poll() is None and await posts.with_deleted().count() == before:
+                await asyncio.sleep(0.001)
+            child.kill()
+            child.communicate()
+            left = await posts.with_deleted().count() - 1
+            assert left % PURGE_BATCH == 0
+        last = purger(url)
+        (said, _), code = await asyncio.to_thread(last.communicate), last.returncode
+        assert (code, await posts.with_deleted().count(), await posts.count()) == (0, 1, 1)
+        assert int(said) <= left
 
 
 async def test_a_model_without_soft_delete_has_no_purge(db: Any) -> None:

@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import insert, select, text
 
-from pgkeel.access import AccessError, Conflict
+from pgkeel.access import AccessError, Conflict, query, statement
 from pgkeel.core.errors import KeelError
 from pgkeel.schema.models import Post, User
 from tests.access.conftest import done
@@ -53,7 +53,30 @@ async def _sql_in_transaction(_db: Any, tx: Any, fields: dict[str, Any]) -> None
     await done(tx.sql(HANDWRITTEN, **fields))
 
 
-DOORS = (_repository, _copy, _handwritten, _unit_of_work, _core, _in_transaction, _sql_in_transaction)
+@query
+def put(email: str, password_hash: str, username: str) -> int:
+    return statement(HANDWRITTEN, writes=("users",))
+
+
+async def _function(db: Any, _tx: Any, fields: dict[str, Any]) -> None:
+    await done(put(db, **fields))
+
+
+async def _function_in_transaction(_db: Any, tx: Any, fields: dict[str, Any]) -> None:
+    await done(put(tx, **fields))
+
+
+DOORS = (
+    _repository,
+    _copy,
+    _handwritten,
+    _unit_of_work,
+    _core,
+    _in_transaction,
+    _sql_in_transaction,
+    _function,
+    _function_in_transaction,
+)
 HOSTILE: dict[str, dict[str, Any]] = {
     "unique": {"email": f"{SECRET}@b.c", "password_hash": SECRET, "username": "twice"},
     "null": {"email": f"{SECRET}@b.c", "password_hash": None, "username": "n"},

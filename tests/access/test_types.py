@@ -6,10 +6,37 @@ from pathlib import Path
 
 PROGRAM = """
 from uuid import UUID
-from pgkeel.access import Database
+from collections.abc import AsyncIterator
+from sqlalchemy import select
+from pgkeel.access import Database, Transaction, query, statement
 from pgkeel.access import sync
 from pgkeel.schema.models import Post, UserRole
 from pgkeel.schema.rows import PostRow, UserRoleRow
+
+@query
+def titled(title: str, most: int = 5) -> list[PostRow]:
+    return statement(select(Post).where(Post.title == title).limit(most))
+
+@query
+def title_of(key: UUID) -> str | None:
+    return statement("SELECT title FROM posts WHERE id = %(key)s")
+
+@query
+def titles(author: UUID) -> AsyncIterator[str]:
+    return statement("SELECT title FROM posts WHERE user_id = %(author)s")
+
+async def ask(db: Database, tx: Transaction, key: UUID) -> str | None:
+    rows: list[PostRow] = await titled(db, "a", most=3)
+    more: list[PostRow] = await titled(tx, title="a")
+    async with titles(db, key) as found:
+        async for title in found:
+            title.upper()
+    return await title_of(db, key)
+
+def ask_sync(db: sync.Database, tx: sync.Transaction, key: UUID) -> str | None:
+    rows: list[PostRow] = titled(db, "a")
+    with titles(tx, author=key) as found:
+        return next(found)
 
 async def read(db: Database, key: UUID) -> str:
     posts = db.repository(Post)
@@ -34,6 +61,9 @@ async def wrong(db: Database, key: UUID) -> None:
     row.titel
     await db.repository(UserRole).insert(user_id=key)
     db.repository(int)
+    await titled(db, 7)
+    await titled(db, titel="x")
+    number: int = await title_of(db, key)
 """
 
 
@@ -51,4 +81,4 @@ def test_rows_ids_and_pages_have_their_real_types(tmp_path: Path) -> None:
 def test_a_wrong_field_or_model_is_an_error_before_it_runs(tmp_path: Path) -> None:
     said = mypy(tmp_path, PROGRAM + WRONG)
     assert '"PostRow" has no attribute "titel"' in said
-    assert said.count("error:") == 3
+    assert said.count("error:") == 7

@@ -1,11 +1,12 @@
 """What the agent does to a project's own data: soft-deleted rows go when their time is over, materialised views are refreshed."""
 
 from datetime import timedelta
+from importlib import resources
 from pathlib import Path
 
 from pgkeel.access.purging import soft_deleted_models
 from pgkeel.access.sync import Database
-from pgkeel.agent.jobs import refresh_views
+from pgkeel.agent.jobs import forget_once, refresh_views
 from pgkeel.agent.jobs.purge_deleted import purge_job
 from pgkeel.agent.reach import Connector
 from pgkeel.core.config import AgentConfig, Config, RetentionConfig
@@ -19,6 +20,8 @@ from pgkeel.testing.keys import ring_for_tests
 from tests.access.people import user_fields
 from tests.agent.conftest import until, working
 from tests.agent.test_agent import seen
+
+OUTBOX, ONCE = "20240101000100_create_outbox.sql", "20240101000400_outbox_delivery.sql"
 
 
 def test_rows_that_were_hidden_long_enough_are_purged(
@@ -43,6 +46,39 @@ def test_rows_that_were_hidden_long_enough_are_purged(
     left = db.execute("SELECT id, version FROM users ORDER BY deleted_at").fetchall()
     assert [row["id"] for row in left] == [keys[4], keys[1], keys[0]]
     assert left[0]["version"] > left[1]["version"]
+
+
+def test_idempotency_keys_are_forgotten_when_nobody_repeats_them_any_more(
+    connector: Connector, agent_db: Url, db: Connection, tmp_path: Path
+) -> None:
+    db.execute(resources.files("pgkeel.postgres").joinpath("migrations", OUTBOX).read_bytes().partition(b"-- Down Migration")[0])
+    db.execute(resources.files("pgkeel.postgres").joinpath("migrations", ONCE).read_bytes().partition(b"-- Down Migration")[0])
+    ran: list[str] = []
+
+    def charge() -> int:
+        ran.append("charged")
+        return len(ran)
+
+    def pay(database: Database, key: str) -> int:
+        with database.transaction() as tx:
+            return tx.once(key, charge, into=int)
+
+    with Database(agent_db) as database:
+        assert [pay(database, key) for key in ("old", "new", "old", "new")] == [1, 2, 1, 2]
+        db.execute("UPDATE pgkeel.once SET created_at = now() - interval '8 days' WHERE key = sha256('old')")
+        db.execute(
+            "INSERT INTO pgkeel.once SELECT sha256(n::text::bytea), now() - interval '9 days' FROM generate_series(1, 5001) n"
+        )
+        with working(connector, tmp_path, [forget_once.JOB]):
+            until(lambda: seen(tmp_path, "forget_once").last_outcome == "ok")
+        assert seen(tmp_path, "forget_once").last_result == {"forgotten": 5002}
+        assert [pay(database, key) for key in ("old", "new")] == [3, 2]
+
+
+def test_a_database_that_keeps_no_idempotency_keys_has_none_to_forget(connector: Connector, tmp_path: Path) -> None:
+    with working(connector, tmp_path, [forget_once.JOB]):
+        until(lambda: seen(tmp_path, "forget_once").last_outcome == "ok")
+    assert seen(tmp_path, "forget_once").last_result == {"forgotten": 0}
 
 
 def test_nothing_is_purged_unless_the_project_says_when(tmp_path: Path) -> None:

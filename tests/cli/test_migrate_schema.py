@@ -15,6 +15,7 @@ from tests.projects import Home
 
 THINGS = "-- Up Migration\nCREATE TABLE things (id int PRIMARY KEY);\n-- Down Migration\nDROP TABLE things;\n"
 MODELS = """
+from pgkeel.schema.search import Search
 from sqlalchemy import Integer, String
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -25,6 +26,8 @@ class Thing(Base):
     __tablename__ = "things"
     id: Mapped[int] = mapped_column(Integer, primary_key=True)
     name: Mapped[str] = mapped_column(String(20), server_default="x", index=True)
+"""
+SEARCH = """    __search__ = ({languages})
 """
 Environment = dict[str, str]
 
@@ -50,6 +53,23 @@ def project(home: Home) -> Home:
     (home.root / "migrations" / "20240101120000_things.sql").write_text(THINGS)
     (home.root / "shop.py").write_text(MODELS)
     return home
+
+
+def test_diff_writes_the_index_of_another_search_language_and_then_nothing(project: Home, outside: Environment) -> None:
+    models = project.root / "shop.py"
+    models.write_text(MODELS + SEARCH.format(languages='Search(("name",), "english"),'))
+    project.ok("migrate", "up", env=outside)
+    project.data("migrate", "diff", "--models", "shop:Base", "--name", "search", env=outside)
+    project.ok("migrate", "up", env=outside)
+    models.write_text(MODELS + SEARCH.format(languages='Search(("name",), "english"), Search(("name",), "german"),'))
+    written = project.data("migrate", "diff", "--models", "shop:Base", "--name", "search in german", env=outside)
+    project.ok("migrate", "up", env=outside)
+    again = project.data("migrate", "diff", "--models", "shop:Base", env=outside)
+
+    assert "CREATE INDEX CONCURRENTLY idx_things_search_german ON " in written["text"]
+    assert "to_tsvector('german'" in written["text"]
+    assert "english" not in written["text"]
+    assert (again["differences"], again["path"]) == ([], None)
 
 
 def test_diff_writes_the_migration_that_brings_the_database_to_the_models(project: Home, outside: Environment) -> None:

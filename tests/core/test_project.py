@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pgkeel.core.config import Config, as_toml_values, json_schema, leaves
+from pgkeel.core.config import Config, leaves
+from pgkeel.core.config_forms import as_toml_values, json_schema
 from pgkeel.core.errors import ConfigError
 from pgkeel.core.project import find_root, load
 

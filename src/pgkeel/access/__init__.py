@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from pgkeel.access._async.hooks import Hook
     from pgkeel.access._async.repository import Repository
     from pgkeel.access._async.transaction import Transaction
+    from pgkeel.access.queries import query, statement
     from pgkeel.access.touched import Touched
 
 __all__ = [
@@ -71,6 +72,8 @@ __all__ = [
     "Transaction",
     "TransactionAborted",
     "UnexpectedCount",
+    "query",
+    "statement",
 ]
 
 _LAZY = {
@@ -79,6 +82,8 @@ _LAZY = {
     "Repository": "pgkeel.access._async.repository",
     "Touched": "pgkeel.access.touched",
     "Transaction": "pgkeel.access._async.transaction",
+    "query": "pgkeel.access.queries",
+    "statement": "pgkeel.access.queries",
 }
 
 

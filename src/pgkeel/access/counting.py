@@ -1,8 +1,10 @@
 """How many statements a request, a task or a block of a test runs, and which of them again and again (N+1).
 
-A scope counts what runs in its task, in the tasks it starts, and through all doors. Outside of a scope nothing is counted.
+A scope counts what runs in its task, in the tasks it starts, and through all doors. Outside of a scope nothing is counted,
+unless `count_tasks` says that each task is one. `pgkeel.access.per_request` enters a scope for each request.
 """
 
+import asyncio
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,11 +16,12 @@ from pgkeel.core.errors import UsageError
 from pgkeel.core.log import get_logger
 from pgkeel.core.strict import is_strict
 
-__all__ = ["Scope", "counted", "expect", "scope"]
+__all__ = ["Scope", "count_tasks", "counted", "expect", "scope"]
 
 log = get_logger(__name__)
 _MANY = 10
 _current: "ContextVar[Scope | None]" = ContextVar("pgkeel_statements", default=None)
+_tasks: "list[int]" = []  # from how many runs on a task without a scope is complained of; empty where nobody asked
 
 
 class Scope:
@@ -26,14 +29,18 @@ class Scope:
 
     Attributes:
         name: What it stands for, such as `GET /posts`.
+        is_task: Whether nobody entered it: it stands for a task of its own, and scopes inside of it count for themselves.
         statements: How often each statement ran.
     """
 
-    __slots__ = ("_many", "_outer", "_places", "name", "statements")
+    __slots__ = ("_many", "_outer", "_places", "is_task", "name", "statements")
 
-    def __init__(self, name: str, many: int | None, outer: "Scope | None", *, keeps_places: bool = False) -> None:
+    def __init__(
+        self, name: str, many: int | None, outer: "Scope | None", *, keeps_places: bool = False, is_task: bool = False
+    ) -> None:
         """Count into `outer` too; complain when one statement runs `many` times."""
         self.name = name
+        self.is_task = is_task
         self.statements: Counter[str] = Counter()
         self._many = many
         self._outer = outer
@@ -77,8 +84,33 @@ class Scope:
 def counted(sql: str, doing: str) -> None:
     """Count a statement in the scope that is entered, if one is."""
     current = _current.get()
+    if current is None and _tasks:
+        current = _of_task(_tasks[0])
     if current is not None:
         current.note(sql, doing)
+
+
+def count_tasks(many: int | None = _MANY) -> None:
+    """Make each asyncio task that is in no scope one of its own from now on; None ends that.
+
+    A task that works for ever enters `scope("job")` for each round of its work.
+    """
+    _tasks[:] = [] if many is None else [many]
+
+
+def _of_task(many: int) -> Scope | None:
+    """Enter a scope for the rest of the running task, whose context is its own; None in a thread without one."""
+    task = None if asyncio._get_running_loop() is None else asyncio.current_task()  # noqa: SLF001 - documented, and does not raise
+    if task is None:
+        return None
+    made = Scope(f"task {task.get_name()}", many, None, is_task=True)
+    _current.set(made)
+    return made
+
+
+def _outer() -> Scope | None:
+    current = _current.get()
+    return None if current is None or current.is_task else current
 
 
 @contextmanager
@@ -89,7 +121,7 @@ def scope(name: str = "this scope", *, many: int | None = _MANY) -> Iterator[Sco
         name: What it stands for, for the warning.
         many: From how many runs of one statement on to complain: a warning in the log, an error under pytest; None never does.
     """
-    yield from _entered(Scope(name, many, _current.get()))
+    yield from _entered(Scope(name, many, _outer()))
 
 
 @contextmanager

@@ -7,7 +7,7 @@ import click
 import msgspec
 
 from pgkeel.cli.answer import Answer, answers, current_project
-from pgkeel.core.config import as_toml_values, json_schema
+from pgkeel.core.config_forms import as_toml_values, json_schema
 from pgkeel.core.errors import ConfigError
 from pgkeel.core.project import Project
 from pgkeel.core.url import Url

@@ -6,11 +6,7 @@ from typing import Any, Literal, get_type_hints
 
 import msgspec
 
-from pgkeel.core.cache_url import CacheUrl
-from pgkeel.core.units import format_duration
-from pgkeel.core.url import redacted
-
-__all__ = ["ZERO", "Config", "as_toml_values", "json_schema", "leaves"]
+__all__ = ["ZERO", "Config", "leaves"]
 
 
 ZERO = "zero"  # backup.rpo: a commit waits until the receiver has it
@@ -289,37 +285,3 @@ def leaves() -> Iterator[tuple[str, Any]]:
     for section, section_type in get_type_hints(Config).items():
         for key, value_type in get_type_hints(section_type).items():
             yield f"{section}.{key}", value_type
-
-
-def json_schema() -> dict[str, Any]:
-    """Return the JSON Schema of `pgkeel.toml`, for editors."""
-    schema = msgspec.json.schema(Config)
-    for section in schema["$defs"].values():
-        for setting in section.get("properties", {}).values():
-            if setting.pop("format", None) == "duration":
-                setting["pattern"] = r"^(\d+(\.\d+)?\s*(ms|s|min|m|h|d|w)\s*)+$"
-                setting["default"] = format_duration(msgspec.convert(setting["default"], timedelta))
-    return schema
-
-
-def as_toml_values(config: Config) -> dict[str, Any]:
-    """Return `section.key` → the value as one would write it in the file; an address without its password."""
-    flat = {}
-    for path, _ in leaves():
-        section, _, key = path.partition(".")
-        flat[path] = _as_toml(getattr(getattr(config, section), key))
-    if config.database.url is not None:
-        flat["database.url"] = redacted(config.database.url)
-    if config.cache.url is not None:
-        flat["cache.url"] = redacted(config.cache.url, CacheUrl.parse)
-    return flat
-
-
-def _as_toml(value: Any) -> Any:  # noqa: ANN401 - any setting's value
-    match value:
-        case timedelta():
-            return format_duration(value)
-        case tuple():
-            return list(value)
-        case _:
-            return value

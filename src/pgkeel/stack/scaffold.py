@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from pgkeel.core.config import json_schema
+from pgkeel.core.config_forms import json_schema
 from pgkeel.core.errors import UsageError
 
 __all__ = ["ScaffoldFile", "carry_out", "plan_scaffold"]

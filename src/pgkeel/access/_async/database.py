@@ -1,34 +1,31 @@
 """One database handle: the pool and the three doors on it."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from datetime import timedelta
-from functools import wraps
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast, overload
 
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm.exc import StaleDataError
 from sqlalchemy.sql.elements import ClauseElement
 
+from pgkeel.access._async.asking import ask, ask_rows
 from pgkeel.access._async.explaining import explain
 from pgkeel.access._async.hooks import Hook
 from pgkeel.access._async.pool import Pool
 from pgkeel.access._async.repositories import Repositories
 from pgkeel.access._async.repository import Repository
 from pgkeel.access._async.runner import Runner
-from pgkeel.access._async.session import AsyncEngine, engine_on
-from pgkeel.access._async.transaction import Isolation, Transaction
-from pgkeel.access._colour.asynchronous import pause
+from pgkeel.access._async.units import Units
 from pgkeel.access._drivers.asynchronous import DEFAULT, driver_for
 from pgkeel.access.actor import as_actor
+from pgkeel.access.asked import Asked
 from pgkeel.access.compiled import Compiled, Expressions, compile_statement
 from pgkeel.access.counting import Scope, expect
-from pgkeel.access.errors import RetryNeeded
 from pgkeel.access.explain.plan import Explained
 from pgkeel.access.explain.request import Analyze
 from pgkeel.access.handwritten import arranged
-from pgkeel.access.retry import delay, name_of_work
 from pgkeel.access.sealing import sealed_fields
 from pgkeel.access.settings import session_settings
 from pgkeel.access.shape import shape_of
@@ -36,8 +33,6 @@ from pgkeel.access.tagging import values_wanted
 from pgkeel.access.touched import Touched
 from pgkeel.core.cipher import Cipher
 from pgkeel.core.config import PoolConfig
-from pgkeel.core.errors import KeelError
-from pgkeel.core.log import get_logger
 from pgkeel.core.meter import Meter
 from pgkeel.core.secret import Secret
 from pgkeel.core.url import Url
@@ -55,11 +50,9 @@ __all__ = ["Database"]
 
 R = TypeVar("R")
 T = TypeVar("T")
-P = ParamSpec("P")
-log = get_logger(__name__)
 
 
-class Database:
+class Database(Units):
     """A database and its pool of connections.
 
     Use it with `async with Database(url) as db:`; one handle serves a whole process.
@@ -106,7 +99,6 @@ class Database:
             self._caching.on(self._runner)
         self._repositories = Repositories(self._driver.dialect, cursor_key or Secret.generate())
         self._known: dict[object, Repository[Any]] = {}
-        self._engine: AsyncEngine | None = None
         self._keys = keys
         self._identity: Identity | None = None
 
@@ -173,99 +165,6 @@ class Database:
         shape = shape_of(model)
         return Tag(shape.table.fullname, values_wanted(shape, values, self._driver.dialect))
 
-    @asynccontextmanager
-    async def transaction(
-        self, *, isolation: Isolation | None = None, read_only: bool = False, statement_timeout: timedelta | None = None
-    ) -> AsyncIterator[Transaction]:
-        """Open a unit of work: an ORM session in a transaction that commits at the end, or rolls back when the block raises.
-
-        Args:
-            isolation: `read committed`, `repeatable read` or `serializable`; None is the server's default.
-            read_only: Whether the server refuses writes.
-            statement_timeout: How long one statement may take.
-
-        Raises:
-            Conflict: A row was changed by somebody else since the session read it.
-            RetryNeeded: A serialization failure or deadlock: `run` does it again.
-            CommitUnknown: The connection ended during COMMIT.
-            AccessError: What the server refused, as everywhere else.
-        """
-        transaction = Transaction(self._alchemy(), self._runner, self._repositories)
-        failure: KeelError | None = None
-        try:
-            async with transaction:
-                await transaction.start(isolation, statement_timeout, read_only=read_only)
-                yield transaction
-                await transaction.finish()
-        except self._failures as err:
-            failure = transaction.failure(err)
-        finally:
-            await transaction.tell_end()
-        if failure is not None:
-            raise failure from None  # what the driver said repeats whole rows
-
-    async def run(
-        self,
-        work: Callable[[Transaction], Awaitable[T]],
-        /,
-        *,
-        retries: int = 3,
-        isolation: Isolation | None = None,
-        read_only: bool = False,
-        statement_timeout: timedelta | None = None,
-    ) -> T:
-        """Call a function with a unit of work, and again with a fresh one when the server asks for it; return its result.
-
-        It is called again after a serialization failure, a deadlock or a migration of a table that it reads; never after an
-        ambiguous COMMIT. What it does outside of the database happens as often as it is called: use `publish` for that.
-
-        Args:
-            work: `async def transfer(tx): …`; its last return value counts.
-            retries: How often it is called again, with growing pauses of 10 ms to 1 s.
-            isolation: As of `transaction`.
-            read_only: As of `transaction`.
-            statement_timeout: As of `transaction`.
-
-        Raises:
-            RetryNeeded: The last attempt failed like those before.
-            CommitUnknown: The connection ended during COMMIT.
-        """
-        for attempt in range(retries):
-            try:
-                async with self.transaction(
-                    isolation=isolation, read_only=read_only, statement_timeout=statement_timeout
-                ) as transaction:
-                    return await work(transaction)
-            except RetryNeeded as err:
-                log.info("access.retry", work=name_of_work(work), attempt=attempt + 1, sqlstate=err.sqlstate)
-            await pause(delay(attempt))
-        async with self.transaction(isolation=isolation, read_only=read_only, statement_timeout=statement_timeout) as transaction:
-            return await work(transaction)
-
-    def transactional(
-        self,
-        *,
-        retries: int = 3,
-        isolation: Isolation | None = None,
-        read_only: bool = False,
-        statement_timeout: timedelta | None = None,
-    ) -> Callable[[Callable[Concatenate[Transaction, P], Awaitable[T]]], Callable[P, Awaitable[T]]]:
-        """Make a function whose first argument is a unit of work into one without it, run as by `run`."""
-
-        def decorate(function: Callable[Concatenate[Transaction, P], Awaitable[T]]) -> Callable[P, Awaitable[T]]:
-            @wraps(function)
-            async def call(*given: P.args, **named: P.kwargs) -> T:
-                async def work(transaction: Transaction) -> T:
-                    return await function(transaction, *given, **named)
-
-                return await self.run(
-                    work, retries=retries, isolation=isolation, read_only=read_only, statement_timeout=statement_timeout
-                )
-
-            return call
-
-        return decorate
-
     async def explain(
         self, statement: "ClauseElement | Query | str", /, *, analyze: Analyze = False, **values: object
     ) -> Explained:
@@ -330,10 +229,13 @@ class Database:
             return await self._runner.sql(statement, bound, into or dict)
         return await self._runner.announced(touched, lambda: self._runner.sql(statement, bound, into or dict))
 
-    def _alchemy(self) -> AsyncEngine:
-        if self._engine is None:
-            self._engine = engine_on(self.pool)
-        return self._engine
+    async def ask(self, asked: Asked, values: Sequence[object], /) -> Any:  # noqa: ANN401 - what the annotation says
+        """Run the statement of a `@query` function: `by_author(db, …)` calls it."""
+        return await ask(self._runner, asked, values)
+
+    def ask_rows(self, asked: Asked, values: Sequence[object], /) -> AbstractAsyncContextManager[AsyncIterator[Any]]:
+        """Read the rows of a `@query` function that returns an iterator through a cursor of the server."""
+        return ask_rows(self._runner, asked, values)
 
 
 def _caching(cache: "Cache | None") -> "Caching | None":

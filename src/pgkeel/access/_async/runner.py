@@ -119,12 +119,19 @@ class Runner:
 
     async def sql(self, text: str, values: Sequence[object], into: Callable[..., T]) -> list[T]:
         """Run hand-written SQL and return its rows; a session setting it leaves is wiped."""
+        return rows_of(await self._handwritten(text, lambda connection: connection.fetch_named(text, values)), into)
+
+    async def touching(self, text: str, values: Sequence[object]) -> int:
+        """Run SQL that gives no rows and return how many it touched."""
+        return await self._handwritten(text, lambda connection: connection.execute(text, values))
+
+    async def _handwritten(self, text: str, work: Callable[[Connection], Awaitable[T]]) -> T:
         doing = "sql"
         slot = await self.slot(doing)
         try:
             counted(text, doing)
             slot.is_tainted = self._may_last(text)
-            return rows_of(await slot.connection.fetch_named(text, values), into)
+            return await work(slot.connection)
         except self._errors as err:
             failure = drop_lost(slot, self.failure(err, doing))
         finally:

@@ -1,6 +1,7 @@
 """The second door's unit of work: SQLAlchemy's session, hand-written SQL and repositories in one transaction."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from typing import Any, Literal, TypeVar, overload
 
@@ -8,6 +9,7 @@ from sqlalchemy import event, func, literal_column, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm.exc import StaleDataError
 
+from pgkeel.access._async.asking import ask, ask_rows
 from pgkeel.access._async.inside import TransactionRunner
 from pgkeel.access._async.pool import Slot
 from pgkeel.access._async.repositories import Repositories
@@ -15,6 +17,7 @@ from pgkeel.access._async.repository import Repository
 from pgkeel.access._async.runner import Runner, tell
 from pgkeel.access._async.session import AsyncEngine, AsyncSession
 from pgkeel.access.actor import SIGNATURE, current_actor
+from pgkeel.access.asked import Asked
 from pgkeel.access.counting import counted
 from pgkeel.access.errors import (
     CommitUnknown,
@@ -103,6 +106,18 @@ class Transaction(AsyncSession):
         statement, bound = arranged(text, values, self._runner.pool.driver.dialect)
         self.touched.handwritten(statement, writes)
         return await self._inside.sql(statement, bound, into or dict)
+
+    async def ask(self, asked: Asked, values: Sequence[object], /) -> Any:  # noqa: ANN401 - what the annotation says
+        """Run the statement of a `@query` function in this transaction: `by_author(tx, …)` calls it."""
+        return await ask(self._inside, asked, values)
+
+    def ask_rows(self, asked: Asked, values: Sequence[object], /) -> AbstractAsyncContextManager[AsyncIterator[Any]]:
+        """Refuse: rows are streamed outside of a unit of work.
+
+        Raises:
+            UsageError: When it is entered.
+        """
+        return ask_rows(self._inside, asked, values)
 
     def repository(self, model: HasRow[R]) -> Repository[R]:
         """Return the repository of a model whose reads and writes are part of this transaction."""

@@ -2,34 +2,31 @@
 """One database handle: the pool and the three doors on it."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from datetime import timedelta
-from functools import wraps
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast, overload
 
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm.exc import StaleDataError
 from sqlalchemy.sql.elements import ClauseElement
 
-from pgkeel.access._colour.threaded import pause
 from pgkeel.access._drivers.threaded import DEFAULT, driver_for
+from pgkeel.access._sync.asking import ask, ask_rows
 from pgkeel.access._sync.explaining import explain
 from pgkeel.access._sync.hooks import Hook
 from pgkeel.access._sync.pool import Pool
 from pgkeel.access._sync.repositories import Repositories
 from pgkeel.access._sync.repository import Repository
 from pgkeel.access._sync.runner import Runner
-from pgkeel.access._sync.session import Engine, engine_on
-from pgkeel.access._sync.transaction import Isolation, Transaction
+from pgkeel.access._sync.units import Units
 from pgkeel.access.actor import as_actor
+from pgkeel.access.asked import Asked
 from pgkeel.access.compiled import Compiled, Expressions, compile_statement
 from pgkeel.access.counting import Scope, expect
-from pgkeel.access.errors import RetryNeeded
 from pgkeel.access.explain.plan import Explained
 from pgkeel.access.explain.request import Analyze
 from pgkeel.access.handwritten import arranged
-from pgkeel.access.retry import delay, name_of_work
 from pgkeel.access.sealing import sealed_fields
 from pgkeel.access.settings import session_settings
 from pgkeel.access.shape import shape_of
@@ -37,8 +34,6 @@ from pgkeel.access.tagging import values_wanted
 from pgkeel.access.touched import Touched
 from pgkeel.core.cipher import Cipher
 from pgkeel.core.config import PoolConfig
-from pgkeel.core.errors import KeelError
-from pgkeel.core.log import get_logger
 from pgkeel.core.meter import Meter
 from pgkeel.core.secret import Secret
 from pgkeel.core.url import Url
@@ -56,11 +51,9 @@ __all__ = ["Database"]
 
 R = TypeVar("R")
 T = TypeVar("T")
-P = ParamSpec("P")
-log = get_logger(__name__)
 
 
-class Database:
+class Database(Units):
     """A database and its pool of connections.
 
     Use it with `with Database(url) as db:`; one handle serves a whole process.
@@ -107,7 +100,6 @@ class Database:
             self._caching.on(self._runner)
         self._repositories = Repositories(self._driver.dialect, cursor_key or Secret.generate())
         self._known: dict[object, Repository[Any]] = {}
-        self._engine: Engine | None = None
         self._keys = keys
         self._identity: Identity | None = None
 
@@ -174,99 +166,6 @@ class Database:
         shape = shape_of(model)
         return Tag(shape.table.fullname, values_wanted(shape, values, self._driver.dialect))
 
-    @contextmanager
-    def transaction(
-        self, *, isolation: Isolation | None = None, read_only: bool = False, statement_timeout: timedelta | None = None
-    ) -> Iterator[Transaction]:
-        """Open a unit of work: an ORM session in a transaction that commits at the end, or rolls back when the block raises.
-
-        Args:
-            isolation: `read committed`, `repeatable read` or `serializable`; None is the server's default.
-            read_only: Whether the server refuses writes.
-            statement_timeout: How long one statement may take.
-
-        Raises:
-            Conflict: A row was changed by somebody else since the session read it.
-            RetryNeeded: A serialization failure or deadlock: `run` does it again.
-            CommitUnknown: The connection ended during COMMIT.
-            AccessError: What the server refused, as everywhere else.
-        """
-        transaction = Transaction(self._alchemy(), self._runner, self._repositories)
-        failure: KeelError | None = None
-        try:
-            with transaction:
-                transaction.start(isolation, statement_timeout, read_only=read_only)
-                yield transaction
-                transaction.finish()
-        except self._failures as err:
-            failure = transaction.failure(err)
-        finally:
-            transaction.tell_end()
-        if failure is not None:
-            raise failure from None  # what the driver said repeats whole rows
-
-    def run(
-        self,
-        work: Callable[[Transaction], T],
-        /,
-        *,
-        retries: int = 3,
-        isolation: Isolation | None = None,
-        read_only: bool = False,
-        statement_timeout: timedelta | None = None,
-    ) -> T:
-        """Call a function with a unit of work, and again with a fresh one when the server asks for it; return its result.
-
-        It is called again after a serialization failure, a deadlock or a migration of a table that it reads; never after an
-        ambiguous COMMIT. What it does outside of the database happens as often as it is called: use `publish` for that.
-
-        Args:
-            work: `def transfer(tx): …`; its last return value counts.
-            retries: How often it is called again, with growing pauses of 10 ms to 1 s.
-            isolation: As of `transaction`.
-            read_only: As of `transaction`.
-            statement_timeout: As of `transaction`.
-
-        Raises:
-            RetryNeeded: The last attempt failed like those before.
-            CommitUnknown: The connection ended during COMMIT.
-        """
-        for attempt in range(retries):
-            try:
-                with self.transaction(
-                    isolation=isolation, read_only=read_only, statement_timeout=statement_timeout
-                ) as transaction:
-                    return work(transaction)
-            except RetryNeeded as err:
-                log.info("access.retry", work=name_of_work(work), attempt=attempt + 1, sqlstate=err.sqlstate)
-            pause(delay(attempt))
-        with self.transaction(isolation=isolation, read_only=read_only, statement_timeout=statement_timeout) as transaction:
-            return work(transaction)
-
-    def transactional(
-        self,
-        *,
-        retries: int = 3,
-        isolation: Isolation | None = None,
-        read_only: bool = False,
-        statement_timeout: timedelta | None = None,
-    ) -> Callable[[Callable[Concatenate[Transaction, P], T]], Callable[P, T]]:
-        """Make a function whose first argument is a unit of work into one without it, run as by `run`."""
-
-        def decorate(function: Callable[Concatenate[Transaction, P], T]) -> Callable[P, T]:
-            @wraps(function)
-            def call(*given: P.args, **named: P.kwargs) -> T:
-                def work(transaction: Transaction) -> T:
-                    return function(transaction, *given, **named)
-
-                return self.run(
-                    work, retries=retries, isolation=isolation, read_only=read_only, statement_timeout=statement_timeout
-                )
-
-            return call
-
-        return decorate
-
     def explain(self, statement: "ClauseElement | Query | str", /, *, analyze: Analyze = False, **values: object) -> Explained:
         """Return the plan of a statement as a tree, with what is wrong with it in words; `print(db.explain(…))`.
 
@@ -329,10 +228,13 @@ class Database:
             return self._runner.sql(statement, bound, into or dict)
         return self._runner.announced(touched, lambda: self._runner.sql(statement, bound, into or dict))
 
-    def _alchemy(self) -> Engine:
-        if self._engine is None:
-            self._engine = engine_on(self.pool)
-        return self._engine
+    def ask(self, asked: Asked, values: Sequence[object], /) -> Any:  # noqa: ANN401 - what the annotation says
+        """Run the statement of a `@query` function: `by_author(db, …)` calls it."""
+        return ask(self._runner, asked, values)
+
+    def ask_rows(self, asked: Asked, values: Sequence[object], /) -> AbstractContextManager[Iterator[Any]]:
+        """Read the rows of a `@query` function that returns an iterator through a cursor of the server."""
+        return ask_rows(self._runner, asked, values)
 
 
 def _caching(cache: "Cache | None") -> "Caching | None":

@@ -57,6 +57,15 @@ class TransactionRunner(Runner):
         finally:
             self._transaction.mark_lasting(text)
 
+    def touching(self, text: str, values: Sequence[object]) -> int:
+        """Run SQL that gives no rows and return how many it touched."""
+        if self.pool.driver.is_pooled:
+            refuse_session_feature(text)
+        try:
+            return self._run(text, "sql", lambda connection: connection.execute(text, values))
+        finally:
+            self._transaction.mark_lasting(text)
+
     def rows(self, text: str, values: Sequence[object], into: Callable[..., T]) -> list[T]:
         """Run SQL that leaves nothing of the session behind, and return its rows."""
         return rows_of(self._run(text, "sql", lambda connection: connection.fetch_named(text, values)), into)

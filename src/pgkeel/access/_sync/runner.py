@@ -120,12 +120,19 @@ class Runner:
 
     def sql(self, text: str, values: Sequence[object], into: Callable[..., T]) -> list[T]:
         """Run hand-written SQL and return its rows; a session setting it leaves is wiped."""
+        return rows_of(self._handwritten(text, lambda connection: connection.fetch_named(text, values)), into)
+
+    def touching(self, text: str, values: Sequence[object]) -> int:
+        """Run SQL that gives no rows and return how many it touched."""
+        return self._handwritten(text, lambda connection: connection.execute(text, values))
+
+    def _handwritten(self, text: str, work: Callable[[Connection], T]) -> T:
         doing = "sql"
         slot = self.slot(doing)
         try:
             counted(text, doing)
             slot.is_tainted = self._may_last(text)
-            return rows_of(slot.connection.fetch_named(text, values), into)
+            return work(slot.connection)
         except self._errors as err:
             failure = drop_lost(slot, self.failure(err, doing))
         finally:

@@ -1,7 +1,8 @@
 # Generated from pgkeel/access/_async/transaction.py by tools/unasync.py; do not edit.
 """The second door's unit of work: SQLAlchemy's session, hand-written SQL and repositories in one transaction."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import timedelta
 from typing import Any, Literal, TypeVar, overload
 
@@ -9,6 +10,7 @@ from sqlalchemy import event, func, literal_column, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm.exc import StaleDataError
 
+from pgkeel.access._sync.asking import ask, ask_rows
 from pgkeel.access._sync.inside import TransactionRunner
 from pgkeel.access._sync.pool import Slot
 from pgkeel.access._sync.repositories import Repositories
@@ -16,6 +18,7 @@ from pgkeel.access._sync.repository import Repository
 from pgkeel.access._sync.runner import Runner, tell
 from pgkeel.access._sync.session import Engine, Session
 from pgkeel.access.actor import SIGNATURE, current_actor
+from pgkeel.access.asked import Asked
 from pgkeel.access.counting import counted
 from pgkeel.access.errors import (
     CommitUnknown,
@@ -104,6 +107,18 @@ class Transaction(Session):
         statement, bound = arranged(text, values, self._runner.pool.driver.dialect)
         self.touched.handwritten(statement, writes)
         return self._inside.sql(statement, bound, into or dict)
+
+    def ask(self, asked: Asked, values: Sequence[object], /) -> Any:  # noqa: ANN401 - what the annotation says
+        """Run the statement of a `@query` function in this transaction: `by_author(tx, …)` calls it."""
+        return ask(self._inside, asked, values)
+
+    def ask_rows(self, asked: Asked, values: Sequence[object], /) -> AbstractContextManager[Iterator[Any]]:
+        """Refuse: rows are streamed outside of a unit of work.
+
+        Raises:
+            UsageError: When it is entered.
+        """
+        return ask_rows(self._inside, asked, values)
 
     def repository(self, model: HasRow[R]) -> Repository[R]:
         """Return the repository of a model whose reads and writes are part of this transaction."""
