@@ -216,18 +216,25 @@ def test_two_processes_do_not_take_backups_of_a_cluster_at_once(server: Server, 
     assert take(server, folder, recipients).kind == "full"
 
 
-def test_a_server_without_zstd_leaves_compressing_to_pg_basebackup(
-    server: Server, folder: Folder, recipients: list[str], tmp_path: Path
+@pytest.mark.parametrize(
+    ("lacking", "words"),
+    [(["server"], ["server-zstd:1", "client-zstd:1"]), (["server", "client"], ["server-zstd:1", "client-zstd:1", "none"])],
+)
+def test_who_was_built_without_zstd_leaves_compressing_to_the_next(
+    lacking: list[str], words: list[str], server: Server, folder: Folder, recipients: list[str], identity: Secret, tmp_path: Path
 ) -> None:
     asked: list[str] = []
 
     def without_zstd(argv: list[str], **given: object) -> "subprocess.Popen[bytes]":
         asked.append(next(word for word in argv if word.startswith("--compress=")))
-        refusal = "echo 'pg_basebackup: error: zstd compression is not supported by this build' >&2; exit 1"
-        return start(["/bin/sh", "-c", refusal] if "server" in asked[-1] else argv, **given)  # type: ignore[arg-type]
+        refusal = "echo 'error: invalid compression specification: this build does not support compression with ZSTD' >&2; exit 1"
+        return start(["/bin/sh", "-c", refusal] if any(one in asked[-1] for one in lacking) else argv, **given)  # type: ignore[arg-type]
 
     with server.taker(folder, recipients, spawn=without_zstd, staging=tmp_path / "staging") as taker:  # type: ignore[arg-type]
-        assert taker.take("full").kind == "full"
+        record = taker.take("full")
 
-    assert asked == ["--compress=server-zstd:1", "--compress=client-zstd:1"]
+    assert [word.removeprefix("--compress=") for word in asked] == words
+    fetch_backup(record, [folder], identity, tmp_path / "data")
+    assert "successfully verified" in tool(server.tools, "pg_verifybackup", tmp_path / "data")
+    assert record.bytes < record.size / 2
     assert list((tmp_path / "staging").iterdir()) == []

@@ -34,6 +34,7 @@ def test_the_image_follows_every_hour_and_a_recovery_begins_with_it_until_it_is_
 
     victim.write_bytes(content)
     write_image(folder, second)
+    assert "image" not in home.run("backup", "drill").stderr, "a drill proves the backups"
     done = home.run("recover", "--yes", "--json")
     assert done.returncode == 0, done.stderr
     assert "copying the image" in done.stderr

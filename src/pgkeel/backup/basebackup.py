@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import IO
+from typing import IO, Literal
 
 import msgspec
 
@@ -26,13 +26,14 @@ from pgkeel.backup.lsn import parse_lsn
 from pgkeel.backup.tools import Spawn, ToolFailed, Tools
 from pgkeel.core import clock
 
-__all__ = ["BASE", "BaseBackup", "Progress", "WalRange", "range_of", "staged"]
+__all__ = ["BASE", "BaseBackup", "Compressor", "Progress", "WalRange", "range_of", "staged"]
 
 Progress = Callable[[int, int], None]  # bytes done, bytes in all
 Pour = Callable[[IO[bytes]], None]
+Compressor = Literal["server", "client", "nobody"]
 
 BASE = "base"
-_MANIFEST, _SUFFIX = "backup_manifest", ".tar.zst"
+_MANIFEST = "backup_manifest"
 _CHUNK = 2**20
 _LOOK = timedelta(milliseconds=20)
 _PUNCH_KEEPING_SIZE = 3  # FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE of fallocate(2)
@@ -72,7 +73,7 @@ class BaseBackup:
         spawn: Spawn,
         progress: Progress,
         parent: Path | None = None,
-        compressor: str = "server",
+        compressor: Compressor = "server",
     ) -> None:
         """Take where from and who listens.
 
@@ -84,10 +85,12 @@ class BaseBackup:
             spawn: How the child is started.
             progress: Hears how far it is.
             parent: The `backup_manifest` of the backup that an incremental one builds on.
-            compressor: `server`, or `client` where the server was built without zstd.
+            compressor: Who compresses: the `server`, the `client` where that was built without zstd, else `nobody` here.
         """
         self._argv = [str(tools.program("pg_basebackup")), f"--pgdata={folder}", "--format=tar", "--wal-method=fetch"]
-        self._argv += [f"--compress={compressor}-zstd:1", "--no-sync"]  # what is stored is synced; this is not
+        self._suffix = ".tar" if compressor == "nobody" else ".tar.zst"
+        compress = "none" if compressor == "nobody" else f"{compressor}-zstd:1"
+        self._argv += [f"--compress={compress}", "--no-sync"]  # what is stored is synced; this is not
         self._argv += ["--checkpoint=fast", "--no-password", "--progress", f"--label={label}", f"--dbname={address}"]
         self._argv += [f"--incremental={parent}"] if parent else []
         self._environment = tools.variables
@@ -101,7 +104,7 @@ class BaseBackup:
         self.size = 0
 
     def run(self, store: Callable[[str, Pour], None]) -> None:
-        """Hand each tar on while it grows, as its name (`base`, or the oid of a tablespace) and what writes it, zstd.
+        """Hand each tar on while it grows, as its name (`base`, or the oid of a tablespace) and what writes it.
 
         Raises:
             ToolFailed: pg_basebackup said no, or it left no manifest.
@@ -113,7 +116,7 @@ class BaseBackup:
         listener.start()
         try:
             for path in self._arriving(child):
-                store(path.name.removesuffix(_SUFFIX), partial(self._pour, child, path))
+                store(path.name.removesuffix(self._suffix), partial(self._pour, child, path))
         finally:
             child.kill()  # where the store failed; one that has ended does not mind
             code = child.wait()
@@ -137,10 +140,14 @@ class BaseBackup:
                 clock.sleep(_LOOK)
 
     def _fresh(self) -> set[Path]:
-        return set(self._folder.glob(f"*{_SUFFIX}")) - self._taken
+        return set(self._folder.glob(f"*{self._suffix}")) - self._taken
 
     def _pour(self, child: "subprocess.Popen[bytes]", path: Path, sink: IO[bytes]) -> None:
-        with path.open("r+b", buffering=0) as file:
+        try:
+            file = path.open("r+b", buffering=0)
+        except FileNotFoundError:  # it failed and took back what it wrote; its code says so
+            return
+        with file:
             while True:
                 is_whole = child.poll() is not None or bool(self._fresh())  # asked before the last read
                 while chunk := file.read(_CHUNK):

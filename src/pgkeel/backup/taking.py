@@ -8,7 +8,7 @@ from typing import IO
 
 import msgspec
 
-from pgkeel.backup.basebackup import BASE, BaseBackup, Progress, range_of, staged
+from pgkeel.backup.basebackup import BASE, BaseBackup, Compressor, Progress, range_of, staged
 from pgkeel.backup.catalogue import read_catalogue, sweep
 from pgkeel.backup.clear import store_clear
 from pgkeel.backup.closed import Closed
@@ -34,6 +34,7 @@ __all__ = ["Order", "Taker"]
 log = get_logger(__name__)
 
 _NO_ZSTD = re.compile(r"zstd.*not supported by this build|not support compression with zstd", re.IGNORECASE)
+_NEXT: Mapping[Compressor, Compressor] = {"server": "client", "client": "nobody"}
 _SUMMARIES = "summar"  # the word in every refusal that has to do with WAL summaries; pg_basebackup gives no code
 
 
@@ -92,7 +93,7 @@ class Taker:
         self._relations = relations
         self._closed = closed
         self._report = report
-        self._compressor = "server"
+        self._compressor: Compressor = "server"
         self.source: Source = source_of(connection)
 
     def plan(self, wish: Wish) -> Plan:
@@ -126,15 +127,16 @@ class Taker:
         with working(order.repository, self.source.system, holder=order.holder, patience=order.patience, report=self._report):
             sweep(order.repository, self.source.system)
             plan = self._unused(wish)
-            try:
-                return self._carry_out(plan, progress, wait)
-            except ToolFailed as err:
-                return self._carry_out(self._other_way(wish, plan, err), progress, wait)
+            while True:
+                try:
+                    return self._carry_out(plan, progress, wait)
+                except ToolFailed as err:
+                    plan = self._other_way(wish, plan, err)
 
     def _other_way(self, wish: Wish, plan: Plan, refusal: ToolFailed) -> Plan:
-        """Return what to try after pg_basebackup said no: a full one without summaries, our own zstd without the server's."""
-        if _NO_ZSTD.search(refusal.message) and self._compressor == "server":
-            self._compressor = "client"
+        """Return what to try after pg_basebackup said no: another's zstd, or a full one without summaries."""
+        if _NO_ZSTD.search(refusal.message) and self._compressor in _NEXT:
+            self._compressor = _NEXT[self._compressor]
             return self._unused(wish)
         if plan.kind != "incremental" or _SUMMARIES not in refusal.message:
             raise refusal
@@ -233,7 +235,7 @@ class Taker:
         return seal(write, key=key, repositories=places, recipients=self._order.recipients, is_packed=is_packed)
 
     def _seal_archive(self, plan: Plan, name: str, pour: Callable[[IO[bytes]], None]) -> tuple[Part, ...]:
-        return self._seal(plan, name if name == BASE else f"tablespace-{name}", pour, is_packed=True)
+        return self._seal(plan, name if name == BASE else f"tablespace-{name}", pour, is_packed=self._compressor != "nobody")
 
     def _tablespaces(self, stored: Mapping[str, tuple[Part, ...]]) -> tuple[Tablespace, ...]:
         rows = {row["oid"]: row for row in load(__name__, "tablespaces").rows(self._connection)} if stored else {}

@@ -55,7 +55,7 @@ def drill(
         ConfigError: Nothing here opens the backups.
         NotRestorable: There is no such backup.
     """
-    whole = scene_of(project, source=source)
+    whole = msgspec.structs.replace(scene_of(project, source=source), may_use_image=False)
     require_no_recovery(whole.layout)
     archive = msgspec.structs.replace(whole.archive, folders=whole.archive.folders[:1])
     scene = _narrowed(msgspec.structs.replace(whole, archive=archive), backup)

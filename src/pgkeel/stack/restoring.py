@@ -69,6 +69,7 @@ class Scene(msgspec.Struct, frozen=True):
         records: Its finished backups.
         archive: Where its WAL is.
         engine: The tool that took the backups, or None where pgkeel did.
+        may_use_image: Whether a restore may begin with the rolling image; a drill may not, because it proves the backups.
     """
 
     project: Project
@@ -80,6 +81,7 @@ class Scene(msgspec.Struct, frozen=True):
     records: tuple[Record, ...]
     archive: Archive
     engine: Engine | None = None
+    may_use_image: bool = True
 
     @property
     def tools(self) -> Tools:
@@ -139,7 +141,9 @@ def bring_back(scene: Scene, plan: Plan, directory: Path, report: Report) -> Non
     The folder is empty or half restored; `directory/wal` holds the WAL.
     """
     data = directory / "data"
-    if not copy_image(image_folder(scene), scene.system, plan, directory, scene.tools, report):
+    require_room(directory, plan.bytes * len(plan.chain) + plan.wal_bytes)
+    has_image = scene.may_use_image and copy_image(image_folder(scene), scene.system, plan, directory, scene.tools, report)
+    if not has_image:
         _restore_chain(scene, plan, directory, report)
     for segment in (data / "pg_wal").glob("[0-9A-F]" * 24):
         if not (directory / "wal" / segment.name).exists():
@@ -151,7 +155,6 @@ def bring_back(scene: Scene, plan: Plan, directory: Path, report: Report) -> Non
 
 def _restore_chain(scene: Scene, plan: Plan, directory: Path, report: Report) -> None:
     records = {one.id: one for one in scene.records}
-    require_room(directory, plan.bytes * len(plan.chain) + plan.wal_bytes)
     proved = scene.engine is not None
     links = [Link(name, partial(_fetch, scene, records[name], report), proved) for name in plan.chain]
     with kept_from_pruning(scene, plan.chain):
