@@ -15,7 +15,10 @@ import pytest
 from pgkeel.core.errors import Unreachable
 from pgkeel.core.url import Url
 from pgkeel.local import Cluster
-from pgkeel.migrations import Source, status, up
+from pgkeel.migrations import Options, Source, status, up
+from pgkeel.migrations.plan import plan_up
+from pgkeel.migrations.source import read
+from pgkeel.migrations.syntax import require_syntax
 from pgkeel.postgres import Connection, Row, connect
 from pgkeel.postgres.catalog import snapshot
 from tests.migrations.folders import Write
@@ -217,3 +220,14 @@ def _end(killer: Connection, pid: int) -> None:
     while not killer.execute("SELECT FROM pg_stat_activity WHERE pid = %s AND wait_event = 'PgSleep'", [pid]).rowcount:
         time.sleep(0.02)
     killer.execute("SELECT pg_terminate_backend(%s)", [pid])
+
+
+def test_a_connection_that_is_lost_while_files_are_read_is_told(empty_db: Url, app: Source, write: Write) -> None:
+    write("20240101000000_a", "-- Up Migration\nCREATE TABLE a (x int);\n-- Down Migration\nDROP TABLE a;\n")
+    tasks = plan_up({"app": read(app)}, {}, frozenset(), Options())
+    with connect(empty_db) as victim, connect(empty_db) as killer:
+        killer.execute("SELECT pg_terminate_backend(%s)", [victim.info.backend_pid])
+        with pytest.raises(Unreachable) as caught:
+            require_syntax(victim, tasks)
+
+    assert "up` again" in caught.value.hint
