@@ -67,7 +67,8 @@ def test_idempotency_keys_are_forgotten_when_nobody_repeats_them_any_more(
         assert [pay(database, key) for key in ("old", "new", "old", "new")] == [1, 2, 1, 2]
         db.execute("UPDATE pgkeel.once SET created_at = now() - interval '8 days' WHERE key = sha256('old')")
         db.execute(
-            "INSERT INTO pgkeel.once SELECT sha256(n::text::bytea), now() - interval '9 days' FROM generate_series(1, 5001) n"
+            "INSERT INTO pgkeel.once (key, created_at)"
+            " SELECT sha256(n::text::bytea), now() - interval '9 days' FROM generate_series(1, 5001) n"
         )
         with working(connector, tmp_path, [forget_once.JOB]):
             until(lambda: seen(tmp_path, "forget_once").last_outcome == "ok")

@@ -57,14 +57,16 @@ def explain_stat(connection: Connection, queryid: int) -> Explained:
         raise NotFound(f"pg_stat_statements knows no statement {queryid}", hint="SELECT queryid, query FROM pg_stat_statements")
     if "$1" in text and server_of(connection).major < 16:
         raise UsageError("PostgreSQL 15 plans no statement without its values", hint="pgkeel explain 'SELECT … with values'")
-    return _ask(connection, request(single_statement(text), False, is_generic="$1" in text))
+    is_generic = "$1" in text
+    return _ask(connection, request(single_statement(text), False, is_generic=is_generic), has_values=not is_generic)
 
 
-def _ask(connection: Connection, asked: Request) -> Explained:
+def _ask(connection: Connection, asked: Request, *, has_values: bool = True) -> Explained:
+    """Return what the server answers; a text whose values are not there goes by the simple protocol, which binds none."""
     try:
         connection.execute(asked.begin.encode())
         cursor = psycopg.RawCursor(connection)
-        answer = cursor.execute(asked.explain.encode(), binary=True).fetchone()  # binary: one statement only
+        answer = cursor.execute(asked.explain.encode(), binary=has_values).fetchone()  # binary: one statement only
     except psycopg.Error as err:
         failure = error_of(psycopg_common.diagnose(err), "explain")
     else:
