@@ -123,7 +123,7 @@ def joined(versions: Sequence[bytes | None]) -> bytes | None:
         return None
 
 
-_chance = random.Random(os.urandom(32))  # noqa: S311 - these must differ, and need not be secret
+_chance = random.Random(os.urandom(32))  # noqa: S311 - these must differ, and need not be secret  # nosec B311
 os.register_at_fork(after_in_child=lambda: _chance.seed(os.urandom(32)))
 
 
