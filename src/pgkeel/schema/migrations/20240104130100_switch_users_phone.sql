@@ -1,3 +1,4 @@
+-- pgkeel: ignore MIG007, MIG033, MIG034, MIG048 -- the switch is one moment: programs are deployed with it and know the new form
 -- pgkeel: needs backfill 20240104130000
 
 -- Up Migration
