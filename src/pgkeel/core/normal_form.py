@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from types import MappingProxyType
 
 from pgkeel.core.errors import UsageError
@@ -39,7 +40,6 @@ def normal_form(name: str, text: str) -> bytes:
     form = NORMAL_FORMS.get(name)
     if form is None:
         raise UsageError(f"there is no normal form {name!r}", hint=f"one of {', '.join(NORMAL_FORMS)}")
-    try:
+    with suppress(UnicodeEncodeError):  # it holds the text, so it must not be the cause of ours
         return form(text).encode()
-    except UnicodeEncodeError as err:
-        raise UsageError("a text holds half of a character", hint="decode it as UTF-8 first") from err
+    raise UsageError("a text holds half of a character", hint="decode it as UTF-8 first")
