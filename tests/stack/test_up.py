@@ -8,6 +8,8 @@ import asyncpg
 import psycopg
 import pytest
 
+from pgkeel.core.project import load
+from pgkeel.stack import connect
 from tests.projects import Home
 
 
@@ -176,6 +178,13 @@ def test_what_the_design_wants_of_the_server_is_set(running: Home) -> None:
     values = {name: running.ok("psql", "--role", "superuser", "-Atc", f"SHOW {name}") for name in SETTINGS}
 
     assert values == SETTINGS
+
+
+def test_commits_that_must_not_wait_for_a_missing_receiver_do_not_after_a_reset_either(running: Home) -> None:
+    project = load(running.root, flags={"backup.rpo": "zero"})
+    with connect(project) as owner:
+        owner.execute("RESET ALL")
+        assert owner.execute("SHOW synchronous_commit").fetchall() == [{"synchronous_commit": "local"}]
 
 
 def test_a_changed_password_file_is_what_holds_after_the_next_up(running: Home) -> None:

@@ -27,10 +27,12 @@ def connect(project: Project, role: RoleWord = "owner", *, application: str = "p
     Raises:
         Unreachable: The stack was never started, or the server does not answer.
     """
-    url = login_url(project, role)
-    connection = open_connection(url if project.is_external else _bound(url), application=application)
+    login = login_url(project, role)
+    url = login if project.is_external else _bound(login)
+    connection = open_connection(url, application=application)
     if project.config.backup.rpo == ZERO and role in _OURS and not _is_received(project, connection):
-        load(__name__, "commit_locally").run(connection)
+        connection.close()
+        return open_connection(_committing_locally(url), application=application)
     return connection
 
 
@@ -56,6 +58,12 @@ def _is_received(project: Project, connection: Connection) -> bool:
     return bool(load(__name__, "slot_is_active").scalar(connection, slot=project.config.backup.slot))
 
 
+def _committing_locally(url: Url) -> Url:
+    """Return an address whose commits wait for nobody but the server's own disk, even after the RESET ALL of a migration."""
+    options = f"{url.options.get('options', '')} -c synchronous_commit=local".strip()
+    return url.with_options(options=options)
+
+
 def _bound(url: Url) -> Url:
     """Return an address of the embedded server with channel binding, which a man in the middle cannot pass on.
 
@@ -63,8 +71,7 @@ def _bound(url: Url) -> Url:
     """
     if url.host.startswith("/"):
         return url
-    options = {**url.options, "channel_binding": "require"}
-    return Url(user=url.user, host=url.host, port=url.port, database=url.database, password=url.password, options=options)
+    return url.with_options(channel_binding="require")
 
 
 def _embedded_url(layout: Layout, memory: Memory, role: RoleWord) -> Url:
