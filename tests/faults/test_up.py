@@ -9,6 +9,7 @@ import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,6 +29,10 @@ def works(home: Home) -> None:
     home.ok("psql", "--role", "app", "-c", "INSERT INTO probe VALUES (1)")
     assert home.ok("psql", "--role", "readonly", "-Atc", "SELECT count(*) > 0 FROM probe") == "t"
     home.ok("psql", "--role", "monitor", "-c", "SELECT query FROM pg_stat_activity")
+
+
+def _long(size: str) -> Any:
+    return pytest.param(size, marks=pytest.mark.long)
 
 
 @pytest.fixture(scope="module")
@@ -181,7 +186,7 @@ def resize(folder: Path, size: str) -> None:
     subprocess.run(["mount", "-o", f"remount,{size}", folder], check=True)
 
 
-@pytest.mark.parametrize("size", ["4k", "64k", "5m", "30m"])
+@pytest.mark.parametrize("size", ["4k", _long("64k"), _long("5m"), "30m"])
 def test_a_full_disk_is_said_and_the_next_up_goes_on(home: Home, small_disk: Path, size: str) -> None:
     resize(small_disk, f"size={size}")
 
@@ -194,7 +199,7 @@ def test_a_full_disk_is_said_and_the_next_up_goes_on(home: Home, small_disk: Pat
     works(home)
 
 
-@pytest.mark.parametrize("size", ["36m", "38m", "40m", "44m"])
+@pytest.mark.parametrize("size", [_long("36m"), "38m", _long("40m"), "44m"])
 def test_a_disk_that_fills_up_somewhere_later_is_said_too(home: Home, small_disk: Path, size: str) -> None:
     resize(small_disk, f"size={size}")
 
