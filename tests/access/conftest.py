@@ -29,7 +29,7 @@ from tests.conftest import DEFAULT_MAJOR
 KEYS = ring_for_tests()
 _numbers = itertools.count()
 _templates: dict[str, str] = {}
-_shared: set[str] = set()
+_shared: set[Url] = set()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -80,12 +80,12 @@ def shared_url(superuser: Url, template: str) -> Url:
     A module takes it with a fixture `url` of its own.
     """
     name = f"{template}_shared"
-    if name not in _shared:
+    place = superuser.with_database(name)
+    if place not in _shared:
         with connect(superuser) as connection:
             statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
             connection.execute(statement.format(identifier(name), identifier(template)))
-        _shared.add(name)
-    place = superuser.with_database(name)
+        _shared.add(place)
     with connect(place) as connection:
         connection.execute("TRUNCATE users, posts, comments, events, sessions, user_tokens, user_roles")
         connection.execute("DELETE FROM roles WHERE name NOT IN ('user', 'admin')")
