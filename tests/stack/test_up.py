@@ -2,14 +2,18 @@ import json
 import os
 import stat
 import subprocess
+from datetime import UTC, datetime
 from pathlib import Path
 
 import asyncpg
 import psycopg
 import pytest
 
+from pgkeel.agent.context import Context
+from pgkeel.core.clock import SystemClock
 from pgkeel.core.project import load
 from pgkeel.stack import connect
+from pgkeel.stack.backup_jobs import backup_jobs
 from tests.projects import Home
 
 
@@ -178,6 +182,23 @@ def test_what_the_design_wants_of_the_server_is_set(running: Home) -> None:
     values = {name: running.ok("psql", "--role", "superuser", "-Atc", f"SHOW {name}") for name in SETTINGS}
 
     assert values == SETTINGS
+
+
+def test_the_image_waits_for_a_first_backup_and_does_not_fail(running: Home) -> None:
+    project = load(running.root)
+    jobs = {job.name: job for job in backup_jobs(project)}
+    context = Context(
+        lambda role: connect(project, role),
+        job="backup_image",
+        role="monitor",
+        due=datetime.now(UTC),
+        agent="test",
+        clock=SystemClock(),
+        settings=project.config.agent,
+    )
+    ran = jobs["backup_image"].run(context)
+    assert ran["rolled"] is False
+    assert "there is no backup" in str(ran["because"])
 
 
 def test_commits_that_must_not_wait_for_a_missing_receiver_do_not_after_a_reset_either(running: Home) -> None:

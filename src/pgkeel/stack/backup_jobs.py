@@ -12,7 +12,7 @@ from pgkeel.agent.jobs import Job, Result
 from pgkeel.backup import Record, read_catalogue
 from pgkeel.backup.catalogue import verify
 from pgkeel.backup.planning import Wish
-from pgkeel.backup.recovery.errors import VerificationFailed
+from pgkeel.backup.recovery.errors import NoBackup, VerificationFailed
 from pgkeel.backup.retention import Policy, plan_prune, prune
 from pgkeel.core.errors import ConfigError, LockNotObtained
 from pgkeel.core.log import get_logger
@@ -79,11 +79,15 @@ def _roll(project: Project, context: Context) -> Result:
 
     if not wants_image(project):
         return {"rolled": False, "because": "backup.image is off"}
-    if not source(project).why_not_incremental:
-        return {"rolled": False, "removed": remove_image(project)}
     try:
+        if not source(project).why_not_incremental:
+            return {"rolled": False, "removed": remove_image(project)}
         image = roll(project, hear)
-    except (ConfigError, LockNotObtained) as err:  # the identity is kept elsewhere, or somebody recovers from it now
+    except (
+        ConfigError,
+        LockNotObtained,
+        NoBackup,
+    ) as err:  # or somebody recovers from it now, or it is too early
         return {"rolled": False, "because": err.message}
     return {"rolled": image is not None, "point": image.point if image else None}
 

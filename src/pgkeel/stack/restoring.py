@@ -14,7 +14,7 @@ from pgkeel.backup.adopted import Engine
 from pgkeel.backup.lease import reading
 from pgkeel.backup.lsn import parse_lsn
 from pgkeel.backup.recovery.chain import Link, combine, give_away, prepare, require_room
-from pgkeel.backup.recovery.errors import NotRestorable
+from pgkeel.backup.recovery.errors import NoBackup, NotRestorable
 from pgkeel.backup.recovery.gather import Archive
 from pgkeel.backup.recovery.image import IMAGE, copy_image
 from pgkeel.backup.recovery.pace import Pace
@@ -104,7 +104,7 @@ def scene_of(project: Project, *, source: str | None = None, system: str | None 
 
     Raises:
         ConfigError: Nothing here opens the backups.
-        NotRestorable: There is no backup, or several clusters' and nobody said which.
+        NotRestorable: There is no backup (`NoBackup`), or several clusters' and nobody said which.
     """
     layout, account = layout_of(project), choose_account(project.config.local.run_as)
     engine = engine_of(project) if source is None else None
@@ -115,7 +115,7 @@ def scene_of(project: Project, *, source: str | None = None, system: str | None 
     chosen = known or system or _only_system(list(records.values()))
     mine = tuple(sorted((one for one in records.values() if one.system_identifier == chosen), key=lambda one: one.finished_at))
     if not mine:
-        raise NotRestorable(f"there is no backup of cluster {chosen}", hint="`pgkeel backup list` shows what is there")
+        raise NoBackup(f"there is no backup of cluster {chosen}", hint="`pgkeel backup list` shows what is there")
     major = mine[-1].server_version.partition(".")[0]
     runtime = find_runtime(major, account=account)
     folders = (backup_folder(project) / "wal" / chosen, server / "postgres" / "data" / "pg_wal")

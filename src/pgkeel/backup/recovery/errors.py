@@ -2,7 +2,7 @@
 
 from pgkeel.core.errors import KeelError, NotFound, Refused
 
-__all__ = ["AmbiguousTarget", "NotRestorable", "TargetNotFound", "VerificationFailed", "WalDamaged", "WalMissing"]
+__all__ = ["AmbiguousTarget", "NoBackup", "NotRestorable", "TargetNotFound", "VerificationFailed", "WalDamaged", "WalMissing"]
 
 
 class TargetNotFound(NotFound):
@@ -21,6 +21,10 @@ class NotRestorable(Refused):
     """No backup leads to this point."""
 
     code = "not_restorable"
+
+
+class NoBackup(NotRestorable):
+    """Nothing of this cluster has been backed up yet."""
 
 
 class WalMissing(Refused):
