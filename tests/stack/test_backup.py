@@ -25,12 +25,13 @@ RECORD = {"id", "kind", "parent", "started_at", "finished_at", "bytes", "timelin
 
 @pytest.fixture(scope="module")
 def stack() -> Iterator[Home]:
-    """A stack with a copy of its repository elsewhere, in which commits wait for the receiver."""
+    """A stack with a backup and a copy of its repository elsewhere, in which commits wait for the receiver."""
     made = new_home()
     (made.root / "pgkeel.toml").write_text(
         '[backup]\nrpo = "zero"\nrepositories = {local = "backups", geo = "elsewhere"}\n[local]\nvalkey = false\n'
     )
     made.ok("up")
+    made.ok("backup", "full")
     yield made
     remove_home(made)
 
@@ -110,7 +111,8 @@ def children() -> list[tuple[int, str]]:
 
 def test_nothing_is_pruned_without_a_word_and_a_kept_backup_never(stack: Home) -> None:
     first = stack.data("backup", "list")["backups"][0]["id"]
-    stack.data("backup", "full")
+    for _ in range(3):
+        stack.data("backup", "full")
     window = {"PGKEEL_BACKUP__WINDOW": "0s", "PGKEEL_BACKUP__MINIMUM": "1"}
     assert stack.data("backup", "keep", first) == {"id": first, "kept": True, "dry_run": False}
 
