@@ -23,6 +23,7 @@ from pgkeel.core.project import Project
 from pgkeel.core.url import Url
 from pgkeel.local import Cluster
 from pgkeel.local.folders import make_folder
+from pgkeel.postgres import Connection
 from pgkeel.postgres import connect as open_connection
 from pgkeel.security.names import RoleWord
 from pgkeel.stack.connection import connect
@@ -77,6 +78,16 @@ def scratch_restore(
         os.close(owner)
 
 
+@contextmanager
+def _now_and_then(project: Project, server: Cluster) -> Iterator[tuple[Connection, Connection]]:
+    """Yield a connection to the live database and one to the same database as it was."""
+    application = "pgkeel recover rows"
+    role: RoleWord = "owner" if project.is_external else "superuser"
+    url = server.superuser_url(project.config.database.name)
+    with connect(project, role, application=application) as live, open_connection(url, application=application) as past:
+        yield live, past
+
+
 def recover_rows(
     project: Project,
     table: Table,
@@ -112,11 +123,7 @@ def recover_rows(
     with scratch_restore(scene, wish, name, report, agree=agree, since=since) as (plan, server):
         promote(server)
         report("comparing")
-        database = project.config.database.name
-        url = server.superuser_url(database)
-        role: RoleWord = "owner" if project.is_external else "superuser"
-        application = "pgkeel recover rows"
-        with connect(project, role, application=application) as live, open_connection(url, application=application) as past:
+        with _now_and_then(project, server) as (live, past):
             done = put_back(
                 live,
                 past,
