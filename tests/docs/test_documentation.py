@@ -43,6 +43,14 @@ def test_every_command_has_help_and_is_documented(path: tuple[str, ...]) -> None
     assert f" pgkeel {' '.join(path)}\n" in (ROOT / "docs/cli.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize(
+    "path", [path for path, command in ALL_COMMANDS.items() if isinstance(command, click.Group)], ids=" ".join
+)
+def test_a_group_says_in_whole_sentences_what_each_of_its_commands_does(path: tuple[str, ...]) -> None:
+    said = ALL_COMMANDS[path].get_help(click.Context(ALL_COMMANDS[path]))
+    assert not [line for line in said.partition("Commands:")[2].splitlines() if line.endswith("...")]
+
+
 @pytest.mark.parametrize("path", ALL_COMMANDS, ids=" ".join)
 def test_every_option_says_what_it_does(path: tuple[str, ...]) -> None:
     silent = [option.name for option in ALL_COMMANDS[path].params if isinstance(option, click.Option) and not option.help]

@@ -10,6 +10,7 @@ import msgspec
 from pgkeel.agent import JobStatus, ServiceStatus, Status, supervise
 from pgkeel.agent import status as status_of
 from pgkeel.cli.answer import Answer, answers, current_project, talk
+from pgkeel.cli.groups import Group
 from pgkeel.core.errors import KeelError, UsageError
 from pgkeel.core.project import Project
 from pgkeel.stack.layout import layout_of
@@ -18,7 +19,7 @@ from pgkeel.stack.recovery_guard import require_no_recovery
 __all__ = ["agent"]
 
 
-@click.group()
+@click.group(cls=Group)
 def agent() -> None:
     """Run the agent, or show what it does."""
 

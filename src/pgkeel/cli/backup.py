@@ -9,6 +9,7 @@ import click
 from pgkeel.cli.answer import Answer, answers, confirm, current_project, talk
 from pgkeel.cli.backup_drill import drill
 from pgkeel.cli.backup_text import Progress, list_text, record_data, record_text, row_data
+from pgkeel.cli.groups import Group
 from pgkeel.core.errors import Refused
 from pgkeel.core.project import Project
 from pgkeel.core.repository import Repository
@@ -22,7 +23,7 @@ _UNASKED = click.option("--yes", is_flag=True, expose_value=False, help="Accepte
 _REPOSITORY = click.option("--repository", metavar="NAME", help="Only this one of [backup] repositories.")
 
 
-@click.group()
+@click.group(cls=Group)
 def backup() -> None:
     """Take, list, check, drill, keep and prune backups."""
 

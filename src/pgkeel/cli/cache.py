@@ -6,6 +6,7 @@ import click
 import msgspec
 
 from pgkeel.cli.answer import Answer, answers, confirm, current_project
+from pgkeel.cli.groups import Group
 from pgkeel.core.errors import Refused
 from pgkeel.core.units import Size
 from pgkeel.stack.valkey import cache_url
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["cache"]
 
 
-@click.group()
+@click.group(cls=Group)
 def cache() -> None:
     """Show or flush the cache."""
 

@@ -7,6 +7,7 @@ import click
 import msgspec
 
 from pgkeel.cli.answer import Answer, answers, current_project
+from pgkeel.cli.groups import Group
 from pgkeel.core.config_forms import as_toml_values, json_schema
 from pgkeel.core.errors import ConfigError
 from pgkeel.core.project import Project
@@ -15,7 +16,7 @@ from pgkeel.core.url import Url
 __all__ = ["config"]
 
 
-@click.group()
+@click.group(cls=Group)
 def config() -> None:
     """Show settings and where each came from."""
 

@@ -4,13 +4,14 @@ import click
 import msgspec
 
 from pgkeel.cli.answer import Answer, answers, current_project, talk
+from pgkeel.cli.groups import Group
 from pgkeel.local import Account, Runtime, add_runtime, choose_account, installed_runtimes
 from pgkeel.postgres.server import MAJORS
 
 __all__ = ["local"]
 
 
-@click.group()
+@click.group(cls=Group)
 def local() -> None:
     """Add PostgreSQL majors to the embedded stack."""
 

@@ -6,7 +6,7 @@ import click
 
 from pgkeel import __version__
 from pgkeel.cli.answer import run_and_exit
-from pgkeel.cli.lazy import LazyGroup
+from pgkeel.cli.groups import LazyGroup
 
 __all__ = ["COMMANDS", "main", "root"]
 

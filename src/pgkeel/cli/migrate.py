@@ -2,7 +2,7 @@
 
 import click
 
-from pgkeel.cli.lazy import LazyGroup
+from pgkeel.cli.groups import LazyGroup
 
 __all__ = ["migrate"]
 

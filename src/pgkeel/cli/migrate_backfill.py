@@ -9,6 +9,7 @@ import click
 
 from pgkeel.cli.answer import Answer, answers, current_project
 from pgkeel.cli.fleet import Fleet, Site, on_each, targets
+from pgkeel.cli.groups import Group
 from pgkeel.cli.migrate_options import options_of
 from pgkeel.core.units import format_duration
 from pgkeel.migrations import backfill as backfills
@@ -23,7 +24,7 @@ _VERSION = click.argument("version", required=False)
 _APPLICATION = "pgkeel migrate backfill"
 
 
-@click.group()
+@click.group(cls=Group)
 def backfill() -> None:
     """Change the rows of large tables in small batches, beside the application."""
 

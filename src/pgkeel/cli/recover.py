@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pgkeel.cli.answer import Answer, answers, confirm, current_project, talk
+from pgkeel.cli.groups import Group
 from pgkeel.core.clock import now
 from pgkeel.core.errors import Refused
 
@@ -77,7 +78,7 @@ def _everything(*, keep_sessions: bool, system: str | None, into: Path | None, d
     return _planned(work, "Stop the application and recover to this point?", dry_run=dry_run, yes=yes)
 
 
-@click.group(invoke_without_command=True)
+@click.group(cls=Group, invoke_without_command=True)
 @_with(_WHOLE)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout and nothing else.")
 @click.pass_context

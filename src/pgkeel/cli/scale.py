@@ -3,6 +3,7 @@
 import click
 
 from pgkeel.cli.answer import Answer, answers, current_project
+from pgkeel.cli.groups import Group
 from pgkeel.core.clock import now
 from pgkeel.scaling import partitions as keeper
 from pgkeel.stack.connection import connect
@@ -12,7 +13,7 @@ __all__ = ["scale"]
 _table = click.option("--table", default="events", show_default=True, help="The monthly table.")
 
 
-@click.group()
+@click.group(cls=Group)
 def scale() -> None:
     """Partitions."""
 

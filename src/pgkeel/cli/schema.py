@@ -8,6 +8,7 @@ import click
 import msgspec
 
 from pgkeel.cli.answer import Answer, answers, current_project
+from pgkeel.cli.groups import Group
 from pgkeel.core.errors import UsageError
 from pgkeel.core.project import Project
 from pgkeel.schema.diagram import Diagram, as_dot, as_mermaid, as_svg, as_text, from_database, from_metadata
@@ -30,7 +31,7 @@ _schemas = click.option(
 )
 
 
-@click.group()
+@click.group(cls=Group)
 def schema() -> None:
     """Show and draw the schema; write row classes."""
 

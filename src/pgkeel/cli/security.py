@@ -6,6 +6,7 @@ import click
 import msgspec
 
 from pgkeel.cli.answer import Answer, answers, current_project, talk
+from pgkeel.cli.groups import Group
 from pgkeel.cli.security_audit import audit
 from pgkeel.cli.security_encrypt import decrypt, encrypt
 from pgkeel.cli.security_exposure import at_rest_command, exposure, updates
@@ -22,7 +23,7 @@ from pgkeel.stack.connection import connect
 __all__ = ["security"]
 
 
-@click.group()
+@click.group(cls=Group)
 def security() -> None:
     """Roles and rights, the audit log, TLS, encryption, ways in, updates."""
 

@@ -7,6 +7,7 @@ import click
 import msgspec
 
 from pgkeel.cli.answer import Answer, answers, current_project
+from pgkeel.cli.groups import Group
 from pgkeel.core.errors import UsageError
 from pgkeel.core.project import Project
 from pgkeel.postgres import Connection
@@ -24,7 +25,7 @@ class NoLog(UsageError):
     code = "no_audit_log"
 
 
-@click.group()
+@click.group(cls=Group)
 def audit() -> None:
     """Who changed what: a log that cannot be rewritten quietly."""
 

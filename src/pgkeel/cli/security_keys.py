@@ -7,6 +7,7 @@ import click
 import msgspec
 
 from pgkeel.cli.answer import Answer, answers, current_project
+from pgkeel.cli.groups import Group
 from pgkeel.core.errors import UsageError
 from pgkeel.security import keys as ring_of_keys
 from pgkeel.security.keys import Rotated, WrappedKey, provider_from
@@ -22,7 +23,7 @@ _DRY_RUN = click.option("--dry-run", is_flag=True, help="Say what would be done,
 _APPLICATION = "pgkeel security keys"
 
 
-@click.group()
+@click.group(cls=Group)
 def keys() -> None:
     """Add, rotate and destroy the keys of encrypted columns."""
 

@@ -6,6 +6,7 @@ import click
 import msgspec
 
 from pgkeel.cli.answer import Answer, answers, current_project, talk
+from pgkeel.cli.groups import Group
 from pgkeel.security.tls_renewal import Certificate, Step, certificates
 from pgkeel.stack.tls import folder_for, init_tls, renew_tls, tls_status
 
@@ -16,7 +17,7 @@ _HOST = click.option("--host", "hosts", multiple=True, help="A name or address o
 _NOTE = "asyncpg has no channel binding: it trusts only the authority of `sslrootcert`; psycopg binds to the certificate"
 
 
-@click.group()
+@click.group(cls=Group)
 def tls() -> None:
     """Certificates of the server, and of the authority that clients trust."""
 

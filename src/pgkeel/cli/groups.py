@@ -1,4 +1,4 @@
-"""A group whose commands are imported when they are typed, so that one command does not wait for all the others."""
+"""Groups of commands: their help says what each does in whole sentences, and what is not typed need not be imported."""
 
 import gc
 from collections.abc import Iterator, Mapping
@@ -8,11 +8,25 @@ from typing import Any
 
 import click
 
-__all__ = ["LazyGroup"]
+__all__ = ["Group", "LazyGroup"]
+
+_WHOLE = 1000  # characters: more than any first sentence has
 
 
-class LazyGroup(click.Group):
-    """A group that knows its commands by the places where they are defined.
+class Group(click.Group):
+    """A group whose help wraps the first sentence of each command instead of cutting it off."""
+
+    group_class = type
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands with what they do."""
+        commands = ((name, self.get_command(ctx, name)) for name in self.list_commands(ctx))
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, command.get_short_help_str(_WHOLE)) for name, command in commands if command])
+
+
+class LazyGroup(Group):
+    """A group that knows its commands by the places where they are defined, so that one does not wait for all the others.
 
     Its help imports them all, unless it was told what they do.
     """
