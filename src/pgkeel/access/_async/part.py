@@ -66,7 +66,7 @@ class Part(Generic[R_co]):
         self._gatherer = statements.gatherer(Gatherer[Any], with_deleted) if runner.is_autocommit else None
         self._alone = self._gatherer if Gatherer.gathers and self._cached is None else None
         self._key_type = self._shape.key_type or object
-        self._primary = order_of(self._shape, ())
+        self._primary: tuple[tuple[Order, ...], CursorCodec] | None = None
         self._orders: dict[object, tuple[tuple[Order, ...], CursorCodec]] = {}
 
     @property
@@ -184,7 +184,14 @@ class Part(Generic[R_co]):
         return error
 
     def _ordering(self, order_by: OrderBy | Sequence[OrderBy]) -> tuple[tuple[Order, ...], CursorCodec]:
-        orders = self._primary if isinstance(order_by, tuple) and not order_by else order_of(self._shape, order_by)
+        if isinstance(order_by, tuple) and not order_by:
+            known = self._primary
+            if known is None:
+                known = self._primary = self._ordered(order_of(self._shape, ()))
+            return known
+        return self._ordered(order_of(self._shape, order_by))
+
+    def _ordered(self, orders: tuple[Order, ...]) -> tuple[tuple[Order, ...], CursorCodec]:
         known = self._orders.get(orders)
         if known is None:
             known = self._orders[orders] = (orders, CursorCodec(self._shape, orders, self._secret))
