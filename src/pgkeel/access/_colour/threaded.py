@@ -109,9 +109,14 @@ class Crew:
 class Gatherer(Generic[T]):
     """Nothing to gather: each thread reads for itself."""
 
-    __slots__ = ()
+    __slots__ = ("busy",)
+    gathers = False
 
-    def read(self, key: Key, one: Callable[[Key], T | None], many: object) -> T | None:  # noqa: ARG002 - the other colour's signature
+    def __init__(self) -> None:
+        """Start with nothing; it stays so."""
+        self.busy = 0
+
+    def read(self, key: Key, query: object, one: Callable[[Key], T | None], many: object) -> T | None:  # noqa: ARG002 - the other colour's signature
         """Return the row of a key."""
         return one(key)
 
