@@ -73,6 +73,35 @@ def test_an_insert_an_update_and_a_delete_say_who_when_and_what(db: Connection) 
     assert gone.before["name"] == "Ada"
 
 
+@pytest.mark.majors
+def test_an_update_is_noted_whatever_the_types_of_its_columns(empty_db: Url) -> None:
+    with connect(empty_db) as db:
+        ensure_roles(db)
+        db.execute("CREATE TYPE mood AS ENUM ('fine', 'sad'); CREATE TYPE pair AS (a json, b integer); CREATE DOMAIN notes AS json")
+        db.execute(
+            "CREATE TABLE things (\"the 'id'\" uuid PRIMARY KEY, plain json, place point, mood mood, pair pair, notes notes,"
+            " tags text[], papers json[], box box, number numeric, gone text)"
+        )
+        ensure_rights(db)
+        install(db, plan(db, [Watched("public", "things")]))
+        db.execute("INSERT INTO things VALUES (gen_random_uuid(), '{}', '1,1', 'fine', (null, 1), '1', '{a}', '{}', '1,1,2,2', 1, 'x')")
+
+        db.execute("UPDATE things SET number = number")
+        db.execute("UPDATE things SET plain = null, place = '1,2', mood = 'sad', box = '0,0,1,1', gone = null, tags = '{a,b}'")
+        db.execute("UPDATE things SET plain = '[1]', pair = (null, 2), notes = '2', papers = array['1'::json]")
+        second, first = search(db, operation="update")
+        (made,) = search(db, operation="insert")
+
+    assert first.after == {
+        "plain": None, "place": "(1,2)", "mood": "sad", "box": "(1,1),(0,0)", "gone": None, "tags": ["a", "b"],
+    }  # fmt: skip
+    assert first.before == {
+        "plain": {}, "place": "(1,1)", "mood": "fine", "box": "(2,2),(1,1)", "gone": "x", "tags": ["a"],
+    }  # fmt: skip
+    assert second.after == {"plain": [1], "pair": {"a": None, "b": 2}, "notes": 2, "papers": [1]}
+    assert second.row_id == first.row_id == made.row_id
+
+
 def test_secrets_and_clear_personal_data_are_never_in_the_log(db: Connection) -> None:
     people(db, 1)
     db.execute("UPDATE people SET email = 'new@example.com', password_hash = 'other'")
