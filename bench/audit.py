@@ -23,10 +23,8 @@ CLIENTS = 4
 _ROWS = 2000
 _TURN = 0.25  # seconds
 _UPDATE, _ROW = 100e-6, 35e-6  # seconds of CPU that an audited update and an audited row of a bulk insert may cost more
-_DURABLE = {
-    **{"fsync": "on", "full_page_writes": "on", "synchronous_commit": "on"},
-    **{"checkpoint_timeout": "1h", "max_wal_size": "4GB"},
-}
+_DURABLE = {"fsync": "on", "full_page_writes": "on", "synchronous_commit": "on"}
+_QUIET = {"checkpoint_timeout": "1h", "max_wal_size": "4GB"}
 _TICK = 1 / os.sysconf("SC_CLK_TCK")
 _TABLE = (
     "(id bigint PRIMARY KEY, email bytea, username text, password_hash text, status text, version int DEFAULT 1,"
@@ -42,7 +40,7 @@ def entries(scale: Scale) -> Iterator[Entry]:
     """Measure on a server of its own; durable (fsync on) for the transactions."""
     account = choose_account()
     runtime = find_runtime("17", account=account)
-    with scratch_cluster(runtime=runtime, account=account, settings=_DURABLE) as cluster:
+    with scratch_cluster(runtime=runtime, account=account, settings=_DURABLE | _QUIET) as cluster:
         cluster.create_database("audit")
         url = cluster.superuser_url("audit")
         with connect(url) as connection:
