@@ -77,14 +77,18 @@ def test_an_insert_an_update_and_a_delete_say_who_when_and_what(db: Connection) 
 def test_an_update_is_noted_whatever_the_types_of_its_columns(empty_db: Url) -> None:
     with connect(empty_db) as db:
         ensure_roles(db)
-        db.execute("CREATE TYPE mood AS ENUM ('fine', 'sad'); CREATE TYPE pair AS (a json, b integer); CREATE DOMAIN notes AS json")
+        db.execute(
+            "CREATE TYPE mood AS ENUM ('fine', 'sad'); CREATE TYPE pair AS (a json, b integer); CREATE DOMAIN notes AS json"
+        )
         db.execute(
             "CREATE TABLE things (\"the 'id'\" uuid PRIMARY KEY, plain json, place point, mood mood, pair pair, notes notes,"
             " tags text[], papers json[], box box, number numeric, gone text)"
         )
         ensure_rights(db)
         install(db, plan(db, [Watched("public", "things")]))
-        db.execute("INSERT INTO things VALUES (gen_random_uuid(), '{}', '1,1', 'fine', (null, 1), '1', '{a}', '{}', '1,1,2,2', 1, 'x')")
+        db.execute(
+            "INSERT INTO things VALUES (gen_random_uuid(), '{}', '1,1', 'fine', (null, 1), '1', '{a}', '{}', '1,1,2,2', 1, 'x')"
+        )
 
         db.execute("UPDATE things SET number = number")
         db.execute("UPDATE things SET plain = null, place = '1,2', mood = 'sad', box = '0,0,1,1', gone = null, tags = '{a,b}'")

@@ -10,6 +10,7 @@ from pgkeel.postgres import Connection, connect, load
 from pgkeel.security import audit
 from pgkeel.security.audit.anchors import system_of
 from pgkeel.stack.audit import sinks
+from pgkeel.stack.erasure import erase_again
 from pgkeel.stack.escrow import wrap_by_todays
 from pgkeel.stack.fencing import open_again
 from pgkeel.stack.layout import layout_of
@@ -42,6 +43,7 @@ def readmit(scene: Scene, journal: Journal, server: Cluster, report: Report) -> 
         for table, query in (("sessions", "end_all_sessions"), ("user_tokens", "end_all_tokens")):
             if has[table] and not journal.keep_sessions:
                 report(f"ending {load(__name__, query).run(connection)} {table.replace('_', ' ')}")
+        erase_again(project, report, connection)
         begin_epoch(project, connection, "recovered", report)
     forget_cache(project, report)
 
