@@ -6,6 +6,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from msgspec.structs import replace
 
 from pgkeel.core.errors import ConfigError
 from pgkeel.core.url import Url
@@ -291,6 +292,24 @@ def test_a_recovery_opens_an_epoch_and_what_was_lost_with_the_future_is_no_alarm
     assert before == ["anchor"]
     assert epoch == 2
     assert kinds(db, sink) == []
+
+
+def test_anchors_of_a_recovery_that_was_undone_are_no_alarm_and_those_before_it_still_are(db: Connection, sink: FileSink) -> None:
+    for number in (1, 2, 3):
+        db.execute("INSERT INTO people (id, name) VALUES (%s, 'x')", [number])
+        seal(db)
+    newest = anchor(db, [sink])
+    assert newest is not None
+    for number in (2, 4):  # what the recovered server sealed, before the undo brought this log back
+        sink.write(replace(newest, epoch=2, seal=number, digest="ab"))
+    assert [open_epoch(db, "recovery undone") for _ in range(2)] == [2, 3]
+    db.execute("INSERT INTO people (id, name) VALUES (7, 'after')")
+    seal(db)
+    anchor(db, [sink])
+
+    assert kinds(db, sink) == []
+    db.execute("UPDATE audit.seal SET digest = sha256(digest) WHERE number = 3")
+    assert "anchor" in kinds(db, sink)
 
 
 def test_a_disabled_trigger_and_a_changed_table_are_problems_until_applied_again(db: Connection) -> None:

@@ -104,11 +104,11 @@ def _chain(seals: Sequence[Row]) -> Iterator[Problem]:
 def _anchored(seals: Sequence[Row], anchors: Iterable[Anchor], epochs: Sequence[Row]) -> Iterator[Problem]:
     """Compare with what lies outside; a recovery took seals of its own epoch away, which its successor says."""
     known = {(seal["epoch"], seal["number"]): bytes(seal["digest"]).hex() for seal in seals}
-    lost_after: Mapping[int, int] = {before["epoch"]: after["after_seal"] for before, after in pairwise(epochs)}
+    begins: Mapping[int, int] = {epoch["epoch"]: epoch["after_seal"] for epoch in epochs}
     for anchor in anchors:
         found = known.get((anchor.epoch, anchor.seal))
-        if found == anchor.digest or anchor.seal > lost_after.get(anchor.epoch, anchor.seal):
-            continue  # what the recovered log seals of its old epoch has the number of a lost one, and another digest
+        if found == anchor.digest or not begins.get(anchor.epoch, 0) < anchor.seal <= begins.get(anchor.epoch + 1, anchor.seal):
+            continue  # of a lost future, whose numbers and epochs may have been used again: by a recovery, or by one undone
         if found is None:
             yield Problem("anchor", None, f"seal {anchor.seal} was anchored at {anchor.at:%Y-%m-%d %H:%M:%S} and is gone")
         else:
