@@ -253,6 +253,12 @@ REWRITE: dict[str, Callable[[Connection], Any]] = {
         "WITH last AS (DELETE FROM audit.seal WHERE number = (SELECT max(number) FROM audit.seal) RETURNING from_xid)"
         " DELETE FROM audit.log USING last WHERE log.xid >= last.from_xid"
     ),
+    "the last seal, and a recovery pretended": lambda db: (
+        db.execute("DELETE FROM audit.log WHERE xid >= (SELECT max(from_xid) FROM audit.seal)"),
+        db.execute("DELETE FROM audit.seal WHERE number = (SELECT max(number) FROM audit.seal)"),
+        db.execute("SELECT audit.open_epoch('recovered')"),
+        db.execute("UPDATE audit.epoch SET after_seal = 9 WHERE epoch = 1"),
+    ),
     "log and seals": lambda db: (db.execute("TRUNCATE audit.log"), db.execute("TRUNCATE audit.seal")),
     "everything sealed anew": lambda db: (
         db.execute("UPDATE audit.log SET actor = 'somebody else'"),
@@ -284,7 +290,7 @@ def test_a_recovery_opens_an_epoch_and_what_was_lost_with_the_future_is_no_alarm
     db.execute("DELETE FROM audit.seal WHERE number = 2")
     before = kinds(db, sink)
 
-    epoch = open_epoch(db, "recovered to 12:00")
+    epoch = open_epoch(db, "recovered to 12:00", [sink])
     db.execute("INSERT INTO people (id, name) VALUES (7, 'after')")
     seal(db)
     anchor(db, [sink])
@@ -302,7 +308,7 @@ def test_anchors_of_a_recovery_that_was_undone_are_no_alarm_and_those_before_it_
     assert newest is not None
     for number in (2, 4):  # what the recovered server sealed, before the undo brought this log back
         sink.write(replace(newest, epoch=2, seal=number, digest="ab"))
-    assert [open_epoch(db, "recovery undone") for _ in range(2)] == [2, 3]
+    assert [open_epoch(db, "recovery undone", [sink]) for _ in range(2)] == [2, 3]
     db.execute("INSERT INTO people (id, name) VALUES (7, 'after')")
     seal(db)
     anchor(db, [sink])

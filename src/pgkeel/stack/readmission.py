@@ -52,9 +52,9 @@ def begin_epoch(project: Project, connection: Connection, reason: str, report: R
     """Begin a life of the audit log that none of its other lives had: one that left anchors behind stays taken."""
     if not audit.is_installed(connection):
         return
-    system = system_of(connection)
-    taken = max((one.epoch for sink in sinks(project) for one in sink.anchors(system)), default=0)
-    while (number := audit.open_epoch(connection, reason)) <= taken:
+    system, outside = system_of(connection), sinks(project)
+    taken = max((one.epoch for sink in outside for one in sink.anchors(system)), default=0)
+    while (number := audit.open_epoch(connection, reason, outside)) <= taken:
         pass
     report(f"opening epoch {number} of the audit log")
 

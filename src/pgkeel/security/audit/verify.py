@@ -102,9 +102,15 @@ def _chain(seals: Sequence[Row]) -> Iterator[Problem]:
 
 
 def _anchored(seals: Sequence[Row], anchors: Iterable[Anchor], epochs: Sequence[Row]) -> Iterator[Problem]:
-    """Compare with what lies outside; a recovery took seals of its own epoch away, which its successor says."""
+    """Compare with what lies outside; a recovery took seals of its own epoch away, which its successor says.
+
+    It is believed where it was written down outside, too: else a superuser who takes seals away would pretend a recovery.
+    """
+    anchors = tuple(anchors)
+    written = {(anchor.epoch, anchor.seal) for anchor in anchors}
     known = {(seal["epoch"], seal["number"]): bytes(seal["digest"]).hex() for seal in seals}
-    begins: Mapping[int, int] = {epoch["epoch"]: epoch["after_seal"] for epoch in epochs}
+    began = [(epoch["epoch"], epoch["after_seal"]) for epoch in epochs]
+    begins: Mapping[int, int] = dict(one for one in began if one in written)
     for anchor in anchors:
         found = known.get((anchor.epoch, anchor.seal))
         if found == anchor.digest or not begins.get(anchor.epoch, 0) < anchor.seal <= begins.get(anchor.epoch + 1, anchor.seal):
