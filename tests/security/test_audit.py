@@ -167,7 +167,7 @@ def test_ddl_grants_disabled_triggers_and_new_roles_are_noted(db: Connection) ->
         "TRUNCATE audit.log",
         "SELECT * FROM audit.log",
         "DELETE FROM audit.seal",
-        "SELECT audit.open_epoch('mine')",
+        "SELECT audit.open_epoch('mine', 0)",
         "SELECT audit.seal_now()",
         "SET ROLE pgkeel_audit",
     ],
@@ -256,7 +256,7 @@ REWRITE: dict[str, Callable[[Connection], Any]] = {
     "the last seal, and a recovery pretended": lambda db: (
         db.execute("DELETE FROM audit.log WHERE xid >= (SELECT max(from_xid) FROM audit.seal)"),
         db.execute("DELETE FROM audit.seal WHERE number = (SELECT max(number) FROM audit.seal)"),
-        db.execute("SELECT audit.open_epoch('recovered')"),
+        db.execute("SELECT audit.open_epoch('recovered', 0)"),
         db.execute("UPDATE audit.epoch SET after_seal = 9 WHERE epoch = 1"),
     ),
     "log and seals": lambda db: (db.execute("TRUNCATE audit.log"), db.execute("TRUNCATE audit.seal")),
@@ -306,13 +306,17 @@ def test_anchors_of_a_recovery_that_was_undone_are_no_alarm_and_those_before_it_
         seal(db)
     newest = anchor(db, [sink])
     assert newest is not None
-    for number in (2, 4):  # what the recovered server sealed, before the undo brought this log back
+    for number in (2, 3, 4):  # what the recovered server sealed, before the undo brought this log back
         sink.write(replace(newest, epoch=2, seal=number, digest="ab"))
-    assert [open_epoch(db, "recovery undone", [sink]) for _ in range(2)] == [2, 3]
+    db.execute("INSERT INTO people (id, name) VALUES (4, 'x')")
+
+    epoch = open_epoch(db, "recovery undone", [sink])
+
+    assert (epoch, anchor(db, [sink])) == (3, None)  # what was left of the old life is sealed, and is no anchor of the new one
+    assert kinds(db, sink) == []
     db.execute("INSERT INTO people (id, name) VALUES (7, 'after')")
     seal(db)
     anchor(db, [sink])
-
     assert kinds(db, sink) == []
     db.execute("UPDATE audit.seal SET digest = sha256(digest) WHERE number = 3")
     assert "anchor" in kinds(db, sink)

@@ -8,7 +8,6 @@ from pgkeel.core.project import Project
 from pgkeel.local import Cluster
 from pgkeel.postgres import Connection, connect, load
 from pgkeel.security import audit
-from pgkeel.security.audit.anchors import system_of
 from pgkeel.stack.audit import sinks
 from pgkeel.stack.erasure import erase_again
 from pgkeel.stack.escrow import wrap_by_todays
@@ -49,14 +48,9 @@ def readmit(scene: Scene, journal: Journal, server: Cluster, report: Report) -> 
 
 
 def begin_epoch(project: Project, connection: Connection, reason: str, report: Report) -> None:
-    """Begin a life of the audit log that none of its other lives had: one that left anchors behind stays taken."""
-    if not audit.is_installed(connection):
-        return
-    system, outside = system_of(connection), sinks(project)
-    taken = max((one.epoch for sink in outside for one in sink.anchors(system)), default=0)
-    while (number := audit.open_epoch(connection, reason, outside)) <= taken:
-        pass
-    report(f"opening epoch {number} of the audit log")
+    """Begin a life of the audit log that none of its other lives had."""
+    if audit.is_installed(connection):
+        report(f"opening epoch {audit.open_epoch(connection, reason, sinks(project))} of the audit log")
 
 
 def forget_cache(project: Project, report: Report) -> None:

@@ -54,18 +54,21 @@ def note_roles(connection: Connection) -> int:
 def open_epoch(connection: Connection, reason: str, sinks: Sequence[Sink] = ()) -> int:
     """Begin another life of the log and return its number; a recovery calls it before anybody may connect.
 
-    Seals and anchors of the lost future belong to the old epoch and are no alarm; what was sealed before stays proved.
+    Seals and anchors of the lost future belong to other epochs and are no alarm; what was sealed before stays proved.
 
     Args:
         connection: Superuser, or a member of `pgkeel_audit`.
         reason: In words.
-        sinks: Where it is written down that the epoch began: one that nobody wrote down excuses no missing seal.
+        sinks: Where it is written down that the epoch began: one that nobody wrote down excuses no missing seal. No life that
+            left an anchor there has the same number.
     """
+    system = system_of(connection)
+    taken = max((known.epoch for sink in sinks for known in sink.anchors(system)), default=0)
     with connection.transaction():
-        number = int(load(__name__, "next_epoch").scalar(connection, why=reason))
-        after = load(__name__, "epochs").rows(connection)[-1]
+        number = int(load(__name__, "next_epoch").scalar(connection, why=reason, above=taken))
+        begun = load(__name__, "epochs").rows(connection)[-1]
         for sink in sinks:
-            sink.write(Anchor(system_of(connection), number, after["after_seal"], "", after["opened_at"]))
+            sink.write(Anchor(system, number, begun["after_seal"], "", begun["opened_at"]))
     return number
 
 
