@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 from cryptography.fernet import Fernet
 
-from bench.harness import Entry, Pair, Scale, at_most, budget, ratio
+from bench.harness import Entry, Sample, Scale, at_most, budget, paired, ratio
 from pgkeel.core.ids import random_id
 from pgkeel.testing.keys import ring_for_tests
 
@@ -22,7 +22,7 @@ def entries(scale: Scale) -> Iterator[Entry]:
         "open": (lambda: field.open(row, sealed), lambda: fernet.decrypt(token), 3e-6),
     }
     for name, (ours, peer, limit) in works.items():
-        pairs = [Pair(_cpu(ours), _cpu(peer)) for _ in range(scale.runs)]
+        pairs = paired(_cpu(ours), _cpu(peer), 4 * scale.runs)
         target = at_most(limit * _REPEATS)
         spent = [pair.ours for pair in pairs]
         yield budget(
@@ -34,8 +34,11 @@ def entries(scale: Scale) -> Iterator[Entry]:
         )
 
 
-def _cpu(work: Callable[[], object]) -> float:
-    start = time.process_time()
-    for _ in range(_REPEATS):
-        work()
-    return time.process_time() - start
+def _cpu(work: Callable[[], object]) -> Sample:
+    def sample() -> float:
+        start = time.process_time()
+        for _ in range(_REPEATS):
+            work()
+        return time.process_time() - start
+
+    return sample

@@ -29,6 +29,7 @@ import msgspec
 __all__ = [
     "Entry",
     "Pair",
+    "Sample",
     "Scale",
     "Target",
     "as_table",

@@ -37,7 +37,7 @@ def entries(scale: Scale) -> Iterator[Entry]:
             pairs = paired(
                 lambda: _cpu(identity, f"{random_id().hex}@example.org"),
                 lambda: _cpu(identity, "known@example.org"),
-                4 * scale.runs,
+                6 * scale.runs,
             )
     figure = "CPU of a login with an unknown address, against one with a wrong password"
     yield ratio("identity.unknown.most.unix", figure, pairs, better="lower", against="a known user", target=at_most(1.10))

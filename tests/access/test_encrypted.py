@@ -6,7 +6,8 @@ from uuid import UUID
 
 import msgspec
 import pytest
-from sqlalchemy import func, insert, select, union_all, update
+from sqlalchemy import String, case, cast, delete, distinct, func, insert, literal, select, true, tuple_, union_all, update
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import DeclarativeBase, Mapped, aliased, mapped_column
 
 from pgkeel.access import AlreadyExists
@@ -157,6 +158,92 @@ async def test_an_encrypted_column_is_no_order_in_a_unit_of_work(db: Any, statem
         with pytest.raises(NotSearchable, match=r"people\.\w+ is encrypted: it has no order"):
             await done(tx.execute(statement))
         assert (await done(tx.execute(select(Person).order_by(Person.city, "id")))).all() == []
+
+
+OTHER = aliased(Person)
+INNER = select(Person.id, Person.email, Person.city).subquery()
+LOOKS_AT_CIPHERTEXT = [
+    select(func.max(Person.email)),
+    select(func.min(Person.note)),
+    select(func.lower(Person.email)),
+    select(func.length(Person.email)),
+    select(Person.city).where(func.lower(Person.email) == "ada@example.org"),
+    select(Person.city).where(func.lower(Person.email).like("a%")),
+    select(func.coalesce(Person.email, Person.phone)),
+    select(func.array_agg(Person.email)),
+    select(Person.city).where(func.length(Person.email) > 3),
+    select(Person.city).where(literal("x") == Person.email),
+    select(Person.city).where(tuple_(Person.id, Person.email) == tuple_(OTHER.id, OTHER.email)),
+    select(cast(Person.email, String)),
+    select(case({"x": "y"}, value=Person.email)),
+    select(func.count()).group_by(Person.email),
+    select(Person.email, func.count()).group_by("email"),
+    select(func.row_number().over(partition_by=Person.email)),
+    select(func.row_number().over(order_by=Person.note)),
+    select(Person.email).distinct(),
+    select(Person.id, Person.city).ext(distinct_on(Person.email)),
+    select(func.upper(INNER.c.email)),
+    select(func.upper(OTHER.email)),
+    select(Person.city).where(Person.id.in_(select(Person.id).where(func.lower(Person.note) == func.lower(Person.city)))),
+    select(func.lower(select(Person.email).limit(1).scalar_subquery())),
+    update(Person).where(func.length(Person.note) > 3).values(city="x"),
+    update(Person).values(city=func.encode(Person.note, "escape")),
+    delete(Person).where(func.length(Person.note) > 3),
+]
+
+
+@ONE
+@pytest.mark.parametrize("statement", LOOKS_AT_CIPHERTEXT, ids=range(len(LOOKS_AT_CIPHERTEXT)))
+async def test_a_statement_that_would_look_at_ciphertext_is_refused_where_it_compiles(db: Any, statement: Any) -> None:
+    async with db.transaction() as work:
+        with pytest.raises(NotSearchable, match=r"people\.\w+ is encrypted: ") as caught:
+            await done(work.execute(statement))
+        assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        lambda: func.max(Person.email) > "a",
+        lambda: func.count(distinct(Person.email)),
+        lambda: INNER.c.email == "ada@example.org",
+    ],
+)
+def test_only_the_column_itself_is_compared(condition: Callable[[], Any]) -> None:
+    with pytest.raises(NotSearchable):
+        condition()
+
+
+async def test_a_repository_looks_at_no_ciphertext_either(db: Any) -> None:
+    people = db.repository(Person)
+    with pytest.raises(NotSearchable):
+        await people.filter(func.length(Person.email) > 3)
+    with pytest.raises(NotSearchable):
+        await people.aggregate(by=[Person.city], most=func.max(Person.email))
+    with pytest.raises(NotSearchable):
+        await people.aggregate(by=[Person.email], rows=func.count())
+
+
+async def test_whether_there_is_a_value_may_be_asked(db: Any) -> None:
+    people = db.repository(Person)
+    await people.insert_many(
+        [{"email": "a@example.org", "note": "n", "city": "x"}, {"email": "b@example.org", "note": None, "city": "x"}]
+    )
+    (group,) = await people.aggregate(by=[Person.city], notes=func.count(Person.note), rows=func.count())
+    assert (group["notes"], group["rows"]) == (1, 2)
+    statements: list[tuple[Any, object]] = [
+        (select(func.count(Person.note)).where(Person.email == "a@example.org"), 1),
+        (select(func.count(case((Person.note.is_(None), 1)))), 1),
+        (select(func.sum(case((Person.note.is_not(None), 1), else_=0))), 1),
+        (select(func.count()).where(Person.email.in_(["a@example.org", "b@example.org"])), 2),
+        (select(Person.city).ext(distinct_on(Person.city)).where(Person.note.is_(None)), "x"),
+        (select(func.bool_or(Person.note.is_(None))), True),
+        (select(func.count()).select_from(select(Person).distinct().subquery()), 2),
+        (select(func.count()).select_from(select(Person.id, Person.email).join(OTHER, true()).distinct().subquery()), 2),
+    ]
+    async with db.transaction() as work:
+        for statement, expected in statements:
+            assert (await done(work.execute(statement))).scalar_one() == expected
 
 
 @ONE

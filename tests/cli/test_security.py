@@ -1,12 +1,14 @@
 """`pgkeel security` as a person types it, on a stack that runs."""
 
 import json
+import subprocess
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from pgkeel.core.url import Url
-from tests.projects import Home, running
+from tests.projects import Home, environment, running
 from tests.stack.load import Load
 
 __all__ = ["running"]
@@ -157,3 +159,23 @@ def test_a_rotation_elsewhere_needs_the_password_file_of_one_role(running: Home)
     assert running.error("security", "roles", "rotate", env=external)[:2] == (2, "usage")
     assert running.error("security", "roles", "rotate", "app", "--passfile", "/nonexistent", env=external)[:2] == (2, "config")
     assert running.error("security", "roles", "rotate", "--grace", "soon")[:2] == (2, "config")
+
+
+def test_answers_have_the_shapes_that_scripts_rely_on(running: Home) -> None:
+    assert {"id", "state", "rows"} <= set(running.data("security", "keys", "status")["keys"][0])
+    assert {"name", "not_after", "sans"} <= set(running.data("security", "tls", "status")["certificates"][0])
+    assert {"sealed", "unsealed", "problems"} <= set(running.data("security", "audit", "verify"))
+
+
+def test_a_value_is_looked_for_from_stdin_and_is_no_argument(running: Home) -> None:
+    def looked_for(*arguments: str) -> tuple[int, dict[str, Any]]:
+        done = subprocess.run(
+            running.argv("security", "find", *arguments, "--json"), input="ada@example.org\n", capture_output=True, text=True,
+            env=environment(None), check=False,
+        )  # fmt: skip
+        return done.returncode, json.loads(done.stdout)
+
+    assert looked_for("users.email") == (1, {"ok": True, "data": {"ids": []}, "error": None})
+    for arguments, code, name in ((["users.username"], 2, "not_found"), (["users.email", "ada@example.org"], 2, "usage")):
+        found = looked_for(*arguments)
+        assert (found[0], found[1]["error"]["code"]) == (code, name)

@@ -6,6 +6,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from msgspec.structs import replace
 
 from pgkeel.core.errors import ConfigError
 from pgkeel.core.url import Url
@@ -73,6 +74,39 @@ def test_an_insert_an_update_and_a_delete_say_who_when_and_what(db: Connection) 
     assert gone.before["name"] == "Ada"
 
 
+@pytest.mark.majors
+def test_an_update_is_noted_whatever_the_types_of_its_columns(empty_db: Url) -> None:
+    with connect(empty_db) as db:
+        ensure_roles(db)
+        db.execute(
+            "CREATE TYPE mood AS ENUM ('fine', 'sad'); CREATE TYPE pair AS (a json, b integer); CREATE DOMAIN notes AS json"
+        )
+        db.execute(
+            "CREATE TABLE things (\"the 'id'\" uuid PRIMARY KEY, plain json, place point, mood mood, pair pair, notes notes,"
+            " tags text[], papers json[], box box, number numeric, gone text)"
+        )
+        ensure_rights(db)
+        install(db, plan(db, [Watched("public", "things")]))
+        db.execute(
+            "INSERT INTO things VALUES (gen_random_uuid(), '{}', '1,1', 'fine', (null, 1), '1', '{a}', '{}', '1,1,2,2', 1, 'x')"
+        )
+
+        db.execute("UPDATE things SET number = number")
+        db.execute("UPDATE things SET plain = null, place = '1,2', mood = 'sad', box = '0,0,1,1', gone = null, tags = '{a,b}'")
+        db.execute("UPDATE things SET plain = '[1]', pair = (null, 2), notes = '2', papers = array['1'::json]")
+        second, first = search(db, operation="update")
+        (made,) = search(db, operation="insert")
+
+    assert first.after == {
+        "plain": None, "place": "(1,2)", "mood": "sad", "box": "(1,1),(0,0)", "gone": None, "tags": ["a", "b"],
+    }  # fmt: skip
+    assert first.before == {
+        "plain": {}, "place": "(1,1)", "mood": "fine", "box": "(2,2),(1,1)", "gone": "x", "tags": ["a"],
+    }  # fmt: skip
+    assert second.after == {"plain": [1], "pair": {"a": None, "b": 2}, "notes": 2, "papers": [1]}
+    assert second.row_id == first.row_id == made.row_id
+
+
 def test_secrets_and_clear_personal_data_are_never_in_the_log(db: Connection) -> None:
     people(db, 1)
     db.execute("UPDATE people SET email = 'new@example.com', password_hash = 'other'")
@@ -133,7 +167,7 @@ def test_ddl_grants_disabled_triggers_and_new_roles_are_noted(db: Connection) ->
         "TRUNCATE audit.log",
         "SELECT * FROM audit.log",
         "DELETE FROM audit.seal",
-        "SELECT audit.open_epoch('mine')",
+        "SELECT audit.open_epoch('mine', 0)",
         "SELECT audit.seal_now()",
         "SET ROLE pgkeel_audit",
     ],
@@ -219,6 +253,12 @@ REWRITE: dict[str, Callable[[Connection], Any]] = {
         "WITH last AS (DELETE FROM audit.seal WHERE number = (SELECT max(number) FROM audit.seal) RETURNING from_xid)"
         " DELETE FROM audit.log USING last WHERE log.xid >= last.from_xid"
     ),
+    "the last seal, and a recovery pretended": lambda db: (
+        db.execute("DELETE FROM audit.log WHERE xid >= (SELECT max(from_xid) FROM audit.seal)"),
+        db.execute("DELETE FROM audit.seal WHERE number = (SELECT max(number) FROM audit.seal)"),
+        db.execute("SELECT audit.open_epoch('recovered', 0)"),
+        db.execute("UPDATE audit.epoch SET after_seal = 9 WHERE epoch = 1"),
+    ),
     "log and seals": lambda db: (db.execute("TRUNCATE audit.log"), db.execute("TRUNCATE audit.seal")),
     "everything sealed anew": lambda db: (
         db.execute("UPDATE audit.log SET actor = 'somebody else'"),
@@ -250,7 +290,7 @@ def test_a_recovery_opens_an_epoch_and_what_was_lost_with_the_future_is_no_alarm
     db.execute("DELETE FROM audit.seal WHERE number = 2")
     before = kinds(db, sink)
 
-    epoch = open_epoch(db, "recovered to 12:00")
+    epoch = open_epoch(db, "recovered to 12:00", [sink])
     db.execute("INSERT INTO people (id, name) VALUES (7, 'after')")
     seal(db)
     anchor(db, [sink])
@@ -258,6 +298,28 @@ def test_a_recovery_opens_an_epoch_and_what_was_lost_with_the_future_is_no_alarm
     assert before == ["anchor"]
     assert epoch == 2
     assert kinds(db, sink) == []
+
+
+def test_anchors_of_a_recovery_that_was_undone_are_no_alarm_and_those_before_it_still_are(db: Connection, sink: FileSink) -> None:
+    for number in (1, 2, 3):
+        db.execute("INSERT INTO people (id, name) VALUES (%s, 'x')", [number])
+        seal(db)
+    newest = anchor(db, [sink])
+    assert newest is not None
+    for number in (2, 3, 4):  # what the recovered server sealed, before the undo brought this log back
+        sink.write(replace(newest, epoch=2, seal=number, digest="ab"))
+    db.execute("INSERT INTO people (id, name) VALUES (4, 'x')")
+
+    epoch = open_epoch(db, "recovery undone", [sink])
+
+    assert (epoch, anchor(db, [sink])) == (3, None)  # what was left of the old life is sealed, and is no anchor of the new one
+    assert kinds(db, sink) == []
+    db.execute("INSERT INTO people (id, name) VALUES (7, 'after')")
+    seal(db)
+    anchor(db, [sink])
+    assert kinds(db, sink) == []
+    db.execute("UPDATE audit.seal SET digest = sha256(digest) WHERE number = 3")
+    assert "anchor" in kinds(db, sink)
 
 
 def test_a_disabled_trigger_and_a_changed_table_are_problems_until_applied_again(db: Connection) -> None:

@@ -1,5 +1,6 @@
-"""Hostile texts at every public door: each is refused by an error of ours or kept as plain data, and none takes long."""
+"""Hostile texts at every public door: refused by an error of ours or kept as data, none for 2 s of CPU, the server's included."""
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -72,7 +73,9 @@ FILTERS = Filters(Post, {"title": "eq contains prefix in", "created_at": "ge lt"
 class Place:
     """A database with everything that a door needs."""
 
-    def __init__(self, url: Url, folder: Path, stack: ExitStack) -> None:
+    def __init__(self, url: Url, server: int, folder: Path, stack: ExitStack) -> None:
+        self.server = server
+        self.most = 0.0  # seconds of CPU of the slowest cell
         self.folder = folder
         self.superuser = stack.enter_context(connect(url, settings={"statement_timeout": "2s"}))
         self.keys = ring_for_tests()
@@ -82,6 +85,21 @@ class Place:
         self.user: UUID = self.identity.register("ada@example.org", Secret("a good password"))
         self.field = EncryptedField(("people",), "email", "id", "email")
         self.column = find_column(self.superuser, "users.username", sealed=False)
+
+    def cpu(self) -> float:
+        """Return the seconds of CPU that this process and all of the server have used."""
+        file = Path(f"/proc/{self.server}/task/{self.server}/children")
+        children = file.read_text().split() if file.exists() else []
+        return time.process_time() + sum(_ticks(pid) for pid in (str(self.server), *children)) / os.sysconf("SC_CLK_TCK")
+
+
+def _ticks(pid: str) -> int:
+    """Return what a process and its children that have ended used; one that ended a moment ago is counted by its parent."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    return sum(map(int, fields[11:15]))
 
 
 def kept(place: Place, text: str) -> None:
@@ -207,12 +225,12 @@ def place(cluster_of: Callable[[str], Cluster], major: str, tmp_path_factory: py
         superuser.execute("CREATE TABLE people (id uuid PRIMARY KEY, email bytea, email_bidx bytea, email_bidx_next bytea)")
         audit.install(superuser, audit.plan(superuser, [audit.Watched("public", "roles")]))
     with ExitStack() as stack:
-        yield Place(url, folder, stack)
+        yield Place(url, cluster.pid or 0, folder, stack)
 
 
 def outcome(sink: Callable[[Place, str], Any], place: Place, text: str) -> str:
     """Return what is wrong with a cell, "" for nothing."""
-    began = time.process_time()
+    began = place.cpu()
     try:
         sink(place, text)
     except KeelError as err:
@@ -220,7 +238,8 @@ def outcome(sink: Callable[[Place, str], Any], place: Place, text: str) -> str:
             return f"{type(err).__name__}: {err.message}"
     except Exception as err:  # noqa: BLE001 - any other error is what this looks for
         return f"{type(err).__name__}: {err}"
-    took = time.process_time() - began
+    took = place.cpu() - began
+    place.most = max(place.most, took)
     return "" if took < LONGEST else f"{took:.1f} s of CPU"
 
 
@@ -239,3 +258,4 @@ def test_a_hostile_schema_is_declared_but_not_there(place: Place, text: str) -> 
 def test_there_are_enough_cells_and_the_tables_are_still_there(place: Place) -> None:
     assert len(SINKS) * len(HOSTILE) >= 1_500
     assert place.db.repository(User).get(place.user) is not None
+    print(f"the slowest cell took {place.most:.2f} s of CPU")  # shown by `pytest -rP`

@@ -15,13 +15,15 @@ import psycopg
 import pytest
 
 from pgkeel.cache.sync import Cache
-from pgkeel.core.cipher import key_of
+from pgkeel.core.cipher import ERASED, key_of
+from pgkeel.core.ids import random_id
 from pgkeel.core.project import load
 from pgkeel.core.secret import Secret
 from pgkeel.core.url import Url
 from pgkeel.postgres import connect as open_connection
 from pgkeel.security import LOGINS
 from pgkeel.stack import connect
+from pgkeel.stack.keys import opened_ring
 from pgkeel.stack.layout import layout_of
 from pgkeel.stack.valkey import cache_url
 from tests.projects import Home, new_home, remove_home
@@ -35,6 +37,23 @@ INSERT INTO comments (post_id, user_id, content) SELECT id, user_id, 'words' FRO
 INSERT INTO sessions (user_id, token, expires_at) SELECT id, repeat(md5(id::text), 2), now() + interval '1 day' FROM users;
 """
 
+
+CLINIC = """
+from sqlalchemy.orm import DeclarativeBase, Mapped
+
+from pgkeel.schema.encrypted import Encrypted
+from pgkeel.schema.mixins import Identified
+
+
+class Base(DeclarativeBase):
+    pass
+
+
+class Patient(Base, Identified):
+    __tablename__ = "patients"
+
+    note: Mapped[str | None] = Encrypted(subject=True)
+"""
 
 CHECKS = ("amcheck", "visibility", "rows", "schema", "keys", "partitions", "checksums")
 TITLE = UUID(int=1)
@@ -81,6 +100,24 @@ class Database:
         self.sql(f"ALTER ROLE {LOGINS['app']} PASSWORD '{password}'")
         parts = file.read_text().strip().split(":")
         file.write_text(":".join([*parts[:4], password]) + "\n")
+
+    def epoch(self) -> int:
+        """The life of the audit log."""
+        ((epoch,),) = self.sql("SELECT max(epoch) FROM audit.epoch")
+        return int(epoch)
+
+    def admit_patient(self) -> UUID:
+        """Write a row that is sealed by a person's key."""
+        (self.home.root / "clinic.py").write_text(CLINIC)
+        (self.home.root / "pgkeel.toml").write_text('[schema]\nmodels = "clinic:Base"\n')
+        self.sql(
+            "CREATE TABLE IF NOT EXISTS patients (id uuid PRIMARY KEY, note bytea)", "ALTER TABLE patients OWNER TO pgkeel_owner"
+        )
+        patient = random_id()
+        with opened_ring(load(self.home.root), "test") as (owner, ring):
+            note = ring.field("patients", "note", by_subject=True).seal(patient, b"is ill")
+            owner.execute("INSERT INTO patients VALUES (%s, %s)", [patient, note])
+        return patient
 
     def contents(self) -> list[tuple[Any, ...]]:
         return self.sql("SELECT md5(string_agg(p::text, ' ' ORDER BY p.id)) FROM posts AS p")
@@ -223,8 +260,10 @@ def recover_through_kills(database: Database, steps: tuple[int, ...]) -> None:
     home = database.home
     token = "md5(random()::text) || md5('x')"
     database.sql(f"INSERT INTO sessions (user_id, token, expires_at) SELECT id, {token}, 'infinity' FROM users")
-    before, contents = database.counts(), database.contents()
+    before, contents, epoch = database.counts(), database.contents(), database.epoch()
+    patient = database.admit_patient()
     database.sql("DELETE FROM comments")
+    erase_and_anchor(database, patient)
     database.sql("INSERT INTO posts (user_id, title, content) SELECT id, 'lost future', 'words' FROM users LIMIT 1")
     assert database.read_by_cache("lost future") == database.read_by_cache("not asked") == "lost future"
     database.change_password("todays-password")
@@ -233,9 +272,7 @@ def recover_through_kills(database: Database, steps: tuple[int, ...]) -> None:
     kill_in(home, steps[0], "recover", "--before", "DELETE on comments", "--latest", "--yes")
     for number in steps[1:]:
         kill_in(home, number, "recover", "resume", "--yes")
-    assert home.error("up")[:2] == (4, "recovery_open")
-    assert home.error("backup", "full")[:2] == (4, "recovery_open")
-    assert home.run("recover", "status").returncode == 1
+    require_open_recovery(home)
     with pytest.raises(psycopg.OperationalError):
         at_work.execute("SELECT 1")
     done = home.data("recover", "resume", "--yes")
@@ -251,8 +288,31 @@ def recover_through_kills(database: Database, steps: tuple[int, ...]) -> None:
     wait_for_the_receiver(database)
     assert home.data("backup", "list")["backups"][-1]["kind"] == "full"
     require_todays_world(database)
+    require_erased(database, patient, epoch)
 
     undo(database, posts + 1, sessions)
+
+
+def require_open_recovery(home: Home) -> None:
+    assert home.error("up")[:2] == (4, "recovery_open")
+    assert home.error("backup", "full")[:2] == (4, "recovery_open")
+    assert home.run("recover", "status").returncode == 1
+
+
+def erase_and_anchor(database: Database, patient: UUID) -> None:
+    """Let the future that will be lost hold an erasure, and a seal that lies outside."""
+    fields = database.home.data("security", "keys", "erase", str(patient))["fields"]
+    assert fields == [{"field": "patients.note", "rows": 1}]
+    database.sql("COMMENT ON TABLE posts IS 'lost future'")
+    assert database.home.data("security", "audit", "anchor")["anchor"]["epoch"] == database.epoch()
+
+
+def require_erased(database: Database, patient: UUID, epoch: int) -> None:
+    """The backup held the row and the person's key; the recovered server holds neither, and its log began another life."""
+    assert database.epoch() > epoch
+    row = database.sql(f"SELECT note FROM patients WHERE id = '{patient}'")
+    key = database.sql(f"SELECT wrapped FROM pgkeel.subject_keys WHERE id = '{patient}'")
+    assert (row, key) == ([(ERASED,)], [(None,)])
 
 
 def undo(database: Database, posts: int, sessions: int) -> None:
@@ -275,7 +335,8 @@ def require_todays_world(database: Database) -> None:
     """Everybody logs in with today's password, the audit log is quiet, and the cache serves nothing of the lost future."""
     with connect(load(database.home.root), "app") as application:
         assert application.execute("SELECT count(*) > 0 AS has FROM posts").fetchone() == {"has": True}
-    assert database.home.data("security", "audit", "verify")["problems"] == []
+    verdict = database.home.data("security", "audit", "verify")
+    assert (verdict["anchors"] > 0, verdict["problems"]) == (True, [])
     fresh = f"read anew {time.monotonic()}"
     assert database.read_by_cache(fresh) == fresh
 

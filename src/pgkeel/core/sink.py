@@ -16,7 +16,7 @@ class Anchor(msgspec.Struct, frozen=True):
         system: Identifier of the cluster, and the database's name.
         epoch: The log's life.
         seal: Number of the seal.
-        digest: Of the seal, in hexadecimal.
+        digest: Of the seal, in hexadecimal; "" where a life began after that seal.
         at: When it was sealed (UTC).
     """
 

@@ -7,9 +7,8 @@ from uuid import UUID
 from sqlalchemy import ARRAY, Column, ColumnElement, LargeBinary, Table, all_, any_, bindparam
 from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import DontWrapMixin
-from sqlalchemy.sql import operators, visitors
-from sqlalchemy.sql.elements import ClauseElement, TextClause, _textual_label_reference
-from sqlalchemy.sql.selectable import SelectBase
+from sqlalchemy.sql import operators
+from sqlalchemy.sql.elements import ClauseElement
 from sqlalchemy.types import TypeDecorator
 
 from pgkeel.core.cipher import Cipher, FieldCipher, Sealed
@@ -32,7 +31,6 @@ __all__ = [
     "is_blind_index",
     "keys_of",
     "new_key",
-    "refuse_order",
     "row_key",
     "sealed_values",
     "share_keys",
@@ -176,24 +174,6 @@ def encrypted_fields(tables: Iterable[Table]) -> tuple[EncryptedField, ...]:
     return tuple(sorted(fields, key=lambda field: field.name))
 
 
-def refuse_order(statement: object) -> None:
-    """Refuse a statement of SQLAlchemy that is ordered by an encrypted column: it would be by ciphertext.
-
-    Raises:
-        NotSearchable: It is.
-    """
-    if not isinstance(statement, SelectBase):
-        return
-    clauses = getattr(statement, "_order_by_clauses", ())
-    found = [each for clause in clauses for each in visitors.iterate(clause)]
-    named = {str(getattr(each, "element", each)) for each in found if isinstance(each, (TextClause, _textual_label_reference))}
-    listed = [column for column in statement.selected_columns if column.key in named] if named else []
-    for each in (*found, *listed):
-        kind = getattr(each, "type", None)
-        if isinstance(kind, EncryptedType):
-            raise NotSearchable(f"{kind.table}.{kind.column} is encrypted: it has no order", hint="order by another column")
-
-
 def is_blind_index(column: ColumnElement[Any]) -> bool:
     """Return whether a column stands only beside an encrypted one, to find its values."""
     return isinstance(column, Column) and INDEX_OF in column.info
@@ -276,7 +256,12 @@ def _condition(column: Any, operator: Any, value: Any) -> ColumnElement[Any]:  #
         raise NotSearchable(f"{where} is encrypted and has no blind index", hint='Encrypted(index="exact"), and a migration')
     texts = _texts(value, where)
     digests = bindparam(None, texts, type_=_Digests(kind.table, kind.column, kind.index), unique=True)
-    beside = column.table.c[f"{column.name}_bidx"]
+    beside = getattr(getattr(column, "table", None), "c", {}).get(f"{getattr(column, 'name', '')}_bidx")
+    if beside is None:
+        raise NotSearchable(
+            f"{where} is encrypted: only the column itself can be compared",
+            hint=f"with {kind.column}_bidx beside it in a subquery",
+        )
     return cast("ColumnElement[Any]", beside == any_(digests) if operator in _EQUAL else beside != all_(digests))
 
 

@@ -1,14 +1,15 @@
 """Erase one person, and again after a recovery to an older day: who was erased is written down outside of the database."""
 
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, nullcontext
 from pathlib import Path
 from uuid import UUID
 
 from pgkeel.core.errors import UsageError
 from pgkeel.core.files import write_whole
 from pgkeel.core.project import Project
-from pgkeel.security.keys import Erasure, erase
+from pgkeel.postgres import Connection
+from pgkeel.security.keys import Erasure, erasable, erase
 from pgkeel.stack.connection import connect
 from pgkeel.stack.keys import fields_of
 
@@ -38,14 +39,24 @@ def erase_person(project: Project, subject: str, *, dry_run: bool) -> tuple[Eras
         return erase(owner, fields, person, dry_run=dry_run)
 
 
-def erase_again(project: Project, report: Callable[[str], None]) -> None:
-    """Erase whoever was erased and came back with a recovery."""
+def erase_again(project: Project, report: Callable[[str], None], connection: Connection | None = None) -> None:
+    """Erase whoever was erased and came back with an older day.
+
+    Args:
+        project: Whose.
+        report: Hears how many there were.
+        connection: To a recovered server that nobody else may connect to yet; None connects as the owner.
+
+    Raises:
+        ModelsNotFound: Somebody was erased, and the models that say where cannot be imported.
+    """
     persons = erased_persons(project)
     if not persons:
         return
-    fields = [field for field in fields_of(project) if field.by_subject]
-    with closing(connect(project, "owner", application="pgkeel up")) as owner:
-        back = [person for person in persons if any(each.rows for each in erase(owner, fields, person))]
+    lent = connect(project, "owner", application="pgkeel up") if connection is None else nullcontext(connection)
+    with lent as owner:
+        fields = erasable(owner, fields_of(project))
+        back = [person for person in persons if fields and any(each.rows for each in erase(owner, fields, person))]
     if back:
         report(f"{len(back)} persons who were erased came back and were erased again")
 

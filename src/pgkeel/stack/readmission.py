@@ -8,8 +8,8 @@ from pgkeel.core.project import Project
 from pgkeel.local import Cluster
 from pgkeel.postgres import Connection, connect, load
 from pgkeel.security import audit
-from pgkeel.security.audit.anchors import system_of
 from pgkeel.stack.audit import sinks
+from pgkeel.stack.erasure import erase_again
 from pgkeel.stack.escrow import wrap_by_todays
 from pgkeel.stack.fencing import open_again
 from pgkeel.stack.layout import layout_of
@@ -42,19 +42,15 @@ def readmit(scene: Scene, journal: Journal, server: Cluster, report: Report) -> 
         for table, query in (("sessions", "end_all_sessions"), ("user_tokens", "end_all_tokens")):
             if has[table] and not journal.keep_sessions:
                 report(f"ending {load(__name__, query).run(connection)} {table.replace('_', ' ')}")
+        erase_again(project, report, connection)
         begin_epoch(project, connection, "recovered", report)
     forget_cache(project, report)
 
 
 def begin_epoch(project: Project, connection: Connection, reason: str, report: Report) -> None:
-    """Begin a life of the audit log that none of its other lives had: one that left anchors behind stays taken."""
-    if not audit.is_installed(connection):
-        return
-    system = system_of(connection)
-    taken = max((one.epoch for sink in sinks(project) for one in sink.anchors(system)), default=0)
-    while (number := audit.open_epoch(connection, reason)) <= taken:
-        pass
-    report(f"opening epoch {number} of the audit log")
+    """Begin a life of the audit log that none of its other lives had."""
+    if audit.is_installed(connection):
+        report(f"opening epoch {audit.open_epoch(connection, reason, sinks(project))} of the audit log")
 
 
 def forget_cache(project: Project, report: Report) -> None:

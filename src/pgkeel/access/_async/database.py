@@ -38,6 +38,7 @@ from pgkeel.core.secret import Secret
 from pgkeel.core.url import Url
 from pgkeel.postgres import Query
 from pgkeel.schema import HasRow
+from pgkeel.schema.sealed_compiler import guard
 from pgkeel.schema.sealed_type import bind_keys
 
 if TYPE_CHECKING:
@@ -90,6 +91,7 @@ class Database(Units):
         config = pool or PoolConfig()
         self._driver = driver_for(driver, Url.parse(url) if isinstance(url, str) else url, session_settings(config))
         bind_keys(self._driver.dialect, keys)
+        guard(self._driver.dialect)
         self.pool = Pool(self._driver, config, slow=slow)
         self._meter = meter
         self._failures: tuple[type[Exception], ...] = (StaleDataError, DBAPIError, *self._driver.errors)

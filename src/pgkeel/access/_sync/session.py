@@ -15,7 +15,8 @@ from pgkeel.access._colour.threaded import IS_ASYNC, now, wait_for
 from pgkeel.access._sync.pool import TRANSACTION, Pool, Slot
 from pgkeel.access.counting import counted
 from pgkeel.access.lasting import refuse_session_feature, taints
-from pgkeel.schema.sealed_type import refuse_order, share_keys
+from pgkeel.schema.sealed_compiler import guard
+from pgkeel.schema.sealed_type import share_keys
 
 __all__ = ["Engine", "Session", "engine_on"]
 
@@ -78,9 +79,9 @@ def engine_on(pool: Pool) -> Engine:
     lender = _Lender(pool)
     engine = create_engine(f"postgresql+{pool.driver.name}://", pool=lender, hide_parameters=True)
     share_keys(pool.driver.dialect, engine.dialect)
+    guard(engine.dialect)
     if pool.driver.name == "asyncpg":
         lender.dispatch.connect.clear()  # its codecs for JSON are on our connections already; to set them drops all statements
-    event.listen(getattr(engine, "sync_engine", engine), "before_execute", lambda _, statement, *_rest: refuse_order(statement))
     event.listen(getattr(engine, "sync_engine", engine), "before_cursor_execute", _watch)
     event.listen(getattr(engine, "sync_engine", engine), "after_cursor_execute", _measure)
     event.listen(lender, "reset", _clean)

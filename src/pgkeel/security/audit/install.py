@@ -18,7 +18,7 @@ __all__ = ["AuditPlan", "Watched", "install", "is_installed", "plan"]
 
 _TABLES = ("log_sequence", "log", "log_default", "log_row_index", "log_place_index", "seal", "epoch", "watched", "role_snapshot")
 _FUNCTIONS = (
-    *("columns_of", "shape_of", "note_drop", "note_truncate", "write_functions", "watch", "unwatch", "note_ddl"),
+    *("columns_of", "compares", "shape_of", "note_drop", "note_truncate", "write_functions", "watch", "unwatch", "note_ddl"),
     *("digest_of", "chained", "seal_now", "open_epoch"),
 )
 _EVENTS = {"pgkeel_audit_ddl": "ddl_trigger", "pgkeel_audit_drop": "drop_trigger"}

@@ -5,12 +5,15 @@ its digest includes that of the seal before, and the newest is anchored outside 
 """
 
 import json
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from psycopg import sql
 
 from pgkeel.core import clock
+from pgkeel.core.sink import Anchor, Sink
 from pgkeel.postgres import Connection, identifier, load
+from pgkeel.security.audit.anchors import system_of
 
 __all__ = ["make_months", "note_roles", "open_epoch", "retire", "seal"]
 
@@ -48,13 +51,25 @@ def note_roles(connection: Connection) -> int:
     return 0 if is_first else len(changed)
 
 
-def open_epoch(connection: Connection, reason: str) -> int:
+def open_epoch(connection: Connection, reason: str, sinks: Sequence[Sink] = ()) -> int:
     """Begin another life of the log and return its number; a recovery calls it before anybody may connect.
 
-    Seals and anchors of the lost future belong to the old epoch and are no alarm; what was sealed before stays proved.
+    Seals and anchors of the lost future belong to other epochs and are no alarm; what was sealed before stays proved.
+
+    Args:
+        connection: Superuser, or a member of `pgkeel_audit`.
+        reason: In words.
+        sinks: Where it is written down that the epoch began: one that nobody wrote down excuses no missing seal. No life that
+            left an anchor there has the same number.
     """
+    system = system_of(connection)
+    taken = max((known.epoch for sink in sinks for known in sink.anchors(system)), default=0)
     with connection.transaction():
-        return int(load(__name__, "next_epoch").scalar(connection, why=reason))
+        number = int(load(__name__, "next_epoch").scalar(connection, why=reason, above=taken))
+        begun = load(__name__, "epochs").rows(connection)[-1]
+        for sink in sinks:
+            sink.write(Anchor(system, number, begun["after_seal"], "", begun["opened_at"]))
+    return number
 
 
 def make_months(connection: Connection, *, ahead: int = _AHEAD) -> tuple[str, ...]:

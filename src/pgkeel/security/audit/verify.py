@@ -1,6 +1,6 @@
 """Prove the log: every batch against its seal, every seal against the one before, the newest against what lies outside."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from itertools import pairwise
 
@@ -101,14 +101,21 @@ def _chain(seals: Sequence[Row]) -> Iterator[Problem]:
             yield Problem("chain", after["seq"], f"seal {after['number']} does not follow seal {before['number']}")
 
 
-def _anchored(seals: Sequence[Row], anchors: Iterable[Anchor], epochs: Sequence[Row]) -> Iterator[Problem]:
-    """Compare with what lies outside; a recovery took seals of its own epoch away, which its successor says."""
+def _anchored(seals: Sequence[Row], anchors: Sequence[Anchor], epochs: Sequence[Row]) -> Iterator[Problem]:
+    """Compare with what lies outside; a recovery took seals away, and an undone one its whole life, which a later life says.
+
+    It is believed where it was written down outside, too: else a superuser who takes seals away would pretend a recovery.
+    """
     known = {(seal["epoch"], seal["number"]): bytes(seal["digest"]).hex() for seal in seals}
-    lost_after: Mapping[int, int] = {before["epoch"]: after["after_seal"] for before, after in pairwise(epochs)}
+    written = {(anchor.epoch, anchor.seal) for anchor in anchors if not anchor.digest}
+    begun = [(epoch["epoch"], epoch["after_seal"]) for epoch in epochs]
+    lived = dict(begun)
     for anchor in anchors:
         found = known.get((anchor.epoch, anchor.seal))
-        if found == anchor.digest or anchor.seal > lost_after.get(anchor.epoch, anchor.seal):
-            continue  # what the recovered log seals of its old epoch has the number of a lost one, and another digest
+        after = next((seal for epoch, seal in begun if epoch > anchor.epoch and (epoch, seal) in written), None)
+        is_lost = after is not None and (anchor.epoch not in lived or anchor.seal > after)
+        if found == anchor.digest or is_lost or not anchor.digest:
+            continue
         if found is None:
             yield Problem("anchor", None, f"seal {anchor.seal} was anchored at {anchor.at:%Y-%m-%d %H:%M:%S} and is gone")
         else:

@@ -7,7 +7,7 @@ from pgkeel.security.keys.provider import KeyProvider, LocalProvider, WrongProvi
 from pgkeel.security.keys.ring import KeyRing
 from pgkeel.security.keys.rotate import Rotated, destroy, find, retire, rotate
 from pgkeel.security.keys.store import KeyHolder, activate, add, ensure, keys_of, load_ring, rewrap, rows_by_key
-from pgkeel.security.keys.subjects import Erasure, erase
+from pgkeel.security.keys.subjects import Erasure, erasable, erase
 
 __all__ = [
     "Erasure",
@@ -28,6 +28,7 @@ __all__ = [
     "destroy",
     "ensure",
     "ensure_local_key",
+    "erasable",
     "erase",
     "find",
     "follow",

@@ -15,7 +15,7 @@ from pgkeel.core.cipher import ERASED, Erased, FieldCipher, UnknownKey
 from pgkeel.postgres import Connection, Query, identifier, load
 from pgkeel.schema.field import EncryptedField
 
-__all__ = ["SUBJECTS", "Erasure", "SubjectKeys", "erase", "has_subjects"]
+__all__ = ["SUBJECTS", "Erasure", "SubjectKeys", "erasable", "erase", "has_subjects"]
 
 SUBJECTS = EncryptedField(("pgkeel", "subject_keys"), "wrapped", "id")
 _BYTES = 32
@@ -118,6 +118,18 @@ class SubjectKeys:
 def has_subjects(connection: Connection) -> bool:
     """Return whether the database has a table of persons' keys."""
     return bool(load(__name__, "has_subjects").scalar(connection))
+
+
+def erasable(connection: Connection, fields: Sequence[EncryptedField]) -> tuple[EncryptedField, ...]:
+    """Return the fields that are sealed by person and are here; a database of an older day may not have them yet."""
+    if not has_subjects(connection):
+        return ()
+    there = {(row["schema"], row["table"], row["column"]) for row in load(__name__, "sealed_columns").rows(connection)}
+    return tuple(
+        field
+        for field in fields
+        if field.by_subject and (*(field.table if len(field.table) > 1 else ("public", *field.table)), field.column) in there
+    )
 
 
 def erase(

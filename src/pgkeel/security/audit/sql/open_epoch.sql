@@ -1,5 +1,5 @@
--- utility: begins another life of the log, after a recovery; what was sealed before stays proved
-CREATE OR REPLACE FUNCTION audit.open_epoch(why text) RETURNS integer
+-- utility: begins another life of the log, after a recovery, with a number above one that was taken; what was sealed before stays proved
+CREATE OR REPLACE FUNCTION audit.open_epoch(why text, above integer) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $body$
 DECLARE
     fresh integer;
@@ -9,7 +9,7 @@ BEGIN
     LOCK TABLE audit.log IN SHARE ROW EXCLUSIVE MODE;
     SELECT coalesce(max(seal.number), 0) INTO known FROM audit.seal AS seal;
     PERFORM audit.seal_now();
-    SELECT max(epoch.epoch) + 1 INTO fresh FROM audit.epoch AS epoch;
+    SELECT greatest(max(epoch.epoch), above) + 1 INTO fresh FROM audit.epoch AS epoch;
     INSERT INTO audit.epoch (epoch, first_xid, after_seal, reason)
     VALUES (fresh, pg_snapshot_xmin(pg_current_snapshot())::text::bigint, known, why);
     EXECUTE format('ALTER TABLE audit.log ALTER COLUMN epoch SET DEFAULT %%s', fresh);

@@ -26,8 +26,9 @@ BEGIN
 
     columns := audit.columns_of(target);
 
-    -- the row's id: the key's columns, joined
-    SELECT 'concat_ws('','', ' || string_agg(format('%%%%s.%%I', name), ', ' ORDER BY place) || ')' INTO id_new
+    -- the row's id: the key's column, or all of them joined
+    SELECT CASE count(*) WHEN 1 THEN format('%%%%s.%%I::text', min(name))
+           ELSE 'concat_ws('','', ' || string_agg(format('%%%%s.%%I', name), ', ' ORDER BY place) || ')' END INTO id_new
     FROM unnest(coalesce(key, columns)) WITH ORDINALITY AS named (name, place);
     id_old := format(id_new, VARIADIC array_fill('OLD'::text, ARRAY[cardinality(coalesce(key, columns))]));
     id_new := format(id_new, VARIADIC array_fill('NEW'::text, ARRAY[cardinality(coalesce(key, columns))]));
@@ -39,18 +40,20 @@ BEGIN
     INTO image
     FROM unnest(columns) WITH ORDINALITY AS named (name, place);
 
-    -- an update: each changed column, masked ones as "changed" and without their old value
+    -- an update: each changed column, masked ones as "changed" and without their old value; few expressions, for each
+    -- that is reached is made ready anew in every transaction, and types without an equality of pg_catalog by their text
     SELECT string_agg(format(
-               'IF OLD.%%1$I IS DISTINCT FROM NEW.%%1$I THEN %%2$s n := n || jsonb_build_object(%%3$L, %%4$s); END IF;', name,
-               CASE WHEN name = ANY (masked) THEN '' ELSE format('o := o || jsonb_build_object(%%L, OLD.%%I);', name, name) END,
-               name, CASE WHEN name = ANY (masked) THEN '''changed''::text' ELSE format('NEW.%%I', name) END), ' ' ORDER BY place)
+               'IF OLD.%%1$I%%2$s IS DISTINCT FROM NEW.%%1$I%%2$s THEN %%3$s n[%%4$L] := %%5$s; END IF;', name,
+               CASE WHEN audit.compares(target, name) THEN '' ELSE '::text' END,
+               CASE WHEN name = ANY (masked) THEN '' ELSE format('o[%%L] := to_jsonb(OLD.%%I);', name, name) END, name,
+               CASE WHEN name = ANY (masked) THEN '''"changed"''' ELSE format('to_jsonb(NEW.%%I)', name) END), ' ' ORDER BY place)
     INTO changes
     FROM unnest(columns) WITH ORDINALITY AS named (name, place);
 
     EXECUTE format('CREATE OR REPLACE FUNCTION audit.%%I() RETURNS trigger %%s %%L', stem || '_update', head, format(
-        'DECLARE o jsonb := ''{}''; n jsonb := ''{}''; BEGIN IF OLD IS NOT DISTINCT FROM NEW THEN RETURN NULL; END IF; %%s '
-        'INSERT INTO audit.log (actor, table_name, row_id, operation, before, after) VALUES (%%s, %%L, %%s, ''update'', o, n); '
-        'RETURN NULL; END', changes, actor, full_name, id_new));
+        'DECLARE o jsonb; n jsonb; BEGIN %%s IF n IS NULL THEN RETURN NULL; END IF; '
+        'INSERT INTO audit.log (actor, table_name, row_id, operation, before, after) '
+        'VALUES (%%s, %%L, %%s, ''update'', coalesce(o, ''{}''), n); RETURN NULL; END', changes, actor, full_name, id_new));
 
     -- inserts and deletes come by the statement: one call for a bulk write
     EXECUTE format('CREATE OR REPLACE FUNCTION audit.%%I() RETURNS trigger %%s %%L', stem || '_insert', head, format(
