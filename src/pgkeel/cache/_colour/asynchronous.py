@@ -8,9 +8,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar, cast
 
 from pgkeel.cache._colour.flight import Flight
-from pgkeel.cache._colour.together import Batch, Crowd
-from pgkeel.cache.near import Near
-from pgkeel.cache.wire import Replies, ReplyError, Word, away, packed, refusal, tls_context
+from pgkeel.cache._colour.together import Batch, Crowd, Look
+from pgkeel.cache.near import Kept, Near
+from pgkeel.cache.wire import Replies, ReplyError, Word, away, packed, tls_context
 from pgkeel.core.cache_url import CacheUrl
 from pgkeel.core.errors import Unreachable
 
@@ -42,7 +42,7 @@ class Link(asyncio.Protocol):
         self._replies = Replies(self._pushed)
         self._near: Near | None = None
         self._told = 0.0
-        self._owed: deque[asyncio.Future[Any] | Batch] = deque()
+        self._owed: deque[asyncio.Future[Any] | Batch | None] = deque()
         self._outgoing: list[bytes] = []
         self._batches: dict[tuple[Sequence[bytes], float], Batch] = {}
         self._is_due = False
@@ -123,18 +123,18 @@ class Link(asyncio.Protocol):
             self._transport.write(unsent)
         return future
 
-    def near(self, key: bytes) -> tuple[bytes, bytes] | None:
-        """Return a value that this process keeps and the versions beside it; None also when the server was silent for long."""
-        if self._near is None or self.is_closed or self._loop.time() - self._told > _NEAR_PING:
+    def near(self, key: bytes, now: float) -> Kept | None:
+        """Return a value that this process keeps; None also when the server was silent for long."""
+        if self._near is None or self.is_closed or now - self._told > _NEAR_PING:
             return None
-        return self._near.get(key)
+        return self._near.get(key, now)
 
     def forget(self, keys: Sequence[bytes] | None) -> None:
         """Let go of values that this process keeps; None is all."""
         if self._near is not None:
             self._near.forget(keys)
 
-    async def look(self, key: bytes, shared: tuple[bytes, ...], near: float = 0.0) -> tuple[bytes | None, bytes | None]:
+    def look(self, key: bytes, shared: tuple[bytes, ...], near: float = 0.0) -> Look:
         """Return a value, and the versions of the keys that it depends on (None when one is missing), as of one moment.
 
         Args:
@@ -146,39 +146,50 @@ class Link(asyncio.Protocol):
             Unreachable: The connection ended or hangs.
             CommandRefused: The server refused.
         """
-        batch = self._batches.get((shared, near))
-        if batch is None:
-            batch = self._begin(shared, near)
-        future = self._loop.create_future()
-        batch.keys.append(key)
-        batch.waiting.append(future)
-        if len(batch.keys) == _MOST_KEYS:
+        batch = self._batches.get((shared, near)) or self._begin(shared, near)
+        keys = batch.keys
+        look = Look(batch, len(keys))
+        keys.append(key)
+        batch.looks.append(look)
+        if len(keys) == _MOST_KEYS:
             self._send(self._batches.pop((shared, near)))
-        held = await future
-        if type(held) is ReplyError:
-            raise refusal(held)
-        return held, batch.current
+        return look
 
     def data_received(self, data: bytes) -> None:
-        """Hand each reply to who asked."""
+        """Hand each reply to who asked; what they ask next leaves before this turn of the loop ends."""
         self._heard = self._told = self._loop.time()
         self._is_suspected = False
-        owed, is_crowd = self._owed, len(self._owed) > 1
+        is_crowd = len(self._owed) > 1
+        arrived: list[Batch] = []
         try:
-            for reply in self._replies.feed(data):
-                asked = owed.popleft()
-                if type(asked) is Batch:
-                    asked.land(reply)
-                    if self._near is not None and asked.near:
-                        self._keep(asked, reply)
-                    is_crowd = is_crowd or len(asked.keys) > 1
-                elif not asked.done():  # type: ignore[union-attr]  # a future then
-                    asked.set_result(reply)  # type: ignore[union-attr]
+            self._hand_out(data, arrived)
         except (Unreachable, IndexError) as err:
             self._end(err)
-            return
-        if is_crowd:
+        if arrived:
+            self._land(arrived)
+        if is_crowd and not self.is_closed:
             self._flush_soon()  # behind those who were just answered: what they ask next leaves in the same turn
+
+    def _land(self, arrived: list[Batch]) -> None:
+        """Let tasks go on; what they ask next leaves at once, together."""
+        self._is_due = True
+        try:
+            for batch in arrived:
+                batch.land()
+        finally:
+            self._flush()
+
+    def _hand_out(self, data: bytes, arrived: list[Batch]) -> None:
+        owed = self._owed
+        for reply in self._replies.feed(data):
+            asked = owed.popleft()
+            if type(asked) is Batch:
+                asked.arrive(reply)
+                arrived.append(asked)
+                if asked.near:
+                    self._keep(asked, reply)
+            elif asked is not None and not asked.done():  # type: ignore[union-attr]  # a future then
+                asked.set_result(reply)  # type: ignore[union-attr]
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell everybody who waits."""
@@ -193,7 +204,7 @@ class Link(asyncio.Protocol):
             raise away(self._url, None)
         self._watch_over()
         self._flush_soon()
-        batch = self._batches[shared, near] = Batch(shared, near)
+        batch = self._batches[shared, near] = Batch(shared, near, self._loop)
         return batch
 
     def _watch_over(self) -> None:
@@ -224,9 +235,9 @@ class Link(asyncio.Protocol):
         """Ask to be told when what the next command reads is changed."""
         if self._near is None:
             self._near = Near()
-            self._owed.append(self._loop.create_future())
+            self._owed.append(None)
             self._outgoing.append(packed(("CLIENT", "TRACKING", "ON", "OPTIN")))
-        self._owed.append(self._loop.create_future())
+        self._owed.append(None)
         self._outgoing.append(packed(("CLIENT", "CACHING", "YES")))
 
     def _send(self, batch: Batch) -> None:
@@ -266,7 +277,7 @@ class Link(asyncio.Protocol):
         for asked in (*self._owed, *self._batches.values()):
             if isinstance(asked, Batch):
                 asked.crash(failure)
-            elif not asked.done():
+            elif asked is not None and not asked.done():
                 asked.set_exception(Unreachable(failure.message, hint=failure.hint))
         self._owed.clear()
         self._batches.clear()

@@ -1,18 +1,25 @@
 """What tasks of one event loop do together: ask, and announce."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextvars import Context
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from pgkeel.cache.entry import fresh, joined
+from pgkeel.cache.errors import CommandRefused
 from pgkeel.cache.script import script
-from pgkeel.cache.wire import ReplyError, Word, packed
+from pgkeel.cache.wire import ReplyError, Word, packed, refusal
 from pgkeel.core.errors import KeelError, Unreachable
 
 if TYPE_CHECKING:
     from pgkeel.cache._async.client import Client
 
-__all__ = ["Batch", "Crowd"]
+__all__ = ["Batch", "Crowd", "Look"]
+
+Seen = tuple[bytes | None, bytes | None]
+"""A value, and the versions of what it depends on."""
 
 _MANY = 4
 _GATHER = 0.001
@@ -20,39 +27,123 @@ _LONGEST = 10.0
 _MOST = 500
 
 
+class Look(msgspec.Struct, eq=False):
+    """A task's wait for one value of a batch.
+
+    It speaks the protocol by which a task waits for anything (`asyncio.isfuture`), so that the reply wakes the task where it
+    arrives: a future of asyncio's takes another turn of the loop, and about as much time as the rest of a read.
+
+    Attributes:
+        batch: The batch.
+        place: The value's place in it.
+        wake: How the task is woken, once; None before it waits, and after.
+        context: In which context.
+        is_cancelled: Whether it was woken for nothing.
+    """
+
+    batch: "Batch"
+    place: int
+    wake: "Callable[[Look], object] | None" = None
+    context: Context | None = None
+    is_cancelled: bool = False
+    _asyncio_future_blocking: bool = False
+
+    def __await__(self) -> "Generator[Look, None, Seen]":
+        """Return the value, and the versions that lie beside it.
+
+        Raises:
+            Unreachable: The connection ended or hangs.
+            CommandRefused: The server refused.
+        """
+        batch = self.batch
+        if batch.found is None:
+            self._asyncio_future_blocking = True
+            yield self
+        if batch.found is None:
+            raise batch.error()
+        return batch.found[self.place], batch.current
+
+    def get_loop(self) -> asyncio.AbstractEventLoop:
+        """Return the loop of the task."""
+        return self.batch.loop
+
+    def add_done_callback(self, wake: "Callable[[Look], object]", *, context: Context) -> None:
+        """Be told how to wake the task."""
+        self.wake, self.context = wake, context
+
+    def cancel(self, msg: object = None) -> bool:  # noqa: ARG002 - the task keeps it
+        """Wake the task for nothing; return whether it was not too late."""
+        wake, self.wake = self.wake, None
+        if wake is None:
+            return False
+        self.is_cancelled = True
+        self.batch.loop.call_soon(wake, self, context=self.context)
+        return True
+
+    def result(self) -> None:
+        """Tell the task that it goes on, or that it was cancelled."""
+        if self.is_cancelled:
+            raise asyncio.CancelledError
+
+
 class Batch:
-    """Values that tasks look for in one turn of the loop and that depend on the same keys: one MGET for all."""
+    """Values that tasks look for in one turn of the loop and that depend on the same keys: one MGET for all.
 
-    __slots__ = ("current", "keys", "near", "shared", "waiting")
+    Attributes:
+        near: Seconds for which this process keeps them at most; 0 is not at all.
+        shared: The names of what they depend on.
+        keys: Their names.
+        looks: Who waits for them.
+        loop: Whose turn it is.
+        found: What lies there, or None while there is no answer.
+        current: The versions of what they depend on, or None when one is missing.
+    """
 
-    def __init__(self, shared: Sequence[bytes], near: float) -> None:
+    __slots__ = ("_failure", "current", "found", "keys", "looks", "loop", "near", "shared")
+
+    def __init__(self, shared: Sequence[bytes], near: float, loop: asyncio.AbstractEventLoop) -> None:
         """Look for nothing yet."""
         self.shared = shared
         self.near = near
+        self.loop = loop
         self.keys: list[bytes] = []
-        self.waiting: list[asyncio.Future[Any]] = []
+        self.looks: list[Look] = []
+        self.found: Sequence[bytes | None] | None = None
         self.current: bytes | None = None
+        self._failure: Unreachable | ReplyError | None = None
 
     @property
     def command(self) -> bytes:
         """The command."""
         return packed(("MGET", *self.keys, *self.shared))
 
-    def land(self, reply: Any) -> None:  # noqa: ANN401 - any reply
-        """Hand each task what it looked for."""
+    def arrive(self, reply: Any) -> None:  # noqa: ANN401 - any reply
+        """Keep the answer; `land` tells the tasks."""
         if type(reply) is ReplyError:
-            reply = [reply] * len(self.keys)
+            self._failure = reply
         else:
+            self.found = reply
             self.current = joined(reply[len(self.keys) :])
-        for future, held in zip(self.waiting, reply, strict=False):
-            if not future.done():
-                future.set_result(held)
+
+    def land(self) -> None:
+        """Let the tasks go on, now."""
+        for look in self.looks:
+            wake, context = look.wake, look.context
+            if wake is not None and context is not None:
+                look.wake = None
+                context.run(wake, look)
 
     def crash(self, failure: Unreachable) -> None:
         """Tell each task that there is no answer."""
-        for future in self.waiting:
-            if not future.done():
-                future.set_exception(Unreachable(failure.message, hint=failure.hint))
+        self._failure = failure
+        self.loop.call_soon(self.land)
+
+    def error(self) -> Unreachable | CommandRefused:
+        """Return why there is no answer, anew for each task."""
+        failure = self._failure
+        if isinstance(failure, Unreachable):
+            return Unreachable(failure.message, hint=failure.hint)
+        return refusal(failure)
 
 
 class Announcement:
