@@ -196,7 +196,8 @@ class Link(asyncio.Protocol):
         self._end(exc)
 
     def close(self) -> None:
-        """Close it; whoever waits is told."""
+        """Close it, after what was said in this turn of the loop; whoever waits is told."""
+        self._flush()
         self._end(None)
 
     def _begin(self, shared: tuple[bytes, ...], near: float) -> Batch:
