@@ -7,8 +7,9 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar, cast
 
+from pgkeel.cache._colour.crowd import Crowd
 from pgkeel.cache._colour.flight import Flight
-from pgkeel.cache._colour.together import Batch, Crowd, Look
+from pgkeel.cache._colour.together import Batch, Look, Shared
 from pgkeel.cache.near import Kept, Near
 from pgkeel.cache.wire import Replies, ReplyError, Word, away, packed, tls_context
 from pgkeel.core.cache_url import CacheUrl
@@ -42,7 +43,7 @@ class Link(asyncio.Protocol):
         self._replies = Replies(self._pushed)
         self._near: Near | None = None
         self._told = 0.0
-        self._owed: deque[asyncio.Future[Any] | Batch | None] = deque()
+        self._owed: deque[asyncio.Future[Any] | Shared | None] = deque()
         self._outgoing: list[bytes] = []
         self._batches: dict[tuple[Sequence[bytes], float], Batch] = {}
         self._is_due = False
@@ -152,7 +153,7 @@ class Link(asyncio.Protocol):
         keys.append(key)
         batch.looks.append(look)
         if len(keys) == _MOST_KEYS:
-            self._send(self._batches.pop((shared, near)))
+            self._owe(self._batches.pop((shared, near)))
         return look
 
     def data_received(self, data: bytes) -> None:
@@ -160,7 +161,7 @@ class Link(asyncio.Protocol):
         self._heard = self._told = self._loop.time()
         self._is_suspected = False
         is_crowd = len(self._owed) > 1
-        arrived: list[Batch] = []
+        arrived: list[Shared] = []
         try:
             self._hand_out(data, arrived)
         except (Unreachable, IndexError) as err:
@@ -170,7 +171,7 @@ class Link(asyncio.Protocol):
         if is_crowd and not self.is_closed:
             self._flush_soon()  # behind those who were just answered: what they ask next leaves in the same turn
 
-    def _land(self, arrived: list[Batch]) -> None:
+    def _land(self, arrived: list[Shared]) -> None:
         """Let tasks go on; what they ask next leaves at once, together."""
         self._is_due = True
         try:
@@ -179,17 +180,20 @@ class Link(asyncio.Protocol):
         finally:
             self._flush()
 
-    def _hand_out(self, data: bytes, arrived: list[Batch]) -> None:
+    def _hand_out(self, data: bytes, arrived: list[Shared]) -> None:
         owed = self._owed
         for reply in self._replies.feed(data):
             asked = owed.popleft()
-            if type(asked) is Batch:
-                asked.arrive(reply)
+            if isinstance(asked, Shared):
+                if not asked.arrive(reply):
+                    self._owe(asked)
+                    self._flush_soon()
+                    continue
                 arrived.append(asked)
                 if asked.near:
-                    self._keep(asked, reply)
-            elif asked is not None and not asked.done():  # type: ignore[union-attr]  # a future then
-                asked.set_result(reply)  # type: ignore[union-attr]
+                    self._keep(cast("Batch", asked), reply)
+            elif asked is not None and not asked.done():
+                asked.set_result(reply)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell everybody who waits."""
@@ -241,18 +245,30 @@ class Link(asyncio.Protocol):
         self._owed.append(None)
         self._outgoing.append(packed(("CLIENT", "CACHING", "YES")))
 
-    def _send(self, batch: Batch) -> None:
-        if batch.near:
+    def send(self, asked: Shared) -> None:
+        """Send a command for several tasks, now.
+
+        Raises:
+            Unreachable: The connection has ended.
+        """
+        if self.is_closed:
+            raise away(self._url, None)
+        self._watch_over()
+        self._owe(asked)
+        self._flush()
+
+    def _owe(self, asked: Shared) -> None:
+        if asked.near:
             self._track()
-        self._owed.append(batch)
-        self._outgoing.append(batch.command)
+        self._owed.append(asked)
+        self._outgoing.append(asked.command)
 
     def _flush(self) -> None:
         self._is_due = False
         if self.is_closed or not (self._outgoing or self._batches):
             return
         for batch in self._batches.values():
-            self._send(batch)
+            self._owe(batch)
         self._batches.clear()
         self._transport.write(b"".join(self._outgoing))
         self._outgoing.clear()
@@ -276,7 +292,7 @@ class Link(asyncio.Protocol):
             self._watch.cancel()
         failure = error if isinstance(error, Unreachable) else away(self._url, error)
         for asked in (*self._owed, *self._batches.values()):
-            if isinstance(asked, Batch):
+            if isinstance(asked, Shared):
                 asked.crash(failure)
             elif asked is not None and not asked.done():
                 asked.set_exception(Unreachable(failure.message, hint=failure.hint))

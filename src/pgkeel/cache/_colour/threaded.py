@@ -213,19 +213,21 @@ class Link:
 class Crowd:
     """Writers of this process; threads do not wait for each other."""
 
-    def __init__(self, client: "Client") -> None:
-        """Speak to this server."""
+    def __init__(self, client: "Client", milliseconds: int) -> None:
+        """Speak to this server; marks last for so many milliseconds."""
         self._client = client
+        self._milliseconds = milliseconds
 
-    def tell(self, name: str, rows: Sequence[bytes], tags: Sequence[bytes], who: bytes, milliseconds: int = 0) -> None:
-        """Run the script `mark` or `release` on rows and tags.
+    def tell(self, rows: Sequence[bytes], tags: Sequence[bytes], who: bytes, *, is_over: bool) -> None:
+        """Mark rows and tags, or take the marks away.
 
         Raises:
             Unreachable: The server does not answer.
             CommandRefused: It refused.
         """
         keys = [*rows, *tags]
-        self._client.run(name, keys, len(rows), fresh(), milliseconds, *[who] * len(keys))
+        said = ((who, b"") if is_over else (b"", who)) * len(keys)
+        self._client.run("write", keys, len(rows), fresh(), self._milliseconds, *said)
 
 
 def open_link(url: CacheUrl, patience: float) -> Link:

@@ -65,7 +65,7 @@ class Reader:
         self.mark = mark
         self.is_trusted = True
         self.is_open = False
-        self.crowd = Crowd(client)
+        self.crowd = Crowd(client, mark)
         self.confirmed: Confirmed | None = None
         self.stale = Stale(client, lease)
         self.tallies = Tallies()
