@@ -24,6 +24,7 @@ from tests.cache.redis_server import needs_redis, redis_server
 from tests.cache.relay import Relay
 
 MARK = 1500
+READERS = 48
 READS = int(os.environ.get("CACHE_RACE_READS", "1000000"))
 
 
@@ -88,7 +89,7 @@ class Doomed:
 
     def _run(self) -> None:
         while not self._is_over.is_set():
-            with start(self._orders, seconds=5, seed=7, writers=2, deadly=True) as process:
+            with start(self._orders, seconds=5, seed=2, writers=2, deadly=True) as process:
                 process.communicate()
                 self.deaths += process.returncode == 9
 
@@ -104,7 +105,7 @@ def run_race(orders: stress.Orders, server: Any, seconds: float) -> tuple[stress
     doomed = Doomed(msgspec.structs.replace(orders, cache=cut))
     try:
         places = (server.url().reveal(), cut)
-        processes = [start(orders, cache=at, seconds=seconds, seed=seed, readers=8, writers=3) for seed, at in enumerate(places)]
+        processes = [start(orders, cache=at, seconds=seconds, seed=seed, readers=READERS, writers=5) for seed, at in enumerate(places)]
         time.sleep(seconds * 0.3)
         server.ask("FLUSHALL")
         time.sleep(seconds * 0.15)
@@ -199,7 +200,7 @@ def test_the_race_shows_the_stale_reads_of_other_protocols(orders: stress.Orders
     plain = msgspec.structs.replace(orders, protocol=protocol, cache=valkey.url().reveal())
     total = stress.Outcome()
     for _ in range(1 if protocol == "delete" else 6):
-        processes = [start(plain, seconds=5, seed=seed, readers=8, writers=3) for seed in (1, 2)]
+        processes = [start(plain, seconds=5, seed=seed, readers=8, writers=5) for seed in (0, 1)]
         for _ in range(100 if protocol == "marks" else 0):
             time.sleep(0.04)
             valkey.ask("FLUSHALL")

@@ -78,7 +78,7 @@ class Shelf(Generic[T]):
         """Return a value that this process keeps, or `MISS`; it is judged once."""
         if kept.shelf is not self:
             if self.judge(kept.held, kept.current) is MISS:
-                return MISS  # type: ignore[no-any-return]
+                return MISS
             kept.payload, kept.shelf = memoryview(kept.held)[1 + self._length + len(self.shape) :], self
         return self._codec.decode(kept.payload)
 

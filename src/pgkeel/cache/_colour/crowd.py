@@ -8,7 +8,8 @@ from pgkeel.cache._colour.together import Look, Shared
 from pgkeel.cache.entry import fresh
 from pgkeel.cache.errors import CommandRefused
 from pgkeel.cache.script import script
-from pgkeel.cache.wire import ReplyError, packed
+from pgkeel.cache.wire import ReplyError, Word, packed
+from pgkeel.core.clock import monotonic
 from pgkeel.core.errors import KeelError, Unreachable
 
 if TYPE_CHECKING:
@@ -24,31 +25,35 @@ _NAME = "write"
 
 
 class Announcement(Shared):
-    """What writers say in one script."""
+    """What writers say in one script.
 
-    __slots__ = ("_coming", "_is_text", "_leaving", "_milliseconds", "_rows", "_tags")
+    Attributes:
+        number: Of how many keys they speak.
+    """
+
+    __slots__ = ("_coming", "_is_text", "_leaving", "_milliseconds", "_rows", "_tags", "number")
 
     def __init__(self, milliseconds: int, loop: asyncio.AbstractEventLoop) -> None:
         """Say nothing yet; marks last for so many milliseconds."""
         super().__init__(loop)
         self._milliseconds = milliseconds
         self._is_text = False
+        self.number = 0
         self._rows: dict[bytes, None] = {}
         self._tags: dict[bytes, None] = {}
         self._coming: dict[bytes, bytes] = {}
         self._leaving: dict[bytes, bytes] = {}
 
-    def __len__(self) -> int:
-        """Return of how many keys it speaks."""
-        return len(self._rows) + len(self._tags)
-
     def add(self, rows: Sequence[bytes], tags: Sequence[bytes], who: bytes, *, is_over: bool) -> Look:
         """Speak for one more writer, and return what it waits for."""
         who_of = self._leaving if is_over else self._coming
-        for known, keys in ((self._rows, rows), (self._tags, tags)):
-            for key in keys:
-                known[key] = None
-                who_of[key] = who_of[key] + who if key in who_of else who
+        for key in rows:
+            self._rows[key] = None
+            who_of[key] = who_of.get(key, b"") + who
+        for key in tags:
+            self._tags[key] = None
+            who_of[key] = who_of.get(key, b"") + who
+        self.number += len(rows) + len(tags)
         look = Look(self, 0)
         self.looks.append(look)
         return look
@@ -94,43 +99,43 @@ class Crowd:
             Unreachable: The server does not answer.
             CommandRefused: It refused.
         """
-        loop = asyncio.get_running_loop()
-        if self._count(who, loop.time(), is_over=is_over) < _MANY:
+        if self._count(who, is_over=is_over) < _MANY:
             await self._say(rows, tags, (who, b"") if is_over else (b"", who))
             return
         gathering = self._gathering
         if gathering is None:
+            loop = asyncio.get_running_loop()
             gathering = self._gathering = Announcement(self._milliseconds, loop)
             loop.call_later(_GATHER, self._leave, gathering)
         look = gathering.add(rows, tags, who, is_over=is_over)
-        if len(gathering) > _MOST:
+        if gathering.number > _MOST:
             self._leave(gathering)
         try:
             await look
         except CommandRefused as err:
             raise self._client.noted(err) from None
 
-    def _count(self, who: bytes, now: float, *, is_over: bool) -> int:
+    def _count(self, who: bytes, *, is_over: bool) -> int:
         """Return how many writes are under way, this one among them; of some nobody knows how they ended."""
         under_way = self._under_way
-        under_way[who] = now
-        number = len(under_way)
         if is_over:
-            del under_way[who]
-        elif number >= _MANY and under_way[oldest := next(iter(under_way))] < now - _LONGEST:
+            under_way.pop(who, None)
+            return len(under_way) + 1
+        under_way[who] = now = monotonic()
+        if len(under_way) >= _MANY and under_way[oldest := next(iter(under_way))] < now - _LONGEST:
             del under_way[oldest]
-        return number
+        return len(under_way)
 
     async def _say(self, rows: Sequence[bytes], tags: Sequence[bytes], who: tuple[bytes, bytes]) -> None:
         """Run the script for one writer, without a turn of the loop where that is possible."""
-        number = len(rows) + len(tags)
-        said = (*rows, *tags, len(rows), fresh(), self._milliseconds, *who * number)
+        keys = (*rows, *tags)
+        values: tuple[Word, ...] = (len(rows), fresh(), self._milliseconds, *who * len(keys))
         link = self._client.link
         if link is not None and not link.is_closed:
-            reply = link.at_once(("EVALSHA", script(_NAME).digest, number, *said))
+            reply = link.at_once(("EVALSHA", script(_NAME).digest, len(keys), *keys, *values))
             if type(reply) is int or type(await reply if isinstance(reply, asyncio.Future) else reply) is int:
                 return
-        await self._client.run(_NAME, said[:number], *said[number:])  # type: ignore[arg-type]  # keys are bytes
+        await self._client.run(_NAME, keys, *values)
 
     def _leave(self, gathering: Announcement) -> None:
         if self._gathering is not gathering:

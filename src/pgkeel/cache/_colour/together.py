@@ -126,7 +126,7 @@ class Shared:
         failure = self.failure
         if isinstance(failure, KeelError):
             return type(failure)(failure.message, hint=failure.hint)
-        return refusal(failure)
+        return refusal(failure or ReplyError("nothing came"))
 
 
 class Batch(Shared):

@@ -27,12 +27,12 @@ class Change:
         """Touch nothing yet."""
         self._reader = reader
         self._who = fresh()
-        self._touched: dict[Touched | Tag, None] = {}
+        self._touched: list[Touched | Tag] = []
         self._marked: tuple[list[bytes], list[bytes]] | None = None
 
     def add(self, *touched: Touched | Tag) -> Self:
         """Note rows and tags that the transaction writes."""
-        self._touched |= dict.fromkeys(touched)
+        self._touched += touched
         return self
 
     def mark(self) -> None:

@@ -60,10 +60,10 @@ class RowCache(Generic[R]):
         """
         if not isinstance(key, self._plain):
             key = self._own(key)
-        name = (self._known.get(key) if self._is_small else None) or self._named(key)
+        name = (self._known.get(key) if self._is_small else None) or self._remembered(key)
         return self._reader.read(name, self._shelf, self._life, load, key)
 
-    def _named(self, key: object) -> bytes:
+    def _remembered(self, key: object) -> bytes:
         """Return the row's name, and remember it where that is safe: of equal keys all have it, and none is long."""
         name = self._name(key)
         if self._is_small:
@@ -74,7 +74,8 @@ class RowCache(Generic[R]):
 
     def row(self, key: object) -> Touched:
         """Return what a write of this row touches: it, and its table's tag."""
-        return Touched(self._table, row=self._name(self._own(key)))
+        key = self._own(key)
+        return Touched(self._table, row=(self._known.get(key) if self._is_small else None) or self._remembered(key))
 
     def every_row(self) -> Touched:
         """Return what a write of unknown rows touches: all of the table's, and its tag."""
