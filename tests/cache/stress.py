@@ -89,12 +89,17 @@ class Board:
             self._past.popleft()
         return self._past[0][1][key]
 
-    async def lag(self, seconds: float, end: float) -> None:
+    def is_late(self, seconds: float) -> None:
         """Let reads be older by so much."""
         self._lag = seconds
+
+    def look(self) -> None:
+        """Note how things stand; often, where reads may be older."""
+        self._past.append((monotonic(), [max(self._numbers[key::KEYS]) for key in range(KEYS)]))
+
+    async def look_often(self, end: float) -> None:
         while monotonic() < end:
-            now = monotonic()
-            self._past.append((now, [max(self._numbers[key::KEYS]) for key in range(KEYS)]))
+            self.look()
             await asyncio.sleep(0.05)
 
     def acknowledge(self, writer: int, key: int, n: int) -> None:
@@ -192,8 +197,8 @@ class Process:
 
     async def run(self) -> None:
         if self.orders.is_open or self.orders.is_near:
-            lag = LAG if self.orders.is_open else NEAR_LAG
-            self.tasks = [asyncio.create_task(self.board.lag(lag, self.end))]
+            self.board.is_late(LAG if self.orders.is_open else NEAR_LAG)
+            self.tasks = [asyncio.create_task(self.board.look_often(self.end))]
         self.connections: asyncio.Queue[asyncpg.Connection[asyncpg.Record]] = asyncio.Queue()
         for _ in range(min(CONNECTIONS, self.orders.readers)):
             self.connections.put_nowait(await asyncpg.connect(self.orders.database))

@@ -23,6 +23,7 @@ from tests.cache import stress
 from tests.cache.redis_server import needs_redis, redis_server
 from tests.cache.relay import Relay
 
+ROOT = Path(__file__).parents[2]
 MARK = 1500
 READERS = 48
 READS = int(os.environ.get("CACHE_RACE_READS", "1000000"))
@@ -53,8 +54,10 @@ def orders(empty_db: Url, tmp_path: Path) -> stress.Orders:
     return stress.Orders(empty_db.reveal(), "", str(board), 0, 0, 0, 0, MARK)
 
 
-def start(orders: stress.Orders, **changes: object) -> "subprocess.Popen[bytes]":
-    process = subprocess.Popen([sys.executable, stress.__file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+def start(orders: stress.Orders, program: str = "stress", **changes: object) -> "subprocess.Popen[bytes]":
+    process = subprocess.Popen(
+        [sys.executable, "-m", f"tests.cache.{program}"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT
+    )
     assert process.stdin is not None
     process.stdin.write(msgspec.json.encode(msgspec.structs.replace(orders, **changes)))
     process.stdin.close()
@@ -191,6 +194,21 @@ async def test_near_rows_are_never_old_in_the_process_that_wrote_them_and_elsewh
     print("near", outcome, deaths)
     assert outcome.stale == 0
     assert outcome.near > 0
+    assert await left_over(orders, valkey, empty_db) == []
+
+
+@pytest.mark.faults
+async def test_near_rows_of_threads_are_not_old_either(orders: stress.Orders, valkey: Valkey, empty_db: Url) -> None:
+    near = msgspec.structs.replace(orders, is_near=True, cache=valkey.url().reveal(), seconds=5)
+    programs = enumerate(("stress_sync", "stress"))
+    processes = [start(near, program, seed=seed, readers=6, writers=2) for seed, program in programs]
+    time.sleep(3)
+    valkey.ask("FLUSHALL")
+    outcome = finish(processes)
+    print("threads", outcome)
+    assert outcome.stale == 0
+    assert outcome.near > 0
+    assert outcome.writes > 0
     assert await left_over(orders, valkey, empty_db) == []
 
 
