@@ -46,7 +46,7 @@ class Naive:
     def __init__(self, cache: Cache) -> None:
         self.call = cache.client.call
 
-    async def take(self, key: str, rate: Rate) -> timedelta | None:
+    async def take(self, _: str, rate: Rate) -> timedelta | None:
         count = int(await self.call("GET", "{n}limit") or 0)
         if count >= rate.most:
             return rate.per

@@ -24,7 +24,7 @@ from pgkeel.cache.entry import fresh
 from pgkeel.core.errors import Unreachable
 from pgkeel.core.secret import Secret
 
-KEYS = 8
+KEYS = 32
 GROUPS = 2
 WRITERS = 15
 CONNECTIONS = 8

@@ -25,7 +25,7 @@ from tests.cache.relay import Relay
 
 ROOT = Path(__file__).parents[2]
 MARK = 1500
-READERS = 48
+READERS = 96
 READS = int(os.environ.get("CACHE_RACE_READS", "1000000"))
 
 
@@ -108,7 +108,9 @@ def run_race(orders: stress.Orders, server: Any, seconds: float) -> tuple[stress
     doomed = Doomed(msgspec.structs.replace(orders, cache=cut))
     try:
         places = (server.url().reveal(), cut)
-        processes = [start(orders, cache=at, seconds=seconds, seed=seed, readers=READERS, writers=5) for seed, at in enumerate(places)]
+        processes = [
+            start(orders, cache=at, seconds=seconds, seed=seed, readers=READERS, writers=5) for seed, at in enumerate(places)
+        ]
         time.sleep(seconds * 0.3)
         server.ask("FLUSHALL")
         time.sleep(seconds * 0.15)

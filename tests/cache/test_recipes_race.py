@@ -82,7 +82,7 @@ async def _at_work(url: CacheUrl, folder: Path, *, is_naive: bool) -> Result:
         )
 
 
-def run_both(url: CacheUrl, folder: Path, is_naive: bool) -> work.Seen:  # noqa: FBT001 - to_thread has no keywords for us
+def run_both(url: CacheUrl, folder: Path, is_naive: bool) -> work.Seen:
     processes = []
     for number in range(2):
         process = subprocess.Popen([sys.executable, work.__file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
