@@ -5,6 +5,7 @@ The naive forms ask first and write then, as one does who has read no further th
 
 import asyncio
 import sys
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -97,7 +98,7 @@ class Work:
         self.board = naive or Leaderboard(cache, "points")
         self.once = naive or Once(cache, "mail")
         self.sessions = naive or Sessions(cache, Login)
-        self.lock = lambda: naive or Lock(cache, "report")
+        self.lock: Callable[[], Any] = lambda: naive or Lock(cache, "report")
         self.client = cache.client
         self.is_over = False
 

@@ -80,10 +80,6 @@ class Batch:
         """Return the values of each row; the statement's own types convert them."""
         return list(self._rows)
 
-    def arrays(self) -> list[list[object]]:
-        """Return the values of each column."""
-        return arrays_of(self.values(), len(self.names))
-
 
 def arrays_of(rows: Sequence[Sequence[object]], width: int) -> list[list[object]]:
     """Return rows as columns."""

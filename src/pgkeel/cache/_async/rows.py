@@ -1,6 +1,6 @@
 """The row cache: one table's rows by their key."""
 
-from collections.abc import Awaitable
+from collections.abc import Coroutine
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
@@ -47,7 +47,7 @@ class RowCache(Generic[R]):
         )
         reader.stale.expect(life)
 
-    def get(self, key: object, load: Call[R | None]) -> Awaitable[R | None]:
+    def get(self, key: object, load: Call[R | None]) -> Coroutine[Any, Any, R | None]:
         """Return the row with this key, or None where there is none.
 
         Args:

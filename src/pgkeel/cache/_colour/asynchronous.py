@@ -1,17 +1,16 @@
 """A shared connection and waiting for each other, with tasks of one event loop."""
 
 import asyncio
-import os
-import select
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar, cast
 
 from pgkeel.cache._colour.crowd import Crowd
+from pgkeel.cache._colour.door import at_the_door, dial
 from pgkeel.cache._colour.flight import Flight
 from pgkeel.cache._colour.together import Batch, Look, Shared
 from pgkeel.cache.near import Kept, Near
-from pgkeel.cache.wire import Replies, ReplyError, Word, away, packed, tls_context
+from pgkeel.cache.wire import Replies, ReplyError, Word, away, packed
 from pgkeel.core.cache_url import CacheUrl
 from pgkeel.core.errors import Unreachable
 
@@ -26,10 +25,8 @@ nap = asyncio.sleep
 _GRACE = 0.01
 _MOST_KEYS = 128
 _NEAR_PING = 0.5
-_IN_PLACE = 0.0002
 _FAR = 64
 _MOST_FILES = 1024
-_CHUNK = 65536
 
 
 class Link(asyncio.Protocol):
@@ -50,8 +47,7 @@ class Link(asyncio.Protocol):
         self._heard = 0.0
         self._watch: asyncio.TimerHandle | None = None
         self._is_suspected = False
-        self._door = -1
-        self._skip = 0
+        self._door, self._skip = -1, 0
         self.is_closed = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -94,13 +90,7 @@ class Link(asyncio.Protocol):
             self._skip = max(self._skip - 1, 0)
             return self.call(words)
         command = packed(words)
-        sent, received = 0, b""
-        try:
-            sent = os.write(self._door, command)
-            if select.select((self._door,), (), (), _IN_PLACE)[0]:
-                received = os.read(self._door, _CHUNK)
-        except OSError:  # the transport sees it too, and tells who waits
-            pass
+        sent, received = at_the_door(self._door, command)
         if received and (replies := self._fed(received)):
             return replies[0]
         return self._later(command[sent:])
@@ -166,13 +156,14 @@ class Link(asyncio.Protocol):
             self._hand_out(data, arrived)
         except (Unreachable, IndexError) as err:
             self._end(err)
-        if arrived:
-            self._land(arrived)
+        self._land(arrived)
         if is_crowd and not self.is_closed:
             self._flush_soon()  # behind those who were just answered: what they ask next leaves in the same turn
 
     def _land(self, arrived: list[Shared]) -> None:
         """Let tasks go on; what they ask next leaves at once, together."""
+        if not arrived:
+            return
         self._is_due = True
         try:
             for batch in arrived:
@@ -184,14 +175,13 @@ class Link(asyncio.Protocol):
         owed = self._owed
         for reply in self._replies.feed(data):
             asked = owed.popleft()
-            if isinstance(asked, Shared):
-                if not asked.arrive(reply):
-                    self._owe(asked)
-                    self._flush_soon()
-                    continue
+            if isinstance(asked, Shared) and asked.arrive(reply):
                 arrived.append(asked)
                 if asked.near:
                     self._keep(cast("Batch", asked), reply)
+            elif isinstance(asked, Shared):
+                self._owe(asked)
+                self._flush_soon()
             elif asked is not None and not asked.done():
                 asked.set_result(reply)
 
@@ -307,16 +297,4 @@ async def open_link(url: CacheUrl, patience: float) -> Link:
     Raises:
         Unreachable: There is none in time.
     """
-    loop = asyncio.get_running_loop()
-    context = tls_context(url.authority) if url.is_tls else None
-    try:
-        async with asyncio.timeout(patience):
-            if url.socket:
-                _, link = await loop.create_unix_connection(lambda: Link(url, patience), url.socket)
-            else:
-                _, link = await loop.create_connection(lambda: Link(url, patience), url.host, url.port, ssl=context)
-    except (OSError, UnicodeError) as err:
-        failure = away(url, err)
-    else:
-        return link
-    raise failure
+    return await dial(url, patience, lambda: Link(url, patience))

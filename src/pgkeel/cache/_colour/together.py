@@ -16,6 +16,7 @@ __all__ = ["Batch", "Look", "Shared"]
 Seen = tuple[bytes | None, bytes | None]
 """A value, and the versions of what it depends on."""
 
+
 class Look(msgspec.Struct, eq=False):
     """A task's wait for one value of a batch.
 

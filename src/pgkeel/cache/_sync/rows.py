@@ -1,7 +1,6 @@
 # Generated from pgkeel/cache/_async/rows.py by tools/unasync.py; do not edit.
 """The row cache: one table's rows by their key."""
 
-from collections.abc import Awaitable
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
