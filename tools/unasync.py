@@ -30,6 +30,7 @@ SUBSTITUTIONS = (
     (r"\bAsyncEngine\b", "Engine"),
     (r"\bAsyncSession\b", "Session"),
     (r"\bAwaitable\[([^\[\]]+)\]", r"\1"),
+    (r"\bCoroutine\[Any, Any, ([^\[\]]+)\]", r"\1"),
     (r"\bAwaitable, ", ""),
 )
 _COMPILED = tuple((re.compile(pattern), replacement) for pattern, replacement in SUBSTITUTIONS)
@@ -46,7 +47,7 @@ def to_sync(text: str, used: Counter[str] | None = None) -> str:
 
 def formatted(text: str, path: Path) -> str:
     """Return the source as ruff writes it: shorter words make other line breaks."""
-    for command in (["check", "--fix", "--select", "I,RUF022", "--quiet"], ["format", "--quiet"]):
+    for command in (["check", "--fix", "--select", "F401,I,RUF022", "--quiet"], ["format", "--quiet"]):
         arguments = [sys.executable, "-m", "ruff", *command, "--stdin-filename", str(path), "-"]
         text = subprocess.run(arguments, input=text, capture_output=True, check=True, text=True).stdout
     return text

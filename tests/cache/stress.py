@@ -24,9 +24,10 @@ from pgkeel.cache.entry import fresh
 from pgkeel.core.errors import Unreachable
 from pgkeel.core.secret import Secret
 
-KEYS = 8
+KEYS = 32
 GROUPS = 2
-WRITERS = 32
+WRITERS = 15
+CONNECTIONS = 8
 SECRET = "a secret of the race"
 SLOW = 0.004
 LAG = 1.2
@@ -88,12 +89,17 @@ class Board:
             self._past.popleft()
         return self._past[0][1][key]
 
-    async def lag(self, seconds: float, end: float) -> None:
+    def is_late(self, seconds: float) -> None:
         """Let reads be older by so much."""
         self._lag = seconds
+
+    def look(self) -> None:
+        """Note how things stand; often, where reads may be older."""
+        self._past.append((monotonic(), [max(self._numbers[key::KEYS]) for key in range(KEYS)]))
+
+    async def look_often(self, end: float) -> None:
         while monotonic() < end:
-            now = monotonic()
-            self._past.append((now, [max(self._numbers[key::KEYS]) for key in range(KEYS)]))
+            self.look()
             await asyncio.sleep(0.05)
 
     def acknowledge(self, writer: int, key: int, n: int) -> None:
@@ -191,43 +197,51 @@ class Process:
 
     async def run(self) -> None:
         if self.orders.is_open or self.orders.is_near:
-            lag = LAG if self.orders.is_open else NEAR_LAG
-            self.tasks = [asyncio.create_task(self.board.lag(lag, self.end))]
+            self.board.is_late(LAG if self.orders.is_open else NEAR_LAG)
+            self.tasks = [asyncio.create_task(self.board.look_often(self.end))]
+        self.connections: asyncio.Queue[asyncpg.Connection[asyncpg.Record]] = asyncio.Queue()
+        for _ in range(min(CONNECTIONS, self.orders.readers)):
+            self.connections.put_nowait(await asyncpg.connect(self.orders.database))
         readers = [self.reader() for _ in range(self.orders.readers)]
-        writers = [self.writer(self.orders.seed * 4 + number) for number in range(self.orders.writers)]
+        writers = [self.writer(self.orders.seed * 5 + number) for number in range(self.orders.writers)]
         await asyncio.gather(*readers, *writers)
         figures = self.cache.figures
         self.outcome.hits, self.outcome.near, self.outcome.dirty = figures.hits, figures.near, figures.dirty
 
+    async def query(self, text: str, value: int) -> list[Row]:
+        connection = await self.connections.get()
+        try:
+            found = await connection.fetch(text, value)
+        finally:
+            self.connections.put_nowait(connection)
+        await self.dawdle()
+        return [Row(*record) for record in found]
+
+    async def load(self, key: int) -> Row:
+        return (await self.query("SELECT id, n FROM race WHERE id = $1", key))[0]
+
     async def reader(self) -> None:
-        connection = await asyncpg.connect(self.orders.database)
-
-        async def load(key: int) -> Row:
-            n = await connection.fetchval("SELECT n FROM race WHERE id = $1", key)
-            await self.dawdle()
-            return Row(key, n)
-
         @self.cache.cached(tags=lambda group: [tag("race", grp=group)], name="group")
         async def group_rows(group: int) -> list[Row]:
-            found = await connection.fetch("SELECT id, n FROM race WHERE grp = $1 ORDER BY id", group)
-            await self.dawdle()
-            return [Row(*record) for record in found]
+            return await self.query("SELECT id, n FROM race WHERE grp = $1 ORDER BY id", group)
 
+        has_groups = self.plain is None and not self.orders.is_near
+        get = (self.plain or self.rows).get
         while monotonic() < self.end:
             key = self.random.randrange(KEYS)
-            if self.plain is None and not self.orders.is_near and self.random.random() < 0.3:
-                before = [self.board.newest(number) for number in range(KEYS)]
-                read = await group_rows(key % GROUPS)
-                is_stale = any(row.n < before[row.id] for row in read)
+            if has_groups and self.random.random() < 0.3:
+                group = key % GROUPS
+                before = {number: self.board.newest(number) for number in range(group, KEYS, GROUPS)}
+                read = await group_rows(group)
+                is_stale = len(read) != len(before) or any(row.n < before[row.id] for row in read)
             else:
                 newest = self.board.newest(key, is_near=self.orders.is_near)
-                row = await (self.plain or self.rows).get(key, load)
+                row = await get(key, self.load)
                 is_stale = row is None or row.n < newest
             self.outcome.reads += 1
             self.outcome.stale += is_stale
             if self.random.random() < 0.2:
                 await asyncio.sleep(0)
-        await connection.close()
 
     async def dawdle(self, longest: float = SLOW) -> None:
         """A slow reader between the query and the fill, or a slow writer."""

@@ -87,6 +87,17 @@ async def test_a_watched_table_tells_of_writes_by_anybody(outside: Outside) -> N
     assert await outside.name(other) is None
 
 
+async def test_a_row_that_gets_another_key_is_known_by_both(outside: Outside) -> None:
+    outside.write("SELECT pgkeel.cache_watch('things')")
+    old, new = uuid4(), uuid4()
+    outside.write("INSERT INTO things VALUES (%s, 'a')", old)
+    outside.carry()
+    assert [await outside.name(key) for key in (old, new, old, new)] == ["a", None, "a", None]
+    outside.write("UPDATE things SET id = %s WHERE id = %s", new, old)
+    outside.carry()
+    assert [await outside.name(key) for key in (old, new)] == [None, "a"]
+
+
 async def test_a_statement_of_very_many_rows_makes_the_whole_table_unknown(outside: Outside) -> None:
     outside.write("SELECT pgkeel.cache_watch('things')")
     outside.write("INSERT INTO things SELECT gen_random_uuid(), 'a' FROM generate_series(1, 600)")
@@ -95,6 +106,10 @@ async def test_a_statement_of_very_many_rows_makes_the_whole_table_unknown(outsi
     outside.write("SELECT pgkeel.cache_unwatch('things')")
     outside.write("DELETE FROM things")
     assert len(outside.connection.execute("SELECT FROM pgkeel.cache_outbox WHERE relation = 'things'").fetchall()) == 1
+    left = outside.connection.execute(
+        "SELECT proname FROM pg_proc WHERE proname LIKE 'cache_note_%%' ORDER BY proname", []
+    ).fetchall()
+    assert [row["proname"] for row in left] == ["cache_note_name"]
 
 
 async def test_what_a_rolled_back_drain_took_comes_back(outside: Outside) -> None:

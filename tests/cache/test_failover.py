@@ -6,13 +6,18 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from pgkeel.cache import Cache
+from pgkeel.cache.errors import LoginRefused
 from pgkeel.core.cache_url import CacheUrl
 from pgkeel.core.errors import ConfigError, KeelError, Unreachable
+from pgkeel.core.secret import Secret
 from tests.cache import nodes
 from tests.cache.conftest import SECRET, trust
+from tests.cache.redis_server import PROGRAM as REDIS
+from tests.cache.redis_server import needs_redis
 from tests.cache.table import NAMES, Table, touch, users
 
 pytestmark = [pytest.mark.faults, pytest.mark.skipif(nodes.PROGRAM is None, reason="neither Valkey nor Redis is installed")]
@@ -77,6 +82,30 @@ async def test_the_node_of_a_cluster_that_has_our_keys_is_found_and_its_successo
             farm[0].kill()
             await takes_over(cache, table)
             await fills_after_the_quarantine(cache, table)
+
+
+@needs_redis
+@pytest.mark.parametrize("via", ["sentinel", "cluster"])
+async def test_servers_with_tls_and_an_acl_are_found_by_who_may_log_in_and_by_nobody_else(tmp_path: Path, via: str) -> None:
+    guard = nodes.Guard.made(str(REDIS), tmp_path)
+    found = nodes.watched_pair(tmp_path, guard) if via == "sentinel" else nodes.cluster(tmp_path, NAMES.epoch.decode(), guard)
+    with found as (url, *_):
+        async for cache in opened(url):
+            table = users(cache, near=True)
+            assert [await table.read() for _ in range(3)] == ["ada"] * 3
+            async with touch(cache, table):
+                table.name = "grace"
+            assert [await table.read() for _ in range(2)] == ["grace"] * 2
+            assert table.asked == 2
+        for stranger in (
+            msgspec.structs.replace(url, password=Secret("another")),
+            msgspec.structs.replace(url, user="nobody"),
+            msgspec.structs.replace(url, authority=""),
+            msgspec.structs.replace(url, is_tls=False),
+        ):
+            with pytest.raises((LoginRefused, Unreachable)) as refused:
+                await Cache(stranger, secret=SECRET, patience=timedelta(milliseconds=500)).client.open()
+            assert nodes.PASSWORD not in str(refused.value)
 
 
 async def _follows_a_slot(cache: Cache, table: Table, farm: list[nodes.Node]) -> None:

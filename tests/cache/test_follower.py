@@ -1,12 +1,17 @@
 """Writes from outside of the application, heard of by logical decoding."""
 
+import asyncio
+import os
+import subprocess
 from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 import msgspec
 import pytest
 
+from pgkeel.agent.reach import Role
 from pgkeel.agent.services.follower import Follower
 from pgkeel.cache import Cache
 from pgkeel.cache.carried import Carried
@@ -17,6 +22,7 @@ from pgkeel.core.url import Url
 from pgkeel.local import Cluster
 from pgkeel.migrations import PGKEEL, up
 from pgkeel.postgres import Connection, connect
+from tests.agent.conftest import working
 from tests.cache.conftest import SECRET, trust
 
 TABLES = """CREATE TABLE things (id uuid PRIMARY KEY, name text NOT NULL);
@@ -30,9 +36,14 @@ class Thing(msgspec.Struct, frozen=True):
 
 
 @pytest.fixture
-def connection(make_cluster: Callable[..., Cluster], major: str) -> Iterator[Connection]:
+def cluster(make_cluster: Callable[..., Cluster], major: str) -> Cluster:
     cluster = make_cluster(major=major, settings={"wal_level": "logical", "fsync": "off"})
     cluster.start()
+    return cluster
+
+
+@pytest.fixture
+def connection(cluster: Cluster) -> Iterator[Connection]:
     with connect(cluster.superuser_url()) as connection:
         up(connection, [PGKEEL])
         for statement in TABLES.split(";"):
@@ -140,6 +151,38 @@ async def _a_slot_that_fell_behind(followed: Followed) -> None:
     assert slots == [{"slot_name": followed.slot, "temporary": True}]
     assert slot == followed.slot
     assert await followed.name("things", key, "true") == "b"
+
+
+async def test_a_write_by_psql_reaches_the_cache_through_an_agent_that_runs(
+    cluster: Cluster, connection: Connection, valkey_db: CacheUrl, tmp_path: Path
+) -> None:
+    def psql(text: str) -> None:
+        command = [str(cluster.plan.runtime.program("psql")), "-Xqc", text, cluster.superuser_url().reveal()]
+        subprocess.run(command, check=True, env={**os.environ, **cluster.plan.runtime.environment})
+
+    def open_as(_: Role) -> Connection:
+        return connect(cluster.superuser_url())
+
+    async with Cache(valkey_db, secret=SECRET) as cache:
+        carried = Carried(valkey_db, "pgkeel", SECRET, 10_000)
+        followed = Followed(connection, cache, carried)  # begins once by hand, to read through the same functions
+        key = uuid4()
+        psql(f"INSERT INTO things VALUES ('{key}', 'a')")
+        services = [Follower(lambda: Carried(valkey_db, "pgkeel", SECRET, 10_000), "pgkeel_cache").service]
+        before = await cache.client.call("GET", b"{pgkeel}:epoch")
+        with working(open_as, tmp_path, services=services):
+            while await cache.client.call("GET", b"{pgkeel}:epoch") == before:  # it follows from here on
+                await asyncio.sleep(0.02)
+            await trust(cache)
+            while followed.asked < 20 and cache.figures.hits < 2:  # what was written before is told once more
+                await asyncio.sleep(0.1)
+                assert await followed.name("things", key, f"id = '{key}'") == "a"
+            assert cache.figures.hits >= 2
+            psql(f"UPDATE things SET name = 'b' WHERE id = '{key}'")
+            async with asyncio.timeout(30):
+                while await followed.name("things", key, f"id = '{key}'") != "b":
+                    await asyncio.sleep(0.02)
+        carried.close()
 
 
 def test_a_server_that_does_not_decode_and_a_publication_that_is_missing_are_told(empty_db: Url) -> None:

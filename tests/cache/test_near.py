@@ -5,6 +5,7 @@ import signal
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from time import monotonic
 from uuid import UUID
 
 import pytest
@@ -121,12 +122,12 @@ def test_the_memory_is_bounded_and_the_oldest_go_first() -> None:
     for number in range(100):
         near.put(b"%d" % number, b"V" + b"x" * 800, b"", (b"shared",), 60)
     assert len(near) == 9
-    assert near.get(b"99") is not None
-    assert near.get(b"0") is None
+    assert near.get(b"99", monotonic()) is not None
+    assert near.get(b"0", monotonic()) is None
     near.forget([b"99"])
-    assert near.get(b"99") is None
+    assert near.get(b"99", monotonic()) is None
     near.put(b"1", b"V", b"", (b"shared",), -1)
-    assert near.get(b"1") is None
+    assert near.get(b"1", monotonic()) is None
     near.forget([b"shared"])
     assert len(near) == 0
 

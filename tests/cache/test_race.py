@@ -23,7 +23,9 @@ from tests.cache import stress
 from tests.cache.redis_server import needs_redis, redis_server
 from tests.cache.relay import Relay
 
+ROOT = Path(__file__).parents[2]
 MARK = 1500
+READERS = 96
 READS = int(os.environ.get("CACHE_RACE_READS", "1000000"))
 
 
@@ -52,8 +54,10 @@ def orders(empty_db: Url, tmp_path: Path) -> stress.Orders:
     return stress.Orders(empty_db.reveal(), "", str(board), 0, 0, 0, 0, MARK)
 
 
-def start(orders: stress.Orders, **changes: object) -> "subprocess.Popen[bytes]":
-    process = subprocess.Popen([sys.executable, stress.__file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+def start(orders: stress.Orders, program: str = "stress", **changes: object) -> "subprocess.Popen[bytes]":
+    process = subprocess.Popen(
+        [sys.executable, "-m", f"tests.cache.{program}"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT
+    )
     assert process.stdin is not None
     process.stdin.write(msgspec.json.encode(msgspec.structs.replace(orders, **changes)))
     process.stdin.close()
@@ -88,7 +92,7 @@ class Doomed:
 
     def _run(self) -> None:
         while not self._is_over.is_set():
-            with start(self._orders, seconds=5, seed=7, writers=2, deadly=True) as process:
+            with start(self._orders, seconds=5, seed=2, writers=2, deadly=True) as process:
                 process.communicate()
                 self.deaths += process.returncode == 9
 
@@ -104,7 +108,9 @@ def run_race(orders: stress.Orders, server: Any, seconds: float) -> tuple[stress
     doomed = Doomed(msgspec.structs.replace(orders, cache=cut))
     try:
         places = (server.url().reveal(), cut)
-        processes = [start(orders, cache=at, seconds=seconds, seed=seed, readers=8, writers=3) for seed, at in enumerate(places)]
+        processes = [
+            start(orders, cache=at, seconds=seconds, seed=seed, readers=READERS, writers=5) for seed, at in enumerate(places)
+        ]
         time.sleep(seconds * 0.3)
         server.ask("FLUSHALL")
         time.sleep(seconds * 0.15)
@@ -194,12 +200,27 @@ async def test_near_rows_are_never_old_in_the_process_that_wrote_them_and_elsewh
 
 
 @pytest.mark.faults
+async def test_near_rows_of_threads_are_not_old_either(orders: stress.Orders, valkey: Valkey, empty_db: Url) -> None:
+    near = msgspec.structs.replace(orders, is_near=True, cache=valkey.url().reveal(), seconds=5)
+    programs = enumerate(("stress_sync", "stress"))
+    processes = [start(near, program, seed=seed, readers=6, writers=2) for seed, program in programs]
+    time.sleep(3)
+    valkey.ask("FLUSHALL")
+    outcome = finish(processes)
+    print("threads", outcome)
+    assert outcome.stale == 0
+    assert outcome.near > 0
+    assert outcome.writes > 0
+    assert await left_over(orders, valkey, empty_db) == []
+
+
+@pytest.mark.faults
 @pytest.mark.parametrize("protocol", ["delete", pytest.param("marks", marks=pytest.mark.long)])
 def test_the_race_shows_the_stale_reads_of_other_protocols(orders: stress.Orders, valkey: Valkey, protocol: str) -> None:
     plain = msgspec.structs.replace(orders, protocol=protocol, cache=valkey.url().reveal())
     total = stress.Outcome()
     for _ in range(1 if protocol == "delete" else 6):
-        processes = [start(plain, seconds=5, seed=seed, readers=8, writers=3) for seed in (1, 2)]
+        processes = [start(plain, seconds=5, seed=seed, readers=8, writers=5) for seed in (0, 1)]
         for _ in range(100 if protocol == "marks" else 0):
             time.sleep(0.04)
             valkey.ask("FLUSHALL")

@@ -122,6 +122,76 @@ async def test_a_write_of_which_the_value_is_not_known_touches_all_values(db: An
     assert len(asked) == 8
 
 
+async def test_many_new_rows_touch_results_of_their_values_only(db: Any, cache: Cache) -> None:
+    count, asked = counted(db, cache, Note, "owner")
+    ada, grace, joan = uuid4(), uuid4(), uuid4()
+    assert [await count(one) for one in (ada, grace, joan)] == [0, 0, 0]
+    await db.repository(Note).insert_many_returning([{"owner": ada}, {"owner": joan}, {"owner": ada}])
+    assert [await count(one) for one in (ada, grace, joan)] == [2, 0, 1]
+    assert asked == [ada, grace, joan, ada, joan]
+
+
+async def moved_in_a_transaction(db: Any, key: UUID, to: UUID) -> None:
+    async with db.transaction() as tx:
+        (await tx.get_one(Note, key)).owner = to
+
+
+async def deleted_in_a_transaction(db: Any, key: UUID, _: UUID) -> None:
+    async with db.transaction() as tx:
+        await tx.delete(await tx.get_one(Note, key))
+
+
+def within(work: Callable[..., Any]) -> Callable[..., Any]:
+    async def inside(db: Any, key: UUID, to: UUID) -> None:
+        async with db.transaction() as tx:
+            await work(tx, key, to)
+
+    return inside
+
+
+async def added(tx: Any, _: UUID, to: UUID) -> None:
+    tx.add(Note(owner=to))
+
+
+def both_forms(name: str, work: Callable[..., Any], left: tuple[int, int]) -> list[Any]:
+    return [pytest.param(work, left, id=name), pytest.param(within(work), left, id=f"{name} in a transaction")]
+
+
+PATHS = [
+    *both_forms("insert", lambda db, _, to: db.repository(Note).insert(owner=to), (1, 1)),
+    *both_forms("insert_row", lambda db, _, to: db.repository(Note).insert_row(owner=to), (1, 1)),
+    *both_forms("insert_many", lambda db, _, to: db.repository(Note).insert_many([{"owner": to}]), (1, 1)),
+    pytest.param(lambda db, _, to: db.repository(Note).insert_valid([{"owner": to}]), (1, 1), id="insert_valid"),
+    *both_forms("insert_many_returning", lambda db, _, to: db.repository(Note).insert_many_returning([{"owner": to}]), (1, 1)),
+    *both_forms("upsert_many", lambda db, key, to: db.repository(Note).upsert_many([{"id": key, "owner": to}]), (0, 1)),
+    *both_forms("update", lambda db, key, to: db.repository(Note).update(key, version=None, owner=to), (0, 1)),
+    *both_forms("update_many", lambda db, key, to: db.repository(Note).update_many([{"id": key, "owner": to}]), (0, 1)),
+    *both_forms("delete", lambda db, key, _: db.repository(Note).delete(key), (0, 0)),
+    *both_forms("delete_many", lambda db, key, _: db.repository(Note).delete_many([key]), (0, 0)),
+    *both_forms("sql that says so", lambda db, *_: db.sql("DELETE FROM notes", writes=["notes"]), (0, 0)),
+    *both_forms("sql that does not", lambda db, *_: db.sql("DELETE FROM notes"), (0, 0)),
+    pytest.param(within(added), (1, 1), id="a new object"),
+    pytest.param(moved_in_a_transaction, (0, 1), id="a changed object"),
+    pytest.param(deleted_in_a_transaction, (0, 0), id="a deleted object"),
+    pytest.param(within(lambda tx, _, to: tx.execute(sqlalchemy.insert(Note).values(owner=to))), (1, 1), id="INSERT"),
+    pytest.param(within(lambda tx, _, to: tx.execute(sqlalchemy.update(Note).values(owner=to))), (0, 1), id="UPDATE"),
+    pytest.param(within(lambda tx, *_: tx.execute(sqlalchemy.delete(Note))), (0, 0), id="DELETE"),
+]
+
+
+@pytest.mark.parametrize(("write", "left"), PATHS)
+async def test_no_way_to_write_leaves_a_result_of_a_value_old(
+    db: Any, cache: Cache, write: Callable[..., Any], left: tuple[int, int]
+) -> None:
+    count, _ = counted(db, cache, Note, "owner")
+    ada, grace = uuid4(), uuid4()
+    await db.sql("DELETE FROM notes", writes=["notes"])
+    key = await db.repository(Note).insert(owner=ada)
+    assert [await count(one) for one in (ada, grace) * 2] == [1, 0] * 2
+    await write(db, key, grace)
+    assert [await count(one) for one in (ada, grace)] == list(left)
+
+
 async def test_a_guarded_object_that_moves_touches_its_old_value_and_its_new_one(db: Any, cache: Cache) -> None:
     count, asked = counted(db, cache, Guarded, "owner")
     ada, grace, joan = uuid4(), uuid4(), uuid4()

@@ -1,6 +1,6 @@
 """The values by which cached results are tagged: those of the columns in `cache = Row(tags=(…))`, of rows that are written."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
 import msgspec
@@ -14,9 +14,10 @@ from pgkeel.core.normal_form import normal_form
 from pgkeel.schema.caching import caching_of
 from pgkeel.schema.sealed_type import EncryptedType, cipher_of
 
-__all__ = ["Value", "tagged_columns", "values_of_fields", "values_of_instance", "values_wanted"]
+__all__ = ["Value", "tagged_columns", "values_of_fields", "values_of_instance", "values_of_rows", "values_wanted"]
 
 Value = tuple[str, object]
+_MOST_VALUES = 100
 
 
 def tagged_columns(shape: Shape[Any]) -> tuple[str, ...]:
@@ -44,6 +45,19 @@ def values_of_fields(shape: Shape[Any], fields: Mapping[str, object]) -> set[Val
         if not any(known == name for known, _ in found):
             return None
     return found if wanted else None
+
+
+def values_of_rows(shape: Shape[Any], names: Sequence[str], rows: Iterable[Sequence[object]]) -> set[Value] | None:
+    """Return the tagged values of many new rows; None where they are not all given, or more than 100."""
+    if not tagged_columns(shape):
+        return None
+    found: set[Value] = set()
+    for row in rows:
+        values = values_of_fields(shape, dict(zip(names, row, strict=True)))
+        if values is None or len(found) > _MOST_VALUES:
+            return None
+        found |= values
+    return found
 
 
 def values_of_instance(instance: object) -> set[Value] | None:

@@ -15,7 +15,7 @@ from pgkeel.core.secret import Secret
 __all__ = ["Carried"]
 
 _BATCH = 500
-_NOBODY = "-" * 16
+_NOBODY = b"-" * 16
 
 
 class Carried:
@@ -56,10 +56,10 @@ class Carried:
         names, tags = keys_of(touched, self._names)
         for start in range(0, len(names), _BATCH):
             some = names[start : start + _BATCH]
-            self._client.run("release", some, len(some), fresh(), 0, *[_NOBODY] * len(some))
+            self._client.run("write", some, len(some), fresh(), 0, *(_NOBODY, b"") * len(some))
         for start in range(0, len(tags), _BATCH):
             some = tags[start : start + _BATCH]
-            self._client.run("release", some, 0, fresh(), 0, *[_NOBODY] * len(some))
+            self._client.run("write", some, 0, fresh(), 0, *(_NOBODY, b"") * len(some))
 
     def carried(self) -> dict[str, int]:
         """Return the generations that were carried over before.

@@ -19,6 +19,7 @@ import msgspec
 
 from pgkeel.cache.codec import Codec
 from pgkeel.cache.figures import Tally
+from pgkeel.cache.near import Kept
 
 __all__ = ["MARK", "MISS", "VERSION", "Shelf", "Taken", "epoch_ends", "fresh", "held_by", "joined"]
 
@@ -37,7 +38,7 @@ MISS: Any = object()
 class Shelf(Generic[T]):
     """Values of one type that depend on the same things, each under a key of its own."""
 
-    __slots__ = ("_codec", "_length", "shape", "shared", "strict", "tally")
+    __slots__ = ("_codec", "_head", "_length", "shape", "shared", "strict", "tally")
 
     def __init__(
         self, shared: tuple[bytes, ...], codec: Codec[T], *, strict: int | None = None, tally: Tally | None = None
@@ -49,6 +50,7 @@ class Shelf(Generic[T]):
         self.shape = codec.shape
         self.strict = len(shared) if strict is None else strict
         self._length = VERSION * self.strict
+        self._head = b"", b""
 
     def judge(self, held: bytes | None, current: bytes | None) -> T | None:
         """Return the value that lies there, or `MISS` where it may not be served.
@@ -59,7 +61,10 @@ class Shelf(Generic[T]):
         """
         if held is None or current is None:
             return MISS  # type: ignore[no-any-return]
-        head = b"V" + current[: self._length] + self.shape
+        seen, head = self._head
+        if current is not seen:  # mostly it is what another read of the same batch gave
+            head = b"V" + current[: self._length] + self.shape
+            self._head = current, head
         if held.startswith(head):
             try:
                 return self._codec.decode(memoryview(held)[len(head) :])
@@ -68,6 +73,14 @@ class Shelf(Generic[T]):
         if held.startswith(_NOTHING) and held.startswith(current + self.shape, 1):
             return None
         return MISS  # type: ignore[no-any-return]
+
+    def near(self, kept: Kept) -> T | None:
+        """Return a value that this process keeps, or `MISS`; it is judged once."""
+        if kept.shelf is not self:
+            if self.judge(kept.held, kept.current) is MISS:
+                return MISS
+            kept.payload, kept.shelf = memoryview(kept.held)[1 + self._length + len(self.shape) :], self
+        return self._codec.decode(kept.payload)
 
     def lease_in(self, held: bytes | None, current: bytes | None) -> bytes:
         """Return who holds a lease there under the versions that are valid now, or b""."""

@@ -103,11 +103,13 @@ class Names:
 
     def tag(self, wanted: Tag) -> bytes:
         """Return the name of a tag."""
-        if wanted.values:
-            return self._tags((str(wanted.table), wanted.values))
-        known = self._tables.get(wanted.table)
+        return self._tags((str(wanted.table), wanted.values)) if wanted.values else self.table(wanted.table)
+
+    def table(self, table: str) -> bytes:
+        """Return the name of a table's tag."""
+        known = self._tables.get(table)
         if known is None:
-            known = self._tables[str(wanted.table)] = self._tags((str(wanted.table), ()))
+            known = self._tables[str(table)] = self._tags((str(table), ()))
         return known
 
     def result(self, name: str, arguments: tuple[object, ...], named: Mapping[str, object]) -> bytes:

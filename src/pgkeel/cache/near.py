@@ -1,14 +1,34 @@
 """Values in the memory of this process, for as long as the server says that nobody has changed what they depend on."""
 
 from collections.abc import Iterable
+from typing import Any
+
+import msgspec
 
 from pgkeel.core.clock import monotonic
 
-__all__ = ["Near"]
+__all__ = ["Kept", "Near"]
 
 _MEMORY = 32 << 20
 _OVERHEAD = 200
-Kept = tuple[bytes, bytes, float]
+
+
+class Kept(msgspec.Struct):
+    """One value.
+
+    Attributes:
+        held: It, as it lies in the cache.
+        current: The versions that lay beside it.
+        until: When it is forgotten at the latest.
+        shelf: Who has found it good; the versions beside it stay as they were.
+        payload: What that one reads then.
+    """
+
+    held: bytes
+    current: bytes
+    until: float
+    shelf: Any = None
+    payload: memoryview = memoryview(b"")
 
 
 class Near:
@@ -30,15 +50,13 @@ class Near:
         """Return how many values there are."""
         return len(self._kept)
 
-    def get(self, key: bytes) -> tuple[bytes, bytes] | None:
-        """Return a value and the versions that lay beside it, or None."""
+    def get(self, key: bytes, now: float) -> Kept | None:
+        """Return a value, or None."""
         kept = self._kept.get(key)
-        if kept is None:
-            return None
-        if kept[2] < monotonic():
+        if kept is None or kept.until < now:
             self._drop(key)
             return None
-        return kept[0], kept[1]
+        return kept
 
     def put(self, key: bytes, held: bytes, current: bytes, shared: Iterable[bytes], seconds: float) -> None:
         """Keep a value for so many seconds at most, in the moment in which it arrives.
@@ -52,7 +70,7 @@ class Near:
         """
         self._drop(key)
         self._shared.update(shared)
-        self._kept[key] = held, current, monotonic() + seconds
+        self._kept[key] = Kept(held, current, monotonic() + seconds)
         self._bytes += len(held) + _OVERHEAD
         while self._bytes > self._memory:
             self._drop(next(iter(self._kept)))
@@ -70,4 +88,4 @@ class Near:
     def _drop(self, key: bytes) -> None:
         kept = self._kept.pop(key, None)
         if kept is not None:
-            self._bytes -= len(kept[0]) + _OVERHEAD
+            self._bytes -= len(kept.held) + _OVERHEAD

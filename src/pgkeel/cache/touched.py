@@ -38,15 +38,16 @@ def keys_of(touched: Iterable[Touched | Tag], names: Names) -> tuple[list[bytes]
     rows: dict[str, dict[bytes, None]] = {}
     tags: dict[bytes, None] = {}
     for one in touched:
-        match one:
-            case Tag():
-                tags[names.tag(one)] = None
-            case Touched(table=""):
-                tags[names.everything] = None
-            case Touched(table=table):
-                tags |= dict.fromkeys(_tags_of(one, names))
-                if one.row:
-                    rows.setdefault(table, {})[one.row] = None
+        if isinstance(one, Tag):
+            tags[names.tag(one)] = None
+        elif not one.table:
+            tags[names.everything] = None
+        else:
+            tags[names.table(one.table)] = None
+            if one.every_row or one.every_value:
+                tags |= dict.fromkeys(_wide_tags_of(one, names))
+            if one.row:
+                rows.setdefault(one.table, {})[one.row] = None
     for table, keys in rows.items():
         if len(keys) > _MOST_ROWS:
             keys.clear()
@@ -79,11 +80,9 @@ def table_of(wanted: Tag | str) -> str:
     return wanted if isinstance(wanted, str) else wanted.table
 
 
-def _tags_of(touched: Touched, names: Names) -> Iterator[bytes]:
-    yield names.tag(Tag(touched.table))
+def _wide_tags_of(touched: Touched, names: Names) -> Iterator[bytes]:
     if touched.every_row:
         yield names.generation(touched.table)
-    if touched.every_row or touched.every_value:
-        yield names.values(touched.table)
-        if not touched.is_exact:
-            yield names.inexact(touched.table)
+    yield names.values(touched.table)
+    if not touched.is_exact:
+        yield names.inexact(touched.table)

@@ -13,6 +13,7 @@ from pgkeel.access.batch import batch_of, batches_of, last_of
 from pgkeel.access.compiled import Compiled
 from pgkeel.access.outcome import Inserted, Upserted
 from pgkeel.access.sealing import sealed_place, with_digests, with_keys
+from pgkeel.access.tagging import values_of_rows
 from pgkeel.core.errors import UsageError
 
 __all__ = ["Bulk"]
@@ -52,7 +53,10 @@ class Bulk(Part[R_co]):
             UsageError: Inside of a unit of work.
         """
         batch = batch_of(self._shape, rows, self._dialect)
-        return Inserted(0, ()) if batch is None else await Loader(self._runner, self._shape).load(batch)
+        if batch is None:
+            return Inserted(0, ())
+        loader = Loader(self._runner, self._shape)
+        return await self._runner.announced(self._touched((), spreads=False), lambda: loader.load(batch))
 
     async def insert_many_returning(self: "Bulk[Keyed[K]]", rows: Iterable[Row]) -> list[K]:
         """Insert rows, all or none, and return their ids in the order of the rows."""
@@ -60,7 +64,9 @@ class Bulk(Part[R_co]):
         if batch is None:
             return []
         query: Compiled[K] = bulk_statements.insert_many(self._statements, batch.names)
-        return await self._write_all(query, batches_of(batch.values(), len(batch.names)), ())
+        given = batch.values()
+        tagged = values_of_rows(self._shape, batch.names, given) if self._runner.hooks else None
+        return await self._write_all(query, batches_of(given, len(batch.names)), (), tagged=tagged)
 
     async def upsert_many(
         self: "Bulk[Keyed[K]]", rows: Iterable[Row], *, on: str | Sequence[str] = "id", update: Sequence[str] | None = None

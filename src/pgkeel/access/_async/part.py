@@ -19,7 +19,7 @@ from pgkeel.access.errors import Constraint, InvalidValue, NotFound
 from pgkeel.access.ordering import Order, OrderBy, order_of
 from pgkeel.access.sealing import bound_row
 from pgkeel.access.statements import Statements
-from pgkeel.access.tagging import values_of_fields
+from pgkeel.access.tagging import Value, values_of_fields
 from pgkeel.access.touched import Touched
 from pgkeel.core.errors import UsageError
 from pgkeel.core.secret import Secret
@@ -134,17 +134,24 @@ class Part(Generic[R_co]):
         try:
             if not self._runner.hooks:
                 return await self._runner.one(query, values)
-            touched = self._touched(keys, spreads=spreads, fields=fields)
+            values_of_row = None if fields is None else values_of_fields(self._shape, fields)
+            touched = self._touched(keys, spreads=spreads, tagged=values_of_row)
             return await self._runner.announced(touched, lambda: self._runner.one(query, values))
         except Constraint as err:
             raise self._named(err) from None
 
     async def _write_all(
-        self, query: Compiled[T], batches: Sequence[Sequence[object]], keys: Keys, *, spreads: bool = False
+        self,
+        query: Compiled[T],
+        batches: Sequence[Sequence[object]],
+        keys: Keys,
+        *,
+        spreads: bool = False,
+        tagged: Collection[Value] | None = None,
     ) -> list[T]:
-        """Run a statement that writes rows for each batch of values, and return what it returns; as `_write`."""
+        """Run a statement that writes rows for each batch of values; as `_write`, with the tagged values of new rows."""
         signed = [self._signed(query, values) for values in batches]
-        touched, given = self._touched(keys, spreads=spreads), [values for _, values in signed]
+        touched, given = self._touched(keys, spreads=spreads, tagged=tagged), [values for _, values in signed]
         try:
             return await self._runner.announced(touched, lambda: self._runner.batches(signed[0][0], given))
         except Constraint as err:
@@ -169,13 +176,13 @@ class Part(Generic[R_co]):
             err.row = batch.given - 1 if err.row is None else err.row  # the driver refused what it had read last
             raise
 
-    def _touched(self, keys: Keys, *, spreads: bool, fields: Mapping[str, object] | None = None) -> Touched:
+    def _touched(self, keys: Keys, *, spreads: bool, tagged: Collection[Value] | None = None) -> Touched:
         """Return what a write says of itself to those who keep copies of rows."""
         touched, table = Touched(), self._shape.table.fullname
         if keys is None or (keys and self._shape.key != self._shape.primary):
             touched.every_row(table)
         else:
-            touched.table(table, values=None if fields is None else values_of_fields(self._shape, fields))
+            touched.table(table, values=tagged)
             for key in keys:
                 touched.row(table, *key)
         for other in self._shape.dependents if spreads else ():

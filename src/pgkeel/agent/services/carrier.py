@@ -23,12 +23,10 @@ class Note(msgspec.Struct, frozen=True):
     """Rows that somebody wrote.
 
     Attributes:
-        id: Grows with time.
         relation: Their table.
         keys: Their primary keys, each a list of its parts; None for any row.
     """
 
-    id: int
     relation: str
     keys: list[list[Any]] | None
 

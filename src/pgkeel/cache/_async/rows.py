@@ -1,5 +1,6 @@
 """The row cache: one table's rows by their key."""
 
+from collections.abc import Coroutine
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
@@ -19,6 +20,7 @@ __all__ = ["RowCache"]
 R = TypeVar("R", bound=msgspec.Struct)
 _DEPENDS_ON = 3
 """Epoch, everything and the table's generation; that there is no row depends on the table's tag too."""
+_MOST_KNOWN = 10_000
 _PLAIN = {UUID, str, bytes}
 """Types of keys that need no conversion; drivers return subclasses. A bool is an int, so that ints are looked at."""
 
@@ -32,6 +34,8 @@ class RowCache(Generic[R]):
         self._table = table
         self._key_type = key
         self._plain = key if key in _PLAIN else ()
+        self._is_small = key in {UUID, int}
+        self._known: dict[object, bytes] = {}
         self._life = life
         self._name = reader.names.rows(table)
         names = reader.names
@@ -43,7 +47,7 @@ class RowCache(Generic[R]):
         )
         reader.stale.expect(life)
 
-    async def get(self, key: object, load: Call[R | None]) -> R | None:
+    def get(self, key: object, load: Call[R | None]) -> Coroutine[Any, Any, R | None]:
         """Return the row with this key, or None where there is none.
 
         Args:
@@ -55,11 +59,22 @@ class RowCache(Generic[R]):
         """
         if not isinstance(key, self._plain):
             key = self._own(key)
-        return await self._reader.read(self._name(key), self._shelf, self._life, load, key)
+        name = (self._known.get(key) if self._is_small else None) or self._remembered(key)
+        return self._reader.read(name, self._shelf, self._life, load, key)
+
+    def _remembered(self, key: object) -> bytes:
+        """Return the row's name, and remember it where that is safe: of equal keys all have it, and none is long."""
+        name = self._name(key)
+        if self._is_small:
+            if len(self._known) >= _MOST_KNOWN:
+                self._known.clear()
+            self._known[key] = name
+        return name
 
     def row(self, key: object) -> Touched:
         """Return what a write of this row touches: it, and its table's tag."""
-        return Touched(self._table, row=self._name(self._own(key)))
+        key = self._own(key)
+        return Touched(self._table, row=(self._known.get(key) if self._is_small else None) or self._remembered(key))
 
     def every_row(self) -> Touched:
         """Return what a write of unknown rows touches: all of the table's, and its tag."""

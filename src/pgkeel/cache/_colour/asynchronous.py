@@ -1,16 +1,16 @@
 """A shared connection and waiting for each other, with tasks of one event loop."""
 
 import asyncio
-import os
-import select
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar, cast
 
+from pgkeel.cache._colour.crowd import Crowd
+from pgkeel.cache._colour.door import at_the_door, dial
 from pgkeel.cache._colour.flight import Flight
-from pgkeel.cache._colour.together import Batch, Crowd
-from pgkeel.cache.near import Near
-from pgkeel.cache.wire import Replies, ReplyError, Word, away, packed, refusal, tls_context
+from pgkeel.cache._colour.together import Batch, Look, Shared
+from pgkeel.cache.near import Kept, Near
+from pgkeel.cache.wire import Replies, ReplyError, Word, away, packed
 from pgkeel.core.cache_url import CacheUrl
 from pgkeel.core.errors import Unreachable
 
@@ -25,10 +25,8 @@ nap = asyncio.sleep
 _GRACE = 0.01
 _MOST_KEYS = 128
 _NEAR_PING = 0.5
-_IN_PLACE = 0.0002
 _FAR = 64
 _MOST_FILES = 1024
-_CHUNK = 65536
 
 
 class Link(asyncio.Protocol):
@@ -42,15 +40,14 @@ class Link(asyncio.Protocol):
         self._replies = Replies(self._pushed)
         self._near: Near | None = None
         self._told = 0.0
-        self._owed: deque[asyncio.Future[Any] | Batch] = deque()
+        self._owed: deque[asyncio.Future[Any] | Shared | None] = deque()
         self._outgoing: list[bytes] = []
         self._batches: dict[tuple[Sequence[bytes], float], Batch] = {}
         self._is_due = False
         self._heard = 0.0
         self._watch: asyncio.TimerHandle | None = None
         self._is_suspected = False
-        self._door = -1
-        self._skip = 0
+        self._door, self._skip = -1, 0
         self.is_closed = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -93,13 +90,7 @@ class Link(asyncio.Protocol):
             self._skip = max(self._skip - 1, 0)
             return self.call(words)
         command = packed(words)
-        sent, received = 0, b""
-        try:
-            sent = os.write(self._door, command)
-            if select.select((self._door,), (), (), _IN_PLACE)[0]:
-                received = os.read(self._door, _CHUNK)
-        except OSError:  # the transport sees it too, and tells who waits
-            pass
+        sent, received = at_the_door(self._door, command)
         if received and (replies := self._fed(received)):
             return replies[0]
         return self._later(command[sent:])
@@ -123,18 +114,18 @@ class Link(asyncio.Protocol):
             self._transport.write(unsent)
         return future
 
-    def near(self, key: bytes) -> tuple[bytes, bytes] | None:
-        """Return a value that this process keeps and the versions beside it; None also when the server was silent for long."""
-        if self._near is None or self.is_closed or self._loop.time() - self._told > _NEAR_PING:
+    def near(self, key: bytes, now: float) -> Kept | None:
+        """Return a value that this process keeps; None also when the server was silent for long."""
+        if self._near is None or self.is_closed or now - self._told > _NEAR_PING:
             return None
-        return self._near.get(key)
+        return self._near.get(key, now)
 
     def forget(self, keys: Sequence[bytes] | None) -> None:
         """Let go of values that this process keeps; None is all."""
         if self._near is not None:
             self._near.forget(keys)
 
-    async def look(self, key: bytes, shared: tuple[bytes, ...], near: float = 0.0) -> tuple[bytes | None, bytes | None]:
+    def look(self, key: bytes, shared: tuple[bytes, ...], near: float = 0.0) -> Look:
         """Return a value, and the versions of the keys that it depends on (None when one is missing), as of one moment.
 
         Args:
@@ -146,46 +137,61 @@ class Link(asyncio.Protocol):
             Unreachable: The connection ended or hangs.
             CommandRefused: The server refused.
         """
-        batch = self._batches.get((shared, near))
-        if batch is None:
-            batch = self._begin(shared, near)
-        future = self._loop.create_future()
-        batch.keys.append(key)
-        batch.waiting.append(future)
-        if len(batch.keys) == _MOST_KEYS:
-            self._send(self._batches.pop((shared, near)))
-        held = await future
-        if type(held) is ReplyError:
-            raise refusal(held)
-        return held, batch.current
+        batch = self._batches.get((shared, near)) or self._begin(shared, near)
+        keys = batch.keys
+        look = Look(batch, len(keys))
+        keys.append(key)
+        batch.looks.append(look)
+        if len(keys) == _MOST_KEYS:
+            self._owe(self._batches.pop((shared, near)))
+        return look
 
     def data_received(self, data: bytes) -> None:
-        """Hand each reply to who asked."""
+        """Hand each reply to who asked; what they ask next leaves before this turn of the loop ends."""
         self._heard = self._told = self._loop.time()
         self._is_suspected = False
-        owed, is_crowd = self._owed, len(self._owed) > 1
+        is_crowd = len(self._owed) > 1
+        arrived: list[Shared] = []
         try:
-            for reply in self._replies.feed(data):
-                asked = owed.popleft()
-                if type(asked) is Batch:
-                    asked.land(reply)
-                    if self._near is not None and asked.near:
-                        self._keep(asked, reply)
-                    is_crowd = is_crowd or len(asked.keys) > 1
-                elif not asked.done():  # type: ignore[union-attr]  # a future then
-                    asked.set_result(reply)  # type: ignore[union-attr]
+            self._hand_out(data, arrived)
         except (Unreachable, IndexError) as err:
             self._end(err)
-            return
-        if is_crowd:
+        self._land(arrived)
+        if is_crowd and not self.is_closed:
             self._flush_soon()  # behind those who were just answered: what they ask next leaves in the same turn
+
+    def _land(self, arrived: list[Shared]) -> None:
+        """Let tasks go on; what they ask next leaves at once, together."""
+        if not arrived:
+            return
+        self._is_due = True
+        try:
+            for batch in arrived:
+                batch.land()
+        finally:
+            self._flush()
+
+    def _hand_out(self, data: bytes, arrived: list[Shared]) -> None:
+        owed = self._owed
+        for reply in self._replies.feed(data):
+            asked = owed.popleft()
+            if isinstance(asked, Shared) and asked.arrive(reply):
+                arrived.append(asked)
+                if asked.near:
+                    self._keep(cast("Batch", asked), reply)
+            elif isinstance(asked, Shared):
+                self._owe(asked)
+                self._flush_soon()
+            elif asked is not None and not asked.done():
+                asked.set_result(reply)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell everybody who waits."""
         self._end(exc)
 
     def close(self) -> None:
-        """Close it; whoever waits is told."""
+        """Close it, after what was said in this turn of the loop; whoever waits is told."""
+        self._flush()
         self._end(None)
 
     def _begin(self, shared: tuple[bytes, ...], near: float) -> Batch:
@@ -193,7 +199,7 @@ class Link(asyncio.Protocol):
             raise away(self._url, None)
         self._watch_over()
         self._flush_soon()
-        batch = self._batches[shared, near] = Batch(shared, near)
+        batch = self._batches[shared, near] = Batch(shared, near, self._loop)
         return batch
 
     def _watch_over(self) -> None:
@@ -224,23 +230,35 @@ class Link(asyncio.Protocol):
         """Ask to be told when what the next command reads is changed."""
         if self._near is None:
             self._near = Near()
-            self._owed.append(self._loop.create_future())
+            self._owed.append(None)
             self._outgoing.append(packed(("CLIENT", "TRACKING", "ON", "OPTIN")))
-        self._owed.append(self._loop.create_future())
+        self._owed.append(None)
         self._outgoing.append(packed(("CLIENT", "CACHING", "YES")))
 
-    def _send(self, batch: Batch) -> None:
-        if batch.near:
+    def send(self, asked: Shared) -> None:
+        """Send a command for several tasks, now.
+
+        Raises:
+            Unreachable: The connection has ended.
+        """
+        if self.is_closed:
+            raise away(self._url, None)
+        self._watch_over()
+        self._owe(asked)
+        self._flush()
+
+    def _owe(self, asked: Shared) -> None:
+        if asked.near:
             self._track()
-        self._owed.append(batch)
-        self._outgoing.append(batch.command)
+        self._owed.append(asked)
+        self._outgoing.append(asked.command)
 
     def _flush(self) -> None:
         self._is_due = False
         if self.is_closed or not (self._outgoing or self._batches):
             return
         for batch in self._batches.values():
-            self._send(batch)
+            self._owe(batch)
         self._batches.clear()
         self._transport.write(b"".join(self._outgoing))
         self._outgoing.clear()
@@ -264,9 +282,9 @@ class Link(asyncio.Protocol):
             self._watch.cancel()
         failure = error if isinstance(error, Unreachable) else away(self._url, error)
         for asked in (*self._owed, *self._batches.values()):
-            if isinstance(asked, Batch):
+            if isinstance(asked, Shared):
                 asked.crash(failure)
-            elif not asked.done():
+            elif asked is not None and not asked.done():
                 asked.set_exception(Unreachable(failure.message, hint=failure.hint))
         self._owed.clear()
         self._batches.clear()
@@ -279,16 +297,4 @@ async def open_link(url: CacheUrl, patience: float) -> Link:
     Raises:
         Unreachable: There is none in time.
     """
-    loop = asyncio.get_running_loop()
-    context = tls_context(url.authority) if url.is_tls else None
-    try:
-        async with asyncio.timeout(patience):
-            if url.socket:
-                _, link = await loop.create_unix_connection(lambda: Link(url, patience), url.socket)
-            else:
-                _, link = await loop.create_connection(lambda: Link(url, patience), url.host, url.port, ssl=context)
-    except (OSError, UnicodeError) as err:
-        failure = away(url, err)
-    else:
-        return link
-    raise failure
+    return await dial(url, patience, lambda: Link(url, patience))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from pgkeel.cache._colour.cover import Plain, Tls
 from pgkeel.cache.entry import fresh, joined
-from pgkeel.cache.near import Near
+from pgkeel.cache.near import Kept, Near
 from pgkeel.cache.wire import Replies, ReplyError, Word, away, packed, refusal
 from pgkeel.core.cache_url import CacheUrl
 from pgkeel.core.clock import monotonic
@@ -74,8 +74,8 @@ class Link:
         with suppress(Unreachable):
             self.call(words)
 
-    def near(self, key: bytes) -> tuple[bytes, bytes] | None:
-        """Return a value that this process keeps and the versions beside it; None also when the server was silent for long.
+    def near(self, key: bytes, now: float) -> Kept | None:
+        """Return a value that this process keeps; None also when the server was silent for long.
 
         What the server has said by now is heard first: nobody reads while no thread waits for an answer.
         """
@@ -84,9 +84,9 @@ class Link:
         with self._turn:
             while not (self.is_closed or self._is_reading) and self._has_news():
                 self._deliver(*self._received())
-            if self.is_closed or monotonic() - self._told > _NEAR_PING:
+            if self.is_closed or now - self._told > _NEAR_PING:
                 return None
-            return self._near.get(key)
+            return self._near.get(key, now)
 
     def forget(self, keys: Sequence[bytes] | None) -> None:
         """Let go of values that this process keeps; None is all."""
@@ -213,19 +213,21 @@ class Link:
 class Crowd:
     """Writers of this process; threads do not wait for each other."""
 
-    def __init__(self, client: "Client") -> None:
-        """Speak to this server."""
+    def __init__(self, client: "Client", milliseconds: int) -> None:
+        """Speak to this server; marks last for so many milliseconds."""
         self._client = client
+        self._milliseconds = milliseconds
 
-    def tell(self, name: str, rows: Sequence[bytes], tags: Sequence[bytes], who: bytes, milliseconds: int = 0) -> None:
-        """Run the script `mark` or `release` on rows and tags.
+    def tell(self, rows: Sequence[bytes], tags: Sequence[bytes], who: bytes, *, is_over: bool) -> None:
+        """Mark rows and tags, or take the marks away.
 
         Raises:
             Unreachable: The server does not answer.
             CommandRefused: It refused.
         """
         keys = [*rows, *tags]
-        self._client.run(name, keys, len(rows), fresh(), milliseconds, *[who] * len(keys))
+        said = ((who, b"") if is_over else (b"", who)) * len(keys)
+        self._client.run("write", keys, len(rows), fresh(), self._milliseconds, *said)
 
 
 def open_link(url: CacheUrl, patience: float) -> Link:

@@ -27,12 +27,12 @@ class Change:
         """Touch nothing yet."""
         self._reader = reader
         self._who = fresh()
-        self._touched: dict[Touched | Tag, None] = {}
+        self._touched: list[Touched | Tag] = []
         self._marked: tuple[list[bytes], list[bytes]] | None = None
 
     def add(self, *touched: Touched | Tag) -> Self:
         """Note rows and tags that the transaction writes."""
-        self._touched |= dict.fromkeys(touched)
+        self._touched += touched
         return self
 
     def mark(self) -> None:
@@ -51,7 +51,7 @@ class Change:
         self._marked = rows, tags
         reader.stale.wrote((*rows, *tags))
         try:
-            reader.crowd.tell("mark", rows, tags, self._who, reader.mark)
+            reader.crowd.tell(rows, tags, self._who, is_over=False)
             self._forget([*rows, *tags])
         except AWAY as err:
             if not reader.is_open or reader.confirmed is None:
@@ -77,7 +77,7 @@ class Change:
             rows = [*rows, *keys_of(touched, self._reader.names)[0]]
         self._reader.stale.wrote((*rows, *tags))
         try:
-            self._reader.crowd.tell("release", rows, tags, self._who)
+            self._reader.crowd.tell(rows, tags, self._who, is_over=True)
             self._marked = None
         except KeelError as err:
             _log.warning("cache.marks_left", rows=len(rows), tags=len(tags), reason=err.message)

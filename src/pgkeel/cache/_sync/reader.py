@@ -1,6 +1,7 @@
 # Generated from pgkeel/cache/_async/reader.py by tools/unasync.py; do not edit.
 """Ask the cache, then the database, and fill: the thin side of the protocol in `pgkeel.cache.entry`."""
 
+from functools import partial
 from typing import Any, TypeVar
 
 import msgspec
@@ -64,7 +65,7 @@ class Reader:
         self.mark = mark
         self.is_trusted = True
         self.is_open = False
-        self.crowd = Crowd(client)
+        self.crowd = Crowd(client, mark)
         self.confirmed: Confirmed | None = None
         self.stale = Stale(client, lease)
         self.tallies = Tallies()
@@ -86,36 +87,36 @@ class Reader:
             given: What `load` is called with.
             named: The same.
         """
-        found: Any = MISS
         lease, began = None, monotonic()
         try:
-            link = self._ready() or self._made_ready()
-            value: T | None = self._near(link, key, shelf) if life.near else MISS
-            if value is not MISS:
+            link = self.client.link
+            if link is None or link.is_closed or (self.confirmed is not None and began >= self.confirmed.until):
+                link, began = self._made_ready(), monotonic()
+            if life.near and (value := self._near(link, key, shelf, began)) is not MISS:
                 return value
             held, current = link.look(key, shelf.shared, life.near)
-            if self.is_trusted:
-                value = shelf.judge(held, current)
-                if value is not MISS:
-                    self.figures.hits += 1
-                    shelf.tally.hit(monotonic() - began)
-                    return value
-            found, lease = self._miss(key, shelf, shelf.lease_in(held, current), life, current)
+            value = shelf.judge(held, current) if self.is_trusted else MISS
+            if value is MISS:
+                value, lease = self._miss(key, shelf, shelf.lease_in(held, current), life, current)
+            if value is not MISS:
+                self.figures.hits += 1
+                shelf.tally.hit(monotonic() - began)
+                return value
         except KeelError as err:
             self.figures.bypasses += 1
             if isinstance(err, CommandRefused):
                 self.client.noted(err)
-        if found is not MISS:
-            self.figures.hits += 1
-            shelf.tally.hit(monotonic() - began)
-            return found  # type: ignore[no-any-return]
+        return self._load(lease, life, shelf.tally, began, partial(load, *given, **named))
+
+    def _load(self, lease: Lease | None, life: Life, tally: Tally, began: float, load: Load[T | None]) -> T | None:
+        """Return what the database says; the cache keeps it where we may fill."""
         self.figures.misses += 1
         try:
             if lease is None:
-                return self._timed(shelf.tally, lambda: load(*given, **named))
-            return self._fill(lease, life, lambda: self._timed(shelf.tally, lambda: load(*given, **named)))
+                return self._timed(tally, load)
+            return self._fill(lease, life, partial(self._timed, tally, load))
         finally:
-            shelf.tally.missed(monotonic() - began)
+            tally.missed(monotonic() - began)
             self.share(began)
 
     def _timed(self, tally: Tally, load: Load[T]) -> T:
@@ -132,22 +133,15 @@ class Reader:
             return
         link.mention(("EVAL", script("tally").text, 1, self.names.figures, *deltas))
 
-    def _ready(self) -> Link | None:
-        """Return the connection where nothing is to be done before it is used."""
-        link = self.client.link
-        if link is None or link.is_closed or (self.confirmed is not None and monotonic() >= self.confirmed.until):
-            return None
-        return link
-
     def _made_ready(self) -> Link:
         link = self.client.connected()
         if self.confirmed is not None:
             self.confirmed.confirm()
         return link
 
-    def _near(self, link: Link, key: bytes, shelf: Shelf[T]) -> T | None:
-        kept = link.near(key) if self.is_trusted else None
-        value: T | None = MISS if kept is None else shelf.judge(*kept)
+    def _near(self, link: Link, key: bytes, shelf: Shelf[T], now: float) -> T | None:
+        kept = link.near(key, now) if self.is_trusted else None
+        value: T | None = MISS if kept is None else shelf.near(kept)
         if value is not MISS:
             self.figures.near += 1
             shelf.tally.near += 1

@@ -9,26 +9,17 @@ local function text(key)
   return type(found) == 'string' and found or nil
 end
 
-local function living(marks, at, without)
+local function living(marks, at)
   local kept = {}
   for start = 1, #marks, 29 do
     local mark = string.sub(marks, start, start + 28)
     local deadline = tonumber(string.sub(mark, 17))
-    if deadline and deadline > at and not string.find(without, string.sub(mark, 1, 16), 1, true) then kept[#kept + 1] = mark end
+    if deadline and deadline > at then kept[#kept + 1] = mark end
   end
   return table.concat(kept)
 end
 
 local function is(found, kind)
   return found and string.sub(found, 1, 1) == kind
-end
-
--- The marks that stay on a row ('T…', from 2) or a tag ('G' and its version, from 18), or nothing; without those of some writers.
-local function kept(old, head, from, at, without)
-  if not old or #old < from or string.byte(old) ~= string.byte(head) then return nil end
-  local marks = string.sub(old, from)
-  if #marks == 29 and string.sub(marks, 1, 16) == without then return nil end
-  marks = living(marks, at or now(), without)
-  return marks ~= '' and marks or nil
 end
 

@@ -17,7 +17,7 @@ for place = 3, #KEYS do
   end
   local version = string.sub(tag, 2, 17)
   if #tag > 17 then
-    if living(string.sub(tag, 18), at, '') == '' then
+    if living(string.sub(tag, 18), at) == '' then
       redis.call('SET', KEYS[place], string.sub(tag, 1, 17))
     elseif place - 1 <= strict then
       return 'M'
@@ -28,7 +28,7 @@ for place = 3, #KEYS do
   versions = versions .. version
 end
 local held, mine = found[1], string.sub(versions, 1, 16 * strict)
-if is(held, 'T') and living(string.sub(held, 2), at, '') ~= '' then return 'M' end
+if is(held, 'T') and living(string.sub(held, 2), at) ~= '' then return 'M' end
 if is(held, 'L') and string.sub(held, 18, 17 + #mine) == mine then return held end
 local current = mine .. ARGV[4]
 if is(held, 'V') and string.sub(held, 2, #current + 1) == current then return held end

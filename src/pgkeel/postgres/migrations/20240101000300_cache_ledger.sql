@@ -55,66 +55,70 @@ $function$;
 COMMENT ON FUNCTION pgkeel.cache_dirty() IS 'begins an epoch: a write is about to commit that the cache cannot be told of';
 
 -- Writes from outside, seen by statement-level triggers. UNLOGGED: cheap, and emptied by a crash; then the row '' is gone, and a
--- new epoch begins.
+-- new epoch begins. Without a key or an index: nobody looks a note up, and writers pay for each.
 -- pgkeel: ignore SCH017 -- a crash that empties it begins a new epoch, in which nothing of before is served
+-- pgkeel: ignore SCH015 -- notes are taken in any order and never looked up; an index would be paid for by every writer
 CREATE UNLOGGED TABLE pgkeel.cache_outbox (
-    id       bigint GENERATED ALWAYS AS IDENTITY,
-    relation text   NOT NULL,
-    keys     jsonb,
-    CONSTRAINT cache_outbox_pkey PRIMARY KEY (id)
+    relation text NOT NULL,
+    keys     jsonb
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
 INSERT INTO pgkeel.cache_outbox (relation) VALUES ('');
 COMMENT ON COLUMN pgkeel.cache_outbox.keys IS 'primary keys that were written; null for all';
 
-CREATE FUNCTION pgkeel.cache_note() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $function$
-DECLARE
-    most   constant integer := 500;
-    source text := CASE TG_OP
-        WHEN 'INSERT' THEN 'SELECT * FROM after_rows'
-        WHEN 'DELETE' THEN 'SELECT * FROM before_rows'
-        WHEN 'UPDATE' THEN 'SELECT * FROM before_rows UNION ALL SELECT * FROM after_rows' END;
-    found  jsonb;
-BEGIN
-    IF source IS NOT NULL THEN
-        IF TG_OP = 'UPDATE' THEN
-            EXECUTE format('SELECT jsonb_agg(key) FROM (SELECT %1$s AS key FROM before_rows UNION SELECT %1$s FROM after_rows LIMIT %2$s) AS noted',
-                TG_ARGV[1], most + 1) INTO found;
-        ELSE
-            EXECUTE format('SELECT jsonb_agg(key) FROM (SELECT %s AS key FROM (%s) AS written LIMIT %s) AS noted', TG_ARGV[1], source, most + 1)
-                INTO found;
-        END IF;
-        IF found IS NULL THEN
-            RETURN NULL;
-        END IF;
-    END IF;
-    INSERT INTO pgkeel.cache_outbox (relation, keys)
-    VALUES (TG_ARGV[0], CASE WHEN jsonb_array_length(found) <= most THEN found END);
-    RETURN NULL;
-END $function$;
+-- A function a table, so that its statements are planned once a session: planned anew each time they cost more than the write.
+CREATE FUNCTION pgkeel.cache_note_name(relation text) RETURNS text
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $function$
+    SELECT 'cache_note_' || left(cache_note_name.relation, 30) || '_' || left(md5(cache_note_name.relation), 8)
+$function$;
+
+CREATE FUNCTION pgkeel.cache_relation(watched regclass) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $function$
+    SELECT CASE nspname WHEN 'public' THEN '' ELSE nspname || '.' END || relname
+    FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace WHERE pg_class.oid = cache_relation.watched
+$function$;
 
 CREATE FUNCTION pgkeel.cache_watch(watched regclass) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $function$
 DECLARE
-    name text := (SELECT CASE nspname WHEN 'public' THEN '' ELSE nspname || '.' END || relname
-                  FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace WHERE pg_class.oid = watched);
-    key  text := (SELECT 'jsonb_build_array(' || string_agg(quote_ident(attname), ', ' ORDER BY ordinality) || ')'
-                  FROM pg_index, unnest(indkey) WITH ORDINALITY AS part (number, ordinality)
-                  JOIN pg_attribute ON attnum = part.number
-                  WHERE indrelid = watched AND indisprimary AND attrelid = watched);
+    most    constant integer := 500;
+    name    text := pgkeel.cache_relation(watched);
+    note    text := pgkeel.cache_note_name(pgkeel.cache_relation(watched));
+    columns text[] := (SELECT array_agg(quote_ident(attname) ORDER BY ordinality)
+                       FROM pg_index, unnest(indkey) WITH ORDINALITY AS part (number, ordinality)
+                       JOIN pg_attribute ON attnum = part.number
+                       WHERE indrelid = watched AND indisprimary AND attrelid = watched);
 BEGIN
-    IF key IS NULL THEN
+    IF columns IS NULL THEN
         RAISE EXCEPTION '% has no primary key', watched USING ERRCODE = 'invalid_table_definition';
     END IF;
     PERFORM pgkeel.cache_unwatch(watched);
-    EXECUTE format('CREATE TRIGGER cache_note_insert AFTER INSERT ON %s REFERENCING NEW TABLE AS after_rows FOR EACH STATEMENT '
-        'EXECUTE FUNCTION pgkeel.cache_note(%L, %L)', watched, name, key);
-    EXECUTE format('CREATE TRIGGER cache_note_update AFTER UPDATE ON %s REFERENCING OLD TABLE AS before_rows NEW TABLE AS after_rows '
-        'FOR EACH STATEMENT EXECUTE FUNCTION pgkeel.cache_note(%L, %L)', watched, name, key);
-    EXECUTE format('CREATE TRIGGER cache_note_delete AFTER DELETE ON %s REFERENCING OLD TABLE AS before_rows FOR EACH STATEMENT '
-        'EXECUTE FUNCTION pgkeel.cache_note(%L, %L)', watched, name, key);
-    EXECUTE format('CREATE TRIGGER cache_note_truncate AFTER TRUNCATE ON %s FOR EACH STATEMENT '
-        'EXECUTE FUNCTION pgkeel.cache_note(%L, %L)', watched, name, key);
+    EXECUTE format($create$
+        CREATE FUNCTION pgkeel.%1$I() RETURNS trigger
+        LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $body$
+        BEGIN
+            IF TG_OP = 'TRUNCATE' THEN
+                INSERT INTO pgkeel.cache_outbox (relation) VALUES (%2$L);
+            ELSIF TG_LEVEL = 'ROW' THEN
+                INSERT INTO pgkeel.cache_outbox (relation, keys) VALUES (%2$L, jsonb_build_array(jsonb_build_array(%3$s)));
+            ELSE
+                INSERT INTO pgkeel.cache_outbox (relation, keys)
+                SELECT %2$L, CASE WHEN count(*) <= %5$s THEN jsonb_agg(noted.key) END
+                FROM (SELECT jsonb_build_array(%4$s) AS key FROM written_rows LIMIT %5$s + 1) AS noted HAVING count(*) > 0;
+            END IF;
+            RETURN NULL;
+        END $body$$create$, note, name,
+        (SELECT string_agg('OLD.' || name_of, ', ') FROM unnest(columns) AS name_of), array_to_string(columns, ', '), most);
+    EXECUTE format('REVOKE ALL ON FUNCTION pgkeel.%I() FROM PUBLIC', note);
+    EXECUTE format('CREATE TRIGGER cache_note_insert AFTER INSERT ON %s REFERENCING NEW TABLE AS written_rows FOR EACH STATEMENT '
+        'EXECUTE FUNCTION pgkeel.%I()', watched, note);
+    EXECUTE format('CREATE TRIGGER cache_note_update AFTER UPDATE ON %s REFERENCING NEW TABLE AS written_rows FOR EACH STATEMENT '
+        'EXECUTE FUNCTION pgkeel.%I()', watched, note);
+    EXECUTE format('CREATE TRIGGER cache_note_moved AFTER UPDATE ON %s FOR EACH ROW WHEN (%s) EXECUTE FUNCTION pgkeel.%I()', watched,
+        (SELECT string_agg(format('OLD.%1$s IS DISTINCT FROM NEW.%1$s', name_of), ' OR ') FROM unnest(columns) AS name_of), note);
+    EXECUTE format('CREATE TRIGGER cache_note_delete AFTER DELETE ON %s REFERENCING OLD TABLE AS written_rows FOR EACH STATEMENT '
+        'EXECUTE FUNCTION pgkeel.%I()', watched, note);
+    EXECUTE format('CREATE TRIGGER cache_note_truncate AFTER TRUNCATE ON %s FOR EACH STATEMENT EXECUTE FUNCTION pgkeel.%I()',
+        watched, note);
 END $function$;
 COMMENT ON FUNCTION pgkeel.cache_watch(regclass) IS 'notes every write of the table for the cache, whoever writes; put it into a migration';
 
@@ -123,23 +127,22 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $function$
 BEGIN
     EXECUTE format('DROP TRIGGER IF EXISTS cache_note_insert ON %s', watched);
     EXECUTE format('DROP TRIGGER IF EXISTS cache_note_update ON %s', watched);
+    EXECUTE format('DROP TRIGGER IF EXISTS cache_note_moved ON %s', watched);
     EXECUTE format('DROP TRIGGER IF EXISTS cache_note_delete ON %s', watched);
     EXECUTE format('DROP TRIGGER IF EXISTS cache_note_truncate ON %s', watched);
+    EXECUTE format('DROP FUNCTION IF EXISTS pgkeel.%I()', pgkeel.cache_note_name(pgkeel.cache_relation(watched)));
 END $function$;
 COMMENT ON FUNCTION pgkeel.cache_unwatch(regclass) IS 'takes the triggers of cache_watch away';
 
-CREATE FUNCTION pgkeel.cache_drain(most integer DEFAULT 200) RETURNS TABLE (id bigint, relation text, keys jsonb)
+CREATE FUNCTION pgkeel.cache_drain(most integer DEFAULT 200) RETURNS TABLE (relation text, keys jsonb)
 LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $function$
-    WITH chosen AS MATERIALIZED (
-        SELECT waiting.id FROM pgkeel.cache_outbox AS waiting
-        WHERE waiting.relation <> '' ORDER BY waiting.id LIMIT cache_drain.most FOR UPDATE SKIP LOCKED
-    ),
-    drained AS (
-        DELETE FROM pgkeel.cache_outbox AS gone USING chosen WHERE gone.id = chosen.id RETURNING gone.id, gone.relation, gone.keys
-    )
-    SELECT drained.id, drained.relation, drained.keys FROM drained ORDER BY drained.id
+    DELETE FROM pgkeel.cache_outbox AS gone WHERE gone.ctid = ANY (ARRAY(
+        SELECT waiting.ctid FROM pgkeel.cache_outbox AS waiting
+        WHERE waiting.relation <> '' LIMIT cache_drain.most FOR UPDATE SKIP LOCKED
+    ))
+    RETURNING gone.relation, gone.keys
 $function$;
-COMMENT ON FUNCTION pgkeel.cache_drain(integer) IS 'takes the oldest notes in the caller''s transaction';
+COMMENT ON FUNCTION pgkeel.cache_drain(integer) IS 'takes notes in the caller''s transaction';
 
 -- After a crash the outbox is empty, its first row too: what it held is lost. True where a new epoch was begun for that.
 CREATE FUNCTION pgkeel.cache_outbox_lost() RETURNS boolean
@@ -170,7 +173,8 @@ BEGIN
 END $ledger$;
 
 REVOKE ALL ON FUNCTION pgkeel.cache_bump(text[]), pgkeel.cache_epoch(), pgkeel.cache_dirty(), pgkeel.cache_drain(integer),
-    pgkeel.cache_outbox_lost(), pgkeel.cache_watch(regclass), pgkeel.cache_unwatch(regclass) FROM PUBLIC;
+    pgkeel.cache_outbox_lost(), pgkeel.cache_watch(regclass), pgkeel.cache_unwatch(regclass), pgkeel.cache_relation(regclass),
+    pgkeel.cache_note_name(text) FROM PUBLIC;
 DO $grants$
 BEGIN
     IF to_regrole('pgkeel_rw') IS NOT NULL THEN
@@ -186,9 +190,11 @@ DROP TRIGGER IF EXISTS cache_migrated ON pgkeel.migrations;
 DROP FUNCTION pgkeel.cache_migrated();
 DROP FUNCTION pgkeel.cache_outbox_lost();
 DROP FUNCTION pgkeel.cache_drain(integer);
+SELECT pgkeel.cache_unwatch(tgrelid) FROM pg_trigger WHERE tgname = 'cache_note_truncate';
 DROP FUNCTION pgkeel.cache_unwatch(regclass);
 DROP FUNCTION pgkeel.cache_watch(regclass);
-DROP FUNCTION pgkeel.cache_note();
+DROP FUNCTION pgkeel.cache_relation(regclass);
+DROP FUNCTION pgkeel.cache_note_name(text);
 DROP TABLE pgkeel.cache_outbox;
 DROP FUNCTION pgkeel.cache_dirty();
 DROP FUNCTION pgkeel.cache_epoch();

@@ -1,2 +1,2 @@
 -- one row a statement that wrote a watched table; gone when the transaction commits
-SELECT id, relation, keys FROM pgkeel.cache_drain(%(most)s) ORDER BY id
+SELECT relation, keys FROM pgkeel.cache_drain(%(most)s) ORDER BY relation
