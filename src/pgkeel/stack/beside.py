@@ -31,7 +31,8 @@ from pgkeel.stack.folders import explained
 from pgkeel.stack.readmission import forget_cache
 from pgkeel.stack.recovery_guard import require_no_recovery
 from pgkeel.stack.resealing import resealing_of
-from pgkeel.stack.restoring import Scene, bring_back, plan_of, replay, scene_of, side_cluster
+from pgkeel.stack.restoring import Scene, bring_back, replay, scene_of, side_cluster
+from pgkeel.stack.targets import plan_of
 
 __all__ = ["Beside", "end_beside", "open_beside", "recover_rows", "scratch_restore"]
 
