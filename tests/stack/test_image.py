@@ -13,7 +13,6 @@ from pgkeel.stack.restoring import image_folder, scene_of
 from pgkeel.stack.rolling import remove_image, roll
 from tests.projects import Home
 
-
 PROGRAM = """
 import sys
 from pathlib import Path

@@ -33,7 +33,7 @@ Compressor = Literal["server", "client", "nobody"]
 BASE = "base"
 _MANIFEST = "backup_manifest"
 _CHUNK = 2**20
-_LOOK = timedelta(milliseconds=20)
+_LOOK = timedelta(milliseconds=5)
 _SAID = re.compile(r"\s*(\d+)/(\d+) kB \(")
 
 
