@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from pgkeel.backup.recovery.image import Image, forget_image, read_image, write_
 from pgkeel.core.project import load
 from pgkeel.stack.restoring import image_folder, scene_of
 from pgkeel.stack.rolling import remove_image, roll
-from tests.projects import Home
+from tests.projects import Home, new_home, remove_home
 
 PROGRAM = """
 import sys
@@ -21,6 +22,13 @@ from pgkeel.stack.rolling import roll
 
 roll(load(Path(sys.argv[1])), lambda _: None)
 """
+
+
+@pytest.fixture
+def home() -> Iterator[Home]:
+    made = new_home()
+    yield made
+    remove_home(made)
 
 
 @pytest.mark.majors

@@ -189,6 +189,12 @@ def test_nothing_happens_without_consent_where_nobody_can_be_asked(database: Dat
     assert database.home.data("recover", "status") is None
 
 
+def test_setting_rows_back_asks_which_before_anything_is_restored(database: Database) -> None:
+    done = database.home.error("recover", "rows", "--table", "posts", "--at", "1 second ago", "--changed", "--yes")
+    assert done[:2] == (2, "usage")
+    assert "--where" in done[2]
+
+
 def test_several_transactions_are_listed_for_a_program_to_choose(database: Database) -> None:
     database.sql("CREATE TABLE twice (n int PRIMARY KEY)", "INSERT INTO twice VALUES (1), (2), (3)")
     database.sql("DELETE FROM twice WHERE n = 1", "DELETE FROM twice")
