@@ -278,6 +278,7 @@ def recover_through_kills(database: Database, steps: tuple[int, ...]) -> None:
     posts, _, sessions = before[0]
     require_what_was(database, before, contents)
     undo(database, posts + 1, sessions)
+    assert home.data("recover", "status")["rto_seconds"] == done["rto_seconds"]
 
 
 def require_what_was(database: Database, before: list[tuple[Any, ...]], contents: list[tuple[Any, ...]]) -> None:
