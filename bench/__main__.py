@@ -8,7 +8,8 @@ from pathlib import Path
 from bench.harness import Scale, publish
 
 FOLDER = Path(__file__).resolve().parent
-NAMES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem not in {"__init__", "__main__", "barman", "harness"})
+_PARTS = {"__init__", "__main__", "barman", "harness", "stand"}
+NAMES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem not in _PARTS)
 
 
 def main() -> int:

@@ -32,6 +32,8 @@ backup_compression = zstd
 backup_compression_format = tar
 backup_compression_level = 1
 backup_compression_location = server
+staging_path = {home}/staging
+staging_location = local
 """
 
 
@@ -64,6 +66,13 @@ class Barman:
         while "receive-wal running: OK" not in self.said("check", "main") and time.monotonic() < until:
             time.sleep(0.2)
 
+    def archive(self) -> None:
+        """Close segments until it has archived one: it never takes the newest."""
+        for _ in range(3):
+            self.run("switch-wal", "--force", "main")
+            time.sleep(1)
+            self.run("archive-wal", "main")
+
     def said(self, *arguments: str) -> str:
         """Return what a command says, however it ends."""
         return subprocess.run(
@@ -84,7 +93,8 @@ def barman_of(tools: Tools, address: str, folder: Path) -> Iterator[Barman | Non
         yield None
         return
     home = folder / "barman"
-    (home / "main").mkdir(parents=True)
+    for name in ("main", "staging"):
+        (home / name).mkdir(parents=True)
     words = {"user": Path("/proc/self").owner(), "home": home, "address": address, "bins": tools.folder}
     (folder / "barman.conf").write_text(_CONFIG.format(**words))
     barman = Barman(program, folder / "barman.conf", {**os.environ, **tools.environment})

@@ -6,14 +6,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import psycopg
 import pytest
 
-from pgkeel.backup import Folder, RepositoryFailed, read_catalogue, read_index, recipient_of
+from pgkeel.backup import Folder, RepositoryFailed, read_catalogue, read_index, recipient_of, verify
 from pgkeel.backup.spool import Spool
 from pgkeel.backup.tools import ToolFailed
+from pgkeel.core.errors import KeelError
 from pgkeel.core.secret import Secret
-from pgkeel.local import Account, Runtime
-from pgkeel.testing.servers import scratch_cluster
+from pgkeel.local import Account, Cluster, Runtime
+from pgkeel.testing.servers import FAST, scratch_cluster
 from tests.backup.server import Server
 
 pytestmark = pytest.mark.faults
@@ -30,6 +32,16 @@ def small_disk(place: Path, size: str) -> Iterator[Path]:
         yield place
     finally:
         subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+def fill(server: Server) -> int:
+    """Insert 1,000 rows at a time until the disk is full, and return how often that was acknowledged."""
+    for number in range(1000):
+        try:
+            server.run(f"INSERT INTO filling SELECT {number}, repeat(md5(random()::text), 30) FROM generate_series(1, 1000)")
+        except (psycopg.Error, KeelError):  # the table's file is full, or the WAL's, for which the server ends itself
+            return number
+    raise AssertionError("it never filled")
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +65,36 @@ def test_a_full_repository_ends_the_backup_and_the_next_one_succeeds(server: Ser
         with server.taker(repository, [recipient_of(identity)]) as taker:
             record = taker.take("full")
         assert read_catalogue(repository).records == (record,)
+
+
+@pytest.mark.long
+def test_a_full_disk_of_the_server_loses_nothing_that_it_acknowledged(
+    runtime: Runtime, account: Account, identity: Secret, folder: Folder, place: Path, tmp_path: Path
+) -> None:
+    with small_disk(place / "disk", "100m") as disk:
+        settings = {**FAST, "max_wal_size": "32MB", "min_wal_size": "32MB", "wal_keep_size": "0"}
+        disk.chmod(0o755)
+        cluster = Cluster.create(
+            disk / "one", runtime=runtime, account=account, superuser_password=Secret("x"), settings=settings
+        )
+        cluster.start()
+        server = Server(cluster, tmp_path)
+        server.run("CREATE TABLE filling (n int, filler text)")
+        rows = fill(server)
+        with suppress(KeelError), server.taker(folder, [recipient_of(identity)]) as taker:
+            taker.take("full")
+        assert verify(folder).damaged == ()
+
+        subprocess.run(["mount", "-o", "remount,size=400m", str(disk)], check=True)
+        cluster.stop()
+        cluster.start()
+        with server.connect() as connection:
+            found = connection.execute("SELECT count(*) AS n, max(n) AS last FROM filling").fetchone()
+        assert found == {"n": rows * 1000, "last": rows - 1}
+        with server.taker(folder, [recipient_of(identity)]) as taker:
+            record = taker.take("full")
+        assert read_catalogue(folder).records[-1] == record
+        cluster.destroy()
 
 
 @pytest.mark.long

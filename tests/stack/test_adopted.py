@@ -81,6 +81,7 @@ class Stand:
     def follow(self) -> None:
         """Do everything that one does with backups."""
         self.sql("CREATE TABLE kept AS SELECT n FROM generate_series(1, 1000) AS n")
+        self.sql("ALTER TABLE kept ADD PRIMARY KEY (n)")
         full = self.data("backup", "full")
         self.sql("INSERT INTO kept VALUES (1001)")
         incremental = self.data("backup", "incremental")
@@ -102,6 +103,11 @@ class Stand:
         beside = self.data("recover", "beside", "--before", "DELETE on kept", "--yes")
         assert self.count(beside) == 1002
         self.home.ok("recover", "beside", "--end", "--yes", env=self.env)
+        back = self.data("recover", "rows", "--table", "kept", "--before", "DELETE on kept", "--yes")
+        assert (back["restored"], back["conflicts"]) == ({"kept": 500}, [])
+        into = str(self.home.root / "recovered")
+        recovered = self.data("recover", "--before", "DELETE on kept", "--into", into, "--yes")
+        assert [step["state"] for step in recovered["steps"]] == ["done"] * len(recovered["steps"])
         assert self.home.run("backup", "prune", "--json", env=self.env).returncode == 4
 
     def count(self, beside: Any) -> int:

@@ -3,7 +3,9 @@
 import functools
 import json
 import os
+import shutil
 import signal
+import tarfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -14,10 +16,12 @@ from typing import Any
 import pytest
 
 from pgkeel.core.project import load
+from pgkeel.local import choose_account
 from pgkeel.schema.field import EncryptedField
 from pgkeel.security.keys import WrappedKey
 from pgkeel.stack import connect
 from pgkeel.stack.holders import holders
+from pgkeel.testing.servers import scratch_folder
 from tests.projects import Home, new_home, remove_home
 
 RECORD = {"id", "kind", "parent", "started_at", "finished_at", "bytes", "timeline", "start_lsn", "end_lsn"}
@@ -136,6 +140,27 @@ def test_a_backup_is_exported_as_a_plain_tar_and_never_over_a_file(stack: Home) 
     assert b"backup_label" in target.read_bytes()[:2000]
     assert stack.error("backup", "export", last, str(target))[:2] == (4, "refused")
     assert stack.error("backup", "export", "nothing", str(stack.root / "other"))[:2] == (2, "not_found")
+
+
+def test_a_tablespace_is_exported_as_a_tar_of_its_own(stack: Home) -> None:
+    account = choose_account()
+    with scratch_folder() as place, connect(load(stack.root), "superuser") as connection:
+        shutil.chown(place, account.uid, account.gid)
+        connection.execute(f"CREATE TABLESPACE apart LOCATION '{place}'".encode())
+        connection.execute("CREATE TABLE far TABLESPACE apart AS SELECT 1 AS n")
+        place_of = connection.execute("SELECT pg_relation_filepath('far') AS path").fetchone()
+        taken = stack.data("backup", "full")["id"]
+        connection.execute("DROP TABLE far")
+        connection.execute("DROP TABLESPACE apart")
+
+    stack.data("backup", "export", taken, str(stack.root / "both.tar"))
+
+    assert place_of is not None
+    _, oid, inner = place_of["path"].split("/", 2)
+    with tarfile.open(stack.root / f"both.{oid}.tar") as tablespace:
+        assert inner in tablespace.getnames()
+    with tarfile.open(stack.root / "both.tar") as base:
+        assert base.getnames()[0] == "backup_manifest"
 
 
 @pytest.mark.faults

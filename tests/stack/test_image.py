@@ -1,14 +1,34 @@
 """The rolling restored image: what an hour is on releases without sound incremental backups, and where a recovery begins."""
 
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from pgkeel.backup.recovery.image import Image, read_image, write_image
+from pgkeel.backup.recovery.image import Image, forget_image, read_image, write_image
 from pgkeel.core.project import load
 from pgkeel.stack.restoring import image_folder, scene_of
 from pgkeel.stack.rolling import remove_image, roll
-from tests.projects import Home
+from tests.projects import Home, new_home, remove_home
+
+PROGRAM = """
+import sys
+from pathlib import Path
+from pgkeel.core.project import load
+from pgkeel.stack.rolling import roll
+
+roll(load(Path(sys.argv[1])), lambda _: None)
+"""
+
+
+@pytest.fixture
+def home() -> Iterator[Home]:
+    made = new_home()
+    yield made
+    remove_home(made)
 
 
 @pytest.mark.majors
@@ -19,8 +39,9 @@ def test_the_image_follows_every_hour_and_a_recovery_begins_with_it_until_it_is_
     (home.root / "pgkeel.toml").write_text(f'[local]\npostgres = "{release}"\nvalkey = false\n')
     home.ok("up")
     home.ok("backup", "full")
-    second = rolled_twice(home)
-    insert(home, 3)
+    rolled_twice(home)
+    second = rolled_through_kills(home)
+    insert(home, 4)
 
     folder = image_folder(scene_of(load(home.root)))
     victim = a_page_of(folder / "data")
@@ -38,7 +59,7 @@ def test_the_image_follows_every_hour_and_a_recovery_begins_with_it_until_it_is_
     done = home.run("recover", "--yes", "--json")
     assert done.returncode == 0, done.stderr
     assert "copying the image" in done.stderr
-    assert count(home) == "3"
+    assert count(home) == "4"
     assert read_image(folder) is None, "it has not gone this way"
     assert remove_image(load(home.root))
     assert not folder.exists()
@@ -57,6 +78,27 @@ def rolled_twice(home: Home) -> Image:
     assert (second.point, second.is_ready) == (second_id, True)
     assert sum("anew" in one for one in said) == 1, said
     return second
+
+
+def rolled_through_kills(home: Home) -> Image:
+    """Kill the roll while it unpacks a backup, while WAL is gathered, and while it replays; then let it end."""
+    folder = image_folder(scene_of(load(home.root)))
+    insert(home, 3)
+    newest = home.data("backup", "incremental")["id"]
+    forget_image(folder)
+    for moment in ("links/0/base", "wal", "data/postmaster.pid"):
+        child = subprocess.Popen([sys.executable, "-c", PROGRAM, str(home.root)], stdout=subprocess.DEVNULL)
+        while child.poll() is None and not (folder / moment).exists():
+            time.sleep(0.001)
+        assert child.poll() is None, moment
+        child.kill()
+        child.wait()
+        found = read_image(folder)
+        assert found is None or not found.is_ready
+    rolled = roll(load(home.root), lambda _: None)
+    assert rolled is not None
+    assert (rolled.point, rolled.is_ready) == (newest, True)
+    return rolled
 
 
 def insert(home: Home, number: int) -> None:

@@ -1,5 +1,6 @@
 """Recovery as a person does it: a stack, backups, a mistake, and the way back."""
 
+import base64
 import getpass
 import json
 import os
@@ -22,8 +23,10 @@ from pgkeel.core.secret import Secret
 from pgkeel.core.url import Url
 from pgkeel.postgres import connect as open_connection
 from pgkeel.security import LOGINS
+from pgkeel.security.keys import LocalProvider, load_ring, rewrap
 from pgkeel.stack import connect
-from pgkeel.stack.keys import opened_ring
+from pgkeel.stack.escrow import living_keys
+from pgkeel.stack.keys import key_provider, opened_ring
 from pgkeel.stack.layout import layout_of
 from pgkeel.stack.valkey import cache_url
 from tests.projects import Home, new_home, remove_home
@@ -192,15 +195,40 @@ def test_looking_at_the_past_changes_nothing(database: Database) -> None:
         assert database.home.data("recover", "beside", "--end") == {"ended": True}
 
 
-def test_a_point_is_shown_and_nothing_happens_without_consent(database: Database) -> None:
+def test_a_point_is_shown_before_anything_runs(database: Database) -> None:
     planned = database.home.data("recover", "--to", "1 second ago", "--dry-run")
-    for arguments in (["--to", "1 second ago"], ["rows", "--table", "posts", "--at", "1 second ago"]):
-        code, kind, _ = database.home.error("recover", *arguments)
-        assert (code, kind) == (4, "refused")
+
     assert planned["target"]["timeline"] == 1
     assert planned["predicted_seconds"] > 0
     assert planned["loss_seconds"] >= 0
     assert database.home.data("recover", "status") is None
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--to", "1 second ago"],
+        ["--into", "elsewhere"],
+        ["rows", "--table", "posts", "--at", "1 second ago"],
+        ["beside", "--at", "1 second ago"],
+    ],
+    ids=["recover", "into", "rows", "beside"],
+)
+def test_nothing_happens_without_consent_where_nobody_can_be_asked(database: Database, arguments: list[str]) -> None:
+    places = (database.home.root, database.home.state / "server")
+    before = [sorted(place.iterdir()) for place in places], database.counts(), database.contents()
+
+    code, kind, _ = database.home.error("recover", *arguments)
+
+    assert (code, kind) == (4, "refused")
+    assert ([sorted(place.iterdir()) for place in places], database.counts(), database.contents()) == before
+    assert database.home.data("recover", "status") is None
+
+
+def test_setting_rows_back_asks_which_before_anything_is_restored(database: Database) -> None:
+    done = database.home.error("recover", "rows", "--table", "posts", "--at", "1 second ago", "--changed", "--yes")
+    assert done[:2] == (2, "usage")
+    assert "--where" in done[2]
 
 
 def test_several_transactions_are_listed_for_a_program_to_choose(database: Database) -> None:
@@ -267,6 +295,8 @@ def recover_through_kills(database: Database, steps: tuple[int, ...]) -> None:
     database.sql("INSERT INTO posts (user_id, title, content) SELECT id, 'lost future', 'words' FROM users LIMIT 1")
     assert database.read_by_cache("lost future") == database.read_by_cache("not asked") == "lost future"
     database.change_password("todays-password")
+    if len(steps) == 1:
+        change_the_outer_key(database)
     at_work = connect(load(home.root), "app")
 
     kill_in(home, steps[0], "recover", "--before", "DELETE on comments", "--latest", "--yes")
@@ -280,23 +310,29 @@ def recover_through_kills(database: Database, steps: tuple[int, ...]) -> None:
     assert [step["state"] for step in done["steps"]] == ["done"] * 5
     assert {check["name"]: check["ok"] for check in done["checks"]} == dict.fromkeys(CHECKS, True)
     assert done["loss_seconds"] > 0
-    posts, comments, sessions = before[0]
+    posts, _, sessions = before[0]
+    require_what_was(database, before, contents)
+    require_erased(database, patient, epoch)
+    undo(database, posts + 1, sessions)
+    assert home.data("recover", "status")["rto_seconds"] == done["rto_seconds"]
+
+
+def require_what_was(database: Database, before: list[tuple[Any, ...]], contents: list[tuple[Any, ...]]) -> None:
+    posts, comments, _ = before[0]
     assert database.counts() == [(posts, comments, 0)]
     assert database.contents() == contents
     assert database.sql("SELECT timeline_id > 1 FROM pg_control_checkpoint()") == [(True,)]
     assert database.sql("SELECT datconnlimit FROM pg_database WHERE datname = current_database()") == [(-1,)]
     wait_for_the_receiver(database)
-    assert home.data("backup", "list")["backups"][-1]["kind"] == "full"
+    assert database.home.data("backup", "list")["backups"][-1]["kind"] == "full"
     require_todays_world(database)
-    require_erased(database, patient, epoch)
-
-    undo(database, posts + 1, sessions)
 
 
 def require_open_recovery(home: Home) -> None:
     assert home.error("up")[:2] == (4, "recovery_open")
     assert home.error("backup", "full")[:2] == (4, "recovery_open")
     assert home.run("recover", "status").returncode == 1
+    assert home.error("recover", "resume")[:2] == (4, "refused")
 
 
 def erase_and_anchor(database: Database, patient: UUID) -> None:
@@ -316,6 +352,9 @@ def require_erased(database: Database, patient: UUID, epoch: int) -> None:
 
 
 def undo(database: Database, posts: int, sessions: int) -> None:
+    recovered = database.counts()
+    assert database.home.error("recover", "undo")[:2] == (4, "refused")
+    assert database.counts() == recovered
     undone = database.home.data("recover", "undo", "--yes")
     assert undone["state"] == "undone"
     assert database.counts() == [(posts, 0, sessions)]
@@ -332,13 +371,25 @@ def wait_for_the_receiver(database: Database) -> None:
 
 
 def require_todays_world(database: Database) -> None:
-    """Everybody logs in with today's password, the audit log is quiet, and the cache serves nothing of the lost future."""
+    """Everybody logs in with today's password, today's key wraps the keys, the log is quiet, the cache serves nothing lost."""
     with connect(load(database.home.root), "app") as application:
         assert application.execute("SELECT count(*) > 0 AS has FROM posts").fetchone() == {"has": True}
+    project = load(database.home.root)
+    with connect(project, "superuser") as connection:
+        load_ring(connection, key_provider(project))
+        assert {key.provider for key in living_keys(connection)} == {key_provider(project).name}
     verdict = database.home.data("security", "audit", "verify")
     assert (verdict["anchors"] > 0, verdict["problems"]) == (True, [])
     fresh = f"read anew {time.monotonic()}"
     assert database.read_by_cache(fresh) == fresh
+
+
+def change_the_outer_key(database: Database) -> None:
+    """Wrap the keys of encrypted columns by another key from now on; the backups carry the old one."""
+    project, fresh = load(database.home.root), base64.b64encode(os.urandom(32)).decode()
+    with connect(project, "superuser") as connection:
+        assert rewrap(connection, key_provider(project), LocalProvider(Secret(fresh))) == 1
+    layout_of(project).field_key.write_text(fresh)
 
 
 def kill_in(home: Home, number: int, *arguments: str) -> None:

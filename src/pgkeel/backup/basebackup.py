@@ -4,12 +4,9 @@ A manifest cannot travel inside a compressed stream, so the tars grow in a folde
 what has been read gives its room back, so that the folder stays small and the disk is hardly written to.
 """
 
-import ctypes
-import os
 import re
 import shutil
 import subprocess
-import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -21,6 +18,7 @@ from typing import IO, Literal
 
 import msgspec
 
+from pgkeel.backup.disk import give_back
 from pgkeel.backup.errors import Damaged
 from pgkeel.backup.lsn import parse_lsn
 from pgkeel.backup.tools import Spawn, ToolFailed, Tools
@@ -35,9 +33,7 @@ Compressor = Literal["server", "client", "nobody"]
 BASE = "base"
 _MANIFEST = "backup_manifest"
 _CHUNK = 2**20
-_LOOK = timedelta(milliseconds=20)
-_PUNCH_KEEPING_SIZE = 3  # FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE of fallocate(2)
-_LIBC = ctypes.CDLL(None)
+_LOOK = timedelta(milliseconds=5)
 _SAID = re.compile(r"\s*(\d+)/(\d+) kB \(")
 
 
@@ -152,7 +148,7 @@ class BaseBackup:
                 is_whole = child.poll() is not None or bool(self._fresh())  # asked before the last read
                 while chunk := file.read(_CHUNK):
                     sink.write(chunk)
-                    _give_back(file)
+                    give_back(file)
                     self._progress(self.size, max(self._total, self.size))
                 if is_whole:
                     return
@@ -191,13 +187,6 @@ def staged(place: Path | None) -> Iterator[Path]:
         place.mkdir(mode=0o700, parents=True)
     with tempfile.TemporaryDirectory(prefix="pgkeel-backup-", dir=place) as folder:
         yield Path(folder)
-
-
-def _give_back(file: IO[bytes]) -> None:
-    """Free the room of what has been read; a file system that cannot do that keeps it until the end."""
-    if sys.platform == "linux":
-        done = os.lseek(file.fileno(), 0, os.SEEK_CUR)
-        _LIBC.fallocate(file.fileno(), _PUNCH_KEEPING_SIZE, ctypes.c_int64(0), ctypes.c_int64(done))
 
 
 def range_of(manifest: bytes) -> WalRange:

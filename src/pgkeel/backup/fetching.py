@@ -6,11 +6,12 @@ import tarfile
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 import msgspec
 
 from pgkeel.backup.clear import fetch_clear
+from pgkeel.backup.disk import start_writing
 from pgkeel.backup.errors import Damaged
 from pgkeel.backup.records import Record
 from pgkeel.backup.relations import Relations
@@ -23,7 +24,8 @@ from pgkeel.core.secret import Secret
 
 __all__ = ["NotEmpty", "fetch_backup", "fetch_manifest", "fetch_open_segment", "fetch_relations", "fetch_sealed", "fetch_segment"]
 
-_BUFFER = 2**20
+_BUFFER = 2**18
+_STRETCH = 2**23
 _MANIFEST = "backup_manifest"
 
 
@@ -62,18 +64,19 @@ def fetch_backup(
     if any(destination.iterdir()):
         raise NotEmpty(f"{destination} is not empty", hint="name a new directory")
 
+    kind = tarfile.TarFile if record.kind == "incremental" else _Tar  # most of an incremental one is read and deleted
     tablespaces = [(destination / "pg_tblspc" / str(one.oid), one.parts) for one in record.tablespaces]
     count = _Count(sum(part.bytes for parts in (record.parts, *(parts for _, parts in tablespaces)) for part in parts), progress)
-    unseal(repositories, count.of(record.parts), identity=identity, read=partial(_unpack, destination))
+    unseal(repositories, count.of(record.parts), identity=identity, read=partial(_unpack, destination, kind))
     for place, parts in tablespaces:
         place.mkdir(mode=0o700)
-        unseal(repositories, count.of(parts), identity=identity, read=partial(_unpack, place))
+        unseal(repositories, count.of(parts), identity=identity, read=partial(_unpack, place, kind))
     if record.manifest and not (destination / _MANIFEST).exists():  # it was in the tar when pgkeel compressed it by itself
         (destination / _MANIFEST).write_bytes(fetch_manifest(record, repositories))
 
 
-def _unpack(destination: Path, source: IO[bytes]) -> None:
-    with tarfile.TarFile(fileobj=_Forward(source), copybufsize=_BUFFER) as archive:  # type: ignore[arg-type]
+def _unpack(destination: Path, kind: type[tarfile.TarFile], source: IO[bytes]) -> None:
+    with kind(fileobj=_Forward(source), copybufsize=_BUFFER) as archive:  # type: ignore[arg-type]
         archive.extractall(destination, filter="tar")  # filtered  # nosec B202
 
 
@@ -159,6 +162,29 @@ class _Count:
             yield part
             self._done += part.bytes
             self._progress(self._done, self._total)
+
+
+class _Tar(tarfile.TarFile):
+    """A tar whose files go to the disk while they are unpacked, so that whoever syncs them later does not wait for all of it."""
+
+    def makefile(self, tarinfo: tarfile.TarInfo, targetpath: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> None:
+        """Write one file; `tarfile` leaves this to subclasses."""
+        source = cast("IO[bytes]", self.fileobj)
+        source.seek(tarinfo.offset_data)
+        with open(targetpath, "wb") as target:  # noqa: PTH123 - the name that tarfile made
+            for start in range(0, tarinfo.size, _STRETCH):
+                stretch = min(_STRETCH, tarinfo.size - start)
+                _copy(source, target, stretch)
+                start_writing(target, start, stretch)
+
+
+def _copy(source: IO[bytes], target: IO[bytes], size: int) -> None:
+    while size:
+        content = source.read(min(size, _BUFFER))
+        if not content:
+            raise tarfile.ReadError("unexpected end of data")
+        target.write(content)
+        size -= len(content)
 
 
 class _Forward:

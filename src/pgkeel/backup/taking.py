@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import IO
@@ -163,9 +164,9 @@ class Taker:
         return record
 
     def _stream(self, plan: Plan, progress: Progress) -> Record:
-        started, relations = clock.now(), self._seal_relations(plan)
-        stored: dict[str, tuple[Part, ...]] = {}
-        with staged(self._order.staging) as folder:
+        started, stored = clock.now(), dict[str, tuple[Part, ...]]()
+        with staged(self._order.staging) as folder, ThreadPoolExecutor(1, "relations") as beside:
+            relations = beside.submit(self._seal_relations, plan)
             base = BaseBackup(
                 self._order.programs.client,
                 self._order.address,
@@ -192,7 +193,7 @@ class Taker:
             finished_at=clock.now(),
             parts=stored.pop(BASE),
             manifest=manifest,
-            relations=relations,
+            relations=relations.result(),
             keys=self._seal_keys(plan),
             rows=self._seal_rows(plan),
             size=base.size,

@@ -14,7 +14,7 @@ import msgspec
 from pgkeel.backup.recovery.resolve import Plan
 from pgkeel.backup.recovery.side import promote
 from pgkeel.backup.recovery.wish import Wish
-from pgkeel.backup.rows import RowsBack, put_back
+from pgkeel.backup.rows import RowsBack, put_back, require_which
 from pgkeel.backup.rows.resealing import WithoutKeys
 from pgkeel.backup.rows.shape import Table
 from pgkeel.core import clock
@@ -31,7 +31,8 @@ from pgkeel.stack.folders import explained
 from pgkeel.stack.readmission import forget_cache
 from pgkeel.stack.recovery_guard import require_no_recovery
 from pgkeel.stack.resealing import resealing_of
-from pgkeel.stack.restoring import Scene, bring_back, plan_of, replay, scene_of, side_cluster
+from pgkeel.stack.restoring import Scene, bring_back, replay, scene_of, side_cluster
+from pgkeel.stack.targets import plan_of
 
 __all__ = ["Beside", "end_beside", "open_beside", "recover_rows", "scratch_restore"]
 
@@ -116,7 +117,11 @@ def recover_rows(
         script: Whether to return the statements.
         source: Repository to take them from.
         since: How far back a transaction is looked for.
+
+    Raises:
+        UsageError: `changed` without `where`.
     """
+    require_which(where, changed=changed)
     scene = scene_of(project, source=source)
     require_no_recovery(scene.layout)
     name = f"rows-{clock.now():%Y%m%dT%H%M%SZ}"

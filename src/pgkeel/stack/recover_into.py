@@ -22,7 +22,8 @@ from pgkeel.local.folders import make_folder
 from pgkeel.stack.escrow import bring_key_back
 from pgkeel.stack.folders import explained
 from pgkeel.stack.recovery_checks import assertions_of, looks_of
-from pgkeel.stack.restoring import Scene, bring_back, plan_of, replay, scene_of
+from pgkeel.stack.restoring import Scene, bring_back, replay, scene_of
+from pgkeel.stack.targets import plan_of
 
 __all__ = ["Into", "recover_into"]
 

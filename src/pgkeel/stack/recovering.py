@@ -38,7 +38,8 @@ from pgkeel.stack.readmission import readmit
 from pgkeel.stack.recovery_checks import assertions_of, looks_of
 from pgkeel.stack.recovery_guard import journal_file, require_no_recovery
 from pgkeel.stack.recovery_undo import back_up, last_recovery, stop_server
-from pgkeel.stack.restoring import Scene, bring_back, open_side, plan_of, replay, scene_of, side_cluster
+from pgkeel.stack.restoring import Scene, bring_back, open_side, replay, scene_of, side_cluster
+from pgkeel.stack.targets import plan_of
 from pgkeel.stack.valkey import ensure_valkey
 
 __all__ = ["recover", "resume"]

@@ -50,7 +50,7 @@ def undo(project: Project, *, report: Report) -> Journal:
             raise NotFound("there is no recovery to undo", hint="`pgkeel recover status` shows the last one")
         stop_server(layout, report)
         _stop_side(project, journal)
-        journal = replace(_swap_back(journal, report), state="undone", finished_at=clock.now())
+        journal = replace(_swap_back(journal, report), state="undone", finished_at=journal.finished_at or clock.now())
         if not journal.directory.is_dir():
             write_journal(journal_file(layout), journal)
             return journal

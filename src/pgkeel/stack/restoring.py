@@ -3,13 +3,13 @@
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
 import msgspec
 
-from pgkeel.backup import Record, Tools, fetch_backup, fetch_relations, open_repository, read_catalogue, read_index, relations_of
+from pgkeel.backup import Record, Tools, fetch_backup, open_repository, read_catalogue, read_index
 from pgkeel.backup.adopted import Engine
 from pgkeel.backup.lease import reading
 from pgkeel.backup.lsn import parse_lsn
@@ -18,23 +18,18 @@ from pgkeel.backup.recovery.errors import NoBackup, NotRestorable
 from pgkeel.backup.recovery.gather import Archive
 from pgkeel.backup.recovery.image import IMAGE, copy_image
 from pgkeel.backup.recovery.pace import Pace
-from pgkeel.backup.recovery.resolve import Plan, resolve
-from pgkeel.backup.recovery.search import Files, TableFiles
+from pgkeel.backup.recovery.resolve import Plan
 from pgkeel.backup.recovery.side import apply_wal, hide_settings, limits_of
 from pgkeel.backup.recovery.tablespaces import PLACE, set_apart
 from pgkeel.backup.recovery.wal import Wal, require_whole
-from pgkeel.backup.recovery.wish import Statement, Wish
-from pgkeel.backup.relations import Relations
 from pgkeel.backup.tools import tool
-from pgkeel.core import clock
-from pgkeel.core.errors import ConfigError, KeelError, Unreachable
+from pgkeel.core.errors import ConfigError, KeelError
 from pgkeel.core.project import Project
 from pgkeel.core.repository import Repository
 from pgkeel.core.secret import Secret
 from pgkeel.local import Account, Cluster, Runtime, choose_account, find_runtime
 from pgkeel.stack.adopting import adopted_archive, engine_of
 from pgkeel.stack.backups import holder
-from pgkeel.stack.connection import connect
 from pgkeel.stack.layout import Layout, layout_of
 from pgkeel.stack.postgres import server_folder
 from pgkeel.stack.vault import backup_folder, identity_of, repositories_of, tools_of
@@ -45,7 +40,6 @@ __all__ = [
     "image_folder",
     "kept_from_pruning",
     "open_side",
-    "plan_of",
     "replay",
     "scene_of",
     "side_cluster",
@@ -121,13 +115,6 @@ def scene_of(project: Project, *, source: str | None = None, system: str | None 
     folders = (backup_folder(project) / "wal" / chosen, server / "postgres" / "data" / "pg_wal")
     archive = adopted_archive(project, engine, folders) if engine else _archive(project, repositories, chosen, folders)
     return Scene(project, layout, server, account, runtime, chosen, mine, archive, engine)
-
-
-def plan_of(scene: Scene, wish: Wish, place: Path, *, since: datetime | None = None) -> Plan:
-    """Return the plan of a wish; the WAL that it needs, and what was looked through, is in `place` afterwards."""
-    return resolve(
-        wish, scene.records, scene.archive, scene.tools, place, files=partial(_files, scene), now=clock.now(), since=since
-    )
 
 
 def image_folder(scene: Scene) -> Path:
@@ -272,30 +259,3 @@ def _fetch(scene: Scene, record: Record, report: Report, place: Path) -> None:
         return
     pace = Pace("read", report)
     fetch_backup(record, scene.archive.repositories, scene.archive.identity, place, progress=pace)
-
-
-def _files(scene: Scene, bases: Sequence[Record]) -> Files:
-    """Return what says which files a table has been: the backups wrote it down, and the server knows about now."""
-
-    def known(statement: Statement) -> TableFiles:
-        seen = [fetch_relations(one, scene.archive.repositories, scene.archive.identity) for one in bases if one.relations]
-        return _table(statement, [*seen, *_relations_now(scene)])
-
-    return known
-
-
-def _relations_now(scene: Scene) -> list[Relations]:
-    try:
-        with connect(scene.project, "superuser", application="pgkeel recover") as connection:
-            return [relations_of(connection)]
-    except Unreachable:
-        return []
-
-
-def _table(statement: Statement, seen: Sequence[Relations]) -> TableFiles:
-    name = f"{statement.schema}.{statement.table}"
-    found = [one for each in seen for one in each.relations if name in {f"{one.schema}.{one.name}", one.parent}]
-    return TableFiles(
-        frozenset(f"{one.tablespace}/{one.database}/{one.file}" for one in found if one.file),
-        frozenset(f"{one.database}/{one.oid}" for one in found),
-    )

@@ -6,18 +6,21 @@ After `pg_combinebackup` it is too late: the combined directory's manifest is re
 import os
 import shutil
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
 
 from pgkeel.backup.recovery.errors import NotRestorable, VerificationFailed
+from pgkeel.backup.recovery.overlay import lay_over, plan_overlay
 from pgkeel.backup.recovery.programs import outcome
-from pgkeel.backup.tools import ToolFailed, Tools, tool
+from pgkeel.backup.tools import Tools, tool
 
 __all__ = ["Bring", "Link", "combine", "give_away", "prepare", "require_room"]
 
 Bring = Callable[[Path], None]
 _MARGIN = 1.1
+_FULL_AND_INCREMENTAL = 2
 _SIGNAL = "recovery.signal"
 _STALE = ("postmaster.pid", "standby.signal", "tablespace_map.old", "backup_label.old")
 
@@ -67,26 +70,36 @@ def combine(links: Sequence[Link], work: Path, data: Path, tools: Tools, report:
     for left in (data, work):
         shutil.rmtree(left, ignore_errors=True)
     work.mkdir(mode=0o700)
-    brought = [_brought(link, work / f"{number}", tools, report) for number, link in enumerate(links)]
-    if len(brought) == 1:
-        brought[0].rename(data)
-    else:
+    brought = _bring(links, work, tools, report)
+    if len(brought) > 1:
         report("combining the full backup and the incremental ones")
-        _combine(brought, data, tools)
+    _put_together(brought, data, tools)
     shutil.rmtree(work)
 
 
-def _combine(brought: Sequence[Path], data: Path, tools: Tools) -> None:
-    """Let the kernel copy what is whole, where it can; the links are proved, so no manifest is reckoned over the outcome.
+def _bring(links: Sequence[Link], work: Path, tools: Tools, report: Callable[[str], None]) -> list[Path]:
+    """Unpack each link, and prove it while the next one is unpacked."""
+    places = [work / f"{number}" for number, _ in enumerate(links)]
+    with ThreadPoolExecutor(1, "pg_verifybackup") as prover:
+        proofs = []
+        for link, place in zip(links, places, strict=True):
+            report(f"restoring {link.name}")
+            link.bring(place)
+            proofs += [] if link.is_proved else [prover.submit(_prove, link, place, tools)]
+        for proof in proofs:
+            proof.result()
+    return places
 
-    Nothing is synced: the server syncs all of it when it starts.
-    """
-    options: tuple[str | Path, ...] = ("--no-sync", "--no-manifest", *brought, f"--output={data}")
-    try:
-        tool(tools, "pg_combinebackup", "--copy-file-range", *options)
-    except ToolFailed:
-        shutil.rmtree(data, ignore_errors=True)
-        tool(tools, "pg_combinebackup", *options)
+
+def _put_together(brought: Sequence[Path], data: Path, tools: Tools) -> None:
+    """Make the data directory; nothing is synced: the server syncs all of it when it starts."""
+    overlay = plan_overlay(brought[0], brought[1], tools) if len(brought) == _FULL_AND_INCREMENTAL else None
+    if overlay is not None:
+        lay_over(brought[0], brought[1], overlay)
+    if overlay is not None or len(brought) == 1:
+        brought[0].rename(data)
+    else:
+        tool(tools, "pg_combinebackup", "--no-sync", "--no-manifest", *brought, f"--output={data}")
 
 
 def prepare(data: Path, major: int) -> None:
@@ -111,11 +124,7 @@ def give_away(folder: Path, uid: int, gid: int) -> None:
     os.chown(folder, uid, gid, follow_symlinks=False)
 
 
-def _brought(link: Link, place: Path, tools: Tools, report: Callable[[str], None]) -> Path:
-    report(f"restoring {link.name}")
-    link.bring(place)
-    if link.is_proved:
-        return place
+def _prove(link: Link, place: Path, tools: Tools) -> None:
     read = outcome(tools, "pg_verifybackup", ["--exit-on-error", "--no-parse-wal", place])
     if read.code:
         raise VerificationFailed(
@@ -123,4 +132,3 @@ def _brought(link: Link, place: Path, tools: Tools, report: Callable[[str], None
             hint="`pgkeel backup verify` shows which object; recover from another backup or repository",
             data={"backup": link.name, "reason": read.said[:400]},
         )
-    return place

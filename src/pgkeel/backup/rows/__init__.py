@@ -1,7 +1,7 @@
 """Rows back without rolling the world back: what a past copy has and the live database has lost."""
 
-from pgkeel.backup.rows.back import put_back
+from pgkeel.backup.rows.back import put_back, require_which
 from pgkeel.backup.rows.outcome import RowsBack
 from pgkeel.backup.rows.shape import NoPrimaryKey
 
-__all__ = ["NoPrimaryKey", "RowsBack", "put_back"]
+__all__ = ["NoPrimaryKey", "RowsBack", "put_back", "require_which"]

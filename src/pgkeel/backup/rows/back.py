@@ -13,7 +13,7 @@ from pgkeel.backup.rows.spelling import as_now, assignments, pairs, quoted, text
 from pgkeel.core.errors import Refused, UsageError
 from pgkeel.postgres import Connection, Query, identifier, load
 
-__all__ = ["put_back"]
+__all__ = ["put_back", "require_which"]
 
 _WITHOUT_KEYS = WithoutKeys()
 
@@ -51,8 +51,7 @@ def put_back(
         NoPrimaryKey: Its rows cannot be told apart.
         UsageError: `changed` without `where`.
     """
-    if changed and where == "true":
-        raise UsageError("setting rows back needs to know which", hint="add --where, for example --where \"status = 'draft'\"")
+    require_which(where, changed=changed)
     lost = Lost(live, past)
     lost.find(table, where)
     with live.transaction(force_rollback=dry_run):
@@ -68,6 +67,16 @@ def put_back(
         work.require_parents()
         _forget_cached(live)
     return _outcome(table, lost, restored, number, work, text)
+
+
+def require_which(where: str, *, changed: bool) -> None:
+    """Prove that rows which live are set back only where somebody says which.
+
+    Raises:
+        UsageError: Nobody does.
+    """
+    if changed and where == "true":
+        raise UsageError("setting rows back needs to know which", hint="add --where, for example --where \"status = 'draft'\"")
 
 
 def _outcome(table: Table, lost: Lost, restored: dict[str, int], changed: int, work: "_Work", text: tuple[str, ...]) -> RowsBack:
