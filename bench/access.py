@@ -1,4 +1,7 @@
-"""Reads by id and inserts against the bare driver and against everybody else, over the socket and over TLS."""
+"""Reads by id and inserts against the bare driver and against everybody else, over the socket and over TLS.
+
+Client and server on one processor, in many rounds of a few statements: see `bench.harness`.
+"""
 
 import asyncio
 import itertools
@@ -13,7 +16,7 @@ from uuid import UUID
 
 import psycopg
 
-from bench.harness import Entry, Pair, Scale, Target, at_least, paired, paired_async, ratio, skipped, wall
+from bench.harness import Entry, Pair, Scale, Target, at_least, on_one_processor, paired, paired_async, ratio, skipped, wall
 from bench.posts import INSERT, PAGE, POINT, fill
 from bench.posts.django_models import reader
 from bench.posts.peers import PEERS, Read, connected
@@ -42,12 +45,13 @@ _NAMES = {
     "core": "SQLAlchemy Core in autocommit",
     "orm": "SQLAlchemy ORM",
 }
+_SHORT, _WARM = 10, 10  # statements of a round; rounds until every plan is kept
 _PGBENCH = at_least(0.25)  # a program in C; for orientation
 
 
 def entries(scale: Scale) -> Iterator[Entry]:
     """Measure on one server of our own."""
-    with transports() as addresses:
+    with on_one_processor(), transports() as addresses:
         author, keys = fill(addresses["unix"], scale.pick(2_000, 100_000))
         for transport, url in addresses.items():
             yield from _run(_measure(url, author, keys, scale, transport))
@@ -65,14 +69,14 @@ def _run(work: Any) -> list[Entry]:  # noqa: ANN401 - a coroutine
 
 
 async def _measure(url: Url, author: UUID, keys: list[UUID], scale: Scale, transport: str) -> list[Entry]:
-    count, ring = scale.pick(300, 2000), itertools.cycle(keys)
+    count, ring = _SHORT, itertools.cycle(keys)
     found: list[Entry] = []
     async with Database(url) as db:
         posts = db.repository(Post)
         ours = _times(count, lambda: posts.get(next(ring)))
         for name, open_peer in PEERS.items():
             async with open_peer(url) as read:
-                pairs = await paired_async(ours, _reads(count, read, ring), scale.runs)
+                pairs = await paired_async(ours, _reads(count, read, ring), scale.rounds, warmups=_WARM)
             package, target = _PEERS[name]
             found.append(
                 _entry(f"point_read.{name}", f"read by id over {_NAMES.get(name, package)}", package, target, pairs, transport)
@@ -84,17 +88,18 @@ async def _measure(url: Url, author: UUID, keys: list[UUID], scale: Scale, trans
 
 
 async def _page(db: Database, url: Url, scale: Scale, transport: str) -> Entry:
-    count, posts, raw = scale.pick(100, 500), db.repository(Post), await connected(url)
-    pairs = await paired_async(_times(count, lambda: posts.page(limit=50)), _times(count, lambda: raw.fetch(PAGE)), scale.runs)
+    posts, raw = db.repository(Post), await connected(url)
+    ours, peer = _times(_SHORT, lambda: posts.page(limit=50)), _times(_SHORT, lambda: raw.fetch(PAGE))
+    pairs = await paired_async(ours, peer, scale.rounds, warmups=_WARM)
     await raw.close()
     return _entry("page.raw", "page of 50 over asyncpg on a held connection", "asyncpg", at_least(0.90), pairs, transport)
 
 
 async def _insert(db: Database, url: Url, author: UUID, scale: Scale, transport: str) -> Entry:
-    count, posts, raw = scale.pick(200, 1000), db.repository(Post), await connected(url)
-    ours = _times(count, lambda: posts.insert(user_id=author, title="t", content="c"))
-    peer = _times(count, lambda: raw.fetchval(INSERT, author, "t", "c"))
-    pairs = await paired_async(ours, peer, scale.runs)
+    posts, raw = db.repository(Post), await connected(url)
+    ours = _times(_SHORT, lambda: posts.insert(user_id=author, title="t", content="c"))
+    peer = _times(_SHORT, lambda: raw.fetchval(INSERT, author, "t", "c"))
+    pairs = await paired_async(ours, peer, scale.rounds, warmups=_WARM)
     await raw.close()
     return _entry(
         "insert.raw", "insert returning id over asyncpg on a held connection", "asyncpg", at_least(0.90), pairs, transport
@@ -103,7 +108,7 @@ async def _insert(db: Database, url: Url, author: UUID, scale: Scale, transport:
 
 async def _at_once(url: Url, keys: list[UUID], scale: Scale, transport: str) -> Entry:
     """Sixteen callers on ten connections, each read a statement: what gathering them into one gains is measured apart."""
-    count, ring = scale.pick(60, 400), itertools.cycle(keys)
+    count, ring = 5, itertools.cycle(keys)
     async with Database(url, pool=PoolConfig(min=10, max=10)) as db:
         runner, query = db._runner, select_statements.get(db.repository(Post)._statements, False)  # noqa: SLF001 - below the gathering
         free: asyncio.Queue[Any] = asyncio.Queue()
@@ -118,7 +123,7 @@ async def _at_once(url: Url, keys: list[UUID], scale: Scale, transport: str) -> 
                 free.put_nowait(connection)
 
         ours = _sixteen(count, lambda: runner.one(query, (next(ring),)))
-        pairs = await paired_async(ours, _sixteen(count, raw), scale.runs)
+        pairs = await paired_async(ours, _sixteen(count, raw), scale.rounds, warmups=_WARM)
         while not free.empty():
             await free.get_nowait().close()
     return _entry("point_read.at_once", "16 at once over asyncpg on 10 connections", "asyncpg", at_least(0.90), pairs, transport)
@@ -148,17 +153,17 @@ def _sixteen(count: int, work: Work) -> Work:
 
 
 def _measure_sync(url: Url, keys: list[UUID], scale: Scale, transport: str) -> Iterator[Entry]:
-    ring, count = itertools.cycle(keys), scale.pick(300, 2000)
+    ring, count = itertools.cycle(keys), _SHORT
     statement, django = POINT.replace("$1", "%s"), reader(url)
     with sync_form.Database(url) as db, psycopg.connect(url.reveal(), autocommit=True) as raw:
         posts = db.repository(Post)
         ours = wall(lambda: [posts.get(next(ring)) for _ in range(count)])
         peer = wall(lambda: [raw.execute(statement, (next(ring),), prepare=True, binary=True).fetchone() for _ in range(count)])
-        pairs = paired(ours, peer, scale.runs)
+        pairs = paired(ours, peer, scale.rounds, warmups=_WARM)
         yield _entry(
             "sync.raw", "read by id, sync, over psycopg on a held connection", "psycopg", at_least(0.85), pairs, transport
         )
-        pairs = paired(ours, wall(lambda: [django(next(ring)) for _ in range(count)]), scale.runs)
+        pairs = paired(ours, wall(lambda: [django(next(ring)) for _ in range(count)]), scale.rounds, warmups=_WARM)
         yield _entry(
             "sync.django", "read by id, sync, over Django on a kept connection", "django", at_least(1.0), pairs, transport
         )

@@ -5,7 +5,7 @@ import itertools
 import json
 import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from importlib import import_module
 from importlib.metadata import version
@@ -21,7 +21,7 @@ from sqlalchemy import Text
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from bench.harness import Entry, Scale, Target, at_least, at_most, paired, paired_async, ratio, wall
+from bench.harness import Entry, Scale, Target, at_least, at_most, on_one_processor, paired, paired_async, ratio, wall
 from bench.posts import PAGE, POINT, fill
 from pgkeel.access import Database
 from pgkeel.access import sync as sync_form
@@ -58,17 +58,30 @@ _LINE: Any = Line  # its struct is made at run time, which no type checker sees
 
 
 def entries(scale: Scale) -> Iterator[Entry]:
-    """Measure on a server of our own, over its socket."""
-    account = choose_account()
-    runtime = find_runtime("17", account=account)
-    with scratch_cluster(runtime=runtime, account=account) as cluster:
-        cluster.create_database("bench")
-        url = cluster.superuser_url("bench")
+    """Measure on servers of our own, over their sockets: reads on one processor, COPY and upserts on all."""
+    runtime = find_runtime("17", account=choose_account())
+    with on_one_processor(), _server(runtime) as url:
         author, keys = fill(url, 102_000)
-        yield from asyncio.run(_reads(url, author, keys, scale))
+        yield from _run(_reads(url, author, keys, scale))
+    with _server(runtime) as url:
         _make_lines(url)
         yield from _copies(url, runtime, scale)
-        yield asyncio.run(_upserts(url, scale))
+        yield _run(_upserts(url, scale))
+
+
+@contextmanager
+def _server(runtime: Runtime) -> Iterator[Url]:
+    with scratch_cluster(runtime=runtime, account=choose_account()) as cluster:
+        cluster.create_database("bench")
+        yield cluster.superuser_url("bench")
+
+
+def _run(work: Any) -> Any:  # noqa: ANN401 - a coroutine
+    try:
+        loop: Any = import_module("uvloop")  # where it is installed, as a service would
+    except ImportError:
+        loop = asyncio
+    return loop.run(work)
 
 
 @asynccontextmanager
@@ -85,7 +98,7 @@ async def _raw(url: Url, count: int) -> AsyncIterator[list["asyncpg.Connection[A
 async def _reads(url: Url, author: UUID, keys: list[UUID], scale: Scale) -> list[Entry]:
     async with Database(url) as db, _raw(url, 10) as raw:
         posts, ring = db.repository(Post), itertools.cycle(keys)
-        pages = scale.pick(100, 500)
+        pages, rounds = 10, scale.rounds
         page = _times(pages, lambda: posts.page(limit=50))
         newest = Post.created_at.desc()
         far = (await posts.page(Post.user_id == author, order_by=newest, limit=1_999 * 50)).next
@@ -100,7 +113,7 @@ async def _reads(url: Url, author: UUID, keys: list[UUID], scale: Scale) -> list
             await connection.fetchrow(POINT, next(ring))
             free.put_nowait(connection)
 
-        points = scale.pick(2_000, 20_000)
+        points = 160
         ours = _side_by_side(points, lambda: posts.get(next(ring)))
         return [
             _entry(
@@ -108,21 +121,21 @@ async def _reads(url: Url, author: UUID, keys: list[UUID], scale: Scale) -> list
                 "page of 50 over asyncpg on a held connection",
                 _ASYNCPG,
                 at_least(0.90),
-                await paired_async(page, _times(pages, lambda: raw[0].fetch(PAGE)), scale.runs),
+                await paired_async(page, _times(pages, lambda: raw[0].fetch(PAGE)), rounds, warmups=10),
             ),
             _entry(
                 "point_read.coalesced",
                 "16 reads by id at once over asyncpg on 10 connections",
                 _ASYNCPG,
                 at_least(2.0),
-                await paired_async(ours, _side_by_side(points, point), scale.runs),
+                await paired_async(ours, _side_by_side(points, point), rounds, warmups=10),
             ),
             _entry(
                 "page.deep",
                 "cost of page 2,000 over page 1",
                 "itself",
                 at_most(1.5),
-                await paired_async(deep, first, scale.runs),
+                await paired_async(deep, first, rounds, warmups=10),
                 better="lower",
             ),
         ]

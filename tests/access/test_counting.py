@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import threading
 from typing import Any
 from uuid import uuid4
 
@@ -9,7 +10,7 @@ import pytest
 from sqlalchemy import select
 
 from pgkeel.access import RepeatedStatement, UnexpectedCount
-from pgkeel.access.counting import scope
+from pgkeel.access.counting import count_tasks, scope
 from pgkeel.core.errors import UsageError
 from pgkeel.core.strict import is_strict, set_strict
 from pgkeel.schema.models import Post
@@ -80,3 +81,86 @@ async def test_tasks_of_a_request_count_together_and_requests_apart(db: Any, col
             return counter.total
 
     assert list(await asyncio.gather(request(3), request(5))) == [3, 5]
+
+
+async def test_one_statement_for_several_requests_counts_once_in_each_of_them(db: Any, colour: str) -> None:
+    posts = db.repository(Post)
+
+    async def request(reads: int) -> int:
+        with scope(many=None) as counter:
+            await asyncio.gather(*(posts.get(uuid4()) for _ in range(reads)))
+            return counter.total
+
+    await posts.get(uuid4())
+    if colour == "psycopg-sync":
+        with db.expect(queries=3):
+            assert [await request(1), await request(2)] == [1, 2]
+    else:
+        with db.expect(queries=2):  # the first read alone, and one statement for all others
+            assert list(await asyncio.gather(request(1), request(1), request(5))) == [1, 1, 1]
+
+
+async def test_reads_in_a_loop_are_found_in_the_request_that_makes_them_whoever_reads_beside_it(db: Any, colour: str) -> None:
+    if colour == "psycopg-sync":
+        _in_threads(db._inner)
+        return
+    posts, ends = db.repository(Post), asyncio.Event()
+
+    async def bystander() -> int:
+        with scope("job", many=None) as counter:
+            while not ends.is_set():
+                await posts.get(uuid4())
+            return counter.total
+
+    async def loop() -> None:
+        with scope("GET /posts"):
+            for _ in range(20):
+                await posts.get(uuid4())
+
+    beside = asyncio.create_task(bystander())
+    await asyncio.sleep(0)
+    with pytest.raises(RepeatedStatement, match=r"Post.get ran 10 times in GET /posts, at .*/tests/access/test_counting"):
+        await loop()
+    ends.set()
+    assert await beside > 0
+
+
+def _in_threads(db: Any) -> None:
+    posts, ends, seen = db.repository(Post), threading.Event(), list[int]()
+
+    def bystander() -> None:
+        with scope("job", many=None) as counter:
+            while not ends.is_set():
+                posts.get(uuid4())
+            seen.append(counter.total)
+
+    beside = threading.Thread(target=bystander)
+    beside.start()
+    try:
+        with pytest.raises(RepeatedStatement, match="Post.get ran 10 times in GET /posts"), scope("GET /posts"):  # noqa: PT012 - the block is what is counted
+            for _ in range(20):
+                posts.get(uuid4())
+    finally:
+        ends.set()
+        beside.join()
+    assert len(seen) == 1
+
+
+async def test_a_task_without_a_scope_counts_its_gathered_reads_itself(db: Any, colour: str) -> None:
+    if colour == "psycopg-sync":
+        pytest.skip("a thread has no task")
+    posts = db.repository(Post)
+
+    async def loop(times: int) -> None:
+        for _ in range(times):
+            await posts.get(uuid4())
+
+    count_tasks()
+    try:
+        tasks = [asyncio.create_task(loop(times), name=f"of-{times}") for times in (9, 20)]
+        found = await asyncio.gather(*tasks, return_exceptions=True)
+    finally:
+        count_tasks(None)
+    assert found[0] is None
+    assert isinstance(found[1], RepeatedStatement)
+    assert "ran 10 times in task of-20" in str(found[1])

@@ -33,7 +33,7 @@ def conditions_of(given: Iterable[Condition]) -> list[Any]:
         UsageError: One is not: `Post.deleted_at is None` is Python's answer, not a condition.
     """
     conditions = list(given)
-    if any(isinstance(condition, bool) or not isinstance(condition, ColumnElement) for condition in conditions):
+    if conditions and any(isinstance(condition, bool) or not isinstance(condition, ColumnElement) for condition in conditions):
         raise UsageError("a condition is an expression of the model's columns", hint='Post.status == "draft"')
     return conditions
 

@@ -1,6 +1,8 @@
 """Compile a statement once: SQL text, the order of its values, and how a record becomes a row."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import starmap
+from operator import itemgetter
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy import BindParameter, ColumnElement, Float, Numeric, all_, any_, bindparam
@@ -21,6 +23,7 @@ T_co = TypeVar("T_co", covariant=True)
 U = TypeVar("U")
 Processor = Callable[[Any], Any] | None
 _NUMERIC, _FLOAT = 1700, 701
+_WHOLE = itemgetter(slice(None))
 _ANY: Mapping[Any, Callable[..., ColumnElement[bool]]] = {
     operators.in_op: lambda left, bind: left == any_(bind),
     operators.not_in_op: lambda left, bind: left != all_(bind),
@@ -34,9 +37,11 @@ class Compiled(Generic[T_co]):
         sql: Its text with `$1 …`.
         doing: What it does, for errors: never a value.
         may_last: Whether it may leave something of the session behind.
+        into: What a record becomes, called with one argument a column.
+        is_plain: Whether a record's values go there as they are: then `into(*record[:])` spares a call of `read`.
     """
 
-    __slots__ = ("_into", "_order", "_processors", "_signed", "bind", "doing", "may_last", "read", "sql")
+    __slots__ = ("_order", "_processors", "_signed", "bind", "doing", "into", "is_plain", "may_last", "read", "sql")
 
     def __init__(
         self,
@@ -52,18 +57,18 @@ class Compiled(Generic[T_co]):
         self.may_last = taints(sql)
         self._order = tuple(order)
         self._processors = tuple(processors.items())
-        self._into = into
+        self.into = into
         self._signed: Compiled[T_co] | None = None
-        is_plain = all(index == place and processor is None for place, (index, _, processor) in enumerate(order))
-        self.bind: Callable[[Sequence[object]], Sequence[object]] = self._as_they_are if is_plain else self._arranged
-        self.read: Callable[[Record], T_co] = self._processed if processors else self._unpacked
+        self.is_plain = not processors
+        are_plain = all(index == place and processor is None for place, (index, _, processor) in enumerate(order))
+        self.bind: Callable[[Sequence[object]], Sequence[object]] = tuple if are_plain else self._arranged
+        self.read: Callable[[Record], T_co] = self._processed if processors else lambda record: into(*record[:])
 
     def read_all(self, records: Iterable[Record]) -> list[T_co]:
         """Return every record as a row; sliced, because asyncpg's come out whole twice as fast as value by value."""
         if self._processors:
             return [self._processed(record) for record in records]
-        into = self._into
-        return [into(*record[:]) for record in records]
+        return list(starmap(self.into, map(_WHOLE, records)))
 
     def prefixed(self, prefix: str, into: Callable[..., U]) -> "Compiled[U]":
         """Return a statement that begins with a fixed text, takes the same values and gives other rows."""
@@ -75,28 +80,21 @@ class Compiled(Generic[T_co]):
         Every write of a repository ends with what it returns, so the setting is one more column there.
         """
         if self._signed is None:
-            into = self._into
+            into = self.into
             text = f"{self.sql}, {SIGNATURE.format(place=len(self._order) + 1)}"
             order = [*self._order, (-1, None, None)]
             self._signed = Compiled(text, order, dict(self._processors), lambda *record: into(*record[:-1]), self.doing)
         return self._signed
 
-    @staticmethod
-    def _as_they_are(values: Sequence[object]) -> Sequence[object]:
-        return values
-
     def _arranged(self, values: Sequence[object]) -> Sequence[object]:
         given = ((constant if index is None else values[index], processor) for index, constant, processor in self._order)
         return [value if processor is None else processor(value) for value, processor in given]
-
-    def _unpacked(self, record: Record) -> T_co:
-        return self._into(*record[:])
 
     def _processed(self, record: Record) -> T_co:
         values = list(record)
         for place, processor in self._processors:
             values[place] = processor(values[place])
-        return self._into(*values)
+        return self.into(*values)
 
 
 class Expressions:

@@ -1,6 +1,7 @@
 """How many statements a request, a task or a block of a test runs, and which of them again and again (N+1).
 
-A scope counts what runs in its task, in the tasks it starts, and through all doors. Outside of a scope nothing is counted,
+A scope counts what runs in its task, in the tasks it starts, and through all doors. Reads by key that are gathered into one
+statement count as one in each scope that asked for a row of it. Outside of a scope nothing is counted,
 unless `count_tasks` says that each task is one. `pgkeel.access.per_request` enters a scope for each request.
 """
 
@@ -16,12 +17,16 @@ from pgkeel.core.errors import UsageError
 from pgkeel.core.log import get_logger
 from pgkeel.core.strict import is_strict
 
-__all__ = ["Scope", "count_tasks", "counted", "expect", "scope"]
+__all__ = ["Scope", "Shared", "count_tasks", "counted", "current_scope", "expect", "scope", "task_scopes", "uncounted"]
 
 log = get_logger(__name__)
 _MANY = 10
 _current: "ContextVar[Scope | None]" = ContextVar("pgkeel_statements", default=None)
-_tasks: "list[int]" = []  # from how many runs on a task without a scope is complained of; empty where nobody asked
+current_scope = _current.get
+"""Return the scope that is entered, or None; a call of C, for the hot path asks it before each statement."""
+
+task_scopes: list[int] = []
+"""From how many runs on a task without a scope is complained of; empty where nobody asked."""
 
 
 class Scope:
@@ -51,12 +56,21 @@ class Scope:
         """How many statements ran."""
         return self.statements.total()
 
-    def note(self, sql: str, doing: str) -> None:
+    def note(self, sql: str, doing: str, shared: "set[Scope] | None" = None) -> None:
         """Count one statement.
+
+        Args:
+            sql: Its text.
+            doing: What it does.
+            shared: The scopes that have counted it already; those around them have, too.
 
         Raises:
             RepeatedStatement: In tests, when it is the same for the tenth time.
         """
+        if shared is not None:
+            if self in shared:
+                return
+            shared.add(self)
         self.statements[sql] += 1
         if self._places is not None:
             place = (doing, call_site())
@@ -64,7 +78,7 @@ class Scope:
         if self.statements[sql] == self._many:
             self._complain(doing)
         if self._outer is not None:
-            self._outer.note(sql, doing)
+            self._outer.note(sql, doing, shared)
 
     def places(self) -> str:
         """Return what ran, how often and from where, the most frequent first; only where a test expects something."""
@@ -81,13 +95,43 @@ class Scope:
             )
 
 
-def counted(sql: str, doing: str) -> None:
-    """Count a statement in the scope that is entered, if one is."""
+class Shared:
+    """One statement that serves several callers: each scope among theirs counts it once, however often it asked."""
+
+    __slots__ = ("_scopes",)
+
+    def __init__(self) -> None:
+        """Start with no caller."""
+        self._scopes: set[Scope] = set()
+
+    def asked(self, sql: str, doing: str) -> None:
+        """Count it in the scope of the caller that asks now, as the statement that would serve this caller alone.
+
+        Raises:
+            RepeatedStatement: As of `Scope.note`; only this caller has it.
+        """
+        counted(sql, doing, self._scopes)
+
+
+class _Nobody(Scope):
+    """Counts nothing."""
+
+    def note(self, sql: str, doing: str, shared: "set[Scope] | None" = None) -> None:
+        """Do nothing: those who asked have counted."""
+
+
+def uncounted() -> None:
+    """Let what the running task does from now on count in no scope: it works for callers who have counted."""
+    _current.set(_Nobody("nobody", None, None))
+
+
+def counted(sql: str, doing: str, shared: set[Scope] | None = None) -> None:
+    """Count a statement in the scope that is entered, if one is; `shared` as in `Scope.note`."""
     current = _current.get()
-    if current is None and _tasks:
-        current = _of_task(_tasks[0])
+    if current is None and task_scopes:
+        current = _of_task(task_scopes[0])
     if current is not None:
-        current.note(sql, doing)
+        current.note(sql, doing, shared)
 
 
 def count_tasks(many: int | None = _MANY) -> None:
@@ -95,7 +139,7 @@ def count_tasks(many: int | None = _MANY) -> None:
 
     A task that works for ever enters `scope("job")` for each round of its work.
     """
-    _tasks[:] = [] if many is None else [many]
+    task_scopes[:] = [] if many is None else [many]
 
 
 def _of_task(many: int) -> Scope | None:

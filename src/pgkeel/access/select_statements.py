@@ -14,6 +14,7 @@ from pgkeel.access.statements import Bound, Statements, record, scalar
 __all__ = ["aggregate", "count", "filtered", "get", "get_many", "matching", "offset_page", "page"]
 
 R = TypeVar("R")
+_USUAL = frozenset(size + more for size in (1, 5, 10, 20, 25, 50, 100, 200, 500, 1000) for more in (0, 1))  # a page reads one more
 
 
 def get(statements: Statements[R], with_deleted: bool) -> Compiled[R]:
@@ -48,15 +49,21 @@ def page(
     start: Sequence[object],
 ) -> Bound[R]:
     """Return rows in an order, from behind a row on, and one more than asked for."""
-    named: dict[str, object] = {f"after_{place}": value for place, value in enumerate(start)} | {"rows": limit}
+    is_usual = limit in _USUAL
+    key = ("page", orders, is_null, with_deleted, is_usual and limit)
+    known = None if conditions else statements.known((key, ()))
+    if known is not None:
+        return known, [*start] if is_usual else [*start, limit]
+    named: dict[str, object] = {f"after_{place}": value for place, value in enumerate(start)}
+    rows, bound = _rows(limit)
 
     def build(fixed: list[Any]) -> ClauseElement:
         behind = [] if is_null is None else [after(statements.shape, orders, is_null)]
         chosen = statements.rows([*fixed, *statements.scope(with_deleted), *behind])
         ordered = chosen.order_by(*(clause(statements.shape, order) for order in orders))
-        return ordered.limit(bindparam("rows"))
+        return ordered.limit(rows)
 
-    return statements.filtered(("page", orders, is_null, with_deleted), conditions, build, verb="page", named=named)
+    return statements.filtered(key, conditions, build, verb="page", named=named | (bound or {}))
 
 
 def filtered(
@@ -67,15 +74,27 @@ def filtered(
     with_deleted: bool,
 ) -> Bound[R]:
     """Return the rows that meet all conditions."""
+    rows, bound = (None, None) if limit is None else _rows(limit)
 
     def build(fixed: list[Any]) -> ClauseElement:
         chosen = statements.rows([*fixed, *statements.scope(with_deleted)]).order_by(
             *(clause(statements.shape, order) for order in orders)
         )
-        return chosen if limit is None else chosen.limit(bindparam("rows"))
+        return chosen if rows is None else chosen.limit(rows)
 
-    named = {} if limit is None else {"rows": limit}
-    return statements.filtered(("filter", orders, limit is None, with_deleted), conditions, build, verb="filter", named=named)
+    key = ("filter", orders, with_deleted, "any" if bound else limit)
+    return statements.filtered(key, conditions, build, verb="filter", named=bound)
+
+
+def _rows(limit: int) -> tuple[ColumnElement[Any], dict[str, object] | None]:
+    """Return what stands behind LIMIT, and the value it is bound to.
+
+    A usual number is written out: the server then keeps the plan. With a bound one it plans each time, since the plan that it
+    could keep is for a tenth of the table. The numbers are few, so that a caller's choice does not make statements without end.
+    """
+    if limit in _USUAL:
+        return literal_column(str(limit)), None
+    return bindparam("rows"), {"rows": limit}
 
 
 def offset_page(

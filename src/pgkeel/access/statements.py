@@ -52,6 +52,11 @@ class Statements(Generic[R]):
         self._known: dict[Any, Any] = {}
         self._gatherers: dict[bool, object] = {}
 
+    def known(self, key: object) -> Compiled[Any] | None:
+        """Return the statement with this key where it has been compiled."""
+        found: Compiled[Any] | None = self._known.get(key)
+        return found
+
     def compiled(
         self,
         key: object,

@@ -17,6 +17,10 @@ R = TypeVar("R")
 
 def insert(statements: Statements[R], names: tuple[str, ...], *, key_only: bool) -> Compiled[Any]:
     """Insert one row; returns its key or the whole row as the server completed it."""
+    key = ("insert", names, key_only)
+    known = statements.known(key)
+    if known is not None:
+        return known
     columns = [statements.shape.column(name) for name in names]
     result = statements.shape.key[:1] if key_only else statements.shape.columns
 
@@ -25,7 +29,7 @@ def insert(statements: Statements[R], names: tuple[str, ...], *, key_only: bool)
         return sqlalchemy.insert(statements.shape.table).values(values).returning(*result)
 
     return statements.compiled(
-        ("insert", names, key_only),
+        key,
         build,
         [f"value_{place}" for place in range(len(names))],
         verb="insert",

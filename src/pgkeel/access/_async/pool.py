@@ -9,9 +9,9 @@ from datetime import timedelta
 
 from pgkeel.access._async.slot import Slot
 from pgkeel.access._async.stock import RETRY, Stock
-from pgkeel.access._colour.asynchronous import Bell, Crew, Waiter, now
+from pgkeel.access._colour.asynchronous import Bell, Crew, Waiter, current, now
 from pgkeel.access._drivers._async.port import Driver
-from pgkeel.access.callsite import call_site
+from pgkeel.access.callsite import call_site, call_stack
 from pgkeel.access.errors import PoolClosed
 from pgkeel.core.config import PoolConfig
 from pgkeel.core.log import get_logger
@@ -21,6 +21,7 @@ __all__ = ["TRANSACTION", "Pool", "Slot"]
 log = get_logger(__name__)
 TRANSACTION = "transaction"
 _CHECK = "health check"
+_LONG_UNUSED = 1.0
 _GOODBYE = 3.0
 _SLOW = timedelta(seconds=1)
 
@@ -74,12 +75,17 @@ class Pool(Stock):
         await self._close_doomed()
 
     def take(self, doing: str) -> Slot | None:
-        """Return a free connection, or None: then `wait` for one."""
+        """Return a free connection, or None: then `wait` for one. In one piece: what is called here is called for every read."""
         with self._lock:
             while self._free:
                 slot, at = self._free.pop(), now()
-                if self._is_usable(slot, at):
-                    return self._mark(slot, doing, at)
+                connection = slot.connection
+                is_good = not connection.is_cut() if at - slot.since > _LONG_UNUSED else connection.is_open()
+                if is_good and slot.born >= self._fresh_from:
+                    slot.holder, slot.doing, slot.since = current(), doing, at
+                    if self._has_stacks:
+                        slot.stack = call_stack()
+                    return slot
                 self._forget(slot)
         return None
 
@@ -113,7 +119,10 @@ class Pool(Stock):
             raise
         finally:
             self._waited += now() - began
-        return self._mark(slot, doing, now())
+        slot.holder, slot.doing, slot.since = current(), doing, now()
+        if self._has_stacks:
+            slot.stack = call_stack()
+        return slot
 
     def release(self, slot: Slot) -> None:
         """Put a connection back; the one who waits longest gets it."""
@@ -124,7 +133,7 @@ class Pool(Stock):
             slot.holder = None
             slot.since = slot.asked = at
             is_old = at - slot.born >= self._lifetime or slot.born < self._fresh_from
-            if is_old or not self._is_open or slot.connection.is_closed():
+            if is_old or not self._is_open or not slot.connection.is_open():
                 self._forget(slot)
                 self._grow()
             elif self._waiters:
@@ -198,7 +207,7 @@ class Pool(Stock):
                     self._put(slot)
 
     def _put(self, slot: Slot) -> None:
-        if slot.connection.is_closed() or not self._is_open:
+        if not slot.connection.is_open() or not self._is_open:
             self._forget(slot)
             self._grow()
         else:

@@ -10,7 +10,7 @@ from pgkeel.access._drivers._async.port import Connection
 from pgkeel.access._drivers.diagnosis import error_of
 from pgkeel.access.actor import SIGNATURE, current_actor
 from pgkeel.access.compiled import Compiled
-from pgkeel.access.counting import counted
+from pgkeel.access.counting import counted, current_scope, task_scopes
 from pgkeel.access.errors import AccessError, ConnectionLost
 from pgkeel.access.handwritten import reader
 from pgkeel.access.lasting import refuse_session_feature, taints
@@ -54,13 +54,16 @@ class Runner:
         if slot is None:
             slot = await pool.wait(query.doing)
         try:
-            counted(query.sql, query.doing)
+            if current_scope() is not None or task_scopes:
+                counted(query.sql, query.doing)
             slot.is_tainted = query.may_last
             record = await slot.connection.fetch_row(query.sql, query.bind(values))
         except self._errors as err:
             failure = drop_lost(slot, self.failure(err, query.doing))
         else:
-            return None if record is None else query.read(record)
+            if record is None:
+                return None
+            return query.into(*record[:]) if query.is_plain else query.read(record)
         finally:
             if slot.is_tainted:
                 await self._put_back(slot)
@@ -75,7 +78,8 @@ class Runner:
         if slot is None:
             slot = await pool.wait(query.doing)
         try:
-            counted(query.sql, query.doing)
+            if current_scope() is not None or task_scopes:
+                counted(query.sql, query.doing)
             slot.is_tainted = query.may_last
             records = await slot.connection.fetch(query.sql, query.bind(values))
         except self._errors as err:
@@ -172,7 +176,7 @@ class Runner:
         return taints(sql)
 
     async def _put_back(self, slot: Slot) -> None:
-        if not slot.is_tainted or slot.connection.is_closed() or self.pool.driver.is_pooled:
+        if not slot.is_tainted or not slot.connection.is_open() or self.pool.driver.is_pooled:
             slot.is_tainted = False
             self.pool.release(slot)
             return

@@ -6,7 +6,6 @@ from datetime import timedelta
 from pgkeel.access._async.slot import Slot
 from pgkeel.access._colour.asynchronous import Bell, Crew, Lock, Waiter, current, name_of, now
 from pgkeel.access._drivers._async.port import Connection, Driver
-from pgkeel.access.callsite import call_stack
 from pgkeel.access.errors import Holder, PoolExhausted
 from pgkeel.access.figures import PoolFigures
 from pgkeel.core.config import PoolConfig
@@ -15,7 +14,6 @@ from pgkeel.core.errors import KeelError, Unreachable
 __all__ = ["RETRY", "Stock"]
 
 RETRY = 1.0
-_LONG_UNUSED = 1.0
 
 
 class Stock:
@@ -25,6 +23,7 @@ class Stock:
         """Own nothing yet."""
         self.driver = driver
         self._config = config
+        self._has_stacks = config.owner_stacks
         self._patience = config.connect.total_seconds()
         self._idle = config.idle.total_seconds()
         self._lifetime = config.lifetime.total_seconds()
@@ -73,20 +72,6 @@ class Stock:
         """How many of them nobody uses."""
         return len(self._free)
 
-    def _is_usable(self, slot: Slot, at: float) -> bool:
-        connection = slot.connection
-        if slot.born < self._fresh_from:
-            return False
-        return not (connection.is_cut() if at - slot.since > _LONG_UNUSED else connection.is_closed())
-
-    def _mark(self, slot: Slot, doing: str, at: float) -> Slot:
-        slot.holder = current()
-        slot.doing = doing
-        slot.since = at
-        if self._config.owner_stacks:
-            slot.stack = call_stack()
-        return slot
-
     def _pass_on(self, slot: Slot) -> None:
         while self._waiters:
             if self._waiters.popleft().give(slot):
@@ -96,7 +81,7 @@ class Stock:
     def _forget(self, slot: Slot) -> None:
         self._slots.discard(slot)
         self._closed += 1
-        if not slot.connection.is_closed():
+        if slot.connection.is_open():
             self._doomed.append(slot.connection)
         self._bell.ring()
 

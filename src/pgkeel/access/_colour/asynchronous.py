@@ -105,15 +105,13 @@ class Crew:
             await asyncio.wait(tasks, timeout=seconds)
 
 
-def current() -> object:
-    """Return who is running: the task."""
-    return asyncio.current_task()
-
-
 def name_of(who: object) -> str:
     """Return the name of a task for an error."""
     return who.get_name() if isinstance(who, asyncio.Task) else "a callback"
 
+
+current = asyncio.current_task
+"""Return who is running: the task."""
 
 now = monotonic
 pause = asyncio.sleep

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from typing import Any, Generic, TypeVar
 
+from pgkeel.access.compiled import Compiled
+from pgkeel.access.counting import Shared, uncounted
 from pgkeel.access.errors import InvalidValue
 
 __all__ = ["Gatherer"]
@@ -20,33 +22,40 @@ class Gatherer(Generic[T]):
     """While a row is being read, the rows that are asked for in the same tick of the loop are read by one statement.
 
     A caller that is alone waits for nobody: gathering costs time then, and saves it as soon as two read at once.
+
+    Attributes:
+        busy: How many statements are on their way.
     """
 
-    __slots__ = ("_busy", "_tasks", "_waiting")
+    gathers = True
+    __slots__ = ("_shared", "_tasks", "_waiting", "busy")
 
     def __init__(self) -> None:
         """Start with nobody."""
-        self._busy = 0
+        self.busy = 0
         self._waiting: Waiting[T] = {}
+        self._shared = Shared()
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def read(self, key: Key, one: One[T], many: Many[T]) -> T | None:
+    async def read(self, key: Key, query: Compiled[T], one: One[T], many: Many[T]) -> T | None:
         """Return the row of a key.
 
         Args:
             key: The key.
+            query: As what a read counts that is gathered: the statement of a caller who is alone.
             one: Reads one row.
             many: Reads rows by their keys in one statement.
         """
-        if self._busy:
-            return await self._join(key, many)
-        self._busy += 1
+        if self.busy:
+            return await self._join(key, query, many)
+        self.busy += 1
         try:
             return await one(key)
         finally:
-            self._busy -= 1
+            self.busy -= 1
 
-    def _join(self, key: Key, many: Many[T]) -> asyncio.Future[T | None]:
+    def _join(self, key: Key, query: Compiled[T], many: Many[T]) -> asyncio.Future[T | None]:
+        self._shared.asked(query.sql, query.doing)
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T | None] = loop.create_future()
         waiting = self._waiting
@@ -61,20 +70,21 @@ class Gatherer(Generic[T]):
         """Read for those who wait, unless they were so many that it has been begun."""
         if waiting is not self._waiting:
             return
-        self._waiting = {}
-        self._busy += 1
+        self._waiting, self._shared = {}, Shared()
+        self.busy += 1
         task = asyncio.get_running_loop().create_task(self._answer(waiting, many))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def _answer(self, waiting: Waiting[T], many: Many[T]) -> None:
         """Give everyone the row; a key that the server refuses must not fail the others: then each is read alone."""
+        uncounted()
         try:
             if not await _settle(waiting, many):
                 for key, futures in waiting.items():
                     await _settle({key: futures}, many)
         finally:
-            self._busy -= 1
+            self.busy -= 1
 
 
 async def _settle(waiting: Waiting[T], many: Many[T]) -> bool:

@@ -109,9 +109,10 @@ class Crew:
 class Gatherer(Generic[T]):
     """Nothing to gather: each thread reads for itself."""
 
-    __slots__ = ()
+    __slots__ = ("busy",)
+    gathers = False
 
-    def read(self, key: Key, one: Callable[[Key], T | None], many: object) -> T | None:  # noqa: ARG002 - the other colour's signature
+    def read(self, key: Key, query: object, one: Callable[[Key], T | None], many: object) -> T | None:  # noqa: ARG002 - the other colour's signature
         """Return the row of a key."""
         return one(key)
 

@@ -38,7 +38,7 @@ _ERRORS: tuple[type[Exception], ...] = (
 class AsyncpgConnection:
     """One asyncpg connection."""
 
-    __slots__ = ("_adapted", "_has_names", "_prepared", "_protocol", "is_closed", "is_cut", "raw")
+    __slots__ = ("_adapted", "_has_names", "_prepared", "_protocol", "is_cut", "is_open", "raw")
 
     def __init__(self, raw: "asyncpg.Connection[asyncpg.Record]", *, has_names: bool = True) -> None:
         """Keep the driver's connection.
@@ -48,12 +48,12 @@ class AsyncpgConnection:
         """
         line: Any = raw
         self.raw = raw
-        self.is_closed: Callable[[], bool] = raw.is_closed
         self.is_cut: Callable[[], bool] = raw.is_closed  # the event loop has told asyncpg what the server did
         self._has_names = has_names
         self._adapted: Any = None
         self._protocol: Any = line._protocol  # noqa: SLF001 - as above
         self._prepared: Any = line._stmt_cache.get  # noqa: SLF001 - as above
+        self.is_open: Callable[[], bool] = self._protocol.is_connected
 
     async def fetch_row(self, sql: str, values: Sequence[object]) -> Record | None:
         """Return the first row, or None."""

@@ -103,9 +103,9 @@ class PsycopgAsyncConnection:
         """Close at once."""
         self.raw.pgconn.finish()
 
-    def is_closed(self) -> bool:
-        """Return whether it is known to be of no use."""
-        return self.raw.closed
+    def is_open(self) -> bool:
+        """Return whether it is not known to be of no use."""
+        return not self.raw.closed
 
     def is_cut(self) -> bool:
         """Return whether the server has ended it while it lay unused."""

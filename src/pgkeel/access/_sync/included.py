@@ -42,6 +42,7 @@ class Included(Pages[tuple[R, *Ts]], Generic[R, *Ts]):
     ) -> None:
         """Take part in a database; `Repository.include` makes these."""
         super().__init__(runner, cast("Any", own.joined(relations, JoinedStatements)), secret, with_deleted=with_deleted)
+        self._alone = None
         self._own = own
         self._relations = tuple(relations)
 

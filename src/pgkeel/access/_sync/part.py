@@ -40,6 +40,7 @@ class Part(Generic[R_co]):
     """A model, the statements of its repository, and the runner that carries them out."""
 
     __slots__ = (
+        "_alone",
         "_cached",
         "_gatherer",
         "_get",
@@ -64,8 +65,9 @@ class Part(Generic[R_co]):
         rows = runner.caching.rows(statements.shape) if runner.caching is not None else None
         self._cached = rows if runner.is_autocommit and not with_deleted else None
         self._gatherer = statements.gatherer(Gatherer[Any], with_deleted) if runner.is_autocommit else None
+        self._alone = self._gatherer if Gatherer.gathers and self._cached is None else None
         self._key_type = self._shape.key_type or object
-        self._primary = order_of(self._shape, ())
+        self._primary: tuple[tuple[Order, ...], CursorCodec] | None = None
         self._orders: dict[object, tuple[tuple[Order, ...], CursorCodec]] = {}
 
     @property
@@ -91,13 +93,16 @@ class Part(Generic[R_co]):
         gatherer = self._gatherer
         if gatherer is None or not isinstance(key[0], self._key_type):
             return self._read_one(key)
-        return gatherer.read(key, self._read_one, self._read_many)
+        return gatherer.read(key, self._by_its_key(), self._read_one, self._read_many)
 
-    def _read_one(self, key: tuple[object, ...]) -> R_co | None:
+    def _by_its_key(self) -> Compiled[R_co]:
         query = self._get
         if query is None:
             query = self._get = select_statements.get(self._statements, self._with_deleted)
-        return self._runner.one(query, key)
+        return query
+
+    def _read_one(self, key: tuple[object, ...]) -> R_co | None:
+        return self._runner.one(self._get or self._by_its_key(), key)
 
     def _read_many(self, keys: list[tuple[object, ...]]) -> Mapping[tuple[object, ...], R_co]:
         query = select_statements.get_many(self._statements, self._with_deleted)
@@ -180,7 +185,14 @@ class Part(Generic[R_co]):
         return error
 
     def _ordering(self, order_by: OrderBy | Sequence[OrderBy]) -> tuple[tuple[Order, ...], CursorCodec]:
-        orders = self._primary if isinstance(order_by, tuple) and not order_by else order_of(self._shape, order_by)
+        if isinstance(order_by, tuple) and not order_by:
+            known = self._primary
+            if known is None:
+                known = self._primary = self._ordered(order_of(self._shape, ()))
+            return known
+        return self._ordered(order_of(self._shape, order_by))
+
+    def _ordered(self, orders: tuple[Order, ...]) -> tuple[tuple[Order, ...], CursorCodec]:
         known = self._orders.get(orders)
         if known is None:
             known = self._orders[orders] = (orders, CursorCodec(self._shape, orders, self._secret))

@@ -11,7 +11,7 @@ from pgkeel.access._sync.hooks import Hook
 from pgkeel.access._sync.pool import Pool, Slot
 from pgkeel.access.actor import SIGNATURE, current_actor
 from pgkeel.access.compiled import Compiled
-from pgkeel.access.counting import counted
+from pgkeel.access.counting import counted, current_scope, task_scopes
 from pgkeel.access.errors import AccessError, ConnectionLost
 from pgkeel.access.handwritten import reader
 from pgkeel.access.lasting import refuse_session_feature, taints
@@ -55,13 +55,16 @@ class Runner:
         if slot is None:
             slot = pool.wait(query.doing)
         try:
-            counted(query.sql, query.doing)
+            if current_scope() is not None or task_scopes:
+                counted(query.sql, query.doing)
             slot.is_tainted = query.may_last
             record = slot.connection.fetch_row(query.sql, query.bind(values))
         except self._errors as err:
             failure = drop_lost(slot, self.failure(err, query.doing))
         else:
-            return None if record is None else query.read(record)
+            if record is None:
+                return None
+            return query.into(*record[:]) if query.is_plain else query.read(record)
         finally:
             if slot.is_tainted:
                 self._put_back(slot)
@@ -76,7 +79,8 @@ class Runner:
         if slot is None:
             slot = pool.wait(query.doing)
         try:
-            counted(query.sql, query.doing)
+            if current_scope() is not None or task_scopes:
+                counted(query.sql, query.doing)
             slot.is_tainted = query.may_last
             records = slot.connection.fetch(query.sql, query.bind(values))
         except self._errors as err:
@@ -173,7 +177,7 @@ class Runner:
         return taints(sql)
 
     def _put_back(self, slot: Slot) -> None:
-        if not slot.is_tainted or slot.connection.is_closed() or self.pool.driver.is_pooled:
+        if not slot.is_tainted or not slot.connection.is_open() or self.pool.driver.is_pooled:
             slot.is_tainted = False
             self.pool.release(slot)
             return

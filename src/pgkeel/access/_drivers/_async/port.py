@@ -65,8 +65,8 @@ class Connection(Protocol):
         """Close at once, without waiting for anything."""
         ...
 
-    def is_closed(self) -> bool:
-        """Return whether it is known to be of no use."""
+    def is_open(self) -> bool:
+        """Return whether it is not known to be of no use."""
         ...
 
     def is_cut(self) -> bool:
