@@ -192,6 +192,74 @@ def _branches() -> Any:
     return f
 
 
+def _compares() -> Any:
+    def f(status: str) -> list[str]:
+        if status == "draft":
+            return statement("SELECT title FROM posts WHERE status = %(status)s ORDER BY created_at")
+        return statement("SELECT title FROM posts WHERE status = %(status)s")
+
+    return f
+
+
+def _compares_from_the_other_side() -> Any:
+    def f(status: str) -> list[str]:
+        return statement("SELECT %(status)s" if "draft" != status else "SELECT title FROM posts WHERE status = %(status)s")  # noqa: SIM300 - what is tested
+
+    return f
+
+
+def _compares_a_column() -> Any:
+    def f(status: str) -> list[str]:
+        if Post.status == status:
+            return statement("SELECT title FROM posts WHERE status = %(status)s ORDER BY created_at")
+        return statement("SELECT title FROM posts WHERE status = %(status)s")
+
+    return f
+
+
+def _matches() -> Any:
+    def f(status: str) -> list[str]:
+        match status:
+            case "draft":
+                return statement("SELECT title FROM posts WHERE status = %(status)s ORDER BY created_at")
+            case _:
+                return statement("SELECT title FROM posts WHERE status = %(status)s")
+
+    return f
+
+
+def _looks_into_a_list() -> Any:
+    def f(status: str) -> list[str]:
+        return statement("SELECT %(status)s" if status in ["draft"] else "SELECT title FROM posts WHERE status = %(status)s")
+
+    return f
+
+
+def _looks_into_a_set() -> Any:
+    def f(status: str) -> list[str]:
+        return statement("SELECT %(status)s" if status in {"draft"} else "SELECT title FROM posts WHERE status = %(status)s")
+
+    return f
+
+
+def _is_there() -> Any:
+    def f(status: str | None, *, least: int = 0) -> list[str]:
+        chosen = select(Post.title).where(Post.version > least)
+        if status is not None:
+            chosen = chosen.where(Post.status == status)
+        return statement(chosen)
+
+    return f
+
+
+def _is_nothing() -> Any:
+    def f(status: str | None) -> list[str]:
+        is_any = status is None
+        return statement(select(Post.title).where((Post.status == status) | is_any))
+
+    return f
+
+
 def _no_statement() -> Any:
     def f(key: UUID) -> str:
         return f"SELECT {key}"
@@ -251,6 +319,14 @@ def _not_sql() -> Any:
         (_no_annotation, "key has no annotation"),
         (_no_result, "does not say what it returns"),
         (_branches, "no statement for all values"),
+        (_compares, "no statement for all values"),
+        (_compares_from_the_other_side, "no statement for all values"),
+        (_compares_a_column, "no statement for all values"),
+        (_matches, "no statement for all values"),
+        (_looks_into_a_list, "no statement for all values"),
+        (_looks_into_a_set, "no statement for all values"),
+        (_is_there, "no statement for all values"),
+        (_is_nothing, "no statement for all values"),
         (_no_statement, "returns no statement"),
         (_wrong_struct, "Sum has no field for title"),
         (_wrong_kind, "rows cannot become"),
@@ -264,6 +340,20 @@ def test_what_does_not_fit_is_refused_when_it_is_defined(make: Any, said: str) -
     with pytest.raises(UsageError, match=said) as caught:
         query(make())
     assert caught.value.hint
+
+
+def test_a_body_may_build_its_statement_in_steps_and_ask_what_is_no_value() -> None:
+    columns = [Post.title, Post.status]
+
+    @query
+    def built(author: UUID, status: str) -> list[dict[str, Any]]:
+        chosen = select(*(column for column in columns if column.key in {"title", "status"}))
+        if len(columns) == 2:
+            chosen = chosen.where(Post.user_id == author, Post.status == status)
+        return statement(chosen)
+
+    assert built.asked.parameters == ("author", "status")
+    assert not (Post.title == Post.status)  # SQLAlchemy's own answer is back
 
 
 async def test_a_wrong_call_is_a_plain_type_error(db: Any) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import BindParameter, bindparam
+from sqlalchemy import BindParameter
 from sqlalchemy.engine import Dialect
 from sqlalchemy.sql import visitors
 from sqlalchemy.sql.dml import UpdateBase
@@ -14,6 +14,7 @@ from sqlalchemy.sql.elements import ClauseElement
 from pgkeel.access.answers import Answer
 from pgkeel.access.compiled import Compiled, Expressions, compile_statement
 from pgkeel.access.touched import Touched
+from pgkeel.access.undecided import Placeholder
 from pgkeel.core.errors import UsageError
 from pgkeel.postgres import Query
 
@@ -99,7 +100,7 @@ class Asked:
 
 def placeholder(name: str) -> BindParameter[Any]:
     """Return what stands for a value while a statement is made."""
-    return bindparam(_PLACE + name)
+    return Placeholder(_PLACE + name, required=True)
 
 
 def fitting(name: str, parameters: Sequence[str], answer: Answer, given: Given) -> Asked:

@@ -16,6 +16,7 @@ from typing import Any, Generic, LiteralString, Never, ParamSpec, Protocol, Type
 
 from pgkeel.access.answers import answer_of
 from pgkeel.access.asked import Asked, Given, fitting, placeholder
+from pgkeel.access.undecided import deciding_is_refused
 from pgkeel.core.errors import KeelError, UsageError
 from pgkeel.postgres import Query
 
@@ -153,7 +154,8 @@ def _body(name: str, function: Callable[..., Any], known: Signature) -> Given:
     places = {each: placeholder(each) for each in known.parameters}
     required = {each: place for each, place in places.items() if known.parameters[each].kind is Parameter.KEYWORD_ONLY}
     try:
-        found = function(*(place for each, place in places.items() if each not in required), **required)
+        with deciding_is_refused(function):
+            found = function(*(place for each, place in places.items() if each not in required), **required)
     except KeelError:
         raise
     except Exception as err:
