@@ -1,5 +1,7 @@
 """Many rows at once: what is refused is named by its place and its constraint, never by its contents."""
 
+import asyncio
+import random
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -14,6 +16,7 @@ from pgkeel.core.errors import UsageError
 from pgkeel.core.ids import new_id
 from pgkeel.core.url import Url
 from pgkeel.schema.models import Comment, Event, Post, Role, User
+from tests.access.conftest import done
 from tests.access.people import new_user, user_fields
 
 
@@ -145,6 +148,42 @@ async def test_many_rows_are_hidden_shown_and_deleted_by_their_ids(db: Any) -> N
     assert set(await posts.delete_many([*keys, uuid4()])) == set(keys)
     with pytest.raises(UsageError, match="soft delete"):
         await db.repository(Role).soft_delete_many([uuid4()])
+
+
+async def test_a_write_in_several_statements_is_one_all_or_none(db: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pgkeel.access.batch._MOST", 3)
+    author, posts = await new_user(db), db.repository(Post)
+    rows = [post(author, f"t{number}") for number in range(10)]
+    with db.expect(queries=1), db.as_actor("user:7"):
+        keys = await posts.insert_many_returning(rows)
+    titles = {row.id: row.title for row in await posts.get_many(keys)}
+    assert [titles[key] for key in keys] == [f"t{number}" for number in range(10)]
+    again = [post(author, f"u{number}", id=key) for number, key in enumerate(keys)] + [post(author, "new", id=new_id())]
+    assert [item.inserted for item in await posts.upsert_many(again)] == [False] * 10 + [True]
+    again[10]["title"] = " "
+    for write in (posts.upsert_many, posts.update_many, posts.insert_many_returning):
+        with pytest.raises((CheckFailed, AlreadyExists)):
+            await write(again)
+    async with db.transaction() as tx:
+        with db.expect(queries=1):
+            changed = await done(tx.repository(Post).update_many([{"id": key, "title": "z"} for key in keys]))
+    assert (set(changed), await posts.count(Post.title == "z"), await posts.count()) == (set(keys), 10, 11)
+    assert (db.pool.holders(), db.pool.free) == ((), db.pool.size)
+
+
+@pytest.mark.parametrize("colour", ["asyncpg", "psycopg-async"], indirect=True)
+async def test_a_write_in_several_statements_that_is_cancelled_leaves_nothing(db: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pgkeel.access.batch._MOST", 2)
+    author, posts, order = await new_user(db), db.repository(Post), random.Random(3)
+    for _ in range(30):
+        writing = asyncio.create_task(posts.insert_many_returning([post(author) for _ in range(20)]))
+        await asyncio.sleep(order.random() * 0.02)
+        writing.cancel()
+        await asyncio.gather(writing, return_exceptions=True)
+    assert await posts.count() % 20 == 0
+    assert db.pool.holders() == ()
+    idle = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in transaction%%'"
+    assert await db.sql(idle, into=int) == [0]
 
 
 @pytest.mark.parametrize("write", ["insert_many", "insert_many_returning", "upsert_many", "update_many"])

@@ -13,9 +13,10 @@ from pgkeel.access.sealing import sealed_rows
 from pgkeel.access.shape import Shape
 from pgkeel.core.errors import UsageError
 
-__all__ = ["Batch", "RowsBroke", "arrays_of", "batch_of", "last_of"]
+__all__ = ["Batch", "RowsBroke", "batch_of", "batches_of", "last_of"]
 
 Processor = Callable[[Any], Any]
+_MOST = 10_000
 
 
 class RowsBroke(Exception):
@@ -80,14 +81,13 @@ class Batch:
         """Return the values of each row; the statement's own types convert them."""
         return list(self._rows)
 
-    def arrays(self) -> list[list[object]]:
-        """Return the values of each column."""
-        return arrays_of(self.values(), len(self.names))
 
-
-def arrays_of(rows: Sequence[Sequence[object]], width: int) -> list[list[object]]:
-    """Return rows as columns."""
-    return [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(width)]
+def batches_of(rows: Sequence[Sequence[object]], width: int) -> list[list[list[object]]]:
+    """Return rows as columns, so many rows at once as the server keeps in memory while it looks for conflicts."""
+    if not rows:
+        return [[[] for _ in range(width)]]
+    parts = (rows[first : first + _MOST] for first in range(0, len(rows), _MOST))
+    return [[list(column) for column in zip(*part, strict=True)] for part in parts]
 
 
 def last_of(rows: Sequence[tuple[Any, ...]], places: Sequence[int]) -> tuple[list[tuple[Any, ...]], list[int]]:

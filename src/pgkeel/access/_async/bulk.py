@@ -1,4 +1,4 @@
-"""Writes of many rows at once: COPY, or one statement over arrays, whatever their number."""
+"""Writes of many rows at once: COPY, or a statement over arrays, from 10,000 rows on several of one transaction."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
@@ -9,7 +9,7 @@ from pgkeel.access import bulk_statements, select_statements
 from pgkeel.access._async.loader import Loader
 from pgkeel.access._async.part import Part
 from pgkeel.access.arguments import Keyed, Row, fields_of_row, single_key
-from pgkeel.access.batch import arrays_of, batch_of, last_of
+from pgkeel.access.batch import batch_of, batches_of, last_of
 from pgkeel.access.compiled import Compiled
 from pgkeel.access.outcome import Inserted, Upserted
 from pgkeel.access.sealing import sealed_place, with_digests, with_keys
@@ -55,17 +55,17 @@ class Bulk(Part[R_co]):
         return Inserted(0, ()) if batch is None else await Loader(self._runner, self._shape).load(batch)
 
     async def insert_many_returning(self: "Bulk[Keyed[K]]", rows: Iterable[Row]) -> list[K]:
-        """Insert rows in one statement over arrays, all or none, and return their ids in the order of the rows."""
+        """Insert rows, all or none, and return their ids in the order of the rows."""
         batch = batch_of(self._shape, rows, self._dialect)
         if batch is None:
             return []
         query: Compiled[K] = bulk_statements.insert_many(self._statements, batch.names)
-        return await self._write_all(query, batch.arrays(), ())
+        return await self._write_all(query, batches_of(batch.values(), len(batch.names)), ())
 
     async def upsert_many(
         self: "Bulk[Keyed[K]]", rows: Iterable[Row], *, on: str | Sequence[str] = "id", update: Sequence[str] | None = None
     ) -> list[Upserted[K]]:
-        """Insert rows, or change those that are there, in one statement, all or none.
+        """Insert rows, or change those that are there, all or none.
 
         Returns:
             For each row, in their order, its id and whether it is new. With `update=()` rows that are there are left alone,
@@ -90,12 +90,12 @@ class Bulk(Part[R_co]):
         changed = tuple(name for name in batch.names if name not in place) if update is None else tuple(update)
         query = bulk_statements.upsert_many(self._statements, batch.names, place, changed)
         kept, order = last_of(batch.values(), [batch.names.index(name) for name in place])
-        found = await self._write_all(query, arrays_of(kept, len(batch.names)), None)
+        found = await self._write_all(query, batches_of(kept, len(batch.names)), None)
         done = [Upserted(key, inserted) for key, inserted in found]
         return [done[place] for place in order] if changed else done
 
     async def update_many(self: "Bulk[Keyed[K]]", rows: Iterable[Row]) -> list[K]:
-        """Change rows by their ids in one statement, and return the ids of those that changed.
+        """Change rows by their ids, all or none, and return the ids of those that changed.
 
         An id that is not returned has no row, a hidden one, or one with another `version` than the given row says.
 
@@ -114,7 +114,7 @@ class Bulk(Part[R_co]):
         )
         place = batch.names.index(key)
         kept, _ = last_of(batch.values(), [place])
-        return await self._write_all(query, arrays_of(kept, len(batch.names)), [(row[place],) for row in kept])
+        return await self._write_all(query, batches_of(kept, len(batch.names)), [(row[place],) for row in kept])
 
     async def delete_many(self: "Bulk[Keyed[K]]", keys: Iterable[K]) -> list[K]:
         """Delete rows for good, hidden or not, and return the ids of those that were there.
@@ -146,7 +146,7 @@ class Bulk(Part[R_co]):
     async def _by_keys(self, query: Compiled[K], keys: Iterable[K]) -> list[K]:
         single_key(self._shape)
         given = list(keys)
-        return await self._write_all(query, (given,), [(key,) for key in given], spreads=True)
+        return await self._write_all(query, [(given,)], [(key,) for key in given], spreads=True)
 
 
 def _require(names: Sequence[str], wanted: Iterable[str]) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
-from pgkeel.access._async.runner import Runner, drop_lost, rows_of
+from pgkeel.access._async.runner import Runner, drop_lost, each, rows_of
 from pgkeel.access._colour.asynchronous import now
 from pgkeel.access._drivers._async.port import Connection
 from pgkeel.access.compiled import Compiled
@@ -40,6 +40,10 @@ class TransactionRunner(Runner):
         """Return all rows."""
         bound = query.bind(values)
         return query.read_all(await self._run(query.sql, query.doing, lambda connection: connection.fetch(query.sql, bound)))
+
+    async def batches(self, query: Compiled[T], batches: Sequence[Sequence[object]]) -> list[T]:
+        """Return the rows of a statement that is run for each batch of values; together they count as one."""
+        return await self._run(query.sql, query.doing, lambda connection: each(connection, query, batches))
 
     async def copy(
         self, table: Sequence[str], columns: Sequence[str], types: Sequence[str], rows: Iterable[Sequence[object]], doing: str

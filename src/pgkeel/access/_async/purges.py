@@ -39,6 +39,6 @@ class Purges(Part[R_co]):
     async def _repeat(self, query: Compiled[object], before: datetime) -> int:
         count, last = 0, PURGE_BATCH
         while last == PURGE_BATCH:
-            last = len(await self._write_all(query, (before, PURGE_BATCH), None, spreads=True))
+            last = len(await self._write_all(query, [(before, PURGE_BATCH)], None, spreads=True))
             count += last
         return count

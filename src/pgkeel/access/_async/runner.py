@@ -21,7 +21,7 @@ from pgkeel.core.log import get_logger
 if TYPE_CHECKING:
     from pgkeel.access._async.caching import Caching
 
-__all__ = ["Runner", "drop_lost", "rows_of", "tell"]
+__all__ = ["Runner", "drop_lost", "each", "rows_of", "tell"]
 
 T = TypeVar("T")
 log = get_logger(__name__)
@@ -97,28 +97,49 @@ class Runner:
         self, table: Sequence[str], columns: Sequence[str], types: Sequence[str], rows: Iterable[Sequence[object]], doing: str
     ) -> int:
         """Write rows by COPY, all or none, and return how many."""
-        actor, slot = current_actor(), await self.slot(doing)
+        actor, place = current_actor(), (table, columns, types)
+        slot = await self.slot(doing)
         try:
             if actor is not None:
-                return await self._signed_copy(slot.connection, actor, lambda: slot.connection.copy(table, columns, types, rows))
-            return await slot.connection.copy(table, columns, types, rows)
+                return await self._together(slot, lambda connection: _signed_copy(connection, actor, place, rows))
+            return await slot.connection.copy(*place, rows)
         except self._errors as err:
             failure = drop_lost(slot, self.failure(err, doing))
         finally:
             self.pool.release(slot)
         raise failure
 
-    async def _signed_copy(self, connection: Connection, actor: str, work: Callable[[], Awaitable[T]]) -> T:
-        """Run COPY, which cannot say who writes, in a transaction that does."""
-        await connection.execute("BEGIN")
+    async def batches(self, query: Compiled[T], batches: Sequence[Sequence[object]]) -> list[T]:
+        """Return the rows of a statement that is run for each batch of values, all or none; together they count as one."""
+        if len(batches) == 1:
+            return await self.all(query, batches[0])
+        slot = await self.slot(query.doing)
         try:
-            await connection.execute(f"SELECT {SIGNATURE.format(place=1)}", (actor,))
-            result = await work()
-        except BaseException:
+            counted(query.sql, query.doing)
+            slot.is_tainted = query.may_last
+            return await self._together(slot, lambda connection: each(connection, query, batches))
+        except self._errors as err:
+            failure = drop_lost(slot, self.failure(err, query.doing))
+        finally:
+            await self._put_back(slot)
+        raise failure
+
+    async def _together(self, slot: Slot, work: Callable[[Connection], Awaitable[T]]) -> T:
+        """Do some work in a transaction; where the transaction does not come to an end (cancelled, lost), the connection does."""
+        connection, is_over = slot.connection, False
+        try:
+            await connection.execute("BEGIN")
+            result = await work(connection)
+            await connection.execute("COMMIT")
+            is_over = True
+        except Exception:
             with suppress(*self._errors):
                 await connection.execute("ROLLBACK")
+                is_over = True
             raise
-        await connection.execute("COMMIT")
+        finally:
+            if not is_over:
+                connection.abort()
         return result
 
     async def sql(self, text: str, values: Sequence[object], into: Callable[..., T]) -> list[T]:
@@ -187,6 +208,25 @@ class Runner:
             raise
         slot.is_tainted = False
         self.pool.release(slot)
+
+
+async def each(connection: Connection, query: Compiled[T], batches: Iterable[Sequence[object]]) -> list[T]:
+    """Run a statement for each batch of values and return all rows."""
+    rows: list[T] = []
+    for values in batches:
+        rows += query.read_all(await connection.fetch(query.sql, query.bind(values)))
+    return rows
+
+
+async def _signed_copy(
+    connection: Connection,
+    actor: str,
+    place: tuple[Sequence[str], Sequence[str], Sequence[str]],
+    rows: Iterable[Sequence[object]],
+) -> int:
+    """Run COPY, which cannot say who writes, behind a statement that does."""
+    await connection.execute(f"SELECT {SIGNATURE.format(place=1)}", (actor,))
+    return await connection.copy(*place, rows)
 
 
 def drop_lost(slot: Slot, failure: KeelError) -> KeelError:

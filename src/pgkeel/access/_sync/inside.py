@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pgkeel.access._colour.threaded import now
 from pgkeel.access._drivers._sync.port import Connection
-from pgkeel.access._sync.runner import Runner, drop_lost, rows_of
+from pgkeel.access._sync.runner import Runner, drop_lost, each, rows_of
 from pgkeel.access.compiled import Compiled
 from pgkeel.access.lasting import refuse_session_feature
 from pgkeel.access.touched import Touched
@@ -41,6 +41,10 @@ class TransactionRunner(Runner):
         """Return all rows."""
         bound = query.bind(values)
         return query.read_all(self._run(query.sql, query.doing, lambda connection: connection.fetch(query.sql, bound)))
+
+    def batches(self, query: Compiled[T], batches: Sequence[Sequence[object]]) -> list[T]:
+        """Return the rows of a statement that is run for each batch of values; together they count as one."""
+        return self._run(query.sql, query.doing, lambda connection: each(connection, query, batches))
 
     def copy(
         self, table: Sequence[str], columns: Sequence[str], types: Sequence[str], rows: Iterable[Sequence[object]], doing: str

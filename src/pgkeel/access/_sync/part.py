@@ -140,11 +140,14 @@ class Part(Generic[R_co]):
         except Constraint as err:
             raise self._named(err) from None
 
-    def _write_all(self, query: Compiled[T], values: Sequence[object], keys: Keys, *, spreads: bool = False) -> list[T]:
-        """Run a statement that writes rows, and return what it returns; as `_write`."""
-        query, values = self._signed(query, values)
+    def _write_all(
+        self, query: Compiled[T], batches: Sequence[Sequence[object]], keys: Keys, *, spreads: bool = False
+    ) -> list[T]:
+        """Run a statement that writes rows for each batch of values, and return what it returns; as `_write`."""
+        signed = [self._signed(query, values) for values in batches]
+        touched, given = self._touched(keys, spreads=spreads), [values for _, values in signed]
         try:
-            return self._runner.announced(self._touched(keys, spreads=spreads), lambda: self._runner.all(query, values))
+            return self._runner.announced(touched, lambda: self._runner.batches(signed[0][0], given))
         except Constraint as err:
             raise self._named(err) from None
 

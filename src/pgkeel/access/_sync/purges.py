@@ -40,6 +40,6 @@ class Purges(Part[R_co]):
     def _repeat(self, query: Compiled[object], before: datetime) -> int:
         count, last = 0, PURGE_BATCH
         while last == PURGE_BATCH:
-            last = len(self._write_all(query, (before, PURGE_BATCH), None, spreads=True))
+            last = len(self._write_all(query, [(before, PURGE_BATCH)], None, spreads=True))
             count += last
         return count
