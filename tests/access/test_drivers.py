@@ -1,6 +1,7 @@
 """One conformance suite for the three drivers; it speaks to the port alone."""
 
 import asyncio
+import logging
 import ssl
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 import pytest
 
 from pgkeel.access._drivers.asyncpg_address import connect_arguments
@@ -21,11 +23,24 @@ from pgkeel.core.errors import ConfigError, Unreachable
 from pgkeel.core.url import Url
 from pgkeel.postgres import connect
 
-DRIVERS: dict[str, Any] = {"asyncpg": AsyncpgDriver, "psycopg-async": PsycopgAsyncDriver, "psycopg-sync": PsycopgDriver}
+DRIVERS: dict[str, Any] = {
+    "asyncpg": AsyncpgDriver,
+    "another asyncpg": AsyncpgDriver,
+    "psycopg-async": PsycopgAsyncDriver,
+    "psycopg-sync": PsycopgDriver,
+}
 
 
 async def done(result: Any) -> Any:
     return await result if hasattr(result, "__await__") else result
+
+
+@pytest.fixture(params=DRIVERS)
+def colour(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The drivers, and asyncpg in a release whose insides nobody has read: then none of them is used."""
+    if request.param == "another asyncpg":
+        monkeypatch.setattr(asyncpg, "__version__", "0.33.0")
+    return str(request.param)
 
 
 @pytest.fixture
@@ -172,3 +187,25 @@ def _self_signed(folder: Path) -> Path:
     path = folder / "ca.crt"
     path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
     return path
+
+
+async def test_another_asyncpg_is_warned_about_and_only_what_it_documents_is_used(
+    empty_db: Url, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(asyncpg, "__version__", "0.33.0")
+    with caplog.at_level(logging.WARNING):
+        opened = await AsyncpgDriver(empty_db).connect(2.0)
+    (record,) = caplog.records
+    assert "access.unknown_asyncpg version=0.33.0 known=0.32.*" in record.message
+    assert opened._protocol is None
+    opened.abort()
+
+
+@pytest.mark.parametrize("colour", ["asyncpg", "another asyncpg"], indirect=True)
+async def test_a_statement_heals_after_a_change_of_its_table(connection: Any) -> None:
+    await connection.execute("CREATE TABLE t AS SELECT 1 AS a")
+    assert [list(row) for row in await connection.fetch("SELECT * FROM t", [])] == [[1]]
+    await connection.execute("ALTER TABLE t ALTER a TYPE text")
+    assert list(await connection.fetch_row("SELECT * FROM t", [])) == ["1"]
+    await connection.execute("ALTER TABLE t ADD b integer")
+    assert [list(row) for row in await connection.fetch("SELECT * FROM t", [])] == [["1", None]]

@@ -1,27 +1,29 @@
 """asyncpg: the fastest way from a coroutine to the server."""
 
 import asyncio
-import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import asyncpg
-import msgspec
 from sqlalchemy.dialects.postgresql import asyncpg as dialect_module
 from sqlalchemy.engine import Dialect
 
 from pgkeel.access._drivers._async.port import Pooler, Record
 from pgkeel.access._drivers.asyncpg_address import connect_arguments
+from pgkeel.access._drivers.asyncpg_json import read_json
 from pgkeel.access._drivers.diagnosis import Diagnosis, copied_line
 from pgkeel.access._drivers.feed import Feed
 from pgkeel.access._drivers.network import keep_alive, refuse_settings
 from pgkeel.core.errors import Unreachable
+from pgkeel.core.log import get_logger
 from pgkeel.core.url import Url
 
 __all__ = ["AsyncpgConnection", "AsyncpgDriver"]
 
-_decoded = msgspec.json.Decoder().decode
+log = get_logger(__name__)
+_KNOWN = "0.32."
+_NOTHING: dict[object, object] = {}  # of a release that is not known, no statement is known to be prepared
 _COUNT = re.compile(r" (\d+)$")
 _OUTDATED = (asyncpg.InvalidCachedStatementError, asyncpg.OutdatedSchemaCacheError)
 _LOST = (asyncpg.ConnectionDoesNotExistError, asyncpg.ConnectionFailureError, asyncpg.InternalClientError, OSError)
@@ -35,6 +37,11 @@ _ERRORS: tuple[type[Exception], ...] = (
 )
 
 
+def is_known_release() -> bool:
+    """Return whether asyncpg is of the release whose insides are used here."""
+    return asyncpg.__version__.startswith(_KNOWN)
+
+
 class AsyncpgConnection:
     """One asyncpg connection."""
 
@@ -44,16 +51,21 @@ class AsyncpgConnection:
         """Keep the driver's connection.
 
         Its list of prepared statements and its protocol are asyncpg's own; they are read, never written. What it does around
-        them on every call costs as much as all that we do.
+        them on every call costs as much as all that we do. Of a release whose insides nobody has read, only what it documents
+        is used.
         """
         line: Any = raw
         self.raw = raw
         self.is_cut: Callable[[], bool] = raw.is_closed  # the event loop has told asyncpg what the server did
+        self.is_open: Callable[[], bool] = lambda: not raw.is_closed()
         self._has_names = has_names
         self._adapted: Any = None
-        self._protocol: Any = line._protocol  # noqa: SLF001 - as above
-        self._prepared: Any = line._stmt_cache.get  # noqa: SLF001 - as above
-        self.is_open: Callable[[], bool] = self._protocol.is_connected
+        self._protocol: Any = None
+        self._prepared: Any = _NOTHING.get
+        if is_known_release():
+            self._protocol = line._protocol  # noqa: SLF001 - as above
+            self._prepared = line._stmt_cache.get  # noqa: SLF001 - as above
+            self.is_open = self._protocol.is_connected
 
     async def fetch_row(self, sql: str, values: Sequence[object]) -> Record | None:
         """Return the first row, or None."""
@@ -176,6 +188,8 @@ class AsyncpgDriver:
         Raises:
             ConfigError: It asks for something that asyncpg cannot do.
         """
+        if not is_known_release():
+            log.warning("access.unknown_asyncpg", version=asyncpg.__version__, known=f"{_KNOWN}*", costs="a tenth of a read")
         self._url = url
         self._settings = dict(settings or {})
         self._arguments = connect_arguments(url, {"timezone": "UTC", "application_name": "pgkeel"})
@@ -196,12 +210,11 @@ class AsyncpgDriver:
             async with asyncio.timeout(seconds):
                 cached = 100 if self.has_names else 0
                 raw = await asyncpg.connect(**arguments, timeout=seconds, statement_cache_size=cached)
-                await _read_json(raw)
+                await read_json(raw)
         except self.errors as err:
             failure = Unreachable(f"cannot connect to {self._url}: {_reason(err)}", hint="`pgkeel status` shows what is running")
         else:
-            line: Any = raw
-            keep_alive(line._transport)  # noqa: SLF001 - asyncpg offers no other way to its socket
+            keep_alive(getattr(raw, "_transport", None))  # asyncpg offers no other way to its socket
             return AsyncpgConnection(raw, has_names=self.has_names)
         raise failure
 
@@ -265,29 +278,3 @@ def _reason(error: BaseException) -> str:
         return "no answer in time"
     said: str | None = getattr(error, "message" if isinstance(error, asyncpg.PostgresError) else "strerror", None)
     return said or type(error).__name__
-
-
-async def _read_json(raw: "asyncpg.Connection[asyncpg.Record]") -> None:
-    """Let JSON arrive as Python values and leave as text, exactly as SQLAlchemy's dialect wants it."""
-    await raw.set_type_codec("json", schema="pg_catalog", format="binary", encoder=str.encode, decoder=_from_json)
-    await raw.set_type_codec("jsonb", schema="pg_catalog", format="binary", encoder=_to_jsonb, decoder=_from_jsonb)
-
-
-def _to_jsonb(text: str) -> bytes:
-    return b"\x01" + text.encode()
-
-
-def _from_jsonb(wire: bytes) -> Any:  # noqa: ANN401 - any JSON value
-    """Return the value, as `_from_json`; each row of a page comes through here."""
-    try:
-        return _decoded(wire[1:])
-    except msgspec.DecodeError:
-        return json.loads(wire[1:])
-
-
-def _from_json(text: bytes) -> Any:  # noqa: ANN401 - any JSON value
-    """Return the value; msgspec is five times faster and refuses the numbers that only the standard library can read."""
-    try:
-        return _decoded(text)
-    except msgspec.DecodeError:
-        return json.loads(text)

@@ -20,8 +20,8 @@ _OPTIONS = {
 
 
 def keep_alive(transport: Any) -> None:  # noqa: ANN401 - of asyncio or of uvloop
-    """Set on the transport of a driver what libpq sets by itself; nothing for a Unix socket."""
-    line = transport.get_extra_info("socket")
+    """Set on the transport of a driver what libpq sets by itself; nothing for a Unix socket, or where there is no transport."""
+    line = None if transport is None else transport.get_extra_info("socket")
     if line is None or line.family not in {socket.AF_INET, socket.AF_INET6}:
         return
     with socket.socket(fileno=os.dup(line.fileno())) as copy:
