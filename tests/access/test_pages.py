@@ -10,6 +10,7 @@ import pytest
 
 from pgkeel.access import InvalidCursor
 from pgkeel.access.page import Total
+from pgkeel.core.config import PoolConfig
 from pgkeel.core.errors import UsageError
 from pgkeel.core.secret import Secret
 from pgkeel.schema.models import Comment, Post, User
@@ -170,3 +171,18 @@ async def test_an_ordering_without_an_index_is_told_with_the_index_that_it_lacks
     assert lacking.advice == (
         "CREATE INDEX CONCURRENTLY idx_posts_title_published_at_id ON posts (title DESC, published_at NULLS FIRST, id)"
     )
+
+
+async def test_a_page_of_a_usual_size_keeps_its_plan_and_other_sizes_share_one_statement(open_db: Any) -> None:
+    db = await open_db(pool=PoolConfig(min=1, max=1))
+    posts = db.repository(Post)
+    for _ in range(8):
+        await posts.page(limit=50)
+    for size in range(60, 68):
+        await posts.page(limit=size)
+    kept = await db.sql(
+        "SELECT statement LIKE '%%LIMIT 51' AS written, count(*) AS statements, sum(generic_plans) AS kept"
+        " FROM pg_prepared_statements WHERE statement LIKE 'SELECT posts%%LIMIT %%' GROUP BY 1 ORDER BY 1"
+    )
+    assert [(row["written"], row["statements"]) for row in kept] == [(False, 1), (True, 1)]
+    assert kept[1]["kept"] > 0

@@ -39,6 +39,7 @@ def test_a_write_is_run_with_rollback_only_and_nothing_of_it_stays(many: Path) -
     assert many.is_dir()
     refused = CliRunner().invoke(root, ["explain", "--analyze", "DELETE FROM many"])
     assert "--rollback" in refused.exception.hint  # type: ignore[union-attr]
+    assert refused.exception.exit_code == 4  # type: ignore[union-attr]
     ran = CliRunner().invoke(root, ["explain", "--analyze", "--rollback", "DELETE FROM many"])
     assert (ran.exit_code, ran.output.split()[0]) == (0, "Delete")
     again = CliRunner().invoke(root, ["explain", "--analyze", "SELECT * FROM many"])
@@ -46,7 +47,15 @@ def test_a_write_is_run_with_rollback_only_and_nothing_of_it_stays(many: Path) -
 
 
 @pytest.mark.parametrize(
-    "arguments", [[], ["SELECT 1", "--stat", "1"], ["--rollback", "SELECT 1"], ["--analyze", "--stat", "1"], ["  ; "]]
+    "arguments",
+    [
+        [],
+        ["SELECT 1", "--stat", "1"],
+        ["--rollback", "SELECT 1"],
+        ["--analyze", "--stat", "1"],
+        ["  ; "],
+        ["SELECT * FROM many WHERE id = $1"],
+    ],
 )
 def test_what_makes_no_sense_is_refused(many: Path, arguments: list[str]) -> None:
     assert many.is_dir()

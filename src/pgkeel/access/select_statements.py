@@ -14,7 +14,9 @@ from pgkeel.access.statements import Bound, Statements, record, scalar
 __all__ = ["aggregate", "count", "filtered", "get", "get_many", "matching", "offset_page", "page"]
 
 R = TypeVar("R")
-_USUAL = frozenset(size + more for size in (1, 5, 10, 20, 25, 50, 100, 200, 500, 1000) for more in (0, 1))  # a page reads one more
+_USUAL = frozenset(
+    size + more for size in (1, 5, 10, 20, 25, 50, 100, 200, 500, 1000) for more in (0, 1)
+)  # a page reads one more
 
 
 def get(statements: Statements[R], with_deleted: bool) -> Compiled[R]:

@@ -5,14 +5,16 @@ from contextlib import suppress
 import psycopg
 
 from pgkeel.access._drivers import psycopg_common
-from pgkeel.access._drivers.diagnosis import error_of
+from pgkeel.access._drivers.diagnosis import Diagnosis, error_of
 from pgkeel.access.errors import ReadOnly
 from pgkeel.access.explain.plan import Explained, read_plan
 from pgkeel.access.explain.request import Analyze, Request, needs_rollback, request
-from pgkeel.core.errors import NotFound, UsageError
+from pgkeel.core.errors import KeelError, NotFound, UsageError
 from pgkeel.postgres import Connection, identifier, load, server_of
 
 __all__ = ["explain", "explain_stat", "single_statement"]
+
+_NO_VALUES = "08P01"  # the server's word for `$1` without a value
 
 
 def single_statement(text: str) -> str:
@@ -61,6 +63,12 @@ def explain_stat(connection: Connection, queryid: int) -> Explained:
     return _ask(connection, request(single_statement(text), False, is_generic=is_generic), has_values=not is_generic)
 
 
+def _failure(diagnosis: Diagnosis) -> KeelError:
+    if diagnosis.sqlstate == _NO_VALUES and not diagnosis.is_lost:
+        return UsageError("the statement waits for values", hint="write them into it, or name what the server has seen: --stat")
+    return error_of(diagnosis, "explain")
+
+
 def _ask(connection: Connection, asked: Request, *, has_values: bool = True) -> Explained:
     """Return what the server answers; a text whose values are not there goes by the simple protocol, which binds none."""
     try:
@@ -68,7 +76,7 @@ def _ask(connection: Connection, asked: Request, *, has_values: bool = True) -> 
         cursor = psycopg.RawCursor(connection)
         answer = cursor.execute(asked.explain.encode(), binary=has_values).fetchone()  # binary: one statement only
     except psycopg.Error as err:
-        failure = error_of(psycopg_common.diagnose(err), "explain")
+        failure = _failure(psycopg_common.diagnose(err))
     else:
         return read_plan(answer["QUERY PLAN"] if isinstance(answer, dict) else answer)
     finally:

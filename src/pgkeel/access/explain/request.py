@@ -6,12 +6,16 @@ import msgspec
 from psycopg import sql
 
 from pgkeel.access.errors import ReadOnly
-from pgkeel.core.errors import UsageError
+from pgkeel.core.errors import Refused, UsageError
 from pgkeel.postgres import load
 
-__all__ = ["Analyze", "Request", "needs_rollback", "request"]
+__all__ = ["Analyze", "NeedsRollback", "Request", "needs_rollback", "request"]
 
 Analyze = Literal[False, True, "rollback"]
+
+
+class NeedsRollback(ReadOnly, Refused):
+    """A write was to be run for its plan, and nobody said that it may be."""
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -48,6 +52,8 @@ def request(statement: str, analyze: Analyze, *, is_generic: bool = False) -> Re
     return Request("BEGIN" if analyze == "rollback" else "BEGIN READ ONLY", text)
 
 
-def needs_rollback() -> ReadOnly:
+def needs_rollback() -> NeedsRollback:
     """Return the error of a write that was to be run for its plan without leave to do so."""
-    return ReadOnly("explain: the statement writes", hint='analyze="rollback" (`--analyze --rollback`) runs it and undoes it')
+    return NeedsRollback(
+        "explain: the statement writes", hint='analyze="rollback" (`--analyze --rollback`) runs it and undoes it'
+    )
