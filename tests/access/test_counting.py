@@ -137,7 +137,7 @@ def _in_threads(db: Any) -> None:
     beside = threading.Thread(target=bystander)
     beside.start()
     try:
-        with pytest.raises(RepeatedStatement, match="Post.get ran 10 times in GET /posts"), scope("GET /posts"):  # noqa: PT012 - the block is what is counted
+        with pytest.raises(RepeatedStatement, match=r"Post.get ran 10 times in GET /posts"), scope("GET /posts"):  # noqa: PT012 - the block is what is counted
             for _ in range(20):
                 posts.get(uuid4())
     finally:
