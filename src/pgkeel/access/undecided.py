@@ -48,7 +48,7 @@ def deciding_is_refused(function: Callable[..., Any]) -> Iterator[None]:
     code: CodeType | None = getattr(function, "__code__", None) if isinstance(function, FunctionType) else None
     if code is not None and _compares_identity(code):
         raise TypeError(_SAID)
-    silent = BinaryExpression.__bool__
+    silent: Callable[[BinaryExpression[Any]], bool] = BinaryExpression.__bool__
 
     def truth(self: BinaryExpression[Any]) -> bool:
         if _asked_by_body(sys._getframe(1).f_code):  # noqa: SLF001 - as above

@@ -112,6 +112,10 @@ class Gatherer(Generic[T]):
     __slots__ = ("busy",)
     gathers = False
 
+    def __init__(self) -> None:
+        """Start with nothing; it stays so."""
+        self.busy = 0
+
     def read(self, key: Key, query: object, one: Callable[[Key], T | None], many: object) -> T | None:  # noqa: ARG002 - the other colour's signature
         """Return the row of a key."""
         return one(key)
