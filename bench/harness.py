@@ -8,7 +8,7 @@ What takes microseconds is measured with `on_one_processor`. On an idle machine 
 they wait for each other, and on a virtual machine it takes 50 to 100 µs to wake one, for us as for every peer: nobody's work,
 different from moment to moment, and unknown to a service under load. On one processor client and server take turns, nothing
 halts, and a statement takes what both of them work for it. Keeping two processors awake by loops of class SCHED_IDLE was tried:
-the ratios were the same, their intervals two to four times as wide. Such figures take many short rounds (`Scale.rounds`).
+the interval against the bare driver was five times as wide. Such figures take many short rounds (`Scale.rounds`).
 """
 
 import operator
