@@ -4,6 +4,7 @@ import json
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
@@ -105,8 +106,9 @@ class Stand:
         self.home.ok("recover", "beside", "--end", "--yes", env=self.env)
         back = self.data("recover", "rows", "--table", "kept", "--before", "DELETE on kept", "--yes")
         assert (back["restored"], back["conflicts"]) == ({"kept": 500}, [])
-        into = str(self.home.root / "recovered")
-        recovered = self.data("recover", "--before", "DELETE on kept", "--into", into, "--yes")
+        into = self.home.root / "recovered"
+        recovered = self.data("recover", "--before", "DELETE on kept", "--into", str(into), "--yes")
+        os.kill(int((into / "data/postmaster.pid").read_text().splitlines()[0]), signal.SIGINT)
         assert [step["state"] for step in recovered["steps"]] == ["done"] * len(recovered["steps"])
         assert self.home.run("backup", "prune", "--json", env=self.env).returncode == 4
 
@@ -127,7 +129,7 @@ def home() -> Iterator[Home]:
 
 
 @pytest.mark.long
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 @pytest.mark.skipif(BARMAN is None, reason="no barman program (pip needs a compiler for its driver); BARMAN names one")
 def test_a_barman_is_listed_driven_checked_drilled_and_recovered_from(account: Account, home: Home, tmp_path: Path) -> None:
     with scratch_folder() as place:
@@ -166,7 +168,7 @@ def test_a_barman_is_listed_driven_checked_drilled_and_recovered_from(account: A
 
 
 @pytest.mark.long
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 @pytest.mark.skipif(PGBACKREST is None, reason="no pgbackrest program: apt has it")
 def test_a_pgbackrest_is_listed_driven_checked_drilled_and_recovered_from(account: Account, home: Home) -> None:
     with scratch_folder() as place:

@@ -131,6 +131,11 @@ def test_nothing_is_pruned_without_a_word_and_a_kept_backup_never(stack: Home) -
     assert not set(gone) & set(left)
 
 
+@pytest.mark.parametrize("verb", ["backup list", "backup verify --locks", "recover status"])
+def test_a_verb_that_only_reads_takes_what_every_verb_takes(stack: Home, verb: str) -> None:
+    stack.data(*verb.split(), "--dry-run", "--yes")
+
+
 def test_a_backup_is_exported_as_a_plain_tar_and_never_over_a_file(stack: Home) -> None:
     last = stack.data("backup", "list")["backups"][-1]["id"]
     target = stack.root / "plain.tar"

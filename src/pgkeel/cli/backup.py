@@ -20,6 +20,7 @@ __all__ = ["backup"]
 _DRY_RUN = click.option("--dry-run", is_flag=True, help="Show what would be done, and do nothing.")
 _YES = click.option("--yes", is_flag=True, help="Do not ask.")
 _UNASKED = click.option("--yes", is_flag=True, expose_value=False, help="Accepted by every verb; this one asks nothing.")
+_IDLE = click.option("--dry-run", is_flag=True, expose_value=False, help="Accepted by every verb; this one only reads.")
 _REPOSITORY = click.option("--repository", metavar="NAME", help="Only this one of [backup] repositories.")
 
 
@@ -54,6 +55,8 @@ def incremental(*, dry_run: bool) -> Answer:
 
 @backup.command("list")
 @_REPOSITORY
+@_IDLE
+@_UNASKED
 @answers
 def list_(repository: str | None) -> Answer:
     """List backups, the times that can be restored, and gaps; needs neither the database nor a key."""
@@ -79,6 +82,8 @@ def list_(repository: str | None) -> Answer:
 @backup.command()
 @click.argument("name", metavar="ID")
 @_REPOSITORY
+@_IDLE
+@_UNASKED
 @answers
 def show(name: str, repository: str | None) -> Answer:
     """Show one backup: what it is, what it needs, where it lies."""
@@ -93,8 +98,10 @@ def show(name: str, repository: str | None) -> Answer:
 @backup.command()
 @_REPOSITORY
 @click.option("--locks", is_flag=True, help="Try whether the buckets refuse to delete a locked object, and read nothing else.")
+@click.option("--dry-run", is_flag=True, help="With --locks: say which buckets would be tried.")
+@_UNASKED
 @answers
-def verify(repository: str | None, *, locks: bool) -> Answer:
+def verify(repository: str | None, *, locks: bool, dry_run: bool) -> Answer:
     """Read every object of a repository, or of all, bit by bit; needs neither the database nor a key. Exits 1 on damage."""
     from pgkeel.backup import verify as verify_repository  # noqa: PLC0415 - needs the extra [backup]
     from pgkeel.stack.adopting import engine_of  # noqa: PLC0415 - as above
@@ -104,6 +111,8 @@ def verify(repository: str | None, *, locks: bool) -> Answer:
     if engine is not None:
         return _faults(engine)
     chosen = repositories_of(current_project(), *([repository] if repository else []))
+    if locks and dry_run:
+        return Answer({"checked": 0, "damaged": []}, f"would try {', '.join(one.name for one in chosen)}")
     if locks:
         return _probe(chosen)
     verdicts = {one.name: verify_repository(one) for one in chosen}

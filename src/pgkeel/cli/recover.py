@@ -165,6 +165,8 @@ def beside_(*, end: bool, dry_run: bool, yes: bool, **point: Any) -> Answer:  # 
 
 
 @recover.command("status")
+@click.option("--dry-run", is_flag=True, expose_value=False, help="Accepted by every verb; this one only reads.")
+@click.option("--yes", is_flag=True, expose_value=False, help="Accepted by every verb; this one asks nothing.")
 @answers
 def status_() -> Answer:
     """Show the last recovery, step by step; exit 1 while it is open."""

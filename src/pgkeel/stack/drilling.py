@@ -62,22 +62,22 @@ def drill(
     base = _newest(scene)
     found = msgspec.structs.replace(_try(scene, whole, base, report, both_ways=both_ways), repository=source or "")
     for repository in _memories(project, scene, source):
-        _remember(repository, found)
+        _remember(repository, found, is_adopted=scene.engine is not None)
     return found
 
 
 def _memories(project: Project, scene: Scene, source: str | None) -> tuple[Repository, ...]:
     """Return where it is written down: in every repository of the project, for a copy that was proved holds the same bytes."""
-    is_ours = source is None or source in project.config.backup.repositories
+    is_ours = scene.engine is None and (source is None or source in project.config.backup.repositories)
     return repositories_of(project) if is_ours else tuple(scene.archive.repositories)
 
 
-def _remember(repository: Repository, found: Drill) -> None:
+def _remember(repository: Repository, found: Drill, *, is_adopted: bool) -> None:
     try:
         store_drill(repository, found)
         known = {one.id for one in read_catalogue(repository).records}
         for name in found.chain if found.is_good else ():
-            if name in known:
+            if is_adopted or name in known:
                 mark_verified(repository, found.system, name, found.finished_at)
     except KeelError as err:
         log.warning("drill.not_noted", repository=repository.name, error=err.message)

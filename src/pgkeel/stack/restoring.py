@@ -1,6 +1,5 @@
 """Everything that a restore of this project needs, introduced to each other; nothing here touches the server that runs."""
 
-import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import timedelta
@@ -13,7 +12,7 @@ from pgkeel.backup import Record, Tools, fetch_backup, open_repository, read_cat
 from pgkeel.backup.adopted import Engine
 from pgkeel.backup.lease import reading
 from pgkeel.backup.lsn import parse_lsn
-from pgkeel.backup.recovery.chain import Link, combine, give_away, prepare, require_room
+from pgkeel.backup.recovery.chain import Link, add_own_wal, combine, give_away, prepare, require_room
 from pgkeel.backup.recovery.errors import NoBackup, NotRestorable
 from pgkeel.backup.recovery.gather import Archive
 from pgkeel.backup.recovery.image import IMAGE, copy_image
@@ -132,9 +131,7 @@ def bring_back(scene: Scene, plan: Plan, directory: Path, report: Report) -> Non
     has_image = scene.may_use_image and copy_image(image_folder(scene), scene.system, plan, directory, scene.tools, report)
     if not has_image:
         _restore_chain(scene, plan, directory, report)
-    for segment in (data / "pg_wal").glob("[0-9A-F]" * 24):
-        if not (directory / "wal" / segment.name).exists():
-            shutil.copyfile(segment, directory / "wal" / segment.name)
+    add_own_wal(data, directory / "wal", is_fresh=not has_image and scene.engine is None)
     for part in (data, directory / "wal", directory / PLACE):
         if part.is_dir():
             give_away(part, scene.account.uid, scene.account.gid)

@@ -15,7 +15,7 @@ from pgkeel.backup.copying import Copier
 from pgkeel.backup.errors import Damaged, RepositoryUnreachable
 from pgkeel.backup.lsn import parse_lsn
 from pgkeel.backup.planning import Wish as Kind
-from pgkeel.backup.recovery.chain import Link, combine, give_away, prepare, require_room
+from pgkeel.backup.recovery.chain import Link, add_own_wal, combine, give_away, prepare, require_room
 from pgkeel.backup.recovery.checks import check_online
 from pgkeel.backup.recovery.errors import NotRestorable, TargetNotFound
 from pgkeel.backup.recovery.gather import Archive
@@ -244,6 +244,23 @@ def test_a_full_disk_ends_a_restore_and_the_next_one_begins_anew(vault: Vault, h
     assert (tmp_path / "data" / "PG_VERSION").exists()
     with pytest.raises(NotRestorable, match="MiB free, and the restore needs"):
         require_room(tmp_path, 2**60)
+
+
+def test_a_backup_whose_wal_is_archived_nowhere_yet_or_in_part_leads_to_where_it_is_consistent(
+    vault: Vault, history: History, tmp_path: Path
+) -> None:
+    nothing, place = Archive([vault.repository], vault.identity), tmp_path / "wal"
+    plan = resolve(Wish(), vault.records, nothing, history.tools, place, files=lambda _: _nothing, now=now())
+    combine(vault.links(*plan.chain), tmp_path / "links", tmp_path / "data", history.tools, lambda _: None)
+    segment = next((tmp_path / "data/pg_wal").glob("0" * 7 + "1*"))
+    (place / segment.name).write_bytes(segment.read_bytes()[:8192].ljust(plan.segment_bytes, b"\0"))
+
+    add_own_wal(tmp_path / "data", place, is_fresh=True)
+
+    wal, end = Wal(place, plan.target.timeline, parse_lsn(plan.start)), parse_lsn(plan.end)
+    assert end > wal.start
+    require_whole(wal, end, history.tools, size=plan.segment_bytes)
+    assert plan.settings["recovery_target"] == "immediate"
 
 
 def test_an_incremental_backup_without_its_parent_is_refused(vault: Vault) -> None:

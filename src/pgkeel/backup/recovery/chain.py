@@ -16,7 +16,7 @@ from pgkeel.backup.recovery.overlay import lay_over, plan_overlay
 from pgkeel.backup.recovery.programs import outcome
 from pgkeel.backup.tools import Tools, tool
 
-__all__ = ["Bring", "Link", "combine", "give_away", "prepare", "require_room"]
+__all__ = ["Bring", "Link", "add_own_wal", "combine", "give_away", "prepare", "require_room"]
 
 Bring = Callable[[Path], None]
 _MARGIN = 1.1
@@ -114,6 +114,19 @@ def prepare(data: Path, major: int) -> None:
     for name in _STALE:
         (data / name).unlink(missing_ok=True)
     (data / _SIGNAL).touch(mode=0o600)
+
+
+def add_own_wal(data: Path, place: Path, *, is_fresh: bool) -> None:
+    """Put the WAL that a backup carries beside what was gathered: it may be archived nowhere yet, or only its beginning.
+
+    Args:
+        data: The restored data directory.
+        place: The gathered segments.
+        is_fresh: Whether nothing was replayed in it: its segments then are whole as far as it needs them.
+    """
+    for segment in (data / "pg_wal").glob("[0-9A-F]" * 24):
+        if is_fresh or not (place / segment.name).exists():
+            shutil.copyfile(segment, place / segment.name)
 
 
 def give_away(folder: Path, uid: int, gid: int) -> None:

@@ -99,11 +99,11 @@ def resolve(
     bases = _bases(records, wish.timeline)
     first = _first(wish, bases, since or now - _LOOK_BACK)
     start = parse_lsn(first.start_lsn)
-    end = gather(archive, first.timeline, start, None, place)
+    gather(archive, first.timeline, start, None, place)
     wal = Wal(place, first.timeline, start)
     cut = cut_of(wish, wal, tools, files(bases))
     base = _base(bases, cut, wish)
-    return _plan(base, chain_of(base, records), cut, archive.size, end)
+    return _plan(base, chain_of(base, records), cut, archive.size)
 
 
 def chain_of(base: Record, records: Sequence[Record]) -> tuple[Record, ...]:
@@ -157,7 +157,7 @@ def _base(bases: Sequence[Record], cut: Cut, wish: Wish) -> Record:
     return fitting[-1]
 
 
-def _plan(base: Record, chain: Sequence[Record], cut: Cut, size: int, end: int) -> Plan:
+def _plan(base: Record, chain: Sequence[Record], cut: Cut, size: int) -> Plan:
     consistent = parse_lsn(base.end_lsn)
     settings = cut.settings(consistent)
     last = parse_lsn(settings["recovery_target_lsn"]) if "recovery_target_lsn" in settings else consistent - 1
@@ -167,7 +167,7 @@ def _plan(base: Record, chain: Sequence[Record], cut: Cut, size: int, end: int) 
         settings,
         tuple(one.id for one in chain),
         format_lsn(start),
-        format_lsn(min(last, end)),
+        format_lsn(last),
         size,
         restored,
         max(0, last - start),
