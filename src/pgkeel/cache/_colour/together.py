@@ -110,8 +110,9 @@ class Shared:
         raise NotImplementedError
 
     def land(self) -> None:
-        """Let the tasks go on, now."""
-        for look in self.looks:
+        """Let the tasks go on, now; without a cycle that is left to the garbage collector."""
+        looks, self.looks = self.looks, []
+        for look in looks:
             wake, context = look.wake, look.context
             if wake is not None and context is not None:
                 look.wake = None
