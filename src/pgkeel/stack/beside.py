@@ -111,10 +111,7 @@ def recover_rows(
         wish: The point at which they still were there.
         report: Hears each step.
         agree: Sees the plan and says whether to go on.
-        where: Which rows, in SQL, as they were.
-        changed: Whether rows that differ are set back too.
-        dry_run: Do it and take it back.
-        script: Whether to return the statements.
+        where, changed, dry_run, script: As `put_back` takes them.
         source: Repository to take them from.
         since: How far back a transaction is looked for.
 
