@@ -36,15 +36,15 @@ class Thing(msgspec.Struct, frozen=True):
 
 
 @pytest.fixture
-def cluster(make_cluster: Callable[..., Cluster], major: str) -> Cluster:
+def decoding(make_cluster: Callable[..., Cluster], major: str) -> Cluster:
     cluster = make_cluster(major=major, settings={"wal_level": "logical", "fsync": "off"})
     cluster.start()
     return cluster
 
 
 @pytest.fixture
-def connection(cluster: Cluster) -> Iterator[Connection]:
-    with connect(cluster.superuser_url()) as connection:
+def connection(decoding: Cluster) -> Iterator[Connection]:
+    with connect(decoding.superuser_url()) as connection:
         up(connection, [PGKEEL])
         for statement in TABLES.split(";"):
             connection.execute(statement)
@@ -154,14 +154,14 @@ async def _a_slot_that_fell_behind(followed: Followed) -> None:
 
 
 async def test_a_write_by_psql_reaches_the_cache_through_an_agent_that_runs(
-    cluster: Cluster, connection: Connection, valkey_db: CacheUrl, tmp_path: Path
+    decoding: Cluster, connection: Connection, valkey_db: CacheUrl, tmp_path: Path
 ) -> None:
     def psql(text: str) -> None:
-        command = [str(cluster.plan.runtime.program("psql")), "-Xqc", text, cluster.superuser_url().reveal()]
-        subprocess.run(command, check=True, env={**os.environ, **cluster.plan.runtime.environment})
+        command = [str(decoding.plan.runtime.program("psql")), "-Xqc", text, decoding.superuser_url().reveal()]
+        subprocess.run(command, check=True, env={**os.environ, **decoding.plan.runtime.environment})
 
     def open_as(_: Role) -> Connection:
-        return connect(cluster.superuser_url())
+        return connect(decoding.superuser_url())
 
     async with Cache(valkey_db, secret=SECRET) as cache:
         carried = Carried(valkey_db, "pgkeel", SECRET, 10_000)
