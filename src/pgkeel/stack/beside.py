@@ -111,7 +111,10 @@ def recover_rows(
         wish: The point at which they still were there.
         report: Hears each step.
         agree: Sees the plan and says whether to go on.
-        where, changed, dry_run, script: As `put_back` takes them.
+        where: Which rows, in SQL, as they were.
+        changed: Whether rows that differ are set back too.
+        dry_run: Do it and take it back.
+        script: Whether to return the statements.
         source: Repository to take them from.
         since: How far back a transaction is looked for.
 
