@@ -21,6 +21,7 @@ DEFAULT_MAJOR = "17"
 _numbers = itertools.count()
 MakeCluster = Callable[..., Cluster]
 RunAs = Callable[..., subprocess.CompletedProcess[str]]
+Mypy = Callable[[str], str]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -145,3 +146,18 @@ def _reachable_python(uid: int) -> str:
             continue
         return python
     pytest.skip(f"user {uid} can execute no {minor} here")
+
+
+@pytest.fixture
+def mypy(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Mypy:
+    """Gives what mypy says to a program; what it learns of SQLAlchemy, most of its work, it learns once a worker."""
+    cache = tmp_path_factory.getbasetemp() / "mypy"
+
+    def judge(program: str) -> str:
+        file = tmp_path / "program.py"
+        file.write_text(program, encoding="utf-8")
+        command = [sys.executable, "-m", "mypy", "--strict", "--no-error-summary", "--cache-dir", str(cache), str(file)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[1])
+        return done.stdout + done.stderr
+
+    return judge

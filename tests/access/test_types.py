@@ -1,8 +1,6 @@
 """What a type checker sees: real row types, through the real public names."""
 
-import subprocess
-import sys
-from pathlib import Path
+from tests.conftest import Mypy
 
 PROGRAM = """
 from uuid import UUID
@@ -67,18 +65,11 @@ async def wrong(db: Database, key: UUID) -> None:
 """
 
 
-def mypy(tmp_path: Path, program: str) -> str:
-    file = tmp_path / "program.py"
-    file.write_text(program)
-    command = [sys.executable, "-m", "mypy", "--strict", "--no-error-summary", "--cache-dir", str(tmp_path / "cache"), str(file)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[2]).stdout
+def test_rows_ids_and_pages_have_their_real_types(mypy: Mypy) -> None:
+    assert mypy(PROGRAM) == ""
 
 
-def test_rows_ids_and_pages_have_their_real_types(tmp_path: Path) -> None:
-    assert mypy(tmp_path, PROGRAM) == ""
-
-
-def test_a_wrong_field_or_model_is_an_error_before_it_runs(tmp_path: Path) -> None:
-    said = mypy(tmp_path, PROGRAM + WRONG)
+def test_a_wrong_field_or_model_is_an_error_before_it_runs(mypy: Mypy) -> None:
+    said = mypy(PROGRAM + WRONG)
     assert '"PostRow" has no attribute "titel"' in said
     assert said.count("error:") == 7

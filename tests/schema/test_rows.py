@@ -19,6 +19,7 @@ from pgkeel.schema.models import Base, Post, User
 from pgkeel.schema.row_fields import fields_of
 from pgkeel.schema.row_writer import plan_rows, rows_text
 from pgkeel.schema.rows import PostRow, UserRow
+from tests.conftest import Mypy
 
 ROOT = Path(__file__).parents[2]
 
@@ -181,16 +182,12 @@ post.titel
 """
 
 
-def test_a_misspelt_field_is_an_error_for_mypy(tmp_path: Path) -> None:
-    file = tmp_path / "reader.py"
-    file.write_text(SNIPPET, encoding="utf-8")
-    command = [sys.executable, "-m", "mypy", "--strict", "--no-error-summary", "--cache-dir", str(tmp_path / "cache"), str(file)]
+def test_a_misspelt_field_is_an_error_for_mypy(mypy: Mypy) -> None:
+    said = mypy(SNIPPET)
 
-    found = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
-
-    lines = found.stdout.splitlines()
+    lines = said.splitlines()
     assert [line.partition(": ")[2] for line in lines] == [
         'note: Revealed type is "pgkeel.schema.rows.PostRow"',
         'note: Revealed type is "type[pgkeel.schema.rows.PostRow]"',
         'error: "PostRow" has no attribute "titel"; maybe "title"?  [attr-defined]',
-    ], found.stdout + found.stderr
+    ], said
