@@ -13,6 +13,7 @@ import msgspec
 from pgkeel.backup.clear import fetch_clear
 from pgkeel.backup.disk import start_writing
 from pgkeel.backup.errors import Damaged
+from pgkeel.backup.pipes import Ahead
 from pgkeel.backup.records import Record
 from pgkeel.backup.relations import Relations
 from pgkeel.backup.sealing import Part, unseal
@@ -76,7 +77,7 @@ def fetch_backup(
 
 
 def _unpack(destination: Path, kind: type[tarfile.TarFile], source: IO[bytes]) -> None:
-    with kind(fileobj=_Forward(source), copybufsize=_BUFFER) as archive:  # type: ignore[arg-type]
+    with Ahead(source) as ahead, kind(fileobj=_Forward(ahead), copybufsize=_BUFFER) as archive:  # type: ignore[arg-type]
         archive.extractall(destination, filter="tar")  # filtered  # nosec B202
 
 
@@ -192,13 +193,13 @@ class _Forward:
 
     mode = "r"
 
-    def __init__(self, source: IO[bytes]) -> None:
+    def __init__(self, source: Ahead) -> None:
         self._source, self._at = source, 0
 
-    def read(self, size: int) -> bytes:
+    def read(self, size: int) -> bytes | memoryview:
         content = self._source.read(size)
         self._at += len(content)
-        return content
+        return bytes(content) if size <= tarfile.BLOCKSIZE else content
 
     def tell(self) -> int:
         return self._at

@@ -1,18 +1,20 @@
-"""What joins programs that push to programs that pull: a pipe with a thread behind it, and files that keep their own errors."""
+"""What joins programs that push to programs that pull: a pipe with a thread behind it, a reader ahead, errors that are kept."""
 
 import contextlib
 import fcntl
 import os
+import queue
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from types import TracebackType
-from typing import IO
+from typing import IO, Self
 
-__all__ = ["End", "Pipe", "own_errors"]
+__all__ = ["Ahead", "End", "Pipe", "own_errors"]
 
 _ROOM = 2**20  # what an account may ask for; 16 times what a pipe has, and so a sixteenth of the turns between its ends
 _PIECE = 2**18
+_PIECES_AHEAD = 16
 
 
 class End:
@@ -75,3 +77,62 @@ class Pipe:
             self._outcome.set_exception(err)
         else:
             self._outcome.set_result(None)
+
+
+class Ahead:
+    """A file that a thread reads some pieces ahead of its reader: what makes the content works while its reader does."""
+
+    def __init__(self, source: IO[bytes]) -> None:
+        """Take the file; its reading begins where the block begins."""
+        self._source = source
+        self._pieces: queue.Queue[bytes | Exception] = queue.Queue(_PIECES_AHEAD)
+        self._is_over = False
+        self._rest = memoryview(b"")
+
+    def __enter__(self) -> Self:
+        """Start the thread."""
+        self._thread = threading.Thread(target=self._run, name="pgkeel backup ahead", daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Wait for the thread, which reads no more."""
+        self._is_over = True
+        while self._thread.is_alive():
+            with contextlib.suppress(queue.Empty):
+                self._pieces.get(timeout=0.01)
+
+    def read(self, size: int) -> bytes | memoryview:
+        """Return so many bytes, less at the end of the file only.
+
+        Raises:
+            Exception: What the file raised.
+        """
+        if 0 < size <= len(self._rest):
+            return self._taken(size)
+        parts = []
+        while size and (part := self._taken(size)):
+            parts.append(part)
+            size -= len(part)
+        return b"".join(parts)
+
+    def _taken(self, most: int) -> memoryview:
+        if not self._rest and not self._is_over:
+            piece = self._pieces.get()
+            if isinstance(piece, Exception):
+                self._is_over = True
+                raise piece
+            self._is_over = not piece
+            self._rest = memoryview(piece)
+        taken, self._rest = self._rest[:most], self._rest[most:]
+        return taken
+
+    def _run(self) -> None:
+        try:
+            piece = self._source.read(_PIECE)
+            while piece and not self._is_over:
+                self._pieces.put(piece)
+                piece = self._source.read(_PIECE)
+            self._pieces.put(b"")
+        except Exception as err:  # noqa: BLE001 - raised again where the content is read
+            self._pieces.put(err)
