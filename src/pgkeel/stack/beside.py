@@ -80,8 +80,10 @@ def scratch_restore(
 
 
 @contextmanager
-def _now_and_then(project: Project, server: Cluster) -> Iterator[tuple[Connection, Connection]]:
-    """Yield a connection to the live database and one to the same database as it was."""
+def _now_and_then(project: Project, server: Cluster, report: Report) -> Iterator[tuple[Connection, Connection]]:
+    """Yield a connection to the live database and one to the same database as it was, on a copy that is paused until now."""
+    promote(server)
+    report("comparing")
     application = "pgkeel recover rows"
     role: RoleWord = "owner" if project.is_external else "superuser"
     url = server.superuser_url(project.config.database.name)
@@ -122,24 +124,22 @@ def recover_rows(
         UsageError: `changed` without `where`.
     """
     require_which(where, changed=changed)
-    scene = scene_of(project, source=source)
-    require_no_recovery(scene.layout)
     name = f"rows-{clock.now():%Y%m%dT%H%M%SZ}"
-    with scratch_restore(scene, wish, name, report, agree=agree, since=since) as (plan, server):
-        promote(server)
-        report("comparing")
-        with _now_and_then(project, server) as (live, past):
-            done = put_back(
-                live,
-                past,
-                table,
-                where=where,
-                changed=changed,
-                dry_run=dry_run,
-                script=script,
-                actor=f"{getpass.getuser()}, pgkeel recover {name}",
-                resealer=resealing_of(project, live, past) or WithoutKeys(),
-            )
+    with (
+        scratch_restore(_calm_scene(project, source), wish, name, report, agree=agree, since=since) as (plan, server),
+        _now_and_then(project, server, report) as (live, past),
+    ):
+        done = put_back(
+            live,
+            past,
+            table,
+            where=where,
+            changed=changed,
+            dry_run=dry_run,
+            script=script,
+            actor=f"{getpass.getuser()}, pgkeel recover {name}",
+            resealer=resealing_of(project, live, past) or WithoutKeys(),
+        )
     if not dry_run and done.restored:
         forget_cache(project, report)
     return plan, done
@@ -154,8 +154,7 @@ def open_beside(
         Refused: `agree` said no.
         NotRestorable: No backup leads there.
     """
-    scene = scene_of(project, source=source)
-    require_no_recovery(scene.layout)
+    scene = _calm_scene(project, source)
     directory = scene.server / "beside"
     _remove(scene, directory)
     make_folder(directory)
@@ -178,6 +177,12 @@ def end_beside(project: Project) -> bool:
     there = directory.is_dir()
     _remove(scene, directory)
     return there
+
+
+def _calm_scene(project: Project, source: str | None) -> Scene:
+    scene = scene_of(project, source=source)
+    require_no_recovery(scene.layout)
+    return scene
 
 
 def _require_consent(plan: Plan, agree: Agree) -> None:
