@@ -129,16 +129,9 @@ def recover_rows(
         scratch_restore(_calm_scene(project, source), wish, name, report, agree=agree, since=since) as (plan, server),
         _now_and_then(project, server, report) as (live, past),
     ):
+        actor, keys = f"{getpass.getuser()}, pgkeel recover {name}", resealing_of(project, live, past) or WithoutKeys()
         done = put_back(
-            live,
-            past,
-            table,
-            where=where,
-            changed=changed,
-            dry_run=dry_run,
-            script=script,
-            actor=f"{getpass.getuser()}, pgkeel recover {name}",
-            resealer=resealing_of(project, live, past) or WithoutKeys(),
+            live, past, table, where=where, changed=changed, dry_run=dry_run, script=script, actor=actor, resealer=keys
         )
     if not dry_run and done.restored:
         forget_cache(project, report)
