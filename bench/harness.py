@@ -189,24 +189,29 @@ def paired(ours: Sample, peer: Sample, runs: int, *, warmups: int = 1) -> list[P
 
 
 async def paired_async(
-    ours: Callable[[], Awaitable[object]], peer: Callable[[], Awaitable[object]], runs: int, *, warmups: int = 1
+    ours: Callable[[], Awaitable[object]],
+    peer: Callable[[], Awaitable[object]],
+    runs: int,
+    *,
+    warmups: int = 1,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> list[Pair]:
-    """Return the wall seconds of `runs` interleaved pairs of coroutines."""
+    """Return the seconds of `runs` interleaved pairs of coroutines: on the wall, or by `time.process_time` of this process."""
     order = random.Random(runs)
     pairs = []
     for _ in range(warmups + runs):
         if order.random() < 0.5:
-            our_seconds, peer_seconds = await _awaited(ours), await _awaited(peer)
+            our_seconds, peer_seconds = await _awaited(ours, clock), await _awaited(peer, clock)
         else:
-            peer_seconds, our_seconds = await _awaited(peer), await _awaited(ours)
+            peer_seconds, our_seconds = await _awaited(peer, clock), await _awaited(ours, clock)
         pairs.append(Pair(our_seconds, peer_seconds))
     return pairs[warmups:]
 
 
-async def _awaited(work: Callable[[], Awaitable[object]]) -> float:
-    start = time.perf_counter()
+async def _awaited(work: Callable[[], Awaitable[object]], clock: Callable[[], float]) -> float:
+    start = clock()
     await work()
-    return time.perf_counter() - start
+    return clock() - start
 
 
 def ratio(identity: str, figure: str, pairs: Sequence[Pair], *, better: Better, against: str, target: Target) -> Entry:

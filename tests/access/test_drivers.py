@@ -93,6 +93,23 @@ async def test_copy_writes_all_or_nothing(connection: Any) -> None:
     assert list(await done(connection.fetch_row('SELECT count(*), max("b c") FROM "T x"', []))) == [2, "é\t\\N"]
 
 
+@pytest.mark.parametrize("colour", ["asyncpg", "another asyncpg"], indirect=True)
+async def test_json_goes_in_by_copy_and_comes_out_the_same_before_and_after_it(connection: Any) -> None:
+    await done(connection.execute("CREATE TABLE j (id int4, a jsonb, b json, c jsonb[])"))
+    place = (["j"], ["id", "a", "b", "c"], ["int4", "jsonb", "json", "jsonb[]"])
+    for key in (1, 2):
+        row = (key, '{"a": [1, null, 1e400]}', '"\\ud800"', ["{}", None])
+        assert await done(connection.copy(*place, iter([row]))) == 1
+        assert list(await done(connection.fetch_row("SELECT a, b, c FROM j WHERE id = $1", [key]))) == [
+            {"a": [1, None, 10**400]},
+            "\ud800",
+            [{}, None],
+        ]
+        with pytest.raises(Exception, match="json"):
+            await done(connection.copy(*place, iter([(3, "{", "1", [])])))
+    assert list(await done(connection.fetch_row("SELECT $1::jsonb", ['{"a": 1.5}']))) == [{"a": 1.5}]
+
+
 async def test_a_table_that_changes_heals_outside_a_transaction(connection: Any, empty_db: Url) -> None:
     await done(connection.execute("CREATE TABLE t (a int)"))
     await done(connection.execute("INSERT INTO t VALUES (1)"))

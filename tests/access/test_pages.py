@@ -28,6 +28,7 @@ ORDERS: dict[str, Any] = {
     "nulls first": Post.published_at.desc(),
     "nulls against the rule": [Post.published_at.desc().nulls_last(), Post.title.desc()],
     "nulls first upwards": [Post.published_at.asc().nulls_first(), Post.status],
+    "the key before one that may be NULL": [Post.id, Post.published_at],
 }
 
 

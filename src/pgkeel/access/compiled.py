@@ -41,7 +41,7 @@ class Compiled(Generic[T_co]):
         is_plain: Whether a record's values go there as they are: then `into(*record[:])` spares a call of `read`.
     """
 
-    __slots__ = ("_order", "_processors", "_signed", "bind", "doing", "into", "is_plain", "may_last", "read", "sql")
+    __slots__ = ("_given", "_order", "_processors", "_signed", "bind", "doing", "into", "is_plain", "may_last", "read", "sql")
 
     def __init__(
         self,
@@ -50,17 +50,20 @@ class Compiled(Generic[T_co]):
         processors: Mapping[int, Callable[[Any], Any]],
         into: Callable[..., T_co],
         doing: str,
+        given: int,
     ) -> None:
-        """Choose the shortest way for values and rows."""
+        """Choose the shortest way for rows and for the values, of which so many are `given` each time, used or not."""
         self.sql = sql
         self.doing = doing
         self.may_last = taints(sql)
-        self._order = tuple(order)
+        self._order, self._given = tuple(order), given
         self._processors = tuple(processors.items())
         self.into = into
         self._signed: Compiled[T_co] | None = None
         self.is_plain = not processors
-        are_plain = all(index == place and processor is None for place, (index, _, processor) in enumerate(order))
+        are_plain = len(order) == given and all(
+            index == place and processor is None for place, (index, _, processor) in enumerate(order)
+        )
         self.bind: Callable[[Sequence[object]], Sequence[object]] = tuple if are_plain else self._arranged
         self.read: Callable[[Record], T_co] = self._processed if processors else lambda record: into(*record[:])
 
@@ -72,7 +75,7 @@ class Compiled(Generic[T_co]):
 
     def prefixed(self, prefix: str, into: Callable[..., U]) -> "Compiled[U]":
         """Return a statement that begins with a fixed text, takes the same values and gives other rows."""
-        return Compiled(prefix + self.sql, self._order, {}, into, self.doing)
+        return Compiled(prefix + self.sql, self._order, {}, into, self.doing, self._given)
 
     def signed(self) -> "Compiled[T_co]":
         """Return the same write with one more value, the last: who writes. It is set before any trigger AFTER the row runs.
@@ -83,7 +86,9 @@ class Compiled(Generic[T_co]):
             into = self.into
             text = f"{self.sql}, {SIGNATURE.format(place=len(self._order) + 1)}"
             order = [*self._order, (-1, None, None)]
-            self._signed = Compiled(text, order, dict(self._processors), lambda *record: into(*record[:-1]), self.doing)
+            self._signed = Compiled(
+                text, order, dict(self._processors), lambda *record: into(*record[:-1]), self.doing, self._given + 1
+            )
         return self._signed
 
     def _arranged(self, values: Sequence[object]) -> Sequence[object]:
@@ -163,7 +168,7 @@ def compile_statement(
     ]
     results = {place: _result_processor(column.type, dialect) for place, column in enumerate(columns)}
     used = {place: processor for place, processor in results.items() if processor is not None}
-    return Compiled(str(compiled), order, used, into, doing)
+    return Compiled(str(compiled), order, used, into, doing, len(names))
 
 
 def _name_in(compiled: SQLCompiler, name: "str | BindParameter[Any]") -> str:

@@ -11,7 +11,7 @@ from sqlalchemy.engine import Dialect
 
 from pgkeel.access._drivers._async.port import Pooler, Record
 from pgkeel.access._drivers.asyncpg_address import connect_arguments
-from pgkeel.access._drivers.asyncpg_json import read_json
+from pgkeel.access._drivers.asyncpg_json import copy_json, read_json
 from pgkeel.access._drivers.diagnosis import Diagnosis, copied_line
 from pgkeel.access._drivers.feed import Feed
 from pgkeel.access._drivers.network import keep_alive, refuse_settings
@@ -118,14 +118,17 @@ class AsyncpgConnection:
         self,
         table: Sequence[str],
         columns: Sequence[str],
-        types: Sequence[str],  # noqa: ARG002 - asyncpg asks the server
+        types: Sequence[str],
         rows: Iterable[Sequence[object]],
     ) -> int:
         """Write rows by binary COPY; asyncpg asks the server for the types."""
         schema = table[0] if len(table) > 1 else None
         feed = Feed(rows)
+        has_json = await copy_json(self.raw, types)
         with feed.refusing(asyncpg.DataError, (asyncpg.InterfaceError,)):
             done = await self.raw.copy_records_to_table(table[-1], records=feed, columns=list(columns), schema_name=schema)
+        if has_json:
+            await read_json(self.raw)
         count = _COUNT.search(done)
         return int(count[1]) if count else 0
 
