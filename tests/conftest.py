@@ -7,6 +7,7 @@ import pwd
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from pgkeel.core.secret import Secret
 from pgkeel.core.url import Url
 from pgkeel.local import Account, Cluster, Runtime, choose_account, find_runtime
 from pgkeel.testing.servers import FAST, scratch_cluster, scratch_folder
+from tests.recycling import Stall
 
 DEFAULT_MAJOR = "17"
 _numbers = itertools.count()
@@ -78,13 +80,29 @@ def superuser(cluster: Cluster) -> Url:
     return cluster.superuser_url()
 
 
+@pytest.fixture(scope="session")
+def stall_of() -> Callable[[Cluster], Stall]:
+    """Gives the empty databases of a cluster."""
+
+    @cache
+    def give(cluster: Cluster) -> Stall:
+        def make() -> Url:
+            name = f"t_{next(_numbers)}"
+            cluster.create_database(name)
+            return cluster.superuser_url(name)
+
+        return Stall(make, lambda url: cluster.drop_database(url.database))
+
+    return give
+
+
 @pytest.fixture
-def empty_db(cluster: Cluster) -> Iterator[Url]:
+def empty_db(cluster: Cluster, stall_of: Callable[[Cluster], Stall]) -> Iterator[Url]:
     """An empty database of its own for one test, as superuser."""
-    name = f"t_{next(_numbers)}"
-    cluster.create_database(name)
-    yield cluster.superuser_url(name)
-    cluster.drop_database(name)
+    stall = stall_of(cluster)
+    url = stall.take()
+    yield url
+    stall.give_back(url)
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import itertools
 import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import cache
 from typing import Any
 
 import psycopg
@@ -21,10 +22,12 @@ from pgkeel.access import sync as sync_form
 from pgkeel.core.config import PoolConfig
 from pgkeel.core.secret import Secret
 from pgkeel.core.url import Url
+from pgkeel.local import Cluster
 from pgkeel.postgres import connect, identifier
 from pgkeel.schema.models import Base
 from pgkeel.testing.keys import ring_for_tests
 from tests.conftest import DEFAULT_MAJOR
+from tests.recycling import Stall
 
 KEYS = ring_for_tests()
 _numbers = itertools.count()
@@ -62,15 +65,22 @@ def template(superuser: Url, major: str, worker_id: str) -> str:
 
 
 @pytest.fixture
-def url(superuser: Url, template: str, worker_id: str) -> Iterator[Url]:
+def url(cluster: Cluster, template: str) -> Iterator[Url]:
     """A database of its own with the reference schema."""
-    name = f"t_access_{worker_id}_{os.getpid()}_{next(_numbers)}"
-    with connect(superuser) as connection:
-        statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
-        connection.execute(statement.format(identifier(name), identifier(template)))
-    yield superuser.with_database(name)
-    with connect(superuser) as connection:
-        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(identifier(name)))
+    stall = _stall(cluster, template)
+    place = stall.take()
+    yield place
+    stall.give_back(place)
+
+
+@cache
+def _stall(cluster: Cluster, template: str) -> Stall:
+    def make() -> Url:
+        name = f"{template}_{next(_numbers)}"
+        cluster.create_database(name, template=template)
+        return cluster.superuser_url(name)
+
+    return Stall(make, lambda url: cluster.drop_database(url.database))
 
 
 @pytest.fixture
