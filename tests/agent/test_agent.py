@@ -307,14 +307,24 @@ def test_the_log_holds_one_json_object_a_line_and_is_rotated(tmp_path: Path) -> 
     try:
         for number in range(50):
             get_logger("pgkeel.agent").info("tested", number=number)
+        try:
+            raise ValueError("a driver's")
+        except ValueError:
+            logging.getLogger("pgkeel.other").warning("said %s", "\ud800", exc_info=True)
     finally:
         logging.getLogger("pgkeel").removeHandler(handler)
         handler.close()
 
     assert sorted(file.name for file in tmp_path.iterdir()) == ["agent.log", "agent.log.1", "agent.log.2"]
-    last = json.loads((tmp_path / "agent.log").read_text().splitlines()[-1])
+    newest = (tmp_path / "agent.log.1").read_text() + (tmp_path / "agent.log").read_text()
+    *_, last, foreign = map(json.loads, newest.splitlines())
     assert (last["event"], last["number"], last["level"], last["logger"]) == ("tested", 49, "info", "pgkeel.agent")
     assert datetime.fromisoformat(last["timestamp"]).tzinfo is not None
+    assert (foreign["event"], foreign["level"], foreign["exception"].splitlines()[-1]) == (
+        "said \ud800",
+        "warning",
+        "ValueError: a driver's",
+    )
 
 
 def test_the_agents_folder_is_its_owners_alone(connector: Connector, tmp_path: Path) -> None:

@@ -1,11 +1,10 @@
 """The agent's structured log: one JSON object a line, in a file that is rotated by size."""
 
+import json
 import logging
+from datetime import UTC, datetime
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
-
-import structlog
-from structlog.typing import EventDict, WrappedLogger
 
 from pgkeel.core.units import Size
 
@@ -24,31 +23,25 @@ def open_log(file: Path, *, rotate_at: Size = _ROTATE_AT, kept: int = _KEPT) -> 
         kept: How many older ones are kept.
     """
     handler = RotatingFileHandler(file, maxBytes=rotate_at, backupCount=kept, encoding="utf-8")
-    handler.setFormatter(_formatter())
+    handler.setFormatter(_Lines())
     logger = logging.getLogger("pgkeel")
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
     return handler
 
 
-def _formatter() -> logging.Formatter:
-    return structlog.stdlib.ProcessorFormatter(
-        foreign_pre_chain=[
-            structlog.stdlib.add_log_level,
-            structlog.stdlib.add_logger_name,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-        ],
-        processors=[
-            _add_fields,
-            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(default=str),
-        ],
-    )
+class _Lines(logging.Formatter):
+    """The fields of `core.log` stand beside the event, not in its text."""
 
-
-def _add_fields(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Put the fields of `core.log` beside the event instead of into its text."""
-    record = event["_record"]
-    fields = getattr(record, "fields", {})
-    return {**event, "event": getattr(record, "event", event["event"]), "thread": record.threadName, **fields}
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, object] = {
+            "event": getattr(record, "event", None) or record.getMessage(),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "timestamp": datetime.fromtimestamp(record.created, UTC).isoformat(),
+            "thread": record.threadName,
+            **getattr(record, "fields", {}),
+        }
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line, default=str)
