@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from tests.forked import run_forked
+
 __all__ = ["Home", "home", "new_home", "remove_home", "running"]
 
 
@@ -42,9 +44,12 @@ class Home:
         limit: Any = None,
         timeout: float = 150,
     ) -> "subprocess.CompletedProcess[str]":
+        given = {**self._settings, **(env or {})}
+        if not prefix and limit is None and all(name.startswith("PGKEEL_") for name in given):
+            return run_forked(["-C", str(self.root), *arguments], env=environment(given), timeout=timeout)
         return subprocess.run(
             [*prefix, *self.argv(*arguments)],
-            env=environment({**self._settings, **(env or {})}),
+            env=environment(given),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

@@ -1,8 +1,8 @@
 """`pgkeel agent`, without a stack."""
 
 import json
+import os
 import subprocess
-import sys
 from pathlib import Path
 
 from pgkeel.agent.jobs import backfills as backfills_job
@@ -14,12 +14,12 @@ from pgkeel.postgres import Connection
 from pgkeel.scaling.partitions import Month
 from tests.agent.conftest import until, working
 from tests.agent.test_agent import seen
+from tests.forked import run_forked
 from tests.scaling.conftest import EVENTS, fill
 
 
 def pgkeel(project: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-m", "pgkeel", "-C", str(project), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    return run_forked(["-C", str(project), *arguments], env=os.environ, timeout=60)
 
 
 def test_the_status_of_an_agent_that_never_ran_is_an_answer(tmp_path: Path) -> None:

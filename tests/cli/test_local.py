@@ -1,14 +1,13 @@
 import json
-import subprocess
-import sys
+import os
 from pathlib import Path
 from typing import Any
 
+from tests.forked import run_forked
+
 
 def pgkeel(folder: Path, *arguments: str) -> tuple[int, Any]:
-    ran = subprocess.run(
-        [sys.executable, "-m", "pgkeel", "-C", str(folder), *arguments, "--json"], capture_output=True, text=True, check=False
-    )
+    ran = run_forked(["-C", str(folder), *arguments, "--json"], env=os.environ, timeout=60)
     return ran.returncode, json.loads(ran.stdout)
 
 
