@@ -1,5 +1,7 @@
 """Carry out one migration, unit by unit, each together with its row in the ledger."""
 
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from uuid import UUID
 
@@ -24,7 +26,7 @@ from pgkeel.migrations.waiting import Waiting
 from pgkeel.migrations.wire import StatementRefused, send
 from pgkeel.postgres import Connection, Server, describe, identifier
 
-__all__ = ["Run", "carry_out", "opening", "scribe_of", "step_of"]
+__all__ = ["Ahead", "Run", "carry_out", "opening", "scribe_of", "step_of"]
 
 
 class Run(msgspec.Struct, frozen=True):
@@ -50,8 +52,42 @@ def step_of(task: Task, took: timedelta = timedelta()) -> Step:
     return Step(task.source, task.version, task.name, task.direction, len(units), tuple(unit.sql for unit in units), took)
 
 
-def carry_out(run: Run, task: Task) -> Step:
+class Ahead:
+    """Composes the next atomic unit's message while the server works on the one before; what it says is known from the plan."""
+
+    def __init__(self, run: Run, tasks: Sequence[Task]) -> None:
+        """Know what comes, in its order."""
+        self._run = run
+        self._left = iter([(task, index) for task in tasks for index in _atomic(task)])
+        self._made: tuple[Task, int, Message] | None = None
+
+    def message(self, task: Task, index: int) -> Message:
+        """Return a unit's message, composed now unless it was ahead of time."""
+        if self._made is None:
+            self._compose()
+        made, self._made = self._made, None
+        if made is not None and made[0] is task and made[1] == index:
+            return made[2]
+        return _composed(self._run, task, index)
+
+    def go_on(self) -> None:
+        """Compose the next message; one that cannot be composed says so when its turn comes."""
+        if self._made is None:
+            with suppress(Exception):
+                self._compose()
+
+    def _compose(self) -> None:
+        task, index = next(self._left, (None, 0))
+        self._made = (task, index, _composed(self._run, task, index)) if task else None
+
+
+def carry_out(run: Run, task: Task, ahead: Ahead | None = None) -> Step:
     """Run what is left of a migration and return what was done.
+
+    Args:
+        run: Where and how.
+        task: What.
+        ahead: Composes the messages of this task and of those behind it.
 
     Raises:
         MigrationFailed: The server refused a statement; the units before it are kept and the next run goes on from there.
@@ -62,11 +98,11 @@ def carry_out(run: Run, task: Task) -> Step:
     scribe = scribe_of(run, task)
     if task.first or task.attempt:
         run.report(f"{task.title}: going on after {task.first} of {len(task.units)} units")
-    is_settled = _settle_attempt(run, task)
+    is_settled, ahead = _settle_attempt(run, task), ahead or Ahead(run, (task,))
     for index in range(task.first, len(task.units)):
         unit = task.units[index]
         if unit.is_atomic:
-            _run_atomic(run, task, scribe, index)
+            _send_patiently(run, task, ahead.message(task, index), scribe, index, ahead.go_on)
         else:
             _run_alone(run, task, scribe, index, is_settled=is_settled and index == task.first)
     if task.first >= len(task.units):
@@ -100,10 +136,13 @@ def _settle_attempt(run: Run, task: Task) -> bool:
     return has_finished
 
 
-def _run_atomic(run: Run, task: Task, scribe: Scribe, index: int) -> None:
-    unit = task.units[index]
-    message = compose(opening(run, task, unit), (*unit.settings, *unit.statements), _after(run, task, scribe, index, None))
-    _send_patiently(run, task, message, scribe, index)
+def _atomic(task: Task) -> Iterator[int]:
+    return (index for index in range(task.first, len(task.units)) if task.units[index].is_atomic)
+
+
+def _composed(run: Run, task: Task, index: int) -> Message:
+    unit, after = task.units[index], _after(run, task, scribe_of(run, task), index, None)
+    return compose(opening(run, task, unit), (*unit.settings, *unit.statements), after)
 
 
 def opening(run: Run, task: Task, unit: Unit) -> list[str]:
@@ -173,10 +212,12 @@ def _record(run: Run, texts: list[str]) -> None:
         raise lost(err) from err
 
 
-def _send_patiently(run: Run, task: Task, message: Message, scribe: Scribe, index: int) -> None:
+def _send_patiently(
+    run: Run, task: Task, message: Message, scribe: Scribe, index: int, meanwhile: Callable[[], None] | None = None
+) -> None:
     """Send a message, again and again while other sessions hold what it needs and the deadline allows."""
     patience, waiting = Patience(task, run.options), Waiting(run.watcher, run.report, task.title)
-    while (failure := try_once(run.connection, task, message, waiting)) is not None:
+    while (failure := try_once(run.connection, task, message, waiting, meanwhile)) is not None:
         again = patience.allows(failure)
         scribe.event("retried" if again else "failed", index, **{"message": failure.message, **failure.data})
         if not again:

@@ -113,6 +113,7 @@ def prepare(connection: Connection) -> None:
         return
     try:
         with connection.transaction():
+            connection.execute(b"SET LOCAL synchronous_commit = off")  # the run's last commit waits for the disk, as of its units
             if not row.get("has_schema"):
                 load(__name__, "create_schema").run(connection)
             load(__name__, "create_ledger").run(connection)

@@ -15,7 +15,13 @@ __all__ = ["LexError", "Token", "TokenKind", "tokens"]
 
 
 class TokenKind(Enum):
-    """What a token is."""
+    """What a token is.
+
+    Attributes:
+        is_silent: Whether the server skips it.
+    """
+
+    is_silent: bool
 
     SPACE = "space"
     LINE_COMMENT = "line comment"
@@ -29,10 +35,9 @@ class TokenKind(Enum):
     BACKSLASH = "psql command"
     SYMBOL = "symbol"
 
-    @property
-    def is_silent(self) -> bool:
-        """Whether the server skips it."""
-        return self is TokenKind.SPACE or self is TokenKind.LINE_COMMENT or self is TokenKind.BLOCK_COMMENT
+    def __init__(self, title: str) -> None:
+        """Find out once what is asked of every token."""
+        self.is_silent = title == "space" or title.endswith("comment")
 
 
 class Token(msgspec.Struct, frozen=True, gc=False):
@@ -69,16 +74,19 @@ _SPACE = " \\t\\n\\r\\f\\v"
 _NO_WORD = r"\x00-#%-/:-@\[-^`{-\x7f"  # of `$`, digits and letters, none
 _NO_NUMBER = rf"{_NO_WORD}$"
 _NO_LETTER = rf"{_NO_NUMBER}0-9"
+_PREFIX = "[eEbBxXnN]'|[uU]&['\"]"  # letters that belong to the quote behind them
+# The most frequent tokens stand first: each alternative before the right one is tried in vain.
 _TOKEN = re.compile(
     rf"""
     (?P<SPACE>[{_SPACE}]+)
+  | (?P<WORD>(?!{_PREFIX})[^{_NO_LETTER}][^{_NO_WORD}]*)
+  | (?P<alone>[;(),=])
   | (?P<LINE_COMMENT>--[^\n\r]*)
   | (?P<BLOCK_COMMENT>/\*)
   | (?P<escaped>[eE]')
   | (?P<STRING>(?:[uU]&|[bBxXnN])?')
   | (?P<QUOTED_NAME>(?:[uU]&)?")
   | (?P<DOLLAR_STRING>\$(?:[^{_NO_LETTER}][^{_NO_NUMBER}]*)?\$)
-  | (?P<WORD>[^{_NO_LETTER}][^{_NO_WORD}]*)
   | (?P<NUMBER>(?:[0-9]|\.[0-9])(?:[eE][+-](?=[0-9])|\.(?!\.)|[^{_NO_NUMBER}])*)
   | (?P<PARAMETER>\$[0-9]+)
   | (?P<BACKSLASH>\\[^\n\r]*)
@@ -94,7 +102,8 @@ _ENDS = {
     "STRING": re.compile(rf"(?=((?:[^']|''|{_CONTINUED})*))\1'", re.DOTALL),
     "QUOTED_NAME": re.compile(r'(?=((?:[^"]|"")*))\1"', re.DOTALL),
 }
-_KINDS = {**TokenKind.__members__, "escaped": TokenKind.STRING}
+_OPENINGS = {"BLOCK_COMMENT", "DOLLAR_STRING", *_ENDS}
+_KINDS = {**TokenKind.__members__, "escaped": TokenKind.STRING, "alone": TokenKind.SYMBOL}
 _COMMENT_EDGE = re.compile(r"/\*|\*/")
 
 
@@ -110,7 +119,7 @@ def tokens(sql: str, start: int = 0, end: int | None = None) -> Iterator[Token]:
         if match is None:  # every character is at least a SYMBOL
             raise LexError("cannot be read", place)
         kind = str(match.lastgroup)
-        behind = _end_of(sql, kind, match)
+        behind = _end_of(sql, kind, match) if kind in _OPENINGS else match.end()
         yield Token(_KINDS[kind], place, sql[place:behind])
         place = behind
 
@@ -123,8 +132,6 @@ def _end_of(sql: str, kind: str, opening: re.Match[str]) -> int:
         if close < 0:
             raise LexError(f"the dollar-quoted string {opening[0]} is never closed", opening.start())
         return close + len(opening[0])
-    if kind not in _ENDS:
-        return opening.end()
     body = _ENDS[kind].match(sql, opening.end(), opening.endpos)
     if body is None:
         raise LexError(f"the quote {opening[0]} is never closed", opening.start())

@@ -1,5 +1,6 @@
 """Try again while other sessions are in the way, for as long as the file or the project allows."""
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import psycopg
@@ -59,15 +60,17 @@ NOT_READY = "KL001"
 """The SQLSTATE with which a migration says itself that rows are not ready for it."""
 
 
-def try_once(connection: Connection, task: Task, message: Message, waiting: Waiting) -> KeelError | None:
-    """Send a message and return why it failed, rolled back, or None.
+def try_once(
+    connection: Connection, task: Task, message: Message, waiting: Waiting, meanwhile: Callable[[], None] | None = None
+) -> KeelError | None:
+    """Send a message and return why it failed, rolled back, or None; `meanwhile` is called when the server has begun.
 
     Raises:
         Unreachable: The connection was lost.
     """
     waiting.begin()
     try:
-        send(connection, message.text, waiting.look)
+        send(connection, message.text, waiting.look, meanwhile)
     except StatementRefused as err:
         if connection.pgconn.status != pq.ConnStatus.OK:
             raise lost(err.cause) from err.cause

@@ -11,7 +11,7 @@ from pgkeel.core.ids import new_id
 from pgkeel.migrations import ledger
 from pgkeel.migrations.backfill.empty import finish_empty
 from pgkeel.migrations.drift import remember
-from pgkeel.migrations.execute import Run, carry_out, scribe_of, step_of
+from pgkeel.migrations.execute import Ahead, Run, carry_out, scribe_of, step_of
 from pgkeel.migrations.guard import Watcher, runner_lock, session_role
 from pgkeel.migrations.ledger import Key, Scribe
 from pgkeel.migrations.loss import require_nothing_lost
@@ -127,16 +127,17 @@ def _again(connection: Connection, files: Files, newest: Task, options: Options)
 
 
 def _carry_out(run: Run, tasks: Sequence[Task]) -> Outcome:
-    steps = tuple(_carry_out_one(run, task) for task in tasks)
+    ahead = Ahead(run, tasks)
+    steps = tuple(_carry_out_one(run, task, ahead) for task in tasks)
     if tasks:
         remember(scribe_of(run, tasks[-1]), run.options.search_path, len(tasks[-1].units))
     return Outcome(steps)
 
 
-def _carry_out_one(run: Run, task: Task) -> Step:
+def _carry_out_one(run: Run, task: Task, ahead: Ahead) -> Step:
     if task.needs:  # of a file that this very run may have applied
         require_backfills(task, ledger.unfinished_backfills(run.connection))
-    step = carry_out(run, task)
+    step = carry_out(run, task, ahead)
     if task.backfills:
         finish_empty(run.connection)
     return step

@@ -7,7 +7,7 @@ import msgspec
 
 from pgkeel.core.project import Project
 from pgkeel.migrations.errors import BadMigration
-from pgkeel.migrations.grammar import MigrationFile, parse, parse_name
+from pgkeel.migrations.grammar import MigrationFile, normalise, parse
 
 __all__ = ["PGKEEL", "Source", "count_files", "project_sources", "read", "shown", "source_of_tenant", "tenant_of", "text_of"]
 
@@ -57,11 +57,11 @@ def read(source: Source) -> tuple[MigrationFile, ...]:
     """
     files: dict[str, MigrationFile] = {}
     for path in _paths(source.folder):
-        version, _ = parse_name(shown(path))
-        if version in files:
-            hint = f"give one of them a later version; the other is {files[version].file_name}"
-            raise BadMigration(f"{shown(path)}: the version {version} stands twice in {source.name}", hint=hint)
-        files[version] = parse(text_of(path), shown(path))
+        file = parse(text_of(path), shown(path))
+        if file.version in files:
+            hint = f"give one of them a later version; the other is {files[file.version].file_name}"
+            raise BadMigration(f"{file.file_name}: the version {file.version} stands twice in {source.name}", hint=hint)
+        files[file.version] = file
     return tuple(files[version] for version in sorted(files))
 
 
@@ -90,13 +90,13 @@ def shown(path: Path) -> str:
 
 
 def text_of(path: Path) -> str:
-    """Return the text of an SQL file.
+    """Return the text of an SQL file, with LF line ends.
 
     Raises:
         BadMigration: It cannot be read, or is not UTF-8.
     """
     try:
-        return path.read_text(encoding="utf-8-sig")
+        return normalise(path.read_bytes().decode())
     except UnicodeDecodeError as err:
         raise BadMigration(f"{shown(path)}: byte {err.start} is not UTF-8", hint="save the file as UTF-8") from err
     except OSError as err:

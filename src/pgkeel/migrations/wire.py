@@ -39,8 +39,19 @@ class StatementRefused(Exception):
         self.cause = cause
 
 
-def send(connection: Connection, message: str, on_wait: Callable[[], None] | None = None) -> None:
-    """Run a message to its end; `on_wait` is called again and again while the server works.
+def send(
+    connection: Connection,
+    message: str,
+    on_wait: Callable[[], None] | None = None,
+    meanwhile: Callable[[], None] | None = None,
+) -> None:
+    """Run a message to its end.
+
+    Args:
+        connection: Where.
+        message: What.
+        on_wait: Called again and again while the server works for long.
+        meanwhile: Called once when the server has begun; it asks this connection nothing.
 
     Raises:
         StatementRefused: A statement failed; those after it did not run.
@@ -48,12 +59,12 @@ def send(connection: Connection, message: str, on_wait: Callable[[], None] | Non
     """
     connection.pgconn.send_query(message.encode())
     try:
-        results = _collect(connection, on_wait)
+        results = _collect(connection, on_wait, meanwhile)
     except psycopg.Error:
         raise
     except BaseException:
         connection.cancel_safe()
-        _collect(connection, None)
+        _collect(connection)
         connection.rollback()
         raise
     for index, result in enumerate(results):
@@ -61,10 +72,14 @@ def send(connection: Connection, message: str, on_wait: Callable[[], None] | Non
             raise _refusal(index, result)
 
 
-def _collect(connection: Connection, on_wait: Callable[[], None] | None) -> list[pq.abc.PGresult]:
+def _collect(
+    connection: Connection, on_wait: Callable[[], None] | None = None, meanwhile: Callable[[], None] | None = None
+) -> list[pq.abc.PGresult]:
     results: list[pq.abc.PGresult] = []
     with selectors.DefaultSelector() as selector:
         _flush(selector, connection)
+        if meanwhile is not None:
+            meanwhile()
         while (result := _next(selector, connection, on_wait)) is not None:
             results.append(result)
             _refuse_copy(connection, result)

@@ -1,21 +1,22 @@
 """Connections and addresses by role: the one way in which commands, the agent and `up` itself reach the database."""
 
+from typing import TYPE_CHECKING
+
 from pgkeel.core.config import ZERO
 from pgkeel.core.project import Project
 from pgkeel.core.url import Url
 from pgkeel.postgres import Connection, load
 from pgkeel.postgres import connect as open_connection
-from pgkeel.security.names import LOGINS, SUPERUSER, RoleWord
-from pgkeel.stack.layout import Layout, layout_of
-from pgkeel.stack.memory import Memory, require_memory
-from pgkeel.stack.password import login_in, read_password
+
+if TYPE_CHECKING:
+    from pgkeel.security.names import RoleWord
 
 __all__ = ["connect", "login_url"]
 
 _OURS = frozenset({"owner", "monitor", "superuser"})
 
 
-def connect(project: Project, role: RoleWord = "owner", *, application: str = "pgkeel") -> Connection:
+def connect(project: Project, role: "RoleWord" = "owner", *, application: str = "pgkeel") -> Connection:
     """Return a connection as a role; an `owner` session acts as `pgkeel_owner` from its first statement.
 
     Args:
@@ -36,7 +37,7 @@ def connect(project: Project, role: RoleWord = "owner", *, application: str = "p
     return connection
 
 
-def login_url(project: Project, role: RoleWord = "owner", *, reveal: bool = False) -> Url:
+def login_url(project: Project, role: "RoleWord" = "owner", *, reveal: bool = False) -> Url:
     """Return the address at which a role logs in; it works as it is in libpq, psycopg and asyncpg.
 
     The password is not in it: libpq and asyncpg read `passfile`. `reveal` adds it, for a client that cannot.
@@ -48,9 +49,9 @@ def login_url(project: Project, role: RoleWord = "owner", *, reveal: bool = Fals
     """
     if project.is_external:
         return project.external_url()
-    layout = layout_of(project)
-    url = _embedded_url(layout, require_memory(layout), role)
-    return url.with_login(url.user, read_password(layout.password_file(role))) if reveal else url
+    from pgkeel.stack.embedded import embedded_url  # noqa: PLC0415 - an external database need not wait for its imports
+
+    return embedded_url(project, role, reveal=reveal)
 
 
 def _is_received(project: Project, connection: Connection) -> bool:
@@ -72,18 +73,3 @@ def _bound(url: Url) -> Url:
     if url.host.startswith("/"):
         return url
     return url.with_options(channel_binding="require")
-
-
-def _embedded_url(layout: Layout, memory: Memory, role: RoleWord) -> Url:
-    file = layout.password_file(role)
-    passfile, user = {"passfile": str(file)}, login_in(file, LOGINS.get(role, SUPERUSER))
-    if role in {"superuser", "backup"}:
-        return Url(
-            user=user,
-            host=str(memory.socket),
-            port=memory.port,
-            database=memory.database,
-            options=passfile,
-        )
-    verified = {"sslmode": "verify-full", "sslrootcert": str(layout.authority)}
-    return Url(user=user, host="127.0.0.1", port=memory.port, database=memory.database, options=verified | passfile)

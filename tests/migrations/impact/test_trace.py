@@ -92,6 +92,24 @@ def test_an_alarm_that_the_text_gives_and_the_server_does_not_is_shown(
     assert "≠ users: a rewrite expected, none seen" in preview_text(found)
 
 
+def test_what_the_audit_of_a_change_reads_is_no_surprise(
+    connection: Connection, shop: Source, write: Write, pg_dump: Dumper, scratch: Scratch
+) -> None:
+    connection.execute("""
+        CREATE SCHEMA audit;
+        CREATE TABLE audit.kept (a int);
+        CREATE FUNCTION audit.note() RETURNS event_trigger LANGUAGE plpgsql
+            AS $$ BEGIN PERFORM FROM audit.kept; PERFORM FROM public.orders; END $$;
+        CREATE EVENT TRIGGER noted ON ddl_command_end EXECUTE FUNCTION audit.note();
+    """)
+    write("20240102000000_next", f"-- Up Migration\nALTER TABLE users ADD COLUMN q int;\n{DOWN}")
+
+    found = traced(connection, [shop], pg_dump, scratch)
+
+    statement = found.migrations[0].units[0].statements[0]
+    assert statement.disagreements == ("orders: every row is read, unexpectedly",)
+
+
 def test_a_statement_that_fails_on_the_copy_is_told_with_its_place_and_what_follows_is_not_reached(
     connection: Connection, shop: Source, write: Write, pg_dump: Dumper, scratch: Scratch
 ) -> None:

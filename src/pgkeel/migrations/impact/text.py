@@ -39,7 +39,7 @@ def preview_text(found: Preview) -> str:
 
 
 def _migration(migration: MigrationPreview) -> Iterator[str]:
-    again = f", going on after {migration.done} units" if migration.done else ""
+    again = f", going on after unit {migration.done}" if migration.done else ""
     yield f"{migration.direction} {migration.source} {migration.version}_{migration.name}{again}"
     for unit in migration.units:
         yield from _unit(unit)
