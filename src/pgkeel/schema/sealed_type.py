@@ -149,7 +149,10 @@ def cipher_of(dialect: Dialect, table: str, column: str, *, by_subject: bool = F
     """
     keys: Cipher | None = getattr(dialect, _KEYS, None)
     if keys is None:
-        raise NoKeys(f"{table}.{column} is encrypted, and this handle has no keys", hint="with pgkeel.security.keys.follow(url, provider) as keys: Database(url, keys=keys)")
+        raise NoKeys(
+            f"{table}.{column} is encrypted, and this handle has no keys",
+            hint="with pgkeel.security.keys.follow(url, provider) as keys: Database(url, keys=keys)",
+        )
     return keys.field(table, column, by_subject=by_subject)
 
 
