@@ -1,4 +1,4 @@
-"""Clear values that can be told from everything else, written through every door of a stack, and where they are found afterwards."""
+"""Clear values that can be told from everything else, written through every door of a stack, and where they lie afterwards."""
 
 import os
 import subprocess
@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -13,7 +14,7 @@ from sqlalchemy import String
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from pgkeel.access import AccessError
-from pgkeel.access.sync import Database
+from pgkeel.access.sync import Database as PlainDatabase
 from pgkeel.cache.sync import Cache
 from pgkeel.core.project import load
 from pgkeel.core.secret import Secret
@@ -30,6 +31,7 @@ from tests.projects import Home
 __all__ = ["Canaries", "found_in", "places", "plant"]
 
 SECRET = Secret("the secret of the canaries")
+Database: Any = PlainDatabase
 
 
 class Base(DeclarativeBase):

@@ -1,4 +1,4 @@
-"""A clear value that can be told from every other one is afterwards nowhere: not on the disk, in no copy, in no log, in no cache."""
+"""A clear value that can be told from every other one is nowhere afterwards: on no disk, in no copy, no log, no cache."""
 
 from collections.abc import Iterator
 from pathlib import Path
