@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 import pytest
-from sqlalchemy import String, case, cast, delete, distinct, func, insert, literal, select, true, tuple_, union_all, update
+from sqlalchemy import String, case, cast, delete, distinct, func, insert, literal, select, true, tuple_, union, union_all, update
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import DeclarativeBase, Mapped, aliased, mapped_column
 
@@ -181,6 +181,13 @@ LOOKS_AT_CIPHERTEXT = [
     select(func.row_number().over(partition_by=Person.email)),
     select(func.row_number().over(order_by=Person.note)),
     select(Person.email).distinct(),
+    union(select(Person.email), select(OTHER.email)),
+    union(select(Person.id, Person.email), union_all(select(OTHER.id, OTHER.email), select(func.gen_random_uuid(), OTHER.email))),
+    select(Person.email).intersect(select(Person.email)),
+    select(Person.email).intersect_all(select(Person.note)),
+    select(Person.note).except_(select(Person.note)),
+    select(Person.city).where(Person.id.in_(select(select(OTHER.email).except_all(select(OTHER.email)).subquery().c.email))),
+    select(Person.email).union_all(select(Person.email)).order_by("email"),
     select(Person.id, Person.city).ext(distinct_on(Person.email)),
     select(func.upper(INNER.c.email)),
     select(func.upper(OTHER.email)),
@@ -239,6 +246,9 @@ async def test_whether_there_is_a_value_may_be_asked(db: Any) -> None:
         (select(Person.city).ext(distinct_on(Person.city)).where(Person.note.is_(None)), "x"),
         (select(func.bool_or(Person.note.is_(None))), True),
         (select(func.count()).select_from(select(Person).distinct().subquery()), 2),
+        (select(func.count()).select_from(union_all(select(Person.email), select(Person.email)).subquery()), 4),
+        (select(func.count()).select_from(union(select(Person), select(Person)).subquery()), 2),
+        (select(func.count()).select_from(select(Person.id, Person.email).except_(select(OTHER.id, OTHER.email)).subquery()), 0),
         (select(func.count()).select_from(select(Person.id, Person.email).join(OTHER, true()).distinct().subquery()), 2),
     ]
     async with db.transaction() as work:

@@ -1,5 +1,7 @@
 """The audit log: what it notes, what it hides, and every way of tampering that it sees."""
 
+import hashlib
+import re
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -377,6 +379,21 @@ def test_a_plan_says_what_it_would_do_and_applied_twice_does_nothing(db: Connect
 
     assert search(db, table="public.people") == ()
     assert plan(db, [PEOPLE]).steps == ("watch public.people (email, password_hash: only that they changed)",)
+
+
+def test_the_history_of_a_row_is_found_without_reading_the_whole_log(db: Connection) -> None:
+    db.execute(
+        "INSERT INTO audit.log (table_name, row_id, operation)"
+        " SELECT 'public.t', md5(n::text), 'insert' FROM generate_series(1, 20000) n"
+    )
+    db.execute("VACUUM ANALYZE audit.log")
+    query = "EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF) SELECT FROM audit.log WHERE table_name = 'public.t' AND row_id = md5('7')"
+    steps = "\n".join(row["QUERY PLAN"] for row in db.execute(query))
+    pages = db.execute("SELECT sum(relpages)::int AS pages FROM pg_class WHERE relname LIKE 'log\\_2%'").fetchone()
+
+    assert pages is not None
+    assert sum(int(number) for number in re.findall(r"lossy=(\d+)", steps)) < pages["pages"] / 2, steps
+    assert len(search(db, table="public.t", row=hashlib.md5(b"7").hexdigest())) == 1
 
 
 def test_hostile_names_of_tables_and_columns_are_names(db: Connection) -> None:

@@ -4,12 +4,17 @@ import random
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 
+import psycopg
+import pytest
+
+from pgkeel.core.errors import Refused
 from pgkeel.core.url import Url
 from pgkeel.postgres import Connection, connect
-from pgkeel.security.audit import FileSink, Problem, anchor, seal, verify
-from tests.security.test_audit import db, sink
+from pgkeel.security.audit import FileSink, Problem, anchor, install, plan, seal, search, verify
+from tests.security.test_audit import PEOPLE, db, people, seal_it, sink
 
 __all__ = ["db", "sink"]
 
@@ -67,3 +72,64 @@ def test_two_hundred_seals_under_four_writers_raise_no_alarm(
     assert (errors, alarms, verdict.problems) == ([], [], ())
     assert verdict.seals >= SEALS
     assert verdict.unsealed == 0
+
+
+OLDER = """
+SET ROLE pgkeel_audit;
+DROP INDEX audit.idx_log_find;
+CREATE INDEX idx_log_row ON audit.log (table_name, row_id);
+CREATE INDEX idx_log_place ON audit.log USING brin (xid, seq, at);
+CREATE OR REPLACE FUNCTION audit.seal_now() RETURNS bigint LANGUAGE sql AS 'SELECT 0::bigint';
+COMMENT ON TABLE audit.log IS NULL;
+RESET ROLE
+"""
+
+
+def indexes(db: Connection) -> list[str]:
+    found = db.execute("SELECT indexname AS name FROM pg_indexes WHERE tablename = 'log' AND schemaname = 'audit' ORDER BY 1")
+    return [row["name"] for row in found]
+
+
+def test_a_log_of_an_older_version_is_brought_up_to_date_under_four_writers(db: Connection, empty_db: Url) -> None:
+    people(db, 1)
+    seal_it(db)
+    db.execute(OLDER)
+    steps = plan(db, [PEOPLE]).steps
+
+    with writers(write, empty_db) as errors:
+        install(db, plan(db, [PEOPLE]))
+    sealed = seal(db)
+
+    assert steps[0] == "make the audit log as this version has it"
+    assert (errors, verify(db).problems, plan(db, [PEOPLE]).steps) == ([], (), ())
+    assert sealed > 0
+    assert indexes(db) == ["idx_log_find"]
+    made = search(db, row="1")[-1].after
+    assert made is not None
+    assert (made["name"], made["email"]) == ("p1", "changed")
+
+
+def test_what_was_begun_of_an_upgrade_is_finished_by_the_next_one(db: Connection, empty_db: Url) -> None:
+    db.execute(OLDER)
+    with connect(empty_db) as other, other.transaction():
+        other.execute("LOCK TABLE people IN ROW EXCLUSIVE MODE")
+        db.execute("SET lock_timeout = '100ms'")
+        with pytest.raises(psycopg.errors.LockNotAvailable):
+            install(db, plan(db, [PEOPLE]))
+    halfway = indexes(db), plan(db, [PEOPLE]).is_old
+
+    install(db, plan(db, [PEOPLE]))
+
+    assert halfway == (["idx_log_find"], True)
+    assert plan(db, [PEOPLE]).steps == ()
+
+
+def test_an_upgrade_waits_for_no_long_transaction(db: Connection, empty_db: Url) -> None:
+    db.execute(OLDER)
+    with connect(empty_db) as other, other.transaction():
+        other.execute("INSERT INTO people (id) VALUES (1)")
+
+        with pytest.raises(Refused, match="not free"):
+            install(db, plan(db, [PEOPLE]), wait=timedelta(milliseconds=100))
+
+    assert plan(db, [PEOPLE]).is_old

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
@@ -178,6 +179,27 @@ def test_the_first_key_is_made_once(connection: Connection, provider: KeyProvide
     assert ring_of_keys.ensure(connection, provider) == 1
     assert ring_of_keys.ensure(connection, provider) == 1
     assert len(ring_of_keys.keys_of(connection)) == 1
+
+
+def test_a_batch_that_deadlocks_with_a_writer_is_done_again(
+    empty_db: Url, connection: Connection, provider: KeyProvider, ring: KeyRing
+) -> None:
+    first, *_, last = sorted(fill(connection, ring, 5))
+    activate_new(connection, provider, ring)
+    ring_of_keys.rotate(connection, ring, FIELDS)
+    connection.execute("SET deadlock_timeout = '50ms'")
+    touch = "UPDATE people SET id = id WHERE id = %s"
+    blocked = "SELECT cardinality(pg_blocking_pids(%s)) > 0 AS is_blocked"
+    with connect(empty_db) as writer, ThreadPoolExecutor(1) as thread:
+        writer.execute("SET deadlock_timeout = '1min'")
+        with writer.transaction():
+            writer.execute(touch, [last])
+            retiring = thread.submit(ring_of_keys.retire, connection, ring, 1, FIELDS, refresh=AT_ONCE)
+            while not writer.execute(blocked, [connection.info.backend_pid]).fetchone()["is_blocked"]:  # type: ignore[index]
+                pass
+            writer.execute(touch, [first])
+
+        assert retiring.result().state == "retired"
 
 
 @pytest.mark.parametrize(

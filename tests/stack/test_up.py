@@ -175,6 +175,8 @@ SETTINGS = {
     "ssl": "on",
     "listen_addresses": "127.0.0.1",
     "data_checksums": "on",
+    "log_error_verbosity": "terse",
+    "log_parameter_max_length": "0",
 }
 
 

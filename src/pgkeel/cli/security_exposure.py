@@ -10,7 +10,7 @@ from pgkeel.security.exposure import app_networks, exposure_of
 from pgkeel.security.updates import Judged
 from pgkeel.stack.at_rest import at_rest
 from pgkeel.stack.connection import connect
-from pgkeel.stack.updates import apply_updates
+from pgkeel.stack.updates import Moved, apply_updates
 from pgkeel.stack.updates import updates as updates_of
 
 __all__ = ["at_rest_command", "exposure", "updates"]
@@ -45,7 +45,7 @@ def updates(*, apply: bool, dry_run: bool) -> Answer:
     if found.is_stale:
         lines.append(f"? this table is of {found.known_on}, which is long ago: update pgkeel to know what is newest")
     if moved is not None:
-        lines.append(f"PostgreSQL {moved.before} → {moved.after}" + (" (not done: --dry-run)" if dry_run else ""))
+        lines.append(_moved(moved) + (" (not done: --dry-run)" if dry_run and moved.before != moved.after else ""))
     data = {**msgspec.to_builtins(found), "moved": msgspec.to_builtins(moved), "dry_run": dry_run}
     return Answer(data, "\n".join(lines), 0 if found.is_fine else 1)
 
@@ -64,3 +64,9 @@ def _line(one: Judged) -> str:
     newest = f" (newest known: {one.newest})" if one.newest and one.state == "outdated" else ""
     fix = f"\n  → {one.fix}" if one.fix else ""
     return f"{_MARKS[one.state]} {one.component:<28} {one.found or '-'}{newest}{fix}"
+
+
+def _moved(moved: Moved) -> str:
+    if moved.before == moved.after:
+        return f"PostgreSQL {moved.before} is the newest minor that there is here: nothing to move"
+    return f"PostgreSQL {moved.before} → {moved.after}"

@@ -26,6 +26,8 @@ _ALWAYS = {
     "log_rotation_age": "1d",
     "log_rotation_size": "0",
     "log_line_prefix": "%m [%p] %q%u@%d ",
+    "log_error_verbosity": "terse",  # DETAIL carries whole rows, and the values of slow statements
+    "log_parameter_max_length": "0",
 }
 _TLS = {
     "ssl": "on",

@@ -11,7 +11,7 @@ from sqlalchemy.sql import operators
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.elements import BinaryExpression, ClauseElement, TextClause, UnaryExpression, _textual_label_reference
 from sqlalchemy.sql.functions import FunctionElement
-from sqlalchemy.sql.selectable import SelectBase
+from sqlalchemy.sql.selectable import CompoundSelect, SelectBase, _CompoundSelectKeyword
 
 from pgkeel.schema.sealed_type import EncryptedType, NotSearchable, row_key
 
@@ -56,6 +56,11 @@ class _Guard(SQLCompiler):
         if binary.operator not in _HARMLESS:
             _refuse([binary.left, binary.right], *_COMPARED)
         return super().visit_binary(binary, *rest, **named)  # type: ignore[no-untyped-call]
+
+    def visit_compound_select(self, cs: Any, *rest: Any, **named: Any) -> Any:  # noqa: ANN401 - SQLAlchemy's
+        if cs.keyword is not _CompoundSelectKeyword.UNION_ALL:
+            _refuse_set([tuple(select.selected_columns) for select in _parts(cs)])
+        return super().visit_compound_select(cs, *rest, **named)  # type: ignore[no-untyped-call]
 
     def group_by_clause(self, select: Any, **named: Any) -> Any:  # noqa: ANN401 - SQLAlchemy's
         _refuse(_named(select, select._group_by_clauses), *_GROUPED)  # noqa: SLF001 - its only place
@@ -128,6 +133,24 @@ def _refuse_distinct(columns: tuple[Any, ...]) -> None:
         table = getattr(column, "table", None)
         if isinstance(column.type, EncryptedType) and not _has_key(columns, table):
             _refuse([column], "equal values differ there", "select the row's id, too, or leave DISTINCT out")
+
+
+def _parts(select: Any) -> Iterator[Any]:  # noqa: ANN401 - a select, in brackets or not, or a set operation
+    inner = getattr(select, "element", select)
+    if isinstance(inner, CompoundSelect):
+        for part in inner.selects:
+            yield from _parts(part)
+    else:
+        yield select
+
+
+def _refuse_set(selects: list[tuple[Any, ...]]) -> None:
+    """Refuse to compare rows of selects by ciphertext; rows of one table that bring their key are told apart by that."""
+    found = [(columns, column) for columns in selects for column in columns if isinstance(column.type, EncryptedType)]
+    is_one_table = len({column.type.table for _, column in found}) == 1
+    for columns, column in found:
+        if not is_one_table or not _has_key(columns, getattr(column, "table", None)):
+            _refuse([column], "equal values differ there", "union_all, or select the row's id of one table in each part, too")
 
 
 def _has_key(columns: tuple[Any, ...], table: Any) -> bool:  # noqa: ANN401 - a table or none

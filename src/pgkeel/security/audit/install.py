@@ -1,22 +1,27 @@
-"""Install the audit log and say which tables it watches: a plan first, then all of it in one transaction.
+"""Install the audit log and say which tables it watches: a plan first, then the log and its tables, a transaction each.
 
 The log belongs to `pgkeel_audit`, which nobody may become: the team's roles reach it through the triggers alone. Inserts and
 deletes are noted by the statement (one call for a bulk write), updates by the row, with the changed columns only. The functions
 are written out for each table, which costs half of what a generic one does.
 """
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
+from functools import cache
 
 import msgspec
+import psycopg
+from psycopg import sql
 
-from pgkeel.core.errors import ConfigError
+from pgkeel.core.errors import ConfigError, Refused
 from pgkeel.postgres import Connection, load
 from pgkeel.security.audit.sealing import make_months, note_roles
 
 __all__ = ["AuditPlan", "Watched", "install", "is_installed", "plan"]
 
-_TABLES = ("log_sequence", "log", "log_default", "log_row_index", "log_place_index", "seal", "epoch", "watched", "role_snapshot")
+_TABLES = ("log_sequence", "log", "log_default", "drop_log_indexes", "log_index", "seal", "epoch", "watched", "role_snapshot")
 _FUNCTIONS = (
     *("columns_of", "compares", "shape_of", "note_drop", "note_truncate", "write_functions", "watch", "unwatch", "note_ddl"),
     *("digest_of", "chained", "seal_now", "open_epoch"),
@@ -48,21 +53,24 @@ class AuditPlan(msgspec.Struct, frozen=True):
     """What lies between the database and what was declared.
 
     Attributes:
-        needs_log: Whether the log itself is missing, or one of its event triggers.
-        watch: Tables whose triggers are missing, disabled, or made for other columns.
+        needs_log: Whether the log itself is missing, or one of its event triggers, or another version of pgkeel made it.
+        watch: Tables whose triggers are missing, disabled, or made for other columns or by another version.
         unwatch: Names of tables that are watched and not declared.
+        is_old: Whether another version made the log.
     """
 
     needs_log: bool
     watch: tuple[Watched, ...]
     unwatch: tuple[str, ...]
+    is_old: bool = False
 
     @property
     def steps(self) -> tuple[str, ...]:
         """The plan in words."""
         masked = {one.name: f" ({', '.join(one.masked)}: only that they changed)" if one.masked else "" for one in self.watch}
         return (
-            *(("install the audit log",) if self.needs_log else ()),
+            *(("make the audit log as this version has it",) if self.is_old else ()),
+            *(("install the audit log",) if self.needs_log and not self.is_old else ()),
             *(f"watch {one.name}{masked[one.name]}" for one in self.watch),
             *(f"stop watching {name}" for name in self.unwatch),
         )
@@ -89,27 +97,37 @@ def plan(connection: Connection, wanted: Sequence[Watched]) -> AuditPlan:
     found = {row["table_name"]: row for row in load(__name__, "watched_tables").rows(connection)}
     enabled = {row["name"] for row in load(__name__, "event_triggers").rows(connection) if row["is_enabled"]}
     names = {one.name for one in wanted}
+    is_old = not load(__name__, "has_layout").scalar(connection, layout=_layout())
     return AuditPlan(
-        needs_log=enabled != _EVENTS.keys(),
-        watch=tuple(one for one in wanted if not _is_as_wanted(found.get(one.name), one)),
+        needs_log=is_old or enabled != _EVENTS.keys(),
+        watch=tuple(one for one in wanted if is_old or not _is_as_wanted(found.get(one.name), one)),
         unwatch=tuple(sorted(found.keys() - names)),
+        is_old=is_old,
     )
 
 
-def install(superuser: Connection, plan: AuditPlan) -> None:
-    """Carry a plan out in one transaction; what is there already stays as it is.
+def install(superuser: Connection, plan: AuditPlan, *, wait: timedelta = timedelta(seconds=5)) -> None:
+    """Carry a plan out: the log, then its tables; what is there already stays as it is. Killed, it is run again.
+
+    Writers lock their table before the log, so the log is locked in a transaction that touches no table of theirs.
 
     Args:
         superuser: Event triggers can be made by a superuser only.
         plan: From `plan`.
+        wait: For the log itself, while nobody can write; a long transaction would hold all writers up.
+
+    Raises:
+        Refused: The log was not free for so long.
     """
+    if plan.needs_log:
+        try:
+            with superuser.transaction():
+                load(__name__, "lock_timeout").scalar(superuser, wait=f"{round(wait.total_seconds() * 1000)}ms")
+                _make_log(superuser)
+        except psycopg.errors.LockNotAvailable:
+            hint = "end the transaction that writes for so long, then run it again"
+            raise Refused(f"the audit log was not free for {wait.total_seconds():g} s", hint=hint) from None
     with superuser.transaction():
-        if plan.needs_log:
-            with _as_audit(superuser):
-                for name in (*_TABLES, *_FUNCTIONS, "first_epoch"):
-                    load(__name__, name).run(superuser)
-            make_months(superuser)
-            note_roles(superuser)
         for one in plan.watch:
             load(__name__, "watch_table").run(superuser, schema=one.schema, table=one.table, masked=list(one.masked))
         for name in plan.unwatch:
@@ -117,6 +135,24 @@ def install(superuser: Connection, plan: AuditPlan) -> None:
         _own_functions(superuser)
         if plan.needs_log:
             _ensure_events(superuser)
+            load(__name__, "layout").named(layout=sql.Literal(_layout())).run(superuser)
+
+
+def _make_log(superuser: Connection) -> None:
+    with _as_audit(superuser):
+        for name in (*_TABLES, *_FUNCTIONS, "first_epoch"):
+            load(__name__, name).run(superuser)
+        load(__name__, "leave_tails").rows(superuser)
+    make_months(superuser)
+    note_roles(superuser)
+    _own_functions(superuser)
+
+
+@cache
+def _layout() -> str:
+    """Return the digest of all that makes the log, which is written down with it: another one is another version's."""
+    text = "".join(load(__name__, name).text for name in (*_TABLES, *_FUNCTIONS, *_EVENTS.values()))
+    return f"made by pgkeel, layout {hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 
 def _is_as_wanted(found: dict[str, object] | None, one: Watched) -> bool:

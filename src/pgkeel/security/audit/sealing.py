@@ -109,4 +109,5 @@ def _make_month(connection: Connection, name: str, start: datetime, end: datetim
     with connection.transaction():
         load(__name__, "become_audit_for_now").run(connection)
         load(__name__, "add_month").named(name=identifier(name), **bounds).run(connection)
+        load(__name__, "leave_tails").rows(connection)
         load(__name__, "become_self").run(connection)

@@ -5,10 +5,12 @@ has both digests, and both columns are unique.
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
 import msgspec
+import psycopg
 from psycopg.types.string import StrDumper
 
 from pgkeel.core.cipher import FieldCipher, header_of
@@ -26,6 +28,7 @@ __all__ = ["Rotated", "destroy", "find", "retire", "rotate"]
 Fields = Sequence[EncryptedField]
 _BATCH = 500
 _ROUNDS = 10
+_DEADLOCKS = 10
 
 
 class Rotated(msgspec.Struct, frozen=True):
@@ -199,6 +202,14 @@ def _repeat(connection: Connection, query: Query, batch: int) -> None:
 
 
 def _changed(connection: Connection, query: Query, **values: object) -> int:
+    """Return how many rows a batch changed; one that deadlocked with writers of its rows is done again."""
+    for _ in range(_DEADLOCKS):
+        with suppress(psycopg.errors.DeadlockDetected):
+            return _changed_once(connection, query, values)
+    return _changed_once(connection, query, values)
+
+
+def _changed_once(connection: Connection, query: Query, values: dict[str, object]) -> int:
     with connection.transaction():
         load(__name__, "resealing").scalar(connection)
         with connection.cursor() as cursor:
