@@ -29,7 +29,7 @@ class Change:
         """Touch these rows and tags."""
         self._reader = reader
         self._who = fresh()
-        self._touched = list(touched)
+        self._touched = [*touched]
         self._keys: Keys | None = None
 
     def add(self, *touched: Touched | Tag) -> Self:
@@ -54,7 +54,8 @@ class Change:
         if not keys.tags:
             return self
         self._keys = keys
-        reader.stale.wrote(keys)
+        if reader.stale.is_expected:
+            reader.stale.wrote(keys)
         try:
             await reader.crowd.tell(keys, self._who, is_over=False)
             self._forget(keys)
@@ -76,14 +77,19 @@ class Change:
         Args:
             touched: What is known by now to have been written too: a row whose key came with the answer.
         """
-        keys = self._keys
-        if keys is None:
+        if touched and self._keys is not None:
+            also = keys_of(touched, self._reader.names)
+            self._keys = Keys([*self._keys.rows, *also.rows], self._keys.tags)
+        await self._released(None)
+
+    async def _released(self, error: BaseException | None) -> None:
+        reader, keys = self._reader, self._keys
+        if keys is None or error is not None:
             return
-        if touched:
-            keys = Keys([*keys.rows, *keys_of(touched, self._reader.names).rows], keys.tags)
-        self._reader.stale.wrote(keys)
+        if reader.stale.is_expected:
+            reader.stale.wrote(keys)
         try:
-            await self._reader.crowd.tell(keys, self._who, is_over=True)
+            await reader.crowd.tell(keys, self._who, is_over=True)
             self._keys = None
         except KeelError as err:
             _log.warning("cache.marks_left", rows=len(keys.rows), tags=len(keys.tags), reason=err.message)
@@ -98,7 +104,8 @@ class Change:
         """Announce the write."""
         return self._marked()
 
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> Coroutine[Any, Any, None]:
         """Take it back; not after an error, for nobody knows whether that COMMIT still comes through."""
-        if error is None:
-            await self.release()
+        return self._released(error)

@@ -24,17 +24,17 @@ class Stale:
         """Take the client and how long a reader may take to fill, in milliseconds."""
         self._client = client
         self._lease = lease / 1000
+        self.is_expected = False
         self._longest = 0.0
         self._written: dict[bytes, float] = {}
 
     def expect(self, life: Life) -> None:
         """Remember what this process writes for as long as copies of it may lie there."""
         self._longest = max(self._longest, life.stale / 1000)
+        self.is_expected = self._longest > 0
 
     def wrote(self, keys: Keys) -> None:
-        """Be told of a write of this process, before its COMMIT."""
-        if not self._longest:
-            return
+        """Be told of a write of this process, before its COMMIT; where copies are expected."""
         now = monotonic()
         for key in (*keys.rows, *keys.tags):
             self._written.pop(key, None)

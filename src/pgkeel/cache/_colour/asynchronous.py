@@ -166,13 +166,15 @@ class Link(asyncio.Protocol):
             asked = owed.popleft()
             if isinstance(asked, Shared):
                 is_whole = asked.arrive(reply)
-                if is_whole:
-                    arrived.append(asked)
-                    if asked.near:
-                        self._keep(cast("Batch", asked), reply)
-                elif is_whole is not None:
+                if is_whole is None:
+                    continue
+                if not is_whole:
                     self._owe(asked)
                     self._flush_soon()
+                    continue
+                arrived.append(asked)
+                if asked.near:
+                    self._keep(cast("Batch", asked), reply)
             elif asked is not None and not asked.done():
                 asked.set_result(reply)
 

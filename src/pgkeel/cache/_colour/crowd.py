@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Crowd"]
 
-_MANY = 4
+_MANY, _FEW = 4, 2
 _GATHER = 0.001
 _LONGEST = 10.0
 _MOST = 500
@@ -42,13 +42,6 @@ class Announcement(Shared):
         self.said: list[Said] = []
         self.until = until
         self.timer: asyncio.TimerHandle | None = None
-
-    def add(self, said: Said) -> Look:
-        """Speak for one more writer, and return what it waits for."""
-        self.said.append(said)
-        look = Look(self, 0)
-        self.looks.append(look)
-        return look
 
     @property
     def command(self) -> bytes:
@@ -91,13 +84,14 @@ class Announcement(Shared):
 class Crowd:
     """Writers of this process: where many follow each other closely, they speak together, 2 ms later at most."""
 
-    __slots__ = ("_client", "_gathering", "_leaving", "_under_way")
+    __slots__ = ("_client", "_gathering", "_is_crowd", "_leaving", "_under_way")
 
     def __init__(self, client: "Client") -> None:
         """Speak to this server."""
         self._client = client
         self._under_way: dict[bytes, float] = {}
         self._gathering: Announcement | None = None
+        self._is_crowd = False
         self._leaving: set[asyncio.Task[None]] = set()
 
     def tell(self, keys: Keys, who: bytes, *, is_over: bool) -> Look:
@@ -108,17 +102,18 @@ class Crowd:
             CommandRefused: It refused.
         """
         now, under_way = monotonic(), self._under_way
-        if is_over:
-            number = len(under_way)
-            under_way.pop(who, None)
-        else:
+        if not is_over:
             under_way[who] = now
-            number = len(under_way)
-        if number >= _MANY:
+        number = len(under_way)
+        if is_over:
+            under_way.pop(who, None)
+        if self._is_crowd or number >= _MANY:
             return self._together(Said(keys, who, is_over), now)
-        announcement = Announcement(self._client, asyncio.get_running_loop())
-        look = announcement.add(Said(keys, who, is_over))
-        self._send(announcement)
+        alone = Announcement(self._client, asyncio.get_running_loop())
+        alone.said.append(Said(keys, who, is_over))
+        look = Look(alone, 0)
+        alone.looks.append(look)
+        self._send(alone)
         return look
 
     def _together(self, said: Said, now: float) -> Look:
@@ -129,7 +124,9 @@ class Crowd:
             gathering = self._gathering = Announcement(self._client, loop, now + _GATHER)
             gathering.timer = loop.call_later(2 * _GATHER, self._leave, gathering)
             self._forget_oldest(now)
-        look = gathering.add(said)
+        look = Look(gathering, 0)
+        gathering.looks.append(look)
+        gathering.said.append(said)
         if now > gathering.until or len(gathering.said) > _MOST:
             gathering.until = inf
             gathering.loop.call_soon(self._leave, gathering)
@@ -147,6 +144,7 @@ class Crowd:
             self._gathering = None
             if gathering.timer is not None:
                 gathering.timer.cancel()
+            self._is_crowd = len(gathering.said) >= _FEW
             self._send(gathering)
 
     def _send(self, announcement: Announcement) -> None:

@@ -30,7 +30,7 @@ class Change:
         """Touch these rows and tags."""
         self._reader = reader
         self._who = fresh()
-        self._touched = list(touched)
+        self._touched = [*touched]
         self._keys: Keys | None = None
 
     def add(self, *touched: Touched | Tag) -> Self:
@@ -55,7 +55,8 @@ class Change:
         if not keys.tags:
             return self
         self._keys = keys
-        reader.stale.wrote(keys)
+        if reader.stale.is_expected:
+            reader.stale.wrote(keys)
         try:
             reader.crowd.tell(keys, self._who, is_over=False)
             self._forget(keys)
@@ -77,14 +78,19 @@ class Change:
         Args:
             touched: What is known by now to have been written too: a row whose key came with the answer.
         """
-        keys = self._keys
-        if keys is None:
+        if touched and self._keys is not None:
+            also = keys_of(touched, self._reader.names)
+            self._keys = Keys([*self._keys.rows, *also.rows], self._keys.tags)
+        self._released(None)
+
+    def _released(self, error: BaseException | None) -> None:
+        reader, keys = self._reader, self._keys
+        if keys is None or error is not None:
             return
-        if touched:
-            keys = Keys([*keys.rows, *keys_of(touched, self._reader.names).rows], keys.tags)
-        self._reader.stale.wrote(keys)
+        if reader.stale.is_expected:
+            reader.stale.wrote(keys)
         try:
-            self._reader.crowd.tell(keys, self._who, is_over=True)
+            reader.crowd.tell(keys, self._who, is_over=True)
             self._keys = None
         except KeelError as err:
             _log.warning("cache.marks_left", rows=len(keys.rows), tags=len(keys.tags), reason=err.message)
@@ -101,5 +107,4 @@ class Change:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         """Take it back; not after an error, for nobody knows whether that COMMIT still comes through."""
-        if error is None:
-            self.release()
+        return self._released(error)
