@@ -108,7 +108,7 @@ async def test_a_write_of_one_row_keeps_nobody_from_filling_another(table: Table
     assert table.asked == 1
 
 
-async def test_a_full_memory_or_a_foreign_key_in_the_way_does_not_keep_a_write_from_its_mark(table: Table, cache: Any) -> None:
+async def test_a_foreign_key_in_the_way_does_not_keep_a_write_from_its_mark(table: Table, cache: Any) -> None:
     await table.read()
     await cache.client.call("SET", marks_of(NAMES.table("users")), "not ours")
     change = touch(cache, table)

@@ -93,11 +93,11 @@ class Names:
         return self._known(b"g", table)
 
     def values(self, table: str) -> bytes:
-        """Return the name of the version that all tags of a table's column values share."""
+        """Return the name of the version that tags of undeclared columns share: a write named the values of the declared ones."""
         return self._known(b"w", table)
 
     def inexact(self, table: str) -> bytes:
-        """Return the name of the version that tags of declared columns share: any value may have changed."""
+        """Return the name of the version that all tags of a table's column values share: rows with any value were written."""
         return self._known(b"i", table)
 
     def things(self, kind: str, name: str) -> Namer:

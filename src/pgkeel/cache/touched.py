@@ -92,7 +92,9 @@ def keys_of_tags(wanted: Iterable[Tag | str], names: Names, declared: Mapping[st
             said = [pair for pair in known.values if pair[0] in declared.get(known.table, ())]
             if said:
                 keys[names.tag(Tag(known.table, (said[0],)))] = None
-            keys[(names.inexact if said else names.values)(known.table)] = None
+            keys[names.inexact(known.table)] = None
+            if not said:
+                keys[names.values(known.table)] = None
     return list(keys)
 
 
@@ -104,6 +106,4 @@ def table_of(wanted: Tag | str) -> str:
 def _wide_tags_of(touched: Touched, names: Names) -> Iterator[bytes]:
     if touched.every_row:
         yield names.generation(touched.table)
-    yield names.values(touched.table)
-    if not touched.is_exact:
-        yield names.inexact(touched.table)
+    yield (names.values if touched.is_exact else names.inexact)(touched.table)
