@@ -8,20 +8,16 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError, Future
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from pgkeel.cache._colour.cover import Plain, Tls
-from pgkeel.cache.announcing import INSTEAD, Said, in_a_script, packet_of
+from pgkeel.cache._colour.crowd_of_threads import Crowd
 from pgkeel.cache.entry import joined
 from pgkeel.cache.near import Kept, Near
-from pgkeel.cache.touched import Keys
 from pgkeel.cache.wire import Replies, ReplyError, Word, away, packed, refusal
 from pgkeel.core.cache_url import CacheUrl
 from pgkeel.core.clock import monotonic
 from pgkeel.core.errors import Unreachable
-
-if TYPE_CHECKING:
-    from pgkeel.cache._sync.client import Client
 
 __all__ = ["Call", "Crowd", "Flight", "Gate", "Link", "Load", "nap", "open_link"]
 
@@ -225,40 +221,6 @@ class Link:
         while self._owed:
             self._owed.popleft().set_exception(Unreachable(failure.message, hint=failure.hint))
         self._turn.notify_all()
-
-
-class Crowd:
-    """Writers of this process; threads do not wait for each other."""
-
-    def __init__(self, client: "Client") -> None:
-        """Speak to this server."""
-        self._client = client
-
-    def tell(self, keys: Keys, who: bytes, *, is_over: bool) -> None:
-        """Mark rows and tags, or take the marks away.
-
-        Raises:
-            Unreachable: The server does not answer.
-            CommandRefused: It refused.
-        """
-        self.say([Said(keys, who, is_over)])
-
-    def say(self, said: Sequence[Said]) -> None:
-        """Say what may be of several writers.
-
-        Raises:
-            Unreachable: The server does not answer.
-            CommandRefused: It refused.
-        """
-        link = self._client.link
-        if link is None or link.is_closed:
-            link = self._client.connected()
-        refused = [reply for reply in link.send(*packet_of(said)) if type(reply) is ReplyError]
-        if refused and str(refused[-1]).startswith(INSTEAD):
-            keys, values = in_a_script(said)
-            self._client.run("say", keys, *values)
-        elif refused:
-            raise self._client.noted(refusal(refused[-1]))
 
 
 def open_link(url: CacheUrl, patience: float) -> Link:
