@@ -88,7 +88,7 @@ def counted(db: Any, cache: Cache, model: Any, column: str) -> tuple[Any, list[o
     """A cached function that counts the rows with a value, and for which values the database was asked."""
     asked: list[object] = []
 
-    @cache.cached(tags=lambda value: [db.tag(model, **{column: value})], name=model.__tablename__)
+    @cache.cached(tags=lambda value: [db.tag(model, **{column: value})], name=model.__name__)
     async def count(value: object) -> int:
         asked.append(value)
         return int(await db.repository(model).count(getattr(model, column) == value))
