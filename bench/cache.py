@@ -135,7 +135,7 @@ class _Bench:
             yield self._ratio(f"write.{ways}", f"announced write, {ways} at once", announced, alone, "the write alone", target)
 
         watched, free = (self._watched(writes, is_watched=is_watched) for is_watched in (True, False))
-        pairs = paired(watched, free, self._pairs)
+        pairs = paired(watched, free, 2 * self._pairs + 1)
         sentence = "write of a watched table, 16 at once (throughput)"
         yield ratio("cache.write.watched.unix", sentence, pairs, better="higher", against="unwatched", target=at_least(0.8))
 
@@ -158,8 +158,8 @@ class _Bench:
         return self._timed(some)
 
     def _watched(self, count: int, *, is_watched: bool) -> Sample:
-        """The wall seconds of writes from outside, with and without the trigger."""
-        work = self._work(count, _WAYS, is_announced=False)
+        """The wall seconds of writes from outside, with and without the trigger, after sessions have planned what they do."""
+        work, some = (self._work(number, _WAYS, is_announced=False) for number in (count, 4 * _WAYS))
         verb = "watch" if is_watched else "unwatch"
 
         async def switch() -> None:
@@ -168,6 +168,7 @@ class _Bench:
 
         def sample() -> float:
             self._runner.run(switch())
+            self._runner.run(_awaited(some))
             start = time.perf_counter()
             self._runner.run(_awaited(work))
             return time.perf_counter() - start

@@ -9,6 +9,7 @@ import pytest
 
 from pgkeel.cache import Cache, tag
 from pgkeel.cache.entry import fresh
+from pgkeel.cache.names import marks_of
 from pgkeel.core.errors import ConfigError, UsageError
 from pgkeel.core.secret import Secret
 from tests.cache.conftest import OpenCache, trust
@@ -68,7 +69,7 @@ async def test_a_read_that_a_write_overtook_is_not_kept(table: Table, cache: Any
 async def test_a_value_that_slipped_in_after_the_mark_was_lost_dies(table: Table, cache: Any) -> None:
     change = touch(cache, table)
     await change.mark()
-    await cache.client.call("DEL", NAMES.rows("users")(KEY))
+    await cache.client.call("DEL", marks_of(NAMES.table("users")))
     assert await table.read() == "ada"
     table.name = "grace"
     assert await table.read() == "ada"
@@ -88,20 +89,45 @@ async def test_two_writers_do_not_clear_each_others_mark(table: Table, cache: An
     assert table.asked == 3
 
 
-async def test_the_mark_of_a_dead_writer_ends_by_itself(open_cache: OpenCache) -> None:
+async def test_the_mark_of_a_dead_writer_ends_by_itself_some_time_after_a_reader_met_it(open_cache: OpenCache) -> None:
     cache = await open_cache(mark=timedelta(milliseconds=1))
     table = users(cache)
     await touch(cache, table).mark()
     await asyncio.sleep(0.01)
+    assert await table.read() == "ada"
+    await asyncio.sleep(0.01)
+    assert [await table.read() for _ in range(2)] == ["ada"] * 2
+    assert table.asked == 2
+    assert await cache.client.call("EXISTS", marks_of(NAMES.table("users"))) == 0
+
+
+async def test_a_write_of_one_row_keeps_nobody_from_filling_another(table: Table, cache: Any) -> None:
+    change = cache.change(table.rows.row(uuid4()))
+    await change.mark()
     assert [await table.read() for _ in range(2)] == ["ada"] * 2
     assert table.asked == 1
 
 
+async def test_a_foreign_key_in_the_way_does_not_keep_a_write_from_its_mark(table: Table, cache: Any) -> None:
+    await table.read()
+    await cache.client.call("SET", marks_of(NAMES.table("users")), "not ours")
+    change = touch(cache, table)
+    await change.mark()
+    assert [await table.read() for _ in range(2)] == ["ada"] * 2
+    assert table.asked == 3
+    await cache.client.call("SET", marks_of(NAMES.table("users")), "not ours")
+    await change.release()
+    assert [await table.read() for _ in range(2)] == ["ada"] * 2
+    assert table.asked == 4
+
+
 async def test_a_mark_has_no_time_to_live_so_that_a_full_memory_does_not_drop_it(table: Table, cache: Any) -> None:
     await touch(cache, table).mark()
-    name = NAMES.rows("users")(KEY)
+    name = marks_of(NAMES.table("users"))
     assert await cache.client.call("PTTL", name) == -1
-    assert (await cache.client.call("GET", name))[:1] == b"T"
+    assert await cache.client.call("HVALS", name) == [b"-" + NAMES.rows("users")(KEY)[-16:]]
+    await table.read()
+    assert await cache.client.call("PTTL", name) == -1
 
 
 async def test_an_error_in_the_block_leaves_the_mark(table: Table, cache: Any) -> None:

@@ -88,7 +88,7 @@ def counted(db: Any, cache: Cache, model: Any, column: str) -> tuple[Any, list[o
     """A cached function that counts the rows with a value, and for which values the database was asked."""
     asked: list[object] = []
 
-    @cache.cached(tags=lambda value: [db.tag(model, **{column: value})], name=model.__tablename__)
+    @cache.cached(tags=lambda value: [db.tag(model, **{column: value})], name=model.__name__)
     async def count(value: object) -> int:
         asked.append(value)
         return int(await db.repository(model).count(getattr(model, column) == value))
@@ -177,6 +177,36 @@ PATHS = [
     pytest.param(within(lambda tx, _, to: tx.execute(sqlalchemy.update(Note).values(owner=to))), (0, 1), id="UPDATE"),
     pytest.param(within(lambda tx, *_: tx.execute(sqlalchemy.delete(Note))), (0, 0), id="DELETE"),
 ]
+
+
+class Older(DeclarativeBase):
+    pass
+
+
+class OlderNote(Older):
+    __tablename__ = "notes"
+    cache = Row()
+    id: Mapped[UUID] = mapped_column(primary_key=True, server_default=sqlalchemy.func.gen_random_uuid())
+    owner: Mapped[UUID]
+    title: Mapped[str] = mapped_column(server_default="")
+
+
+@pytest.mark.parametrize("is_older_first", [True, False])
+async def test_a_process_that_declares_no_column_yet_is_seen_by_one_that_does_and_sees_it(
+    db: Any, cache: Cache, valkey_db: CacheUrl, place: Url, *, is_older_first: bool
+) -> None:
+    ada = uuid4()
+    async with Cache(valkey_db, secret=SECRET) as its, Database(place, cache=its, keys=ring_for_tests()) as older:
+        await older.repository(OlderNote).get(UUID(int=0))
+        newer, old = counted(db, cache, Note, "owner")[0], counted(older, its, OlderNote, "owner")[0]
+        first, second = ((older, OlderNote), (db, Note)) if is_older_first else ((db, Note), (older, OlderNote))
+        assert [await newer(ada), await old(ada)] == [0, 0]
+        key = await first[0].repository(first[1]).insert(owner=ada)
+        assert [await newer(ada), await old(ada)] == [1, 1]
+        await second[0].repository(second[1]).insert(owner=ada)
+        assert [await newer(ada), await old(ada)] == [2, 2]
+        await first[0].repository(first[1]).delete(key)
+        assert [await newer(ada), await old(ada)] == [1, 1]
 
 
 @pytest.mark.parametrize(("write", "left"), PATHS)

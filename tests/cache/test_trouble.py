@@ -12,7 +12,8 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from pgkeel.cache import Cache
+from pgkeel.cache import Cache, CommandRefused
+from pgkeel.cache.names import marks_of
 from pgkeel.cache.sync import Cache as SyncCache
 from pgkeel.core.cache_url import CacheUrl
 from pgkeel.core.errors import Unreachable
@@ -110,6 +111,30 @@ async def test_a_full_memory_drops_values_and_no_mark(
     await change.release()
     assert (await cache.client.call("INFO", "memory")).count(b"maxmemory:6291456") == 1
     assert cache.figures.fills < 150 or policy == "volatile-lru"
+
+
+@pytest.mark.faults
+async def test_a_write_is_announced_where_the_memory_is_full_of_what_does_not_end(
+    open_cache: OpenCache, make_valkey: Callable[..., Valkey]
+) -> None:
+    cache = await open_cache(make_valkey(maxmemory="6mb", maxmemory_policy="noeviction").url())
+    table = users(cache)
+
+    async def fill_up() -> None:
+        for _ in range(1000):
+            await cache.client.call("RPUSH", "filler", b"x" * 20_000)
+
+    with pytest.raises(CommandRefused, match="OOM"):
+        await fill_up()
+    change = touch(cache, table)
+    await change.mark()
+    assert await cache.client.call("HLEN", marks_of(NAMES.table("users"))) == 1
+    await change.release()
+    assert await cache.client.call("HLEN", marks_of(NAMES.table("users"))) == 0
+    crowd = [touch(cache, table) for _ in range(8)]
+    waiting = [one.mark() for one in crowd]
+    await asyncio.gather(*waiting)
+    assert await cache.client.call("HLEN", marks_of(NAMES.table("users"))) == 8
 
 
 async def test_a_stampede_asks_the_database_once(valkey_db: CacheUrl) -> None:

@@ -5,17 +5,18 @@ from typing import Any
 
 import msgspec
 
+from pgkeel.cache._colour.threaded import Crowd
 from pgkeel.cache._sync.client import Client
+from pgkeel.cache.announcing import Said
 from pgkeel.cache.entry import fresh
 from pgkeel.cache.names import Names
-from pgkeel.cache.touched import EVERYTHING, Touched, keys_of
+from pgkeel.cache.touched import EVERYTHING, Keys, Touched, keys_of
 from pgkeel.core.cache_url import CacheUrl
 from pgkeel.core.secret import Secret
 
 __all__ = ["Carried"]
 
 _BATCH = 500
-_NOBODY = b"-" * 16
 
 
 class Carried:
@@ -25,6 +26,7 @@ class Carried:
         """Take the address, what all processes share, and how long a mark lasts in milliseconds."""
         self._names = Names(namespace, secret)
         self._client = Client(url, home=self._names.epoch)
+        self._crowd = Crowd(self._client)
         self._mark = mark
 
     def close(self) -> None:
@@ -53,13 +55,10 @@ class Carried:
         for table, keys in rows.items():
             name = self._names.rows(table)
             touched += [Touched(table, row=name(_key(parts)), every_value=True) for parts in keys]
-        names, tags = keys_of(touched, self._names)
-        for start in range(0, len(names), _BATCH):
-            some = names[start : start + _BATCH]
-            self._client.run("write", some, len(some), fresh(), 0, *(_NOBODY, b"") * len(some))
-        for start in range(0, len(tags), _BATCH):
-            some = tags[start : start + _BATCH]
-            self._client.run("write", some, 0, fresh(), 0, *(_NOBODY, b"") * len(some))
+        said = keys_of(touched, self._names)
+        singly = [*(Keys([row], {}) for row in said.rows), *(Keys([], {tag: b""}) for tag in said.tags)]
+        for start in range(0, len(singly), _BATCH):
+            self._crowd.say([Said(one, b"", is_over=True) for one in singly[start : start + _BATCH]])
 
     def carried(self) -> dict[str, int]:
         """Return the generations that were carried over before.

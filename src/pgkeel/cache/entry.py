@@ -3,8 +3,9 @@
 A value is served only while the epoch and the versions of its tags are those that were read *before* the database was.
 Whoever fills holds a lease, which every mark of a write replaces; so a read that raced a write never becomes a value.
 
-    rows      V versions shape value | N versions shape (no such row) | L who versions | T marks of writes under way
-    tags      G version marks
+    rows      V versions shape value | N versions shape (no such row) | L who versions
+    tags      G version
+    tags!     who writes → until when, or - where no reader has met that mark yet, and the ends of the names of the rows
     epoch     E id quarantine run|database
 
 That there is no row depends on the table's tag too: an INSERT does not always know its key before it commits.
@@ -21,11 +22,10 @@ from pgkeel.cache.codec import Codec
 from pgkeel.cache.figures import Tally
 from pgkeel.cache.near import Kept
 
-__all__ = ["MARK", "MISS", "VERSION", "Shelf", "Taken", "epoch_ends", "fresh", "held_by", "joined"]
+__all__ = ["MISS", "VERSION", "Shelf", "Taken", "epoch_ends", "fresh", "held_by", "joined"]
 
 T = TypeVar("T")
 VERSION = 16
-MARK = 29
 _VALUE, _NOTHING, _LEASE = b"V", b"N", b"L"
 _EPOCH = 1 + VERSION
 _DEADLINE = 13

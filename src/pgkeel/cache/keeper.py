@@ -7,7 +7,7 @@ import msgspec
 from pgkeel.cache._sync.client import Client
 from pgkeel.cache.advice import Benefit, benefits_of
 from pgkeel.cache.entry import epoch_ends, fresh
-from pgkeel.cache.names import epoch_of, figures_of, pattern_of
+from pgkeel.cache.names import epoch_of, figures_of, is_marks, pattern_of
 from pgkeel.core.cache_url import CacheUrl
 
 __all__ = ["Kinds", "Stats", "count", "flush", "kinds", "stats"]
@@ -96,7 +96,7 @@ class Kinds(msgspec.Struct):
         values: Rows and results.
         missing: Knowledge that there is no row.
         leases: Reads under way.
-        marks: Rows on which a write is under way, or was when its writer died.
+        marks: Writes under way by the tags that they touch, those of writers who died too.
         tags: Versions of tables and tags.
         other: Keys of recipes.
         bytes: Length of all of them.
@@ -111,7 +111,7 @@ class Kinds(msgspec.Struct):
     bytes: int = 0
 
 
-_KIND = {b"V": "values", b"N": "missing", b"L": "leases", b"T": "marks", b"G": "tags"}
+_KIND = {b"V": "values", b"N": "missing", b"L": "leases", b"G": "tags"}
 
 
 def kinds(url: CacheUrl, namespace: str) -> Kinds:
@@ -123,10 +123,11 @@ def kinds(url: CacheUrl, namespace: str) -> Kinds:
     client, found = Client(url, home=epoch_of(namespace)), Kinds()
     try:
         for batch in _keys(client, namespace):
-            for raw in client.call("MGET", *batch) if batch else ():
-                kind = _KIND.get((raw or b"")[:1], "other")
-                setattr(found, kind, getattr(found, kind) + 1)
-                found.bytes += len(raw or b"")
+            for key, raw in zip(batch, client.call("MGET", *batch), strict=True) if batch else ():
+                marks = client.call("HVALS", key) if is_marks(key, namespace) else None
+                kind = _KIND.get((raw or b"")[:1], "other") if marks is None else "marks"
+                setattr(found, kind, getattr(found, kind) + (1 if marks is None else len(marks)))
+                found.bytes += sum(map(len, (raw or b"",) if marks is None else marks))
     finally:
         client.close()
     return found

@@ -9,11 +9,13 @@ import msgspec
 from pgkeel.core.errors import ConfigError, UsageError
 from pgkeel.core.secret import Secret
 
-__all__ = ["Namer", "Names", "Tag", "epoch_of", "figures_of", "pattern_of", "tag"]
+__all__ = ["DIGEST", "Namer", "Names", "Tag", "epoch_of", "figures_of", "is_marks", "marks_of", "pattern_of", "tag"]
 
 _encode = msgspec.msgpack.Encoder(order="deterministic").encode
 _SHORTEST = 16
-_DIGEST = 16
+_EVERYTHING, _MARKS = b"everything", b"!"
+DIGEST = 16
+"""Bytes that a name ends with, which nobody else's name has."""
 
 
 class Tag(msgspec.Struct, frozen=True):
@@ -41,7 +43,7 @@ class Namer:
     def __init__(self, prefix: bytes, key: bytes, kind: bytes, common: object = None) -> None:
         """Begin with what all have in common. BLAKE2b in its keyed form (RFC 7693) is a MAC."""
         self._prefix = prefix
-        self._state = hashlib.blake2b(_encode(common), key=key, digest_size=_DIGEST, person=kind)
+        self._state = hashlib.blake2b(_encode(common), key=key, digest_size=DIGEST, person=kind)
 
     def __call__(self, what: object) -> bytes:
         """Return the name of one.
@@ -61,7 +63,7 @@ class Namer:
 class Names:
     """Makes the names of one namespace with one key."""
 
-    __slots__ = ("_key", "_prefix", "_results", "_tables", "_tags", "carried", "epoch", "everything", "figures")
+    __slots__ = ("_key", "_prefix", "_results", "_tables", "_tags", "_wide", "carried", "epoch", "everything", "figures")
 
     def __init__(self, namespace: str, secret: Secret) -> None:
         """Take the namespace and a secret of 16 bytes or more that all processes share.
@@ -76,8 +78,9 @@ class Names:
         self._prefix = _prefix_of(namespace)
         self._tags, self._results = self._namer(b"t"), self._namer(b"q")
         self._tables: dict[str, bytes] = {}
+        self._wide: dict[tuple[bytes, str], bytes] = {}
         self.epoch = epoch_of(namespace)
-        self.everything = self._prefix + b"everything"
+        self.everything = self._prefix + _EVERYTHING
         self.carried = self._prefix + b"carried"
         self.figures = figures_of(namespace)
 
@@ -87,15 +90,15 @@ class Names:
 
     def generation(self, table: str) -> bytes:
         """Return the name of the version that all cached rows of a table share."""
-        return self._namer(b"g")(str(table))
+        return self._known(b"g", table)
 
     def values(self, table: str) -> bytes:
-        """Return the name of the version that all tags of a table's column values share."""
-        return self._namer(b"w")(str(table))
+        """Return the name of the version that tags of undeclared columns share: a write named the values of the declared ones."""
+        return self._known(b"w", table)
 
     def inexact(self, table: str) -> bytes:
-        """Return the name of the version that tags of declared columns share: any value may have changed."""
-        return self._namer(b"i")(str(table))
+        """Return the name of the version that all tags of a table's column values share: rows with any value were written."""
+        return self._known(b"i", table)
 
     def things(self, kind: str, name: str) -> Namer:
         """Return what names the keys of one recipe."""
@@ -116,6 +119,12 @@ class Names:
         """Return the name of a query's result."""
         return self._results((name, arguments, named))
 
+    def _known(self, kind: bytes, table: str) -> bytes:
+        known = self._wide.get((kind, table))
+        if known is None:
+            known = self._wide[kind, str(table)] = self._namer(kind)(str(table))
+        return known
+
     def _namer(self, kind: bytes, common: object = None) -> Namer:
         return Namer(self._prefix, self._key, kind, common)
 
@@ -128,6 +137,17 @@ def epoch_of(namespace: str) -> bytes:
 def figures_of(namespace: str) -> bytes:
     """Return the name of what processes say of their hits."""
     return _prefix_of(namespace) + b"figures"
+
+
+def marks_of(tag: bytes) -> bytes:
+    """Return the name of what says who is at work under a tag."""
+    return tag + _MARKS
+
+
+def is_marks(name: bytes, namespace: str) -> bool:
+    """Return whether it is the name of what says who is at work."""
+    rest = name.removeprefix(_prefix_of(namespace))
+    return rest.endswith(_MARKS) and len(rest) - len(_MARKS) in {DIGEST, len(_EVERYTHING)}
 
 
 def pattern_of(namespace: str) -> str:

@@ -1,12 +1,12 @@
 """What a write touches, and who the writer is."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
-from pgkeel.cache.names import Names, Tag
+from pgkeel.cache.names import DIGEST, Names, Tag
 
-__all__ = ["EVERYTHING", "Touched", "keys_of", "keys_of_tags", "table_of"]
+__all__ = ["EVERYTHING", "Keys", "Touched", "keys_of", "keys_of_tags", "table_of"]
 
 _MOST_ROWS = 500
 
@@ -33,26 +33,47 @@ EVERYTHING = Touched("")
 """Any row of any table."""
 
 
-def keys_of(touched: Iterable[Touched | Tag], names: Names) -> tuple[list[bytes], list[bytes]]:
+class Keys(msgspec.Struct, frozen=True):
+    """What a write announces.
+
+    Attributes:
+        rows: Names of rows.
+        tags: Name of a tag → the ends of the names of the rows that are meant, behind each other.
+    """
+
+    rows: list[bytes]
+    tags: dict[bytes, bytes]
+
+
+def keys_of(touched: Sequence[Touched | Tag], names: Names) -> Keys:
     """Return the names of the rows and of the tags that are to be marked, each once; of very many rows, their table's instead."""
+    if len(touched) == 1 and isinstance(one := touched[0], Touched) and one.row and not (one.every_row or one.every_value):
+        return Keys([one.row], {names.table(one.table): one.row[-DIGEST:]})
     rows: dict[str, dict[bytes, None]] = {}
-    tags: dict[bytes, None] = {}
+    tags: dict[bytes, bytes] = {}
     for one in touched:
         if isinstance(one, Tag):
-            tags[names.tag(one)] = None
+            tags.setdefault(names.tag(one), b"")
         elif not one.table:
-            tags[names.everything] = None
+            tags[names.everything] = b""
         else:
-            tags[names.table(one.table)] = None
+            tags[names.table(one.table)] = b""
             if one.every_row or one.every_value:
-                tags |= dict.fromkeys(_wide_tags_of(one, names))
+                tags |= dict.fromkeys(_wide_tags_of(one, names), b"")
             if one.row:
                 rows.setdefault(one.table, {})[one.row] = None
+    return _with_rows(rows, tags, names)
+
+
+def _with_rows(rows: Mapping[str, Mapping[bytes, None]], tags: dict[bytes, bytes], names: Names) -> Keys:
+    known: list[bytes] = []
     for table, keys in rows.items():
         if len(keys) > _MOST_ROWS:
-            keys.clear()
-            tags[names.generation(table)] = None
-    return [key for keys in rows.values() for key in keys], list(tags)
+            tags[names.generation(table)] = b""
+        else:
+            known += keys
+            tags[names.table(table)] = b"".join([key[-DIGEST:] for key in keys])
+    return Keys(known, tags)
 
 
 def keys_of_tags(wanted: Iterable[Tag | str], names: Names, declared: Mapping[str, frozenset[str]]) -> list[bytes]:
@@ -71,7 +92,9 @@ def keys_of_tags(wanted: Iterable[Tag | str], names: Names, declared: Mapping[st
             said = [pair for pair in known.values if pair[0] in declared.get(known.table, ())]
             if said:
                 keys[names.tag(Tag(known.table, (said[0],)))] = None
-            keys[(names.inexact if said else names.values)(known.table)] = None
+            keys[names.inexact(known.table)] = None
+            if not said:
+                keys[names.values(known.table)] = None
     return list(keys)
 
 
@@ -83,6 +106,4 @@ def table_of(wanted: Tag | str) -> str:
 def _wide_tags_of(touched: Touched, names: Names) -> Iterator[bytes]:
     if touched.every_row:
         yield names.generation(touched.table)
-    yield names.values(touched.table)
-    if not touched.is_exact:
-        yield names.inexact(touched.table)
+    yield (names.values if touched.is_exact else names.inexact)(touched.table)

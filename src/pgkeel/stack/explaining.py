@@ -40,12 +40,14 @@ def explain_row(project: Project, model: str, key: str) -> "Explanation":
     if secret is None:
         raise ConfigError("the secret of the cache's keys is not known", hint="set [cache] secret")
     names, shape = Names(project.config.cache.namespace, secret), _shape(project, model)
+    url, mark = cache_url(project), project.config.cache.mark
     if shape is None:
-        return explain(cache_url(project), names, model, _parts(key))
+        return explain(url, names, model, _parts(key), mark=mark)
     if shape.cache is None:
         raise NotFound(f"{shape.name} is not cached", hint='write cache = Row(ttl="5m") into the model')
     wanted = _converted(shape, _parts(key))
-    return explain(cache_url(project), names, shape.table.fullname, wanted, row=shape.row, ttl=parse_duration(shape.cache.ttl))
+    ttl = parse_duration(shape.cache.ttl)
+    return explain(url, names, shape.table.fullname, wanted, row=shape.row, ttl=ttl, mark=mark)
 
 
 def _shape(project: Project, model: str) -> Shape[Any] | None:

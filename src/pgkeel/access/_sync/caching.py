@@ -33,7 +33,6 @@ class Caching:
         self._runner: Runner | None = None
         self._rows: dict[str, RowCache[Any]] = {}
         self._keys: dict[str, Any] = {}
-        self._tagged: dict[str, frozenset[str]] = {}
         self._open: dict[int, tuple[Written, Change, float]] = {}
 
     def on(self, runner: Runner) -> None:
@@ -60,10 +59,9 @@ class Caching:
         self._keys.setdefault(table, _key_type(shape))
         if shape.cache is None:
             return None
-        self._tagged.setdefault(table, frozenset(tagged_columns(shape)))
-        self.cache.declare(table, self._tagged[table])
         known = self._rows.get(table)
         if known is None:
+            self.cache.declare(table, tagged_columns(shape))
             said = shape.cache
             known = self._rows[table] = self.cache.rows(
                 table,
@@ -129,8 +127,8 @@ class Caching:
         return found
 
     def _is_exact(self, table: str, written: Written) -> bool:
-        """Return whether all that depends on the table's declared columns is named, or nothing can."""
-        return self._tagged.get(table) == frozenset() or (table in written.values and table not in written.vague)
+        """Return whether all that depends on the declared columns is named; where none is, another process may declare some."""
+        return table in written.values and table not in written.vague
 
     def _row(self, table: str, key: tuple[object, ...], *, is_exact: bool) -> Touched:
         wanted: Any = key if len(key) > 1 else key[0]

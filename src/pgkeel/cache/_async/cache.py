@@ -217,7 +217,7 @@ class Cache:
 
     def change(self, *touched: Touched | Tag) -> Change:
         """Return the writes of one transaction."""
-        return Change(self._reader).add(*touched)
+        return Change(self._reader, touched)
 
     async def flush(self) -> None:
         """Let nothing that is cached now be served again, and nobody fill for one `mark`.

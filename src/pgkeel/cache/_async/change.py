@@ -1,12 +1,13 @@
 """What a write does to the cache: announce itself before COMMIT, and take that back before it is acknowledged."""
 
+from collections.abc import Coroutine, Iterable
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from pgkeel.cache._async.reader import AWAY, Reader
 from pgkeel.cache.entry import fresh
 from pgkeel.cache.names import Tag
-from pgkeel.cache.touched import Touched, keys_of
+from pgkeel.cache.touched import Keys, Touched, keys_of
 from pgkeel.core.errors import KeelError
 from pgkeel.core.log import get_logger
 
@@ -22,12 +23,14 @@ class Change:
     `mark` after its COMMIT was announced: set `transaction_timeout` (PostgreSQL 17), or `statement_timeout`, below that.
     """
 
-    def __init__(self, reader: Reader) -> None:
-        """Touch nothing yet."""
+    __slots__ = ("_keys", "_reader", "_touched", "_who")
+
+    def __init__(self, reader: Reader, touched: Iterable[Touched | Tag] = ()) -> None:
+        """Touch these rows and tags."""
         self._reader = reader
         self._who = fresh()
-        self._touched: list[Touched | Tag] = []
-        self._marked: tuple[list[bytes], list[bytes]] | None = None
+        self._touched = [*touched]
+        self._keys: Keys | None = None
 
     def add(self, *touched: Touched | Tag) -> Self:
         """Note rows and tags that the transaction writes."""
@@ -43,15 +46,19 @@ class Change:
             Unreachable: The cache does not answer: roll back, or readers may see the old row for as long as values live.
             CommandRefused: The cache refused.
         """
+        await self._marked()
+
+    async def _marked(self) -> Self:
         reader = self._reader
-        rows, tags = keys_of(self._touched, reader.names)
-        if not rows and not tags:
-            return
-        self._marked = rows, tags
-        reader.stale.wrote((*rows, *tags))
+        keys = keys_of(self._touched, reader.names)
+        if not keys.tags:
+            return self
+        self._keys = keys
+        if reader.stale.is_expected:
+            reader.stale.wrote(keys)
         try:
-            await reader.crowd.tell(rows, tags, self._who, is_over=False)
-            self._forget([*rows, *tags])
+            await reader.crowd.tell(keys, self._who, is_over=False)
+            self._forget(keys)
         except AWAY as err:
             if not reader.is_open or reader.confirmed is None:
                 raise
@@ -59,7 +66,8 @@ class Change:
             self._forget(None)
             reader.figures.dirty += 1
             _log.warning("cache.not_told", reason=err.message)
-        reader.figures.marks += len(rows) + len(tags)
+        reader.figures.marks += len(keys.rows) + len(keys.tags)
+        return self
 
     async def release(self, *touched: Touched | Tag) -> None:
         """Take the announcement back: after COMMIT or ROLLBACK was answered, before the write is acknowledged.
@@ -69,30 +77,35 @@ class Change:
         Args:
             touched: What is known by now to have been written too: a row whose key came with the answer.
         """
-        if self._marked is None:
-            return
-        rows, tags = self._marked
-        if touched:
-            rows = [*rows, *keys_of(touched, self._reader.names)[0]]
-        self._reader.stale.wrote((*rows, *tags))
-        try:
-            await self._reader.crowd.tell(rows, tags, self._who, is_over=True)
-            self._marked = None
-        except KeelError as err:
-            _log.warning("cache.marks_left", rows=len(rows), tags=len(tags), reason=err.message)
+        if touched and self._keys is not None:
+            also = keys_of(touched, self._reader.names)
+            self._keys = Keys([*self._keys.rows, *also.rows], self._keys.tags)
+        await self._released(None)
 
-    def _forget(self, keys: list[bytes] | None) -> None:
+    async def _released(self, error: BaseException | None) -> None:
+        reader, keys = self._reader, self._keys
+        if keys is None or error is not None:
+            return
+        if reader.stale.is_expected:
+            reader.stale.wrote(keys)
+        try:
+            await reader.crowd.tell(keys, self._who, is_over=True)
+            self._keys = None
+        except KeelError as err:
+            _log.warning("cache.marks_left", rows=len(keys.rows), tags=len(keys.tags), reason=err.message)
+
+    def _forget(self, keys: Keys | None) -> None:
         """Let this process keep nothing of what is written, so that it reads its own writes."""
         link = self._reader.client.link
-        if link is not None:
-            link.forget(keys)
+        if link is not None and link.is_near:
+            link.forget(None if keys is None else [*keys.rows, *keys.tags])
 
-    async def __aenter__(self) -> Self:
+    def __aenter__(self) -> Coroutine[Any, Any, Self]:
         """Announce the write."""
-        await self.mark()
-        return self
+        return self._marked()
 
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> Coroutine[Any, Any, None]:
         """Take it back; not after an error, for nobody knows whether that COMMIT still comes through."""
-        if error is None:
-            await self.release()
+        return self._released(error)

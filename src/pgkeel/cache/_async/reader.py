@@ -64,7 +64,7 @@ class Reader:
         self.mark = mark
         self.is_trusted = True
         self.is_open = False
-        self.crowd = Crowd(client, mark)
+        self.crowd = Crowd(client)
         self.confirmed: Confirmed | None = None
         self.stale = Stale(client, lease)
         self.tallies = Tallies()
@@ -231,7 +231,9 @@ class Reader:
         self._flights[who] = flight
         taken: Taken[T] = Taken()
         try:
-            reply = await self.client.run("lease", (key, *shelf.shared), who, self._lease_for, fresh(), shelf.shape, shelf.strict)
+            reply = await self.client.run(
+                "lease", (key, *shelf.shared), who, self._lease_for, fresh(), shelf.shape, shelf.strict, self.mark
+            )
             taken = shelf.take(reply)
         finally:
             if not taken.versions:

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar, cast
 
 from pgkeel.cache._colour.crowd import Crowd
-from pgkeel.cache._colour.door import at_the_door, dial
+from pgkeel.cache._colour.door import Door, dial
 from pgkeel.cache._colour.flight import Flight
 from pgkeel.cache._colour.together import Batch, Look, Shared
 from pgkeel.cache.near import Kept, Near
@@ -25,8 +25,6 @@ nap = asyncio.sleep
 _GRACE = 0.01
 _MOST_KEYS = 128
 _NEAR_PING = 0.5
-_FAR = 64
-_MOST_FILES = 1024
 
 
 class Link(asyncio.Protocol):
@@ -47,15 +45,15 @@ class Link(asyncio.Protocol):
         self._heard = 0.0
         self._watch: asyncio.TimerHandle | None = None
         self._is_suspected = False
-        self._door, self._skip = -1, 0
+        self._door: Door | None = None
         self.is_closed = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport, and the socket where it carries what we say as it is."""
         self._transport = cast("asyncio.WriteTransport", transport)  # uvloop's is one, and does not say so
         door = transport.get_extra_info("socket")
-        if door is not None and not self._url.is_tls and door.fileno() < _MOST_FILES:
-            self._door = door.fileno()
+        if door is not None and not self._url.is_tls:
+            self._door = Door(door.fileno())
 
     def call(self, words: Sequence[Word]) -> Awaitable[Any]:
         """Return the reply to one command; refusals are returned, not raised.
@@ -80,39 +78,30 @@ class Link(asyncio.Protocol):
         """Send a command whose reply nobody waits for."""
         asyncio.ensure_future(self.call(words)).add_done_callback(lambda future: future.cancelled() or future.exception())
 
-    def at_once(self, words: tuple[Word, ...]) -> Any:  # noqa: ANN401 - any reply
-        """Return the reply to one command where nobody else asks and it comes at once, else a future of it.
+    def at_once(self, asked: Shared) -> None:
+        """Send a command, and take the answer in place where nobody else asks and it comes at once.
 
-        From a server on this machine it is there sooner than the loop would have turned, so that it is worth a wait of 0.2 ms.
-        One that is farther away is tried again after 64 commands.
+        From a server on this machine it is there sooner than the loop would have turned, so that it is worth a short wait.
         """
-        if self._door < 0 or self._skip or self._owed or self._is_due or self._transport.get_write_buffer_size():
-            self._skip = max(self._skip - 1, 0)
-            return self.call(words)
-        command = packed(words)
-        sent, received = at_the_door(self._door, command)
-        if received and (replies := self._fed(received)):
-            return replies[0]
-        return self._later(command[sent:])
-
-    def _fed(self, received: bytes) -> list[Any]:
-        """Return the replies that are complete now; what the server says unasked, before or behind them, is heard too."""
-        self._told = self._loop.time()
-        try:
-            return list(self._replies.feed(received))
-        except Unreachable as err:
-            self._end(err)
-            raise
-
-    def _later(self, unsent: bytes) -> "asyncio.Future[Any]":
-        """Return a future of the reply to a command that has left, or in part."""
-        self._skip = _FAR
-        future = self._loop.create_future()
+        door = self._door
+        if door is None or self._owed or self._is_due or self._transport.get_write_buffer_size() or not door.is_worth_it():
+            self.send(asked)
+            return
+        command = asked.command
+        sent, received = door.ask(command)
+        if self._near is None and asked.is_heard(received):
+            return
         self._watch_over()
-        self._owed.append(future)
-        if unsent:
-            self._transport.write(unsent)
-        return future
+        self._owed += [asked] * asked.replies
+        if sent < len(command):
+            self._transport.write(command[sent:])
+        if received:
+            self.data_received(received)
+
+    @property
+    def is_near(self) -> bool:
+        """Whether this process keeps values."""
+        return self._near is not None
 
     def near(self, key: bytes, now: float) -> Kept | None:
         """Return a value that this process keeps; None also when the server was silent for long."""
@@ -150,7 +139,7 @@ class Link(asyncio.Protocol):
         """Hand each reply to who asked; what they ask next leaves before this turn of the loop ends."""
         self._heard = self._told = self._loop.time()
         self._is_suspected = False
-        is_crowd = len(self._owed) > 1
+        is_crowd = bool(self._owed) and self._owed[0] is not self._owed[-1]
         arrived: list[Shared] = []
         try:
             self._hand_out(data, arrived)
@@ -175,13 +164,17 @@ class Link(asyncio.Protocol):
         owed = self._owed
         for reply in self._replies.feed(data):
             asked = owed.popleft()
-            if isinstance(asked, Shared) and asked.arrive(reply):
+            if isinstance(asked, Shared):
+                is_whole = asked.arrive(reply)
+                if is_whole is None:
+                    continue
+                if not is_whole:
+                    self._owe(asked)
+                    self._flush_soon()
+                    continue
                 arrived.append(asked)
                 if asked.near:
                     self._keep(cast("Batch", asked), reply)
-            elif isinstance(asked, Shared):
-                self._owe(asked)
-                self._flush_soon()
             elif asked is not None and not asked.done():
                 asked.set_result(reply)
 
@@ -250,8 +243,8 @@ class Link(asyncio.Protocol):
     def _owe(self, asked: Shared) -> None:
         if asked.near:
             self._track()
-        self._owed.append(asked)
         self._outgoing.append(asked.command)
+        self._owed += [asked] * asked.replies
 
     def _flush(self) -> None:
         self._is_due = False

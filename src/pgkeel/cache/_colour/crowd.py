@@ -1,14 +1,14 @@
 """What writers of one event loop say together: before COMMIT, and after it."""
 
 import asyncio
-from collections.abc import Sequence
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 from pgkeel.cache._colour.together import Look, Shared
-from pgkeel.cache.entry import fresh
-from pgkeel.cache.errors import CommandRefused
+from pgkeel.cache.announcing import INSTEAD, Said, in_a_script, packet_of
 from pgkeel.cache.script import script
-from pgkeel.cache.wire import ReplyError, Word, packed
+from pgkeel.cache.touched import Keys
+from pgkeel.cache.wire import ReplyError, packed, refusal
 from pgkeel.core.clock import monotonic
 from pgkeel.core.errors import KeelError, Unreachable
 
@@ -17,145 +17,152 @@ if TYPE_CHECKING:
 
 __all__ = ["Crowd"]
 
-_MANY = 4
+_MANY, _FEW = 4, 2
 _GATHER = 0.001
 _LONGEST = 10.0
 _MOST = 500
-_NAME = "write"
 
 
 class Announcement(Shared):
-    """What writers say in one script.
+    """What writers say in one packet.
 
     Attributes:
-        number: Of how many keys they speak.
+        said: It.
+        until: When they have waited for each other long enough.
+        timer: What lets them leave then at the latest.
     """
 
-    __slots__ = ("_coming", "_is_text", "_leaving", "_milliseconds", "_rows", "_tags", "number")
+    __slots__ = ("_client", "_is_script", "said", "timer", "until")
 
-    def __init__(self, milliseconds: int, loop: asyncio.AbstractEventLoop) -> None:
-        """Say nothing yet; marks last for so many milliseconds."""
+    def __init__(self, client: "Client", loop: asyncio.AbstractEventLoop, until: float = 0.0) -> None:
+        """Say nothing yet."""
         super().__init__(loop)
-        self._milliseconds = milliseconds
-        self._is_text = False
-        self.number = 0
-        self._rows: dict[bytes, None] = {}
-        self._tags: dict[bytes, None] = {}
-        self._coming: dict[bytes, bytes] = {}
-        self._leaving: dict[bytes, bytes] = {}
-
-    def add(self, rows: Sequence[bytes], tags: Sequence[bytes], who: bytes, *, is_over: bool) -> Look:
-        """Speak for one more writer, and return what it waits for."""
-        who_of = self._leaving if is_over else self._coming
-        for key in rows:
-            self._rows[key] = None
-            who_of[key] = who_of.get(key, b"") + who
-        for key in tags:
-            self._tags[key] = None
-            who_of[key] = who_of.get(key, b"") + who
-        self.number += len(rows) + len(tags)
-        look = Look(self, 0)
-        self.looks.append(look)
-        return look
+        self._client = client
+        self._is_script = False
+        self.said: list[Said] = []
+        self.until = until
+        self.timer: asyncio.TimerHandle | None = None
 
     @property
     def command(self) -> bytes:
-        """The command."""
-        wanted = script(_NAME)
-        say = ("EVAL", wanted.text) if self._is_text else ("EVALSHA", wanted.digest)
-        keys = [*self._rows, *self._tags]
-        who = [found for key in keys for found in (self._leaving.get(key, b""), self._coming.get(key, b""))]
-        return packed((*say, len(keys), *keys, len(self._rows), fresh(), self._milliseconds, *who))
+        """The commands; each is answered."""
+        if self._is_script:
+            keys, values = in_a_script(self.said)
+            self.replies = 1
+            return packed(("EVAL", script("say").text, len(keys), *keys, *values))
+        packet, self.replies = packet_of(self.said)
+        return packet
 
-    def arrive(self, reply: Any) -> bool:  # noqa: ANN401 - any reply
-        """Keep the answer; False where the server does not know the script, and must be told it."""
-        if type(reply) is not ReplyError:
-            self.found = (None,)
-        elif not self._is_text and str(reply).startswith("NOSCRIPT"):
-            self._is_text = True
-            return False
-        else:
+    def arrive(self, reply: Any) -> bool | None:  # noqa: ANN401 - any reply
+        """Count the answers; False where all must be said again, by the script."""
+        self.replies -= 1
+        if type(reply) is ReplyError:
             self.failure = reply
+        if self.replies:
+            return None
+        if self.failure is None:
+            self.found = (None,)
+        elif not self._is_script and str(self.failure).startswith(INSTEAD):
+            self._is_script, self.failure = True, None
+            return False
         return True
+
+    def is_heard(self, received: bytes) -> bool:
+        """Return whether these are all the answers, to the last byte, and no refusal: numbers and `+OK`."""
+        if received.count(b"\n") != self.replies or b"-" in received:
+            return False
+        self.found = (None,)
+        self.land()
+        return True
+
+    def error(self) -> KeelError:
+        """Return why it was not heard; the client leaves a server that is not the one any more."""
+        failure = self.failure
+        return self._client.noted(refusal(failure)) if isinstance(failure, ReplyError) else super().error()
 
 
 class Crowd:
-    """Writers of this process: where many follow each other closely, they speak in one script, 1 ms later at most."""
+    """Writers of this process: where many follow each other closely, they speak together, 2 ms later at most."""
 
-    __slots__ = ("_client", "_gathering", "_leaving", "_milliseconds", "_under_way")
+    __slots__ = ("_client", "_gathering", "_is_crowd", "_leaving", "_under_way")
 
-    def __init__(self, client: "Client", milliseconds: int) -> None:
-        """Speak to this server; marks last for so many milliseconds."""
+    def __init__(self, client: "Client") -> None:
+        """Speak to this server."""
         self._client = client
-        self._milliseconds = milliseconds
         self._under_way: dict[bytes, float] = {}
         self._gathering: Announcement | None = None
+        self._is_crowd = False
         self._leaving: set[asyncio.Task[None]] = set()
 
-    async def tell(self, rows: Sequence[bytes], tags: Sequence[bytes], who: bytes, *, is_over: bool) -> None:
-        """Mark rows and tags, or take the marks away.
+    def tell(self, keys: Keys, who: bytes, *, is_over: bool) -> Look:
+        """Mark rows and tags, or take the marks away; the server has done it when what is returned was awaited.
 
         Raises:
             Unreachable: The server does not answer.
             CommandRefused: It refused.
         """
-        if self._count(who, is_over=is_over) < _MANY:
-            await self._say(rows, tags, (who, b"") if is_over else (b"", who))
-            return
+        now, under_way = monotonic(), self._under_way
+        if not is_over:
+            under_way[who] = now
+        number = len(under_way)
+        if is_over:
+            under_way.pop(who, None)
+        if self._is_crowd or number >= _MANY:
+            return self._together(Said(keys, who, is_over), now)
+        alone = Announcement(self._client, asyncio.get_running_loop())
+        alone.said.append(Said(keys, who, is_over))
+        look = Look(alone, 0)
+        alone.looks.append(look)
+        self._send(alone)
+        return look
+
+    def _together(self, said: Said, now: float) -> Look:
+        """Speak when others have spoken too: in the turn of the loop in which 1 ms is over, or after 2 ms."""
         gathering = self._gathering
         if gathering is None:
             loop = asyncio.get_running_loop()
-            gathering = self._gathering = Announcement(self._milliseconds, loop)
-            loop.call_later(_GATHER, self._leave, gathering)
-        look = gathering.add(rows, tags, who, is_over=is_over)
-        if gathering.number > _MOST:
-            self._leave(gathering)
-        try:
-            await look
-        except CommandRefused as err:
-            raise self._client.noted(err) from None
+            gathering = self._gathering = Announcement(self._client, loop, now + _GATHER)
+            gathering.timer = loop.call_later(2 * _GATHER, self._leave, gathering)
+            self._forget_oldest(now)
+        look = Look(gathering, 0)
+        gathering.looks.append(look)
+        gathering.said.append(said)
+        if now > gathering.until or len(gathering.said) > _MOST:
+            gathering.until = inf
+            gathering.loop.call_soon(self._leave, gathering)
+        return look
 
-    def _count(self, who: bytes, *, is_over: bool) -> int:
-        """Return how many writes are under way, this one among them; of some nobody knows how they ended."""
-        under_way = self._under_way
-        if is_over:
-            under_way.pop(who, None)
-            return len(under_way) + 1
-        under_way[who] = now = monotonic()
-        if len(under_way) >= _MANY and under_way[oldest := next(iter(under_way))] < now - _LONGEST:
-            del under_way[oldest]
-        return len(under_way)
-
-    async def _say(self, rows: Sequence[bytes], tags: Sequence[bytes], who: tuple[bytes, bytes]) -> None:
-        """Run the script for one writer, without a turn of the loop where that is possible."""
-        keys = (*rows, *tags)
-        values: tuple[Word, ...] = (len(rows), fresh(), self._milliseconds, *who * len(keys))
-        link = self._client.link
-        if link is not None and not link.is_closed:
-            reply = link.at_once(("EVALSHA", script(_NAME).digest, len(keys), *keys, *values))
-            if type(reply) is int or type(await reply if isinstance(reply, asyncio.Future) else reply) is int:
-                return
-        await self._client.run(_NAME, keys, *values)
+    def _forget_oldest(self, now: float) -> None:
+        """Count no write any more of which nobody knows how it ended."""
+        oldest = next(iter(self._under_way), b"")
+        if self._under_way.get(oldest, now) < now - _LONGEST:
+            del self._under_way[oldest]
 
     def _leave(self, gathering: Announcement) -> None:
-        if self._gathering is not gathering:
-            return
-        self._gathering = None
+        """Let those who have gathered speak, once."""
+        if self._gathering is gathering:
+            self._gathering = None
+            if gathering.timer is not None:
+                gathering.timer.cancel()
+            self._is_crowd = len(gathering.said) >= _FEW
+            self._send(gathering)
+
+    def _send(self, announcement: Announcement) -> None:
         link = self._client.link
         if link is not None and not link.is_closed:
-            link.send(gathering)
+            link.at_once(announcement)
             return
-        leaving = asyncio.get_running_loop().create_task(self._connect_and_send(gathering))
+        leaving = announcement.loop.create_task(self._connect_and_send(announcement))
         self._leaving.add(leaving)
         leaving.add_done_callback(self._leaving.discard)
 
-    async def _connect_and_send(self, gathering: Announcement) -> None:
+    async def _connect_and_send(self, announcement: Announcement) -> None:
         failure: KeelError | None = Unreachable("the cache was not told", hint="the event loop ends")
         try:
-            (await self._client.connected()).send(gathering)
+            (await self._client.connected()).send(announcement)
             failure = None
         except KeelError as err:
             failure = err
         finally:
             if failure is not None:
-                gathering.crash(failure)
+                announcement.crash(failure)

@@ -8,18 +8,16 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError, Future
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from pgkeel.cache._colour.cover import Plain, Tls
-from pgkeel.cache.entry import fresh, joined
+from pgkeel.cache._colour.crowd_of_threads import Crowd
+from pgkeel.cache.entry import joined
 from pgkeel.cache.near import Kept, Near
 from pgkeel.cache.wire import Replies, ReplyError, Word, away, packed, refusal
 from pgkeel.core.cache_url import CacheUrl
 from pgkeel.core.clock import monotonic
 from pgkeel.core.errors import Unreachable
-
-if TYPE_CHECKING:
-    from pgkeel.cache._sync.client import Client
 
 __all__ = ["Call", "Crowd", "Flight", "Gate", "Link", "Load", "nap", "open_link"]
 
@@ -66,13 +64,28 @@ class Link:
         Raises:
             Unreachable: The connection ended or hangs; whether the command was carried out is not known.
         """
+        return self.send(packed(tuple(words)), 1)[0]
+
+    def send(self, packet: bytes, number: int) -> list[Any]:
+        """Return the replies to so many commands, which are carried out behind each other; refusals are returned, not raised.
+
+        Raises:
+            Unreachable: The connection ended or hangs; which of the commands were carried out is not known.
+        """
+        wanted = [Wanted() for _ in range(number)]
         with self._turn:
-            return self._ask(packed(tuple(words)), Wanted())
+            self._ask(packet, *wanted)
+        return [one.result() for one in wanted]
 
     def mention(self, words: Sequence[Word]) -> None:
         """Send a command whose reply does not matter."""
         with suppress(Unreachable):
             self.call(words)
+
+    @property
+    def is_near(self) -> bool:
+        """Whether this process keeps values."""
+        return self._near is not None
 
     def near(self, key: bytes, now: float) -> Kept | None:
         """Return a value that this process keeps; None also when the server was silent for long.
@@ -208,26 +221,6 @@ class Link:
         while self._owed:
             self._owed.popleft().set_exception(Unreachable(failure.message, hint=failure.hint))
         self._turn.notify_all()
-
-
-class Crowd:
-    """Writers of this process; threads do not wait for each other."""
-
-    def __init__(self, client: "Client", milliseconds: int) -> None:
-        """Speak to this server; marks last for so many milliseconds."""
-        self._client = client
-        self._milliseconds = milliseconds
-
-    def tell(self, rows: Sequence[bytes], tags: Sequence[bytes], who: bytes, *, is_over: bool) -> None:
-        """Mark rows and tags, or take the marks away.
-
-        Raises:
-            Unreachable: The server does not answer.
-            CommandRefused: It refused.
-        """
-        keys = [*rows, *tags]
-        said = ((who, b"") if is_over else (b"", who)) * len(keys)
-        self._client.run("write", keys, len(rows), fresh(), self._milliseconds, *said)
 
 
 def open_link(url: CacheUrl, patience: float) -> Link:

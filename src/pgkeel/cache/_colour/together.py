@@ -47,7 +47,7 @@ class Look(msgspec.Struct, eq=False):
             KeelError: It cannot be reached or used at all.
         """
         batch = self.batch
-        if batch.found is None:
+        if batch.found is None and batch.failure is None:
             self._asyncio_future_blocking = True
             yield self
         if batch.found is None:
@@ -87,9 +87,10 @@ class Shared:
         found: What came, or None while there is no answer.
         current: The versions that came beside it, or None when one is missing.
         failure: Why there is no answer.
+        replies: How many answers it gets.
     """
 
-    __slots__ = ("current", "failure", "found", "looks", "loop", "near")
+    __slots__ = ("current", "failure", "found", "looks", "loop", "near", "replies")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, near: float = 0.0) -> None:
         """Wait for nothing yet."""
@@ -99,15 +100,20 @@ class Shared:
         self.found: Sequence[bytes | None] | None = None
         self.current: bytes | None = None
         self.failure: KeelError | ReplyError | None = None
+        self.replies = 1
 
     @property
     def command(self) -> bytes:
-        """The command."""
+        """The command, or several; each is answered."""
         raise NotImplementedError
 
-    def arrive(self, reply: Any) -> bool:  # noqa: ANN401 - any reply
-        """Keep the answer; `land` tells the tasks. False where the command must be sent again."""
+    def arrive(self, reply: Any) -> bool | None:  # noqa: ANN401 - any reply
+        """Keep the answer; then `land` tells the tasks. None while more is to come, False where all must be sent again."""
         raise NotImplementedError
+
+    def is_heard(self, received: bytes) -> bool:  # noqa: ARG002 - of those who can say
+        """Return whether this is all that was asked for, to the last byte, and nothing was refused; then `land` is not needed."""
+        return False
 
     def land(self) -> None:
         """Let the tasks go on, now; without a cycle that is left to the garbage collector."""

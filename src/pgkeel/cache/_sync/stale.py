@@ -1,12 +1,12 @@
 # Generated from pgkeel/cache/_async/stale.py by tools/unasync.py; do not edit.
 """Old values by declaration: while one reader, or a writer, is at work on a value, others may get the one before it."""
 
-from collections.abc import Iterable
 from typing import Any, TypeVar
 
 from pgkeel.cache._sync.client import Client
 from pgkeel.cache.entry import MISS, VERSION, Shelf
 from pgkeel.cache.life import Life
+from pgkeel.cache.touched import Keys
 from pgkeel.core.clock import monotonic
 
 __all__ = ["Stale"]
@@ -25,19 +25,19 @@ class Stale:
         """Take the client and how long a reader may take to fill, in milliseconds."""
         self._client = client
         self._lease = lease / 1000
+        self.is_expected = False
         self._longest = 0.0
         self._written: dict[bytes, float] = {}
 
     def expect(self, life: Life) -> None:
         """Remember what this process writes for as long as copies of it may lie there."""
         self._longest = max(self._longest, life.stale / 1000)
+        self.is_expected = self._longest > 0
 
-    def wrote(self, keys: Iterable[bytes]) -> None:
-        """Be told of a write of this process, before its COMMIT."""
-        if not self._longest:
-            return
+    def wrote(self, keys: Keys) -> None:
+        """Be told of a write of this process, before its COMMIT; where copies are expected."""
         now = monotonic()
-        for key in keys:
+        for key in (*keys.rows, *keys.tags):
             self._written.pop(key, None)
             self._written[key] = now
         while self._written and self._written[oldest := next(iter(self._written))] < now - self._longest - self._lease:

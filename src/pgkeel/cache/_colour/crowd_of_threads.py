@@ -1,0 +1,47 @@
+"""What the writers of one process say where each is a thread."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from pgkeel.cache.announcing import INSTEAD, Said, in_a_script, packet_of
+from pgkeel.cache.touched import Keys
+from pgkeel.cache.wire import ReplyError, refusal
+
+if TYPE_CHECKING:
+    from pgkeel.cache._sync.client import Client
+
+__all__ = ["Crowd"]
+
+
+class Crowd:
+    """Writers of this process; threads do not wait for each other."""
+
+    def __init__(self, client: "Client") -> None:
+        """Speak to this server."""
+        self._client = client
+
+    def tell(self, keys: Keys, who: bytes, *, is_over: bool) -> None:
+        """Mark rows and tags, or take the marks away.
+
+        Raises:
+            Unreachable: The server does not answer.
+            CommandRefused: It refused.
+        """
+        self.say([Said(keys, who, is_over)])
+
+    def say(self, said: Sequence[Said]) -> None:
+        """Say what may be of several writers.
+
+        Raises:
+            Unreachable: The server does not answer.
+            CommandRefused: It refused.
+        """
+        link = self._client.link
+        if link is None or link.is_closed:
+            link = self._client.connected()
+        refused = [reply for reply in link.send(*packet_of(said)) if type(reply) is ReplyError]
+        if refused and str(refused[-1]).startswith(INSTEAD):
+            keys, values = in_a_script(said)
+            self._client.run("say", keys, *values)
+        elif refused:
+            raise self._client.noted(refusal(refused[-1]))
