@@ -5,6 +5,7 @@ A part is small enough for one conditional put and for memory, so a repository n
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import partial
 from typing import IO, cast
 
@@ -103,11 +104,12 @@ def seal(
         WrongKey: A recipient is wrong; nothing was written.
     """
     readers = recipients_from(recipients)
-    cutter = _Cutter(key, repositories, part)
     pour = write if is_packed else partial(_compress, write)
-    with Pipe(pour) as source, own_errors(cutter):
-        pyrage.encrypt_io(source, cutter, readers)
-    return cutter.finish()
+    with ThreadPoolExecutor(len(repositories) + 1, "pgkeel backup part") as pool:
+        cutter = _Cutter(key, repositories, part, pool)
+        with Pipe(pour) as source, own_errors(cutter):
+            pyrage.encrypt_io(source, cutter, readers)
+        return cutter.finish()
 
 
 def unseal(
@@ -152,15 +154,18 @@ def _compress(write: Callable[[IO[bytes]], None], sink: IO[bytes]) -> None:
 
 
 class _Cutter(End):
-    """A file that stores what is written to it, part by part."""
+    """A file that stores what is written to it, part by part: one is stored and hashed while the next one fills."""
 
-    def __init__(self, key: str, repositories: Sequence[Repository], part: int) -> None:
+    def __init__(self, key: str, repositories: Sequence[Repository], part: int, pool: Executor) -> None:
         self._key = key
         self._repositories = repositories
         self._part = part
+        self._pool = pool
         self._held: list[bytes] = []
         self._size = 0
+        self._count = 0
         self._parts: list[Part] = []
+        self._settle: Callable[[], None] = lambda: None  # waits for the part that is being stored
 
     def write(self, content: bytes) -> int:
         self._held.append(content)
@@ -180,15 +185,23 @@ class _Cutter(End):
         """Nothing is stored before a part is whole."""
 
     def finish(self) -> tuple[Part, ...]:
-        if self._size or not self._parts:
+        if self._size or not self._count:
             self._store(b"".join(self._held))
+        self._settle()
         return tuple(self._parts)
 
     def _store(self, content: bytes) -> None:
-        key = f"{self._key}.{len(self._parts):05}"
-        for repository in self._repositories:
-            store(repository, key, content)
-        self._parts.append(Part(key, len(content), hashlib.sha256(content).hexdigest()))
+        self._settle()
+        key, self._count = f"{self._key}.{self._count:05}", self._count + 1
+        puts = [self._pool.submit(store, repository, key, content) for repository in self._repositories]
+        digest = self._pool.submit(lambda: hashlib.sha256(content).hexdigest())
+
+        def settle() -> None:
+            for put in puts:
+                put.result()
+            self._parts.append(Part(key, len(content), digest.result()))
+
+        self._settle = settle
 
 
 def store(repository: Repository, key: str, content: bytes) -> None:
