@@ -34,6 +34,7 @@ __all__ = [
 ]
 
 PART = 32 * 2**20
+_SMALLEST, _SHARE = 8, 4  # the first parts are an eighth of the largest; a later one is a quarter of all before it
 MISSING = "missing"
 _LEVEL = 1
 
@@ -96,7 +97,7 @@ def seal(
         key: Each part is `KEY.NNNNN`.
         repositories: All get the same bytes.
         recipients: Any one of their identities opens it.
-        part: Bytes a part.
+        part: Bytes of the largest parts; the first ones are smaller.
         is_packed: Whether `write` writes zstd already.
 
     Raises:
@@ -162,24 +163,22 @@ class _Cutter(End):
         self._part = part
         self._pool = pool
         self._held: list[bytes] = []
-        self._size = 0
-        self._count = 0
+        self._size = self._stored = self._count = 0
         self._parts: list[Part] = []
         self._settle: Callable[[], None] = lambda: None  # waits for the part that is being stored
 
     def write(self, content: bytes) -> int:
         self._held.append(content)
         self._size += len(content)
-        if self._size >= self._part:
+        if self._size >= self._wanted:
             with self.kept():
-                self._cut(b"".join(self._held))
+                self._store(b"".join(self._held))
         return len(content)
 
-    def _cut(self, content: bytes) -> None:
-        whole = len(content) - len(content) % self._part
-        for start in range(0, whole, self._part):
-            self._store(content[start : start + self._part])
-        self._held, self._size = [content[whole:]], len(content) - whole
+    @property
+    def _wanted(self) -> int:
+        """Bytes of the next part: of a small object too, little is left to store when its last byte comes."""
+        return min(self._part, max(self._part // _SMALLEST, self._stored // _SHARE))
 
     def flush(self) -> None:
         """Nothing is stored before a part is whole."""
@@ -192,6 +191,7 @@ class _Cutter(End):
 
     def _store(self, content: bytes) -> None:
         self._settle()
+        self._held, self._size, self._stored = [], 0, self._stored + len(content)
         key, self._count = f"{self._key}.{self._count:05}", self._count + 1
         puts = [self._pool.submit(store, repository, key, content) for repository in self._repositories]
         digest = self._pool.submit(lambda: hashlib.sha256(content).hexdigest())
