@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import click
 
-from pgkeel.cli.answer import Answer, answers, confirm, current_project, talk
+from pgkeel.cli.answer import Answer, answers, confirm, current_project, require_yes, talk
 from pgkeel.cli.backup_drill import drill
 from pgkeel.cli.backup_text import Progress, list_text, record_data, record_text, row_data
 from pgkeel.cli.groups import Group
@@ -19,7 +19,8 @@ __all__ = ["backup"]
 
 _DRY_RUN = click.option("--dry-run", is_flag=True, help="Show what would be done, and do nothing.")
 _YES = click.option("--yes", is_flag=True, help="Do not ask.")
-_UNASKED = click.option("--yes", is_flag=True, expose_value=False, help="Accepted by every verb; this one asks nothing.")
+_UNATTENDED = click.option("--yes", is_flag=True, help="Run without a terminal; at one, this verb asks nothing.")
+_UNASKED = click.option("--yes", is_flag=True, expose_value=False, help="Accepted by every verb; this one only reads.")
 _IDLE = click.option("--dry-run", is_flag=True, expose_value=False, help="Accepted by every verb; this one only reads.")
 _REPOSITORY = click.option("--repository", metavar="NAME", help="Only this one of [backup] repositories.")
 
@@ -34,23 +35,23 @@ backup.add_command(drill)
 
 @backup.command()
 @_DRY_RUN
-@_UNASKED
+@_UNATTENDED
 @answers
-def full(*, dry_run: bool) -> Answer:
+def full(*, dry_run: bool, yes: bool) -> Answer:
     """Take a full backup: all of the data, with the WAL that makes it consistent."""
-    return _take("full", dry_run=dry_run)
+    return _take("full", dry_run=dry_run, yes=yes)
 
 
 @backup.command()
 @_DRY_RUN
-@_UNASKED
+@_UNATTENDED
 @answers
-def incremental(*, dry_run: bool) -> Answer:
+def incremental(*, dry_run: bool, yes: bool) -> Answer:
     """Take what changed since the last full backup; where that is not sound, seal the WAL since then, or take a full one.
 
     The answer says which and why. Native incremental backups are sound on PostgreSQL 17.11, 18.6 and newer, with checksums.
     """
-    return _take("incremental", dry_run=dry_run)
+    return _take("incremental", dry_run=dry_run, yes=yes)
 
 
 @backup.command("list")
@@ -99,9 +100,9 @@ def show(name: str, repository: str | None) -> Answer:
 @_REPOSITORY
 @click.option("--locks", is_flag=True, help="Try whether the buckets refuse to delete a locked object, and read nothing else.")
 @click.option("--dry-run", is_flag=True, help="With --locks: say which buckets would be tried.")
-@_UNASKED
+@click.option("--yes", is_flag=True, help="With --locks: run without a terminal.")
 @answers
-def verify(repository: str | None, *, locks: bool, dry_run: bool) -> Answer:
+def verify(repository: str | None, *, locks: bool, dry_run: bool, yes: bool) -> Answer:
     """Read every object of a repository, or of all, bit by bit; needs neither the database nor a key. Exits 1 on damage."""
     from pgkeel.backup import verify as verify_repository  # noqa: PLC0415 - needs the extra [backup]
     from pgkeel.stack.adopting import engine_of  # noqa: PLC0415 - as above
@@ -114,6 +115,7 @@ def verify(repository: str | None, *, locks: bool, dry_run: bool) -> Answer:
     if locks and dry_run:
         return Answer({"checked": 0, "damaged": []}, f"would try {', '.join(one.name for one in chosen)}")
     if locks:
+        require_yes(yes=yes)
         return _probe(chosen)
     verdicts = {one.name: verify_repository(one) for one in chosen}
     damaged = [
@@ -163,12 +165,13 @@ def prune(repository: str | None, *, dry_run: bool, yes: bool) -> Answer:
 @click.argument("name", metavar="ID")
 @click.option("--release", is_flag=True, help="Let it grow old as all others.")
 @_DRY_RUN
-@_UNASKED
+@_UNATTENDED
 @answers
-def keep(name: str, *, release: bool, dry_run: bool) -> Answer:
+def keep(name: str, *, release: bool, dry_run: bool, yes: bool) -> Answer:
     """Never prune a backup, nor what it builds on; --release takes that back."""
     from pgkeel.stack.backup_store import keep_backup  # noqa: PLC0415 - needs the extra [backup]
 
+    require_yes(yes=yes or dry_run)
     record = keep_backup(current_project(), name, release=release, dry_run=dry_run)
     return Answer(
         {"id": record.id, "kept": not release, "dry_run": dry_run}, f"{record.id} {'grows old again' if release else 'is kept'}"
@@ -180,12 +183,13 @@ def keep(name: str, *, release: bool, dry_run: bool) -> Answer:
 @click.argument("target", type=click.Path(path_type=Path), metavar="FILE")
 @_REPOSITORY
 @_DRY_RUN
-@_UNASKED
+@_UNATTENDED
 @answers
-def export(name: str, target: Path, repository: str | None, *, dry_run: bool) -> Answer:
+def export(name: str, target: Path, repository: str | None, *, dry_run: bool, yes: bool) -> Answer:
     """Write a backup as the plain tar that pg_basebackup made; needs [backup] identity. FILE must not exist."""
     from pgkeel.stack.backup_store import export_backup  # noqa: PLC0415 - needs the extra [backup]
 
+    require_yes(yes=yes or dry_run)
     names = [repository] if repository else []
     record = export_backup(current_project(), name, target, *names, dry_run=dry_run)
     data = {"id": record.id, "file": str(target), "bytes": record.size, "dry_run": dry_run}
@@ -199,12 +203,13 @@ def wal() -> None:
 
 @wal.command("release")
 @_DRY_RUN
-@_UNASKED
+@_UNATTENDED
 @answers
-def wal_release(*, dry_run: bool) -> Answer:
+def wal_release(*, dry_run: bool, yes: bool) -> Answer:
     """Let commits that wait for the receiver ([backup] rpo = "zero") go on without it, until it streams again."""
     from pgkeel.stack.synchrony import release  # noqa: PLC0415 - needs the extra [backup]
 
+    require_yes(yes=yes or dry_run)
     released = release(current_project(), dry_run=dry_run)
     text = "commits wait for the receiver" if released and dry_run else "commits wait for nobody now"
     return Answer({"released": released, "dry_run": dry_run}, text)
@@ -228,9 +233,10 @@ def _probe(repositories: Sequence[Repository]) -> Answer:
     return Answer({"locks": data}, "\n".join(lines) or "There is no bucket: only those have object lock.", 1 if failed else 0)
 
 
-def _take(wish: str, *, dry_run: bool) -> Answer:
+def _take(wish: str, *, dry_run: bool, yes: bool) -> Answer:
     from pgkeel.stack import adopting, backup_store, backups  # noqa: PLC0415 - needs the extra [backup]; the list of commands does not
 
+    require_yes(yes=yes or dry_run)
     project: Project = current_project()
     engine = adopting.engine_of(project)
     if engine is not None:

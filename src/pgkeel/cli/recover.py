@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pgkeel.cli.answer import Answer, answers, confirm, current_project, talk
+from pgkeel.cli.answer import Answer, answers, confirm, current_project, require_yes, talk
 from pgkeel.cli.groups import Group
 from pgkeel.core.clock import now
 from pgkeel.core.errors import Refused
@@ -153,6 +153,7 @@ def beside_(*, end: bool, dry_run: bool, yes: bool, **point: Any) -> Answer:  # 
 
     project = current_project()
     if end:
+        require_yes(yes=yes or dry_run)
         was_there = not dry_run and end_beside(project)
         return Answer({"ended": was_there}, "Deleted." if was_there else "There is no copy.")
     wish, since, source = _wish(**point)
@@ -166,7 +167,7 @@ def beside_(*, end: bool, dry_run: bool, yes: bool, **point: Any) -> Answer:  # 
 
 @recover.command("status")
 @click.option("--dry-run", is_flag=True, expose_value=False, help="Accepted by every verb; this one only reads.")
-@click.option("--yes", is_flag=True, expose_value=False, help="Accepted by every verb; this one asks nothing.")
+@click.option("--yes", is_flag=True, expose_value=False, help="Accepted by every verb; this one only reads.")
 @answers
 def status_() -> Answer:
     """Show the last recovery, step by step; exit 1 while it is open."""
