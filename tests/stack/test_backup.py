@@ -3,6 +3,7 @@
 import functools
 import json
 import os
+import resource
 import shutil
 import signal
 import tarfile
@@ -125,6 +126,7 @@ def test_nothing_is_pruned_without_a_word_and_a_kept_backup_never(stack: Home) -
     assert (done.returncode, json.loads(done.stdout)["error"]["code"]) == (4, "refused")
     assert first not in planned["backups"]
     assert planned["backups"]
+    assert len(planned["backups"]) == len(set(planned["backups"])), "a backup lies in both repositories"
     gone = stack.data("backup", "prune", "--yes", env=window)["backups"]
     left = [one["id"] for one in stack.data("backup", "list")["backups"]]
     assert first in left
@@ -161,6 +163,21 @@ def test_a_backup_is_exported_as_a_plain_tar_and_never_over_a_file(stack: Home) 
     assert b"backup_label" in target.read_bytes()[:2000]
     assert stack.error("backup", "export", "--yes", last, str(target))[:2] == (4, "refused")
     assert stack.error("backup", "export", "--yes", "nothing", str(stack.root / "other"))[:2] == (2, "not_found")
+    assert stack.error("backup", "export", "--yes", last, str(stack.root / "nowhere/plain.tar"))[:2] == (2, "usage")
+    assert stack.error("recover", "rows", "--table", "posts", "--at", "now", "--sql", "/nowhere/back.sql")[:2] == (2, "usage")
+
+
+@pytest.mark.faults
+def test_an_export_that_finds_no_room_leaves_nothing(stack: Home) -> None:
+    last = stack.data("backup", "list")["backups"][-1]["id"]
+
+    def smaller() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4 << 20, 4 << 20))
+
+    full = stack.run("backup", "export", "--yes", "--json", last, str(stack.root / "other.tar"), limit=smaller)
+
+    assert (full.returncode, json.loads(full.stdout)["error"]["code"]) == (5, "export_failed")
+    assert not list(stack.root.glob("*other.tar*"))
 
 
 def test_a_tablespace_is_exported_as_a_tar_of_its_own(stack: Home) -> None:

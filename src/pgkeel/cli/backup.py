@@ -142,18 +142,19 @@ def prune(repository: str | None, *, dry_run: bool, yes: bool) -> Answer:
     project = current_project()
     require_own(project, "prune")
     plans = plan_prunes(project, *([repository] if repository else []))
-    count, wal = sum(len(plan.backups) for plan in plans.values()), sum(len(plan.wal) for plan in plans.values())
+    names = list(dict.fromkeys(record.id for plan in plans.values() for record in plan.backups))
+    wal = sum(len(plan.wal) for plan in plans.values())
     lines = [f"{name}: delete {record.id}" for name, plan in plans.items() for record in plan.backups]
     lines += [f"{name}: delete {len(plan.wal)} objects of WAL" for name, plan in plans.items() if plan.wal]
     planned: dict[str, Any] = {
-        "backups": [record.id for plan in plans.values() for record in plan.backups],
+        "backups": names,
         "wal": wal,
         "bytes": sum(plan.bytes for plan in plans.values()),
     }
-    if dry_run or not (count or wal):
+    if dry_run or not (names or wal):
         return Answer({**planned, "locked": [], "dry_run": dry_run}, "\n".join(lines) or "Nothing to delete.")
     talk("\n".join(lines))
-    if not confirm(f"Delete {count} backups and {wal} objects of WAL?", yes=yes):
+    if not confirm(f"Delete {len(names)} backups and {wal} objects of WAL?", yes=yes):
         raise Refused("nothing was deleted", hint="`pgkeel backup prune --yes` deletes without asking")
     done = carry_out_prune(project, plans)
     data = {**planned, "backups": list(done.backups), "wal": done.wal, "locked": list(done.locked), "dry_run": False}

@@ -11,6 +11,7 @@ from pgkeel.cli.answer import Answer, answers, confirm, current_project, require
 from pgkeel.cli.groups import Group
 from pgkeel.core.clock import now
 from pgkeel.core.errors import Refused
+from pgkeel.core.files import require_folder_of
 
 if TYPE_CHECKING:
     from pgkeel.backup.recovery.resolve import Plan
@@ -115,6 +116,8 @@ def rows_(*, table: str, where: str, changed: bool, file: Path | None, dry_run: 
     from pgkeel.stack.beside import recover_rows  # noqa: PLC0415 - as above
 
     project = current_project()
+    if file is not None:
+        require_folder_of(file)
     wish, since, source = _wish(**point)
     is_free = dry_run or file is not None
 
