@@ -17,7 +17,7 @@ from pgkeel.backup.errors import Damaged
 from pgkeel.backup.pipes import Ahead
 from pgkeel.backup.records import Record
 from pgkeel.backup.relations import Relations
-from pgkeel.backup.sealing import Part, unseal
+from pgkeel.backup.sealing import Count, Part, unseal
 from pgkeel.backup.wal_index import Piece, Segment
 from pgkeel.core.errors import Refused
 from pgkeel.core.files import sync_folder
@@ -73,7 +73,7 @@ def fetch_backup(
     kind = tarfile.TarFile if record.kind == "incremental" else _Tar  # most of an incremental one is read and deleted
     unpack = partial(_unpack, destination, kind, aside)
     tablespaces = [(destination / "pg_tblspc" / str(one.oid), one.parts) for one in record.tablespaces]
-    count = _Count(sum(part.bytes for parts in (record.parts, *(parts for _, parts in tablespaces)) for part in parts), progress)
+    count = Count((part for parts in (record.parts, *(parts for _, parts in tablespaces)) for part in parts), progress)
     unseal(repositories, count.of(record.parts), identity=identity, read=partial(unpack, destination))
     for place, parts in tablespaces:
         place.mkdir(mode=0o700)
@@ -174,19 +174,6 @@ def fetch_open_segment(pieces: Sequence[Piece], repositories: Sequence[Repositor
         content += got
     _write(destination, content.ljust(pieces[0].segment_bytes, b"\0"))
     return len(content)
-
-
-class _Count:
-    """Says after each part how many bytes have been read, of how many."""
-
-    def __init__(self, total: int, progress: Callable[[int, int], None]) -> None:
-        self._done, self._total, self._progress = 0, total, progress
-
-    def of(self, parts: Sequence[Part]) -> Iterator[Part]:
-        for part in parts:
-            yield part
-            self._done += part.bytes
-            self._progress(self._done, self._total)
 
 
 class _Tar(tarfile.TarFile):

@@ -22,6 +22,7 @@ from pgkeel.core.secret import Secret
 __all__ = [
     "MISSING",
     "PART",
+    "Count",
     "Part",
     "fault_of",
     "fetch",
@@ -51,6 +52,21 @@ class Part(msgspec.Struct, frozen=True):
     key: str
     bytes: int
     sha256: str
+
+
+class Count:
+    """Says after each part how many bytes have been read, of how many."""
+
+    def __init__(self, parts: Iterable[Part], progress: Callable[[int, int], None]) -> None:
+        """Take all that will be read, and who hears it."""
+        self._done, self._total, self._progress = 0, sum(part.bytes for part in parts), progress
+
+    def of(self, parts: Iterable[Part]) -> Iterator[Part]:
+        """Yield some of them; each counts when the next one is asked for."""
+        for part in parts:
+            yield part
+            self._done += part.bytes
+            self._progress(self._done, self._total)
 
 
 def new_identity() -> Secret:
@@ -172,8 +188,14 @@ class _Cutter(End):
         self._size += len(content)
         if self._size >= self._wanted:
             with self.kept():
-                self._store(b"".join(self._held))
+                self._cut(b"".join(self._held))
         return len(content)
+
+    def _cut(self, content: bytes) -> None:
+        while len(content) >= (wanted := self._wanted):
+            self._store(content[:wanted])
+            content = content[wanted:]
+        self._held, self._size = [content], len(content)
 
     @property
     def _wanted(self) -> int:
@@ -191,8 +213,8 @@ class _Cutter(End):
 
     def _store(self, content: bytes) -> None:
         self._settle()
-        self._held, self._size, self._stored = [], 0, self._stored + len(content)
-        key, self._count = f"{self._key}.{self._count:05}", self._count + 1
+        key = f"{self._key}.{self._count:05}"
+        self._count, self._stored = self._count + 1, self._stored + len(content)
         puts = [self._pool.submit(store, repository, key, content) for repository in self._repositories]
         digest = self._pool.submit(lambda: hashlib.sha256(content).hexdigest())
 

@@ -117,7 +117,10 @@ def verify(repository: str | None, *, locks: bool, dry_run: bool, yes: bool) -> 
     if locks:
         require_yes(yes=yes)
         return _probe(chosen)
-    verdicts = {one.name: verify_repository(one) for one in chosen}
+    verdicts = {}
+    for one in chosen:
+        with Progress(talk) as progress:
+            verdicts[one.name] = verify_repository(one, progress=progress)
     damaged = [
         {"object": f"{name}:{fault.object}", "reason": fault.reason}
         for name, verdict in verdicts.items()
@@ -192,7 +195,8 @@ def export(name: str, target: Path, repository: str | None, *, dry_run: bool, ye
 
     require_yes(yes=yes or dry_run)
     names = [repository] if repository else []
-    record = export_backup(current_project(), name, target, *names, dry_run=dry_run)
+    with Progress(talk) as progress:
+        record = export_backup(current_project(), name, target, *names, dry_run=dry_run, progress=progress)
     data = {"id": record.id, "file": str(target), "bytes": record.size, "dry_run": dry_run}
     return Answer(data, f"{'would write' if dry_run else 'wrote'} {Size(record.size)} to {target}")
 
@@ -249,7 +253,8 @@ def _take(wish: str, *, dry_run: bool, yes: bool) -> Answer:
         return Answer(data, f"would take {plan.kind} {plan.id}{f': {plan.reason}' if plan.reason else ''}")
     with Progress(talk) as progress:
         record = backups.take(project, "full" if wish == "full" else "incremental", progress=progress, report=talk)
-    states = backup_store.copy_backup(project, record, talk)
+    with Progress(talk) as progress:
+        states = backup_store.copy_backup(project, record, talk, progress)
     took = format_duration(record.finished_at - record.started_at)
     return Answer(record_data(record, states), f"{record_text(record, states)}\ntook {took}")
 

@@ -3,13 +3,15 @@
 import os
 import shutil
 import tarfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from pgkeel.backup import Part, Record, fetch_manifest, read_catalogue, unseal
+from pgkeel.backup.basebackup import Progress
 from pgkeel.backup.copying import Copier
 from pgkeel.backup.marks import keep, unkeep
 from pgkeel.backup.retention import Policy, Pruned, PrunePlan, plan_prune, prune
+from pgkeel.backup.sealing import Count
 from pgkeel.core import clock
 from pgkeel.core.errors import ConfigError, KeelError, NotFound, Refused
 from pgkeel.core.files import require_folder_of, sync_folder
@@ -40,6 +42,10 @@ class ExportFailed(KeelError):
     """A file that a backup was to be written to could not be."""
 
     code = "export_failed"
+
+
+def _unheard(_done: int, _total: int) -> None:
+    pass
 
 
 def find_backup(project: Project, name: str, *repositories: str) -> Record:
@@ -76,13 +82,22 @@ def states_of(project: Project, record: Record) -> Mapping[str, str]:
     return states
 
 
-def copy_backup(project: Project, record: Record, report: Callable[[str], None]) -> Mapping[str, str]:
-    """Copy what the other repositories lack, and return where the backup is then; what fails is left to the agent."""
+def copy_backup(
+    project: Project, record: Record, report: Callable[[str], None], progress: Progress = _unheard
+) -> Mapping[str, str]:
+    """Copy what the other repositories lack, and return where the backup is then; what fails is left to the agent.
+
+    Args:
+        project: Whose.
+        record: The backup that is asked about.
+        report: Hears what failed.
+        progress: Hears for each repository how many bytes were copied, of how many.
+    """
     first, *others = repositories_of(project)
     states = {first.name: STORED}
     for other in others:
         try:
-            Copier(first, other, "backups").run()
+            Copier(first, other, "backups").run(progress=progress)
             states[other.name] = STORED
         except KeelError as err:
             report(f"{record.id} is not in {other.name} yet: {err.message}; the agent copies it")
@@ -118,7 +133,9 @@ def carry_out_prune(project: Project, plans: Mapping[str, PrunePlan]) -> Pruned:
     return Pruned(gone, sum(each.wal for each in done), tuple(key for each in done for key in each.locked))
 
 
-def export_backup(project: Project, name: str, target: Path, *repositories: str, dry_run: bool) -> Record:
+def export_backup(
+    project: Project, name: str, target: Path, *repositories: str, dry_run: bool, progress: Progress = _unheard
+) -> Record:
     """Write a backup's plain tar; it appears whole, synced, and never over another file.
 
     A tablespace gets a file of its own beside it: `FILE.OID.tar` beside `FILE.tar`, as pg_basebackup does.
@@ -140,8 +157,9 @@ def export_backup(project: Project, name: str, target: Path, *repositories: str,
     identity, places = require_identity(project), repositories_of(project, *repositories)
     if dry_run:
         return record
+    count = Count((part for parts in files.values() for part in parts), progress)
     for file, parts in files.items():
-        _write_tar(file, places, parts, identity, manifest=fetch_manifest(record, places) if file == target else b"")
+        _write_tar(file, places, count.of(parts), identity, manifest=fetch_manifest(record, places) if file == target else b"")
     return record
 
 
@@ -158,7 +176,7 @@ def require_identity(project: Project) -> Secret:
 
 
 def _write_tar(
-    target: Path, repositories: Sequence[Repository], parts: Sequence[Part], identity: Secret, *, manifest: bytes = b""
+    target: Path, repositories: Sequence[Repository], parts: Iterable[Part], identity: Secret, *, manifest: bytes = b""
 ) -> None:
     draft = target.with_name(f".{target.name}.new")
     try:
