@@ -190,8 +190,9 @@ def _prove(link: Link, brought: _Brought, tools: Tools) -> None:
 
 
 def _unproved(link: Link, reason: str) -> VerificationFailed:
+    first = next(iter(reason.splitlines()), "pg_verifybackup said nothing")
     return VerificationFailed(
-        f"backup {link.name} is not what was backed up: {reason.splitlines()[0]}",
+        f"backup {link.name} is not what was backed up: {first}",
         hint="`pgkeel backup verify` shows which object; recover from another backup or repository",
         data={"backup": link.name, "reason": reason[:400]},
     )
