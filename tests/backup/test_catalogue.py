@@ -43,6 +43,9 @@ def test_a_whole_repository_has_no_damage(repository: Repository) -> None:
     record = stored(repository)
 
     assert verify(repository) == verify(repository)
+    heard: list[tuple[int, int]] = []
+    verify(repository, progress=lambda done, total: heard.append((done, total)))
+    assert heard[-1] == (record.bytes, record.bytes)
     assert (verify(repository).checked, verify(repository).damaged) == (1 + len(record.parts), ())
 
 

@@ -78,6 +78,10 @@ def test_each_backup_knows_which_file_was_which_table(
     assert files[0] != files[1]
 
 
+def contents(top: Path) -> dict[str, bytes]:
+    return {path.relative_to(top).as_posix(): path.read_bytes() for path in top.rglob("*") if path.is_file()}
+
+
 def test_an_incremental_backup_builds_on_the_full_one_and_is_combined_with_it(
     server: Server, folder: Folder, recipients: list[str], identity: Secret, tmp_path: Path
 ) -> None:
@@ -90,6 +94,13 @@ def test_an_incremental_backup_builds_on_the_full_one_and_is_combined_with_it(
     assert second.bytes < full.bytes / 2
     for name, record in (("full", full), ("second", second)):
         fetch_backup(record, [folder], identity, tmp_path / name)
+    aside: dict[str, bytes] = {}
+    fetch_backup(second, [folder], identity, tmp_path / "light", aside=aside)
+    for path, content in aside.items():
+        assert not (tmp_path / "light" / path).exists()
+        (tmp_path / "light" / path).write_bytes(content)
+    assert len(aside) > 100
+    assert contents(tmp_path / "light") == contents(tmp_path / "second")
     tool(server.tools, "pg_combinebackup", tmp_path / "full", tmp_path / "second", "-o", tmp_path / "whole")
     assert "successfully verified" in tool(server.tools, "pg_verifybackup", tmp_path / "whole")
 

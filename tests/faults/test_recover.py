@@ -64,7 +64,7 @@ def made(settings: str) -> Home:
     (home.root / "pgkeel.toml").write_text(f"[local]\nvalkey = false\n[backup]\n{settings}\n")
     home.ok("up")
     home.ok("psql", "-c", "CREATE TABLE promised (n bigint PRIMARY KEY)")
-    home.ok("backup", "full")
+    home.ok("backup", "full", "--yes")
     return home
 
 
@@ -136,12 +136,12 @@ def test_on_a_new_machine_the_bucket_and_its_identity_are_enough(bucket: str) ->
         if not home.data("security", "keys", "status")["keys"]:
             home.ok("security", "keys", "add")
         known = home.data("security", "keys", "status")["keys"]
-        home.ok("backup", "full")
+        home.ok("backup", "full", "--yes")
         shutil.copy(home.root / ".pgkeel-backup" / "identity", other.root / "identity")
         remove_home(home)
         (other.root / "pgkeel.toml").write_text('[local]\nvalkey = false\n[backup]\nidentity = "file:identity"\n')
 
-        drilled = other.data("backup", "drill", "--from", bucket)
+        drilled = other.data("backup", "drill", "--yes", "--from", bucket)
         done = other.data("recover", "--from", bucket, "--yes")
 
         assert (drilled["rpo_seconds"], {check["ok"] for check in drilled["checks"]}) == (None, {True})
@@ -166,7 +166,7 @@ def test_the_drills_run_on_another_machine_where_this_one_cannot_open_its_backup
             f'[local]\nvalkey = false\n[backup]\nrepositories = {{geo = "{bucket}"}}\nrecipients = ["{recipient}"]\n'
         )
         identity.rename(other.root / "identity")
-        assert home.error("backup", "drill")[:2] == (2, "config")
+        assert home.error("backup", "drill", "--yes")[:2] == (2, "config")
         (other.root / "pgkeel.toml").write_text(f'[backup]\nidentity = "file:identity"\nrepositories = {{geo = "{bucket}"}}\n')
         assert other.run("agent", "run", "--only", "nothing").returncode == 2
         assert {one["verified_at"] for one in home.data("backup", "list")["backups"]} == {None}

@@ -83,9 +83,9 @@ class Stand:
         """Do everything that one does with backups."""
         self.sql("CREATE TABLE kept AS SELECT n FROM generate_series(1, 1000) AS n")
         self.sql("ALTER TABLE kept ADD PRIMARY KEY (n)")
-        full = self.data("backup", "full")
+        full = self.data("backup", "full", "--yes")
         self.sql("INSERT INTO kept VALUES (1001)")
-        incremental = self.data("backup", "incremental")
+        incremental = self.data("backup", "incremental", "--yes")
         self.sql("INSERT INTO kept VALUES (1002)")
         self.sql("DELETE FROM kept WHERE n <= 500")
         self.sql("SELECT pg_switch_wal()")
@@ -96,7 +96,7 @@ class Stand:
             (incremental["id"], "incremental"),
         ]
         assert self.data("backup", "show", full["id"])["repositories"][0]["state"] == "stored"
-        drill = self.home.run("backup", "drill", "--json", env=self.env)
+        drill = self.home.run("backup", "drill", "--yes", "--json", env=self.env)
         found = json.loads(drill.stdout)["data"]
         assert drill.returncode == 0, drill.stdout + drill.stderr
         assert found["backup"] == incremental["id"]

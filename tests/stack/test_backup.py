@@ -3,6 +3,7 @@
 import functools
 import json
 import os
+import resource
 import shutil
 import signal
 import tarfile
@@ -35,7 +36,7 @@ def stack() -> Iterator[Home]:
         '[backup]\nrpo = "zero"\nrepositories = {local = "backups", geo = "elsewhere"}\n[local]\nvalkey = false\n'
     )
     made.ok("up")
-    made.ok("backup", "full")
+    made.ok("backup", "full", "--yes")
     yield made
     remove_home(made)
 
@@ -56,8 +57,8 @@ def names(home: Home) -> str:
 
 
 def test_full_incremental_and_list_work_right_after_up(stack: Home) -> None:
-    full = stack.data("backup", "full")
-    incremental = stack.data("backup", "incremental")
+    full = stack.data("backup", "full", "--yes")
+    incremental = stack.data("backup", "incremental", "--yes")
     listed = stack.data("backup", "list")
 
     assert set(full) == {*RECORD, "repositories"}
@@ -90,7 +91,7 @@ def test_commits_wait_for_the_receiver_until_it_is_released_and_again_when_it_st
     eventually(lambda: "pgkeel_wal" in names(stack))
     assert stack.data("backup", "wal", "release", "--dry-run")["released"]
 
-    assert stack.data("backup", "wal", "release") == {"released": True, "dry_run": False}
+    assert stack.data("backup", "wal", "release", "--yes") == {"released": True, "dry_run": False}
     assert names(stack) == ""
     receiver = [pid for pid in children() if str(stack.root) in pid[1]]
     assert receiver
@@ -116,19 +117,36 @@ def children() -> list[tuple[int, str]]:
 def test_nothing_is_pruned_without_a_word_and_a_kept_backup_never(stack: Home) -> None:
     first = stack.data("backup", "list")["backups"][0]["id"]
     for _ in range(3):
-        stack.data("backup", "full")
+        stack.data("backup", "full", "--yes")
     window = {"PGKEEL_BACKUP__WINDOW": "0s", "PGKEEL_BACKUP__MINIMUM": "1"}
-    assert stack.data("backup", "keep", first) == {"id": first, "kept": True, "dry_run": False}
+    assert stack.data("backup", "keep", "--yes", first) == {"id": first, "kept": True, "dry_run": False}
 
     planned = stack.data("backup", "prune", "--dry-run", env=window)
     done = stack.run("backup", "prune", "--json", env=window)
     assert (done.returncode, json.loads(done.stdout)["error"]["code"]) == (4, "refused")
     assert first not in planned["backups"]
     assert planned["backups"]
+    assert len(planned["backups"]) == len(set(planned["backups"])), "a backup lies in both repositories"
     gone = stack.data("backup", "prune", "--yes", env=window)["backups"]
     left = [one["id"] for one in stack.data("backup", "list")["backups"]]
     assert first in left
     assert not set(gone) & set(left)
+
+
+def test_without_a_terminal_and_without_yes_a_verb_that_writes_changes_nothing(stack: Home) -> None:
+    before = stack.data("backup", "list")["backups"]
+    last, target = before[-1]["id"], stack.root / "unasked.tar"
+
+    for verb in (
+        *("backup full", "backup incremental", f"backup keep {last}", f"backup export {last} {target}", "backup drill"),
+        *("backup wal release", "backup verify --locks", "recover beside --end"),
+    ):
+        refusal = (4, "refused", "nothing was done: there is no terminal add --yes")
+        assert stack.error(*verb.split()) == refusal, verb
+
+    assert stack.data("backup", "list")["backups"] == before
+    assert not target.exists()
+    assert stack.data("backup", "drill", "--list") == []
 
 
 @pytest.mark.parametrize("verb", ["backup list", "backup verify --locks", "recover status"])
@@ -140,11 +158,26 @@ def test_a_backup_is_exported_as_a_plain_tar_and_never_over_a_file(stack: Home) 
     last = stack.data("backup", "list")["backups"][-1]["id"]
     target = stack.root / "plain.tar"
 
-    stack.data("backup", "export", last, str(target))
+    stack.data("backup", "export", "--yes", last, str(target))
 
     assert b"backup_label" in target.read_bytes()[:2000]
-    assert stack.error("backup", "export", last, str(target))[:2] == (4, "refused")
-    assert stack.error("backup", "export", "nothing", str(stack.root / "other"))[:2] == (2, "not_found")
+    assert stack.error("backup", "export", "--yes", last, str(target))[:2] == (4, "refused")
+    assert stack.error("backup", "export", "--yes", "nothing", str(stack.root / "other"))[:2] == (2, "not_found")
+    assert stack.error("backup", "export", "--yes", last, str(stack.root / "nowhere/plain.tar"))[:2] == (2, "usage")
+    assert stack.error("recover", "rows", "--table", "posts", "--at", "now", "--sql", "/nowhere/back.sql")[:2] == (2, "usage")
+
+
+@pytest.mark.faults
+def test_an_export_that_finds_no_room_leaves_nothing(stack: Home) -> None:
+    last = stack.data("backup", "list")["backups"][-1]["id"]
+
+    def smaller() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4 << 20, 4 << 20))
+
+    full = stack.run("backup", "export", "--yes", "--json", last, str(stack.root / "other.tar"), limit=smaller)
+
+    assert (full.returncode, json.loads(full.stdout)["error"]["code"]) == (5, "export_failed")
+    assert not list(stack.root.glob("*other.tar*"))
 
 
 def test_a_tablespace_is_exported_as_a_tar_of_its_own(stack: Home) -> None:
@@ -154,11 +187,11 @@ def test_a_tablespace_is_exported_as_a_tar_of_its_own(stack: Home) -> None:
         connection.execute(f"CREATE TABLESPACE apart LOCATION '{place}'".encode())
         connection.execute("CREATE TABLE far TABLESPACE apart AS SELECT 1 AS n")
         place_of = connection.execute("SELECT pg_relation_filepath('far') AS path").fetchone()
-        taken = stack.data("backup", "full")["id"]
+        taken = stack.data("backup", "full", "--yes")["id"]
         connection.execute("DROP TABLE far")
         connection.execute("DROP TABLESPACE apart")
 
-    stack.data("backup", "export", taken, str(stack.root / "both.tar"))
+    stack.data("backup", "export", "--yes", taken, str(stack.root / "both.tar"))
 
     assert place_of is not None
     _, oid, inner = place_of["path"].split("/", 2)
@@ -199,7 +232,7 @@ def test_everything_that_is_killed_comes_back_without_a_gap(stack: Home) -> None
 
 def test_a_key_is_kept_as_long_as_a_backup_may_need_it(stack: Home) -> None:
     at_once = {"PGKEEL_SECURITY__KEY_REFRESH": "0s"}
-    full = stack.data("backup", "full")["id"]
+    full = stack.data("backup", "full", "--yes")["id"]
     for step in ("add", "activate 2", "retire 1"):
         stack.data("security", "keys", *step.split(), env=at_once)
     done = stack.run("security", "keys", "destroy", "1", "--json", env=at_once)
@@ -212,12 +245,12 @@ def test_a_key_is_kept_as_long_as_a_backup_may_need_it(stack: Home) -> None:
 def test_backups_from_before_a_scrub_are_among_what_remains(stack: Home) -> None:
     project, field = load(stack.root), EncryptedField(("users",), "username", "id")
     full, ever = stack.data("backup", "list")["backups"][0]["id"], datetime.min.replace(tzinfo=UTC)
-    stack.data("backup", "keep", full)
+    stack.data("backup", "keep", "--yes", full)
     with holders(project, "test") as (_, keepers):
         before = [place for keeper in keepers for place in keeper.copies_of(field, None) if place.kind == "backup"]
         later = [place for keeper in keepers for place in keeper.copies_of(field, ever)]
         needed = [name for keeper in keepers for name in keeper.holding(WrappedKey(7, "retired", "", b"", ever))]
-    stack.data("backup", "keep", full, "--release")
+    stack.data("backup", "keep", "--yes", full, "--release")
     found = {place.where: place.until for place in before}
 
     assert found[f"backup {full} in local"] == f"`pgkeel backup keep {full} --release`"

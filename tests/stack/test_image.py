@@ -38,7 +38,7 @@ def home() -> Iterator[Home]:
 def test_the_image_follows_every_hour_and_a_recovery_begins_with_it_until_it_is_broken(home: Home, release: str) -> None:
     (home.root / "pgkeel.toml").write_text(f'[local]\npostgres = "{release}"\nvalkey = false\n')
     home.ok("up")
-    home.ok("backup", "full")
+    home.ok("backup", "full", "--yes")
     rolled_twice(home)
     second = rolled_through_kills(home)
     insert(home, 4)
@@ -51,11 +51,11 @@ def test_the_image_follows_every_hour_and_a_recovery_begins_with_it_until_it_is_
     assert done.returncode == 0, done.stderr
     assert "the image is broken" in done.stderr
     assert read_image(folder) is None
-    home.ok("recover", "beside", "--end")
+    home.ok("recover", "beside", "--end", "--yes")
 
     victim.write_bytes(content)
     write_image(folder, second)
-    assert "image" not in home.run("backup", "drill").stderr, "a drill proves the backups"
+    assert "image" not in home.run("backup", "drill", "--yes").stderr, "a drill proves the backups"
     done = home.run("recover", "--yes", "--json")
     assert done.returncode == 0, done.stderr
     assert "copying the image" in done.stderr
@@ -68,10 +68,10 @@ def test_the_image_follows_every_hour_and_a_recovery_begins_with_it_until_it_is_
 def rolled_twice(home: Home) -> Image:
     said: list[str] = []
     insert(home, 1)
-    assert home.data("backup", "incremental")["kind"] == "wal"
+    assert home.data("backup", "incremental", "--yes")["kind"] == "wal"
     first = roll(load(home.root), said.append)
     insert(home, 2)
-    second_id = home.data("backup", "incremental")["id"]
+    second_id = home.data("backup", "incremental", "--yes")["id"]
     second = roll(load(home.root), said.append)
     assert first is not None
     assert second is not None
@@ -84,7 +84,7 @@ def rolled_through_kills(home: Home) -> Image:
     """Kill the roll while it unpacks a backup, while WAL is gathered, and while it replays; then let it end."""
     folder = image_folder(scene_of(load(home.root)))
     insert(home, 3)
-    newest = home.data("backup", "incremental")["id"]
+    newest = home.data("backup", "incremental", "--yes")["id"]
     forget_image(folder)
     for moment in ("links/0/base", "wal", "data/postmaster.pid"):
         child = subprocess.Popen([sys.executable, "-c", PROGRAM, str(home.root)], stdout=subprocess.DEVNULL)

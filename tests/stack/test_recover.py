@@ -132,15 +132,15 @@ def database() -> Iterator[Database]:
     home.ok("up")
     made = Database(home)
     made.sql(USERS)
-    home.ok("backup", "full")
+    home.ok("backup", "full", "--yes")
     made.sql("UPDATE posts SET content = 'edited' WHERE title = 'post 1'")
-    home.ok("backup", "incremental")
+    home.ok("backup", "incremental", "--yes")
     yield made
     remove_home(home)
 
 
 def test_a_drill_restores_verifies_and_measures(database: Database) -> None:
-    done = database.home.data("backup", "drill")
+    done = database.home.data("backup", "drill", "--yes")
 
     assert {check["name"]: check["ok"] for check in done["checks"]} == dict.fromkeys(CHECKS, True), done
     assert done["rto_seconds"] > 0
@@ -156,7 +156,7 @@ def test_a_full_disk_is_no_drill_and_leaves_nothing(database: Database) -> None:
     def smaller() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (4 << 20, 4 << 20))
 
-    done = database.home.run("backup", "drill", "--json", limit=smaller)
+    done = database.home.run("backup", "drill", "--yes", "--json", limit=smaller)
 
     checks = json.loads(done.stdout)["data"]["checks"]
     assert done.returncode == 1
@@ -167,7 +167,7 @@ def test_a_full_disk_is_no_drill_and_leaves_nothing(database: Database) -> None:
 @pytest.mark.long
 @pytest.mark.timeout(900)
 def test_both_ways_to_a_point_lead_to_the_same_rows(database: Database) -> None:
-    done = database.home.data("backup", "drill", "--both-ways")
+    done = database.home.data("backup", "drill", "--yes", "--both-ways")
     assert {check["name"]: check["ok"] for check in done["checks"]} == dict.fromkeys((*CHECKS, "both ways"), True), done
 
 
@@ -192,7 +192,7 @@ def test_looking_at_the_past_changes_nothing(database: Database) -> None:
             row = past.execute("SELECT count(*) AS n, pg_is_in_recovery() AS r FROM users WHERE username LIKE '%x'").fetchone()
         assert row == {"n": 0, "r": True}
     finally:
-        assert database.home.data("recover", "beside", "--end") == {"ended": True}
+        assert database.home.data("recover", "beside", "--end", "--yes") == {"ended": True}
 
 
 def test_a_point_is_shown_before_anything_runs(database: Database) -> None:
@@ -330,7 +330,7 @@ def require_what_was(database: Database, before: list[tuple[Any, ...]], contents
 
 def require_open_recovery(home: Home) -> None:
     assert home.error("up")[:2] == (4, "recovery_open")
-    assert home.error("backup", "full")[:2] == (4, "recovery_open")
+    assert home.error("backup", "full", "--yes")[:2] == (4, "recovery_open")
     assert home.run("recover", "status").returncode == 1
     assert home.error("recover", "resume")[:2] == (4, "refused")
 

@@ -22,13 +22,13 @@ def test_the_hourly_backup_of_every_major_leads_back(home: Home, major: str) -> 
     home.ok("up")
     home.ok("psql", "-c", "CREATE TABLE kept (n bigint PRIMARY KEY)")
     home.ok("psql", "-c", "INSERT INTO kept SELECT generate_series(1, 10000)")
-    home.ok("backup", "full")
+    home.ok("backup", "full", "--yes")
     home.ok("psql", "-c", "DELETE FROM kept WHERE n <= 100")
-    hourly = home.data("backup", "incremental")
+    hourly = home.data("backup", "incremental", "--yes")
     home.ok("psql", "-c", "INSERT INTO kept VALUES (20000)")
     home.ok("psql", "-c", "DELETE FROM kept")
 
-    drilled = home.data("backup", "drill")
+    drilled = home.data("backup", "drill", "--yes")
     done = home.data("recover", "--before", "DELETE on kept", "--latest", "--yes")
 
     assert hourly["kind"] == ("wal" if int(major) < 17 else "incremental")

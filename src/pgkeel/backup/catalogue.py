@@ -7,7 +7,7 @@ import msgspec
 from pgkeel.backup.errors import Damaged
 from pgkeel.backup.places import is_apart
 from pgkeel.backup.records import RECORD, Record, read_record
-from pgkeel.backup.sealing import MISSING, Part, fault_of
+from pgkeel.backup.sealing import MISSING, Count, Part, fault_of
 from pgkeel.backup.wal_index import Piece, Segment, read_index
 from pgkeel.core.repository import Repository
 
@@ -78,13 +78,20 @@ def sweep(repository: Repository, system: str) -> None:
             repository.delete(key)
 
 
-def verify(repository: Repository, *, share: tuple[int, int] = (0, 1), check: Callable[[], None] = lambda: None) -> Verdict:
+def verify(
+    repository: Repository,
+    *,
+    share: tuple[int, int] = (0, 1),
+    check: Callable[[], None] = lambda: None,
+    progress: Callable[[int, int], None] = lambda _done, _total: None,
+) -> Verdict:
     """Read every object of every finished backup and of the WAL, bit by bit, without a server and without a key.
 
     Args:
         repository: Which one.
         share: `(2, 7)` reads the third of seven shares, which together are everything; records and rows are always read.
         check: Raises when the work is to end; asked before each object.
+        progress: Hears how many of the bytes were read.
     """
     catalogue = read_catalogue(repository)
     indexes = [read_index(repository, system) for system in _systems(repository)]
@@ -93,7 +100,8 @@ def verify(repository: Repository, *, share: tuple[int, int] = (0, 1), check: Ca
     parts = [part for record in catalogue.records for part in record.objects] + [part for row in rows for part in row.parts]
     number, shares = share
     parts = [part for part in parts if int(part.sha256[:8], 16) % shares == number]
-    found = [Fault(part.key, reason) for part in parts if (reason := _fault(repository, part, check))]
+    counted = Count(parts, progress).of(parts)
+    found = [Fault(part.key, reason) for part in counted if (reason := _fault(repository, part, check))]
     found += [Fault(key, "its row cannot be trusted") for index in indexes for key in index.damaged]
     checked = len(catalogue.records) + len(catalogue.faults) + len(parts) + len(rows)
     return Verdict(checked, (*catalogue.faults, *found), catalogue.unfinished)

@@ -33,11 +33,14 @@ class Copier:
         self._there: dict[str, int] = {}  # key → size
         self._has_looked = False
 
-    def run(self, check: Callable[[], None] = lambda: None) -> int:
+    def run(
+        self, check: Callable[[], None] = lambda: None, progress: Callable[[int, int], None] = lambda _done, _total: None
+    ) -> int:
         """Copy what is missing and return how many objects that were.
 
         Args:
             check: Raises when the work is to end; asked before each object.
+            progress: Hears how many of the bytes were copied.
 
         Raises:
             RepositoryUnreachable: One of them does not answer; what is copied stays.
@@ -49,9 +52,12 @@ class Copier:
         sizes = {stored.key: stored.bytes for stored in self._source.list()}
         keys = list(sizes)
         missing = [key for key in copy_order(keys, self._what) if self._there.get(key) != sizes[key]]
+        done, total = 0, sum(sizes[key] for key in missing)
         for key in missing:
             check()
             self._copy(key)
+            done += sizes[key]
+            progress(done, total)
         self._forget_pieces(keys)
         return len(missing)
 

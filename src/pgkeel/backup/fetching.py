@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import tarfile
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -16,7 +17,7 @@ from pgkeel.backup.errors import Damaged
 from pgkeel.backup.pipes import Ahead
 from pgkeel.backup.records import Record
 from pgkeel.backup.relations import Relations
-from pgkeel.backup.sealing import Part, unseal
+from pgkeel.backup.sealing import Count, Part, unseal
 from pgkeel.backup.wal_index import Piece, Segment
 from pgkeel.core.errors import Refused
 from pgkeel.core.files import sync_folder
@@ -28,6 +29,8 @@ __all__ = ["NotEmpty", "fetch_backup", "fetch_manifest", "fetch_open_segment", "
 _BUFFER = 2**18
 _STRETCH = 2**23
 _MANIFEST = "backup_manifest"
+_NO_BLOCKS = 12  # bytes of a file that was sent by blocks, of which none had changed
+_OF_RELATION = re.compile(r"(global|base/\d+|PG_\d+_\d+/\d+)/(INCREMENTAL\.)?t?\d+(_\w+)?(\.\d+)?", re.ASCII)
 
 
 class NotEmpty(Refused):
@@ -43,6 +46,7 @@ def fetch_backup(
     destination: Path,
     *,
     progress: Callable[[int, int], None] = lambda _done, _total: None,
+    aside: dict[str, bytes] | None = None,
 ) -> None:
     """Unpack a backup's tars into a directory: a data directory with its own WAL and `backup_manifest` in it.
 
@@ -55,6 +59,7 @@ def fetch_backup(
         identity: What opens it.
         destination: Missing or empty; its parent exists.
         progress: Hears how many of the stored bytes were read.
+        aside: Gets the files of relations that hold nothing, or no block, as path and content; then they are not made.
 
     Raises:
         NotEmpty: There is something in the destination.
@@ -66,19 +71,38 @@ def fetch_backup(
         raise NotEmpty(f"{destination} is not empty", hint="name a new directory")
 
     kind = tarfile.TarFile if record.kind == "incremental" else _Tar  # most of an incremental one is read and deleted
+    unpack = partial(_unpack, destination, kind, aside)
     tablespaces = [(destination / "pg_tblspc" / str(one.oid), one.parts) for one in record.tablespaces]
-    count = _Count(sum(part.bytes for parts in (record.parts, *(parts for _, parts in tablespaces)) for part in parts), progress)
-    unseal(repositories, count.of(record.parts), identity=identity, read=partial(_unpack, destination, kind))
+    count = Count((part for parts in (record.parts, *(parts for _, parts in tablespaces)) for part in parts), progress)
+    unseal(repositories, count.of(record.parts), identity=identity, read=partial(unpack, destination))
     for place, parts in tablespaces:
         place.mkdir(mode=0o700)
-        unseal(repositories, count.of(parts), identity=identity, read=partial(_unpack, place, kind))
+        unseal(repositories, count.of(parts), identity=identity, read=partial(unpack, place))
     if record.manifest and not (destination / _MANIFEST).exists():  # it was in the tar when pgkeel compressed it by itself
         (destination / _MANIFEST).write_bytes(fetch_manifest(record, repositories))
 
 
-def _unpack(destination: Path, kind: type[tarfile.TarFile], source: IO[bytes]) -> None:
+def _unpack(
+    destination: Path, kind: type[tarfile.TarFile], aside: dict[str, bytes] | None, place: Path, source: IO[bytes]
+) -> None:
     with Ahead(source) as ahead, kind(fileobj=_Forward(ahead), copybufsize=_BUFFER) as archive:  # type: ignore[arg-type]
-        archive.extractall(destination, filter="tar")  # filtered  # nosec B202
+        members = None if aside is None else _kept_aside(archive, aside, place.relative_to(destination))
+        archive.extractall(place, members, filter="tar")  # filtered  # nosec B202
+
+
+def _kept_aside(archive: tarfile.TarFile, aside: dict[str, bytes], place: Path) -> Iterator[tarfile.TarInfo]:
+    """Yield what is to be made."""
+    for member in archive:
+        content = archive.extractfile(member) if _holds_nothing(member) else None
+        if content is None:
+            yield member
+        else:
+            aside[(place / member.name).as_posix()] = content.read()
+
+
+def _holds_nothing(member: tarfile.TarInfo) -> bool:
+    found = _OF_RELATION.fullmatch(member.name) if member.isreg() else None
+    return found is not None and member.size in ({0, _NO_BLOCKS} if found[2] else {0})
 
 
 def fetch_manifest(record: Record, repositories: Sequence[Repository]) -> bytes:
@@ -150,19 +174,6 @@ def fetch_open_segment(pieces: Sequence[Piece], repositories: Sequence[Repositor
         content += got
     _write(destination, content.ljust(pieces[0].segment_bytes, b"\0"))
     return len(content)
-
-
-class _Count:
-    """Says after each part how many bytes have been read, of how many."""
-
-    def __init__(self, total: int, progress: Callable[[int, int], None]) -> None:
-        self._done, self._total, self._progress = 0, total, progress
-
-    def of(self, parts: Sequence[Part]) -> Iterator[Part]:
-        for part in parts:
-            yield part
-            self._done += part.bytes
-            self._progress(self._done, self._total)
 
 
 class _Tar(tarfile.TarFile):

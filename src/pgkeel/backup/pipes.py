@@ -56,7 +56,7 @@ class Pipe:
         reading, writing = os.pipe()
         with contextlib.suppress(AttributeError, OSError):  # Linux only, and no more than the account is allowed
             fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, _ROOM)
-        self._source = os.fdopen(reading, "rb")
+        self._source = os.fdopen(reading, "rb", buffering=_PIECE)
         self._thread = threading.Thread(target=self._run, args=(writing,), name="pgkeel backup pipe", daemon=True)
         self._thread.start()
         return self._source

@@ -5,6 +5,7 @@ A part is small enough for one conditional put and for memory, so a repository n
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import partial
 from typing import IO, cast
 
@@ -21,6 +22,7 @@ from pgkeel.core.secret import Secret
 __all__ = [
     "MISSING",
     "PART",
+    "Count",
     "Part",
     "fault_of",
     "fetch",
@@ -33,6 +35,7 @@ __all__ = [
 ]
 
 PART = 32 * 2**20
+_SMALLEST, _SHARE = 8, 4  # the first parts are an eighth of the largest; a later one is a quarter of all before it
 MISSING = "missing"
 _LEVEL = 1
 
@@ -49,6 +52,21 @@ class Part(msgspec.Struct, frozen=True):
     key: str
     bytes: int
     sha256: str
+
+
+class Count:
+    """Says after each part how many bytes have been read, of how many."""
+
+    def __init__(self, parts: Iterable[Part], progress: Callable[[int, int], None]) -> None:
+        """Take all that will be read, and who hears it."""
+        self._done, self._total, self._progress = 0, sum(part.bytes for part in parts), progress
+
+    def of(self, parts: Iterable[Part]) -> Iterator[Part]:
+        """Yield some of them; each counts when the next one is asked for."""
+        for part in parts:
+            yield part
+            self._done += part.bytes
+            self._progress(self._done, self._total)
 
 
 def new_identity() -> Secret:
@@ -95,7 +113,7 @@ def seal(
         key: Each part is `KEY.NNNNN`.
         repositories: All get the same bytes.
         recipients: Any one of their identities opens it.
-        part: Bytes a part.
+        part: Bytes of the largest parts; the first ones are smaller.
         is_packed: Whether `write` writes zstd already.
 
     Raises:
@@ -103,11 +121,12 @@ def seal(
         WrongKey: A recipient is wrong; nothing was written.
     """
     readers = recipients_from(recipients)
-    cutter = _Cutter(key, repositories, part)
     pour = write if is_packed else partial(_compress, write)
-    with Pipe(pour) as source, own_errors(cutter):
-        pyrage.encrypt_io(source, cutter, readers)
-    return cutter.finish()
+    with ThreadPoolExecutor(len(repositories) + 1, "pgkeel backup part") as pool:
+        cutter = _Cutter(key, repositories, part, pool)
+        with Pipe(pour) as source, own_errors(cutter):
+            pyrage.encrypt_io(source, cutter, readers)
+        return cutter.finish()
 
 
 def unseal(
@@ -152,43 +171,59 @@ def _compress(write: Callable[[IO[bytes]], None], sink: IO[bytes]) -> None:
 
 
 class _Cutter(End):
-    """A file that stores what is written to it, part by part."""
+    """A file that stores what is written to it, part by part: one is stored and hashed while the next one fills."""
 
-    def __init__(self, key: str, repositories: Sequence[Repository], part: int) -> None:
+    def __init__(self, key: str, repositories: Sequence[Repository], part: int, pool: Executor) -> None:
         self._key = key
         self._repositories = repositories
         self._part = part
+        self._pool = pool
         self._held: list[bytes] = []
-        self._size = 0
+        self._size = self._stored = self._count = 0
         self._parts: list[Part] = []
+        self._settle: Callable[[], None] = lambda: None  # waits for the part that is being stored
 
     def write(self, content: bytes) -> int:
         self._held.append(content)
         self._size += len(content)
-        if self._size >= self._part:
+        if self._size >= self._wanted:
             with self.kept():
                 self._cut(b"".join(self._held))
         return len(content)
 
     def _cut(self, content: bytes) -> None:
-        whole = len(content) - len(content) % self._part
-        for start in range(0, whole, self._part):
-            self._store(content[start : start + self._part])
-        self._held, self._size = [content[whole:]], len(content) - whole
+        while len(content) >= (wanted := self._wanted):
+            self._store(content[:wanted])
+            content = content[wanted:]
+        self._held, self._size = [content], len(content)
+
+    @property
+    def _wanted(self) -> int:
+        """Bytes of the next part: of a small object too, little is left to store when its last byte comes."""
+        return min(self._part, max(self._part // _SMALLEST, self._stored // _SHARE))
 
     def flush(self) -> None:
         """Nothing is stored before a part is whole."""
 
     def finish(self) -> tuple[Part, ...]:
-        if self._size or not self._parts:
+        if self._size or not self._count:
             self._store(b"".join(self._held))
+        self._settle()
         return tuple(self._parts)
 
     def _store(self, content: bytes) -> None:
-        key = f"{self._key}.{len(self._parts):05}"
-        for repository in self._repositories:
-            store(repository, key, content)
-        self._parts.append(Part(key, len(content), hashlib.sha256(content).hexdigest()))
+        self._settle()
+        key = f"{self._key}.{self._count:05}"
+        self._count, self._stored = self._count + 1, self._stored + len(content)
+        puts = [self._pool.submit(store, repository, key, content) for repository in self._repositories]
+        digest = self._pool.submit(lambda: hashlib.sha256(content).hexdigest())
+
+        def settle() -> None:
+            for put in puts:
+                put.result()
+            self._parts.append(Part(key, len(content), digest.result()))
+
+        self._settle = settle
 
 
 def store(repository: Repository, key: str, content: bytes) -> None:

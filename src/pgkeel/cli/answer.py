@@ -13,10 +13,10 @@ from typing import Any, NoReturn, TypeVar
 import click
 import msgspec
 
-from pgkeel.core.errors import KeelError, Unreachable, UsageError
+from pgkeel.core.errors import KeelError, Refused, Unreachable, UsageError
 from pgkeel.core.project import Project, load
 
-__all__ = ["Answer", "answers", "confirm", "current_project", "run_and_exit", "talk"]
+__all__ = ["Answer", "answers", "confirm", "current_project", "require_yes", "run_and_exit", "talk"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -79,6 +79,16 @@ def confirm(question: str, *, yes: bool) -> bool:
     if yes:
         return True
     return sys.stdin.isatty() and click.confirm(question, err=True)
+
+
+def require_yes(*, yes: bool) -> None:
+    """Let a verb that takes nothing away go on unasked at a terminal; elsewhere it takes `--yes`.
+
+    Raises:
+        Refused: There is no terminal, and nobody has said `--yes`.
+    """
+    if not yes and not sys.stdin.isatty():
+        raise Refused("nothing was done: there is no terminal", hint="add --yes")
 
 
 def run_and_exit(command: click.Command, arguments: list[str]) -> NoReturn:

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import click
 
-from pgkeel.cli.answer import Answer, answers, confirm, current_project, talk
+from pgkeel.cli.answer import Answer, answers, confirm, current_project, require_yes, talk
 from pgkeel.cli.backup_drill import drill
 from pgkeel.cli.backup_text import Progress, list_text, record_data, record_text, row_data
 from pgkeel.cli.groups import Group
@@ -19,7 +19,8 @@ __all__ = ["backup"]
 
 _DRY_RUN = click.option("--dry-run", is_flag=True, help="Show what would be done, and do nothing.")
 _YES = click.option("--yes", is_flag=True, help="Do not ask.")
-_UNASKED = click.option("--yes", is_flag=True, expose_value=False, help="Accepted by every verb; this one asks nothing.")
+_UNATTENDED = click.option("--yes", is_flag=True, help="Run without a terminal; at one, this verb asks nothing.")
+_UNASKED = click.option("--yes", is_flag=True, expose_value=False, help="Accepted by every verb; this one only reads.")
 _IDLE = click.option("--dry-run", is_flag=True, expose_value=False, help="Accepted by every verb; this one only reads.")
 _REPOSITORY = click.option("--repository", metavar="NAME", help="Only this one of [backup] repositories.")
 
@@ -34,23 +35,23 @@ backup.add_command(drill)
 
 @backup.command()
 @_DRY_RUN
-@_UNASKED
+@_UNATTENDED
 @answers
-def full(*, dry_run: bool) -> Answer:
+def full(*, dry_run: bool, yes: bool) -> Answer:
     """Take a full backup: all of the data, with the WAL that makes it consistent."""
-    return _take("full", dry_run=dry_run)
+    return _take("full", dry_run=dry_run, yes=yes)
 
 
 @backup.command()
 @_DRY_RUN
-@_UNASKED
+@_UNATTENDED
 @answers
-def incremental(*, dry_run: bool) -> Answer:
+def incremental(*, dry_run: bool, yes: bool) -> Answer:
     """Take what changed since the last full backup; where that is not sound, seal the WAL since then, or take a full one.
 
     The answer says which and why. Native incremental backups are sound on PostgreSQL 17.11, 18.6 and newer, with checksums.
     """
-    return _take("incremental", dry_run=dry_run)
+    return _take("incremental", dry_run=dry_run, yes=yes)
 
 
 @backup.command("list")
@@ -99,9 +100,9 @@ def show(name: str, repository: str | None) -> Answer:
 @_REPOSITORY
 @click.option("--locks", is_flag=True, help="Try whether the buckets refuse to delete a locked object, and read nothing else.")
 @click.option("--dry-run", is_flag=True, help="With --locks: say which buckets would be tried.")
-@_UNASKED
+@click.option("--yes", is_flag=True, help="With --locks: run without a terminal.")
 @answers
-def verify(repository: str | None, *, locks: bool, dry_run: bool) -> Answer:
+def verify(repository: str | None, *, locks: bool, dry_run: bool, yes: bool) -> Answer:
     """Read every object of a repository, or of all, bit by bit; needs neither the database nor a key. Exits 1 on damage."""
     from pgkeel.backup import verify as verify_repository  # noqa: PLC0415 - needs the extra [backup]
     from pgkeel.stack.adopting import engine_of  # noqa: PLC0415 - as above
@@ -114,8 +115,12 @@ def verify(repository: str | None, *, locks: bool, dry_run: bool) -> Answer:
     if locks and dry_run:
         return Answer({"checked": 0, "damaged": []}, f"would try {', '.join(one.name for one in chosen)}")
     if locks:
+        require_yes(yes=yes)
         return _probe(chosen)
-    verdicts = {one.name: verify_repository(one) for one in chosen}
+    verdicts = {}
+    for one in chosen:
+        with Progress(talk) as progress:
+            verdicts[one.name] = verify_repository(one, progress=progress)
     damaged = [
         {"object": f"{name}:{fault.object}", "reason": fault.reason}
         for name, verdict in verdicts.items()
@@ -140,18 +145,19 @@ def prune(repository: str | None, *, dry_run: bool, yes: bool) -> Answer:
     project = current_project()
     require_own(project, "prune")
     plans = plan_prunes(project, *([repository] if repository else []))
-    count, wal = sum(len(plan.backups) for plan in plans.values()), sum(len(plan.wal) for plan in plans.values())
+    names = list(dict.fromkeys(record.id for plan in plans.values() for record in plan.backups))
+    wal = sum(len(plan.wal) for plan in plans.values())
     lines = [f"{name}: delete {record.id}" for name, plan in plans.items() for record in plan.backups]
     lines += [f"{name}: delete {len(plan.wal)} objects of WAL" for name, plan in plans.items() if plan.wal]
     planned: dict[str, Any] = {
-        "backups": [record.id for plan in plans.values() for record in plan.backups],
+        "backups": names,
         "wal": wal,
         "bytes": sum(plan.bytes for plan in plans.values()),
     }
-    if dry_run or not (count or wal):
+    if dry_run or not (names or wal):
         return Answer({**planned, "locked": [], "dry_run": dry_run}, "\n".join(lines) or "Nothing to delete.")
     talk("\n".join(lines))
-    if not confirm(f"Delete {count} backups and {wal} objects of WAL?", yes=yes):
+    if not confirm(f"Delete {len(names)} backups and {wal} objects of WAL?", yes=yes):
         raise Refused("nothing was deleted", hint="`pgkeel backup prune --yes` deletes without asking")
     done = carry_out_prune(project, plans)
     data = {**planned, "backups": list(done.backups), "wal": done.wal, "locked": list(done.locked), "dry_run": False}
@@ -163,12 +169,13 @@ def prune(repository: str | None, *, dry_run: bool, yes: bool) -> Answer:
 @click.argument("name", metavar="ID")
 @click.option("--release", is_flag=True, help="Let it grow old as all others.")
 @_DRY_RUN
-@_UNASKED
+@_UNATTENDED
 @answers
-def keep(name: str, *, release: bool, dry_run: bool) -> Answer:
+def keep(name: str, *, release: bool, dry_run: bool, yes: bool) -> Answer:
     """Never prune a backup, nor what it builds on; --release takes that back."""
     from pgkeel.stack.backup_store import keep_backup  # noqa: PLC0415 - needs the extra [backup]
 
+    require_yes(yes=yes or dry_run)
     record = keep_backup(current_project(), name, release=release, dry_run=dry_run)
     return Answer(
         {"id": record.id, "kept": not release, "dry_run": dry_run}, f"{record.id} {'grows old again' if release else 'is kept'}"
@@ -180,14 +187,16 @@ def keep(name: str, *, release: bool, dry_run: bool) -> Answer:
 @click.argument("target", type=click.Path(path_type=Path), metavar="FILE")
 @_REPOSITORY
 @_DRY_RUN
-@_UNASKED
+@_UNATTENDED
 @answers
-def export(name: str, target: Path, repository: str | None, *, dry_run: bool) -> Answer:
+def export(name: str, target: Path, repository: str | None, *, dry_run: bool, yes: bool) -> Answer:
     """Write a backup as the plain tar that pg_basebackup made; needs [backup] identity. FILE must not exist."""
     from pgkeel.stack.backup_store import export_backup  # noqa: PLC0415 - needs the extra [backup]
 
+    require_yes(yes=yes or dry_run)
     names = [repository] if repository else []
-    record = export_backup(current_project(), name, target, *names, dry_run=dry_run)
+    with Progress(talk) as progress:
+        record = export_backup(current_project(), name, target, *names, dry_run=dry_run, progress=progress)
     data = {"id": record.id, "file": str(target), "bytes": record.size, "dry_run": dry_run}
     return Answer(data, f"{'would write' if dry_run else 'wrote'} {Size(record.size)} to {target}")
 
@@ -199,12 +208,13 @@ def wal() -> None:
 
 @wal.command("release")
 @_DRY_RUN
-@_UNASKED
+@_UNATTENDED
 @answers
-def wal_release(*, dry_run: bool) -> Answer:
+def wal_release(*, dry_run: bool, yes: bool) -> Answer:
     """Let commits that wait for the receiver ([backup] rpo = "zero") go on without it, until it streams again."""
     from pgkeel.stack.synchrony import release  # noqa: PLC0415 - needs the extra [backup]
 
+    require_yes(yes=yes or dry_run)
     released = release(current_project(), dry_run=dry_run)
     text = "commits wait for the receiver" if released and dry_run else "commits wait for nobody now"
     return Answer({"released": released, "dry_run": dry_run}, text)
@@ -228,9 +238,10 @@ def _probe(repositories: Sequence[Repository]) -> Answer:
     return Answer({"locks": data}, "\n".join(lines) or "There is no bucket: only those have object lock.", 1 if failed else 0)
 
 
-def _take(wish: str, *, dry_run: bool) -> Answer:
+def _take(wish: str, *, dry_run: bool, yes: bool) -> Answer:
     from pgkeel.stack import adopting, backup_store, backups  # noqa: PLC0415 - needs the extra [backup]; the list of commands does not
 
+    require_yes(yes=yes or dry_run)
     project: Project = current_project()
     engine = adopting.engine_of(project)
     if engine is not None:
@@ -242,7 +253,8 @@ def _take(wish: str, *, dry_run: bool) -> Answer:
         return Answer(data, f"would take {plan.kind} {plan.id}{f': {plan.reason}' if plan.reason else ''}")
     with Progress(talk) as progress:
         record = backups.take(project, "full" if wish == "full" else "incremental", progress=progress, report=talk)
-    states = backup_store.copy_backup(project, record, talk)
+    with Progress(talk) as progress:
+        states = backup_store.copy_backup(project, record, talk, progress)
     took = format_duration(record.finished_at - record.started_at)
     return Answer(record_data(record, states), f"{record_text(record, states)}\ntook {took}")
 

@@ -5,7 +5,7 @@ from typing import Any
 import click
 import msgspec
 
-from pgkeel.cli.answer import Answer, answers, current_project, talk
+from pgkeel.cli.answer import Answer, answers, current_project, require_yes, talk
 
 __all__ = ["drill"]
 
@@ -20,9 +20,9 @@ _MARKS = {True: "✓", False: "✗", None: "-"}
 @click.option("--both-ways", is_flag=True, help="Restore the full backup with all of the WAL too; every row must be the same.")
 @click.option("--list", "history", is_flag=True, help="Show what earlier drills have shown, and restore nothing.")
 @click.option("--dry-run", is_flag=True, help="Say which backup would be restored.")
-@click.option("--yes", is_flag=True, expose_value=False, help="Accepted as everywhere; a drill changes nothing and asks nothing.")
+@click.option("--yes", is_flag=True, help="Run without a terminal; at one, this verb asks nothing.")
 @answers
-def drill(name: str | None, source: str | None, *, both_ways: bool, history: bool, dry_run: bool) -> Answer:
+def drill(name: str | None, source: str | None, *, both_ways: bool, history: bool, dry_run: bool, yes: bool) -> Answer:
     """Restore a backup, the newest unless ID is given, into a scratch server; verify it, and measure how long it took.
 
     What was seen is kept in the repository. A backup counts as verified only after a good drill. Exits 1 when a check fails.
@@ -37,6 +37,7 @@ def drill(name: str | None, source: str | None, *, both_ways: bool, history: boo
     if dry_run:
         backup = plan_drill(project, backup=name, source=source)
         return Answer({"backup": backup}, f"would restore {backup}")
+    require_yes(yes=yes)
     done = carry_out(project, report=talk, backup=name, source=source, both_ways=both_ways)
     lines = [_line(done), *(f"{_MARKS[check.ok]} {check.name}: {check.detail}" for check in done.checks)]
     return Answer(_data(done), "\n".join(lines), 0 if done.is_good else 1)

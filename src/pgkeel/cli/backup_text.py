@@ -73,8 +73,9 @@ def row_data(entry: "Entry") -> dict[str, Any]:
 
 def record_text(record: "Record", states: Mapping[str, str]) -> str:
     """Return a backup as a person reads it."""
+    whole = f" of {Size(record.size)}" if record.size else ""  # a WAL slice has no data of its own
     lines = [
-        f"{record.id}  {record.kind}, {Size(record.bytes)} stored of {Size(record.size)}, PostgreSQL {record.server_version}",
+        f"{record.id}  {record.kind}, {Size(record.bytes)} stored{whole}, PostgreSQL {record.server_version}",
         f"  WAL      {record.start_lsn} to {record.end_lsn} on timeline {record.timeline}",
         *([f"  parent   {record.parent}"] if record.parent else []),
         *(f"  {name:<8} {state}" for name, state in states.items()),

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pgkeel.cli.answer import Answer, answers, confirm, current_project, talk
+from pgkeel.cli.answer import Answer, answers, confirm, current_project, require_yes, talk
 from pgkeel.cli.groups import Group
 from pgkeel.core.clock import now
 from pgkeel.core.errors import Refused
+from pgkeel.core.files import require_folder_of
 
 if TYPE_CHECKING:
     from pgkeel.backup.recovery.resolve import Plan
@@ -115,6 +116,8 @@ def rows_(*, table: str, where: str, changed: bool, file: Path | None, dry_run: 
     from pgkeel.stack.beside import recover_rows  # noqa: PLC0415 - as above
 
     project = current_project()
+    if file is not None:
+        require_folder_of(file)
     wish, since, source = _wish(**point)
     is_free = dry_run or file is not None
 
@@ -153,6 +156,7 @@ def beside_(*, end: bool, dry_run: bool, yes: bool, **point: Any) -> Answer:  # 
 
     project = current_project()
     if end:
+        require_yes(yes=yes or dry_run)
         was_there = not dry_run and end_beside(project)
         return Answer({"ended": was_there}, "Deleted." if was_there else "There is no copy.")
     wish, since, source = _wish(**point)
@@ -166,7 +170,7 @@ def beside_(*, end: bool, dry_run: bool, yes: bool, **point: Any) -> Answer:  # 
 
 @recover.command("status")
 @click.option("--dry-run", is_flag=True, expose_value=False, help="Accepted by every verb; this one only reads.")
-@click.option("--yes", is_flag=True, expose_value=False, help="Accepted by every verb; this one asks nothing.")
+@click.option("--yes", is_flag=True, expose_value=False, help="Accepted by every verb; this one only reads.")
 @answers
 def status_() -> Answer:
     """Show the last recovery, step by step; exit 1 while it is open."""

@@ -3,9 +3,24 @@
 import os
 from pathlib import Path
 
-__all__ = ["PRIVATE", "sync_folder", "write_whole"]
+from pgkeel.core.errors import UsageError
+
+__all__ = ["PRIVATE", "require_folder_of", "sync_folder", "write_whole"]
 
 PRIVATE = 0o600
+
+
+def require_folder_of(path: Path) -> None:
+    """Prove, before long work, that a file can be made where somebody wants it.
+
+    Raises:
+        UsageError: Its folder is missing, or closed to us.
+    """
+    folder = path.absolute().parent
+    if not folder.is_dir():
+        raise UsageError(f"{folder} does not exist", hint="make it, or name another FILE")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise UsageError(f"{folder} cannot be written", hint="name another FILE")
 
 
 def write_whole(path: Path, content: bytes, *, mode: int = PRIVATE) -> None:

@@ -3,15 +3,18 @@
 import os
 import shutil
 import tarfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from pgkeel.backup import Part, Record, fetch_manifest, read_catalogue, unseal
+from pgkeel.backup.basebackup import Progress
 from pgkeel.backup.copying import Copier
 from pgkeel.backup.marks import keep, unkeep
 from pgkeel.backup.retention import Policy, Pruned, PrunePlan, plan_prune, prune
+from pgkeel.backup.sealing import Count
 from pgkeel.core import clock
 from pgkeel.core.errors import ConfigError, KeelError, NotFound, Refused
+from pgkeel.core.files import require_folder_of, sync_folder
 from pgkeel.core.project import Project
 from pgkeel.core.repository import Repository
 from pgkeel.core.secret import Secret
@@ -20,6 +23,7 @@ from pgkeel.stack.backups import holder
 from pgkeel.stack.vault import identity_of, repositories_of
 
 __all__ = [
+    "ExportFailed",
     "carry_out_prune",
     "copy_backup",
     "export_backup",
@@ -32,6 +36,16 @@ __all__ = [
 
 STORED, WAITING = "stored", "waiting"
 _CHUNK = 2**20
+
+
+class ExportFailed(KeelError):
+    """A file that a backup was to be written to could not be."""
+
+    code = "export_failed"
+
+
+def _unheard(_done: int, _total: int) -> None:
+    pass
 
 
 def find_backup(project: Project, name: str, *repositories: str) -> Record:
@@ -68,13 +82,22 @@ def states_of(project: Project, record: Record) -> Mapping[str, str]:
     return states
 
 
-def copy_backup(project: Project, record: Record, report: Callable[[str], None]) -> Mapping[str, str]:
-    """Copy what the other repositories lack, and return where the backup is then; what fails is left to the agent."""
+def copy_backup(
+    project: Project, record: Record, report: Callable[[str], None], progress: Progress = _unheard
+) -> Mapping[str, str]:
+    """Copy what the other repositories lack, and return where the backup is then; what fails is left to the agent.
+
+    Args:
+        project: Whose.
+        record: The backup that is asked about.
+        report: Hears what failed.
+        progress: Hears for each repository how many bytes were copied, of how many.
+    """
     first, *others = repositories_of(project)
     states = {first.name: STORED}
     for other in others:
         try:
-            Copier(first, other, "backups").run()
+            Copier(first, other, "backups").run(progress=progress)
             states[other.name] = STORED
         except KeelError as err:
             report(f"{record.id} is not in {other.name} yet: {err.message}; the agent copies it")
@@ -106,17 +129,21 @@ def carry_out_prune(project: Project, plans: Mapping[str, PrunePlan]) -> Pruned:
         LockNotObtained: Somebody reads or takes backups; nothing more is deleted.
     """
     done = [prune(one, plans[one.name], holder=holder()) for one in repositories_of(project, *plans)]
-    gone = tuple(backup for each in done for backup in each.backups)
+    gone = tuple(dict.fromkeys(backup for each in done for backup in each.backups))
     return Pruned(gone, sum(each.wal for each in done), tuple(key for each in done for key in each.locked))
 
 
-def export_backup(project: Project, name: str, target: Path, *repositories: str, dry_run: bool) -> Record:
+def export_backup(
+    project: Project, name: str, target: Path, *repositories: str, dry_run: bool, progress: Progress = _unheard
+) -> Record:
     """Write a backup's plain tar; it appears whole, synced, and never over another file.
 
     A tablespace gets a file of its own beside it: `FILE.OID.tar` beside `FILE.tar`, as pg_basebackup does.
 
     Raises:
-        Refused: The file exists.
+        Refused: A file exists.
+        UsageError: Its folder is missing.
+        ExportFailed: The disk is full; nothing of the file that was being written is left.
         ConfigError: The identity is not here, or is the wrong one.
         Damaged: A part is whole in no repository.
     """
@@ -124,14 +151,15 @@ def export_backup(project: Project, name: str, target: Path, *repositories: str,
     record = find_backup(project, name, *repositories)
     if not record.parts:
         raise Refused(f"{name} is a WAL slice: it has no data of its own", hint=f"export its parent, {record.parent}")
-    if target.exists():
-        raise Refused(f"{target} exists", hint="name a new file")
+    files = {target.with_suffix(f".{one.oid}{target.suffix}"): one.parts for one in record.tablespaces} | {target: record.parts}
+    for file in files:
+        _require_new(file)
     identity, places = require_identity(project), repositories_of(project, *repositories)
     if dry_run:
         return record
-    for tablespace in record.tablespaces:
-        _write_tar(target.with_suffix(f".{tablespace.oid}{target.suffix}"), places, tablespace.parts, identity)
-    _write_tar(target, places, record.parts, identity, manifest=fetch_manifest(record, places))
+    count = Count((part for parts in files.values() for part in parts), progress)
+    for file, parts in files.items():
+        _write_tar(file, places, count.of(parts), identity, manifest=fetch_manifest(record, places) if file == target else b"")
     return record
 
 
@@ -148,16 +176,28 @@ def require_identity(project: Project) -> Secret:
 
 
 def _write_tar(
-    target: Path, repositories: Sequence[Repository], parts: Sequence[Part], identity: Secret, *, manifest: bytes = b""
+    target: Path, repositories: Sequence[Repository], parts: Iterable[Part], identity: Secret, *, manifest: bytes = b""
 ) -> None:
     draft = target.with_name(f".{target.name}.new")
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        if manifest:  # it does not travel in a compressed stream
-            file.write(_member("backup_manifest", manifest))
-        unseal(repositories, parts, identity=identity, read=lambda source: shutil.copyfileobj(source, file, _CHUNK))
-        file.flush()
-        os.fsync(file.fileno())
-    draft.rename(target)
+    try:
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600), "wb") as file:
+            if manifest:  # it does not travel in a compressed stream
+                file.write(_member("backup_manifest", manifest))
+            unseal(repositories, parts, identity=identity, read=lambda source: shutil.copyfileobj(source, file, _CHUNK))
+            file.flush()
+            os.fsync(file.fileno())
+        draft.rename(target)
+        sync_folder(target.absolute().parent)
+    except OSError as err:
+        raise ExportFailed(f"{target} cannot be written: {err.strerror}", hint="free space, or name another FILE") from err
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _require_new(file: Path) -> None:
+    require_folder_of(file)
+    if file.exists():
+        raise Refused(f"{file} exists", hint="name a new file")
 
 
 def _member(name: str, content: bytes) -> bytes:

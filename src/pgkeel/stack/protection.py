@@ -24,10 +24,11 @@ def ensure_protection(project: Project, report: Callable[[str], None]) -> None:
     """Make the identity that opens the backups, where nobody is configured to encrypt for."""
     if not is_protected(project):
         return
-    from pgkeel.stack.vault import backup_folder, ensure_identity  # noqa: PLC0415 - needs the extra [backup]
+    from pgkeel.stack.vault import backup_folder, ensure_identity, identity_file  # noqa: PLC0415 - needs the extra [backup]
 
     if ensure_identity(project):
-        report(f"backups go to {backup_folder(project)}, and so does the key that opens them: copy it to another machine")
+        places = ", ".join(project.config.backup.repositories) or backup_folder(project)
+        report(f"backups go to {places}; {identity_file(project)} opens them: copy it to another machine")
 
 
 def lift_synchrony(project: Project) -> None:

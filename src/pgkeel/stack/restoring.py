@@ -12,7 +12,7 @@ from pgkeel.backup import Record, Tools, fetch_backup, open_repository, read_cat
 from pgkeel.backup.adopted import Engine
 from pgkeel.backup.lease import reading
 from pgkeel.backup.lsn import parse_lsn
-from pgkeel.backup.recovery.chain import Link, add_own_wal, combine, give_away, prepare, require_room
+from pgkeel.backup.recovery.chain import Aside, Link, add_own_wal, combine, give_away, prepare, require_room
 from pgkeel.backup.recovery.errors import NoBackup, NotRestorable
 from pgkeel.backup.recovery.gather import Archive
 from pgkeel.backup.recovery.image import IMAGE, copy_image
@@ -36,6 +36,7 @@ from pgkeel.stack.vault import backup_folder, identity_of, repositories_of, tool
 __all__ = [
     "Scene",
     "bring_back",
+    "fetch_link",
     "image_folder",
     "kept_from_pruning",
     "open_side",
@@ -140,7 +141,7 @@ def bring_back(scene: Scene, plan: Plan, directory: Path, report: Report) -> Non
 def _restore_chain(scene: Scene, plan: Plan, directory: Path, report: Report) -> None:
     records = {one.id: one for one in scene.records}
     proved = scene.engine is not None
-    links = [Link(name, partial(_fetch, scene, records[name], report), proved) for name in plan.chain]
+    links = [Link(name, partial(fetch_link, scene, records[name], report), proved) for name in plan.chain]
     with kept_from_pruning(scene, plan.chain):
         combine(links, directory / "links", directory / "data", scene.tools, report)
     prepare(directory / "data", scene.runtime.major)
@@ -250,9 +251,15 @@ def kept_from_pruning(scene: Scene, chain: Sequence[str]) -> Iterator[None]:
         yield
 
 
-def _fetch(scene: Scene, record: Record, report: Report, place: Path) -> None:
+def fetch_link(scene: Scene, record: Record, report: Report, place: Path, aside: Aside | None, check: Callable[[], None]) -> None:
+    """Bring a backup of a chain."""
     if scene.engine is not None:
         scene.engine.restore(record.id, place)
         return
     pace = Pace("read", report)
-    fetch_backup(record, scene.archive.repositories, scene.archive.identity, place, progress=pace)
+
+    def progress(done: int, total: int) -> None:
+        check()
+        pace(done, total)
+
+    fetch_backup(record, scene.archive.repositories, scene.archive.identity, place, progress=progress, aside=aside)

@@ -3,10 +3,11 @@
 import shutil
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 from pgkeel.agent.reach import Cancelled
-from pgkeel.backup import Record, fetch_backup
+from pgkeel.backup import Record
 from pgkeel.backup.lsn import parse_lsn
 from pgkeel.backup.recovery.chain import Link, combine, give_away, prepare, require_room
 from pgkeel.backup.recovery.checks import check_offline
@@ -24,7 +25,7 @@ from pgkeel.core.project import Project
 from pgkeel.local import Cluster
 from pgkeel.local.folders import make_folder
 from pgkeel.stack.recovery_guard import require_no_recovery
-from pgkeel.stack.restoring import Scene, image_folder, kept_from_pruning, scene_of, side_cluster
+from pgkeel.stack.restoring import Scene, fetch_link, image_folder, kept_from_pruning, scene_of, side_cluster
 
 __all__ = ["remove_image", "roll", "wants_image"]
 
@@ -99,7 +100,7 @@ def _built(scene: Scene, newest: Record, report: Report) -> Image:
     _empty(scene, directory)
     require_room(directory, full.size)
     data = directory / "data"
-    link = Link(full.id, lambda place: fetch_backup(full, scene.archive.repositories, scene.archive.identity, place))
+    link = Link(full.id, partial(fetch_link, scene, full, report))
     with kept_from_pruning(scene, [full.id]):
         combine([link], directory / "links", data, scene.tools, report)
     prepare(data, scene.runtime.major)

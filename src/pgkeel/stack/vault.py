@@ -11,7 +11,16 @@ from pgkeel.core.repository import Repository
 from pgkeel.core.secret import Secret
 from pgkeel.local import Runtime, choose_account, find_runtime, installed_runtimes
 
-__all__ = ["backup_folder", "ensure_identity", "identity_of", "programs_of", "recipients_of", "repositories_of", "tools_of"]
+__all__ = [
+    "backup_folder",
+    "ensure_identity",
+    "identity_file",
+    "identity_of",
+    "programs_of",
+    "recipients_of",
+    "repositories_of",
+    "tools_of",
+]
 
 _REPOSITORY, _IDENTITY = "repository", "identity"
 
@@ -19,6 +28,11 @@ _REPOSITORY, _IDENTITY = "repository", "identity"
 def backup_folder(project: Project) -> Path:
     """Return the folder that `reset` keeps: received WAL, and on the embedded stack a repository and the identity."""
     return project.root / project.config.backup.directory
+
+
+def identity_file(project: Project) -> Path:
+    """Return where `up` keeps what opens the backups, unless another place is configured."""
+    return backup_folder(project) / _IDENTITY
 
 
 def repositories_of(project: Project, *names: str) -> tuple[Repository, ...]:
@@ -53,7 +67,7 @@ def identity_of(project: Project) -> Secret | None:
     reference = project.config.backup.identity
     if reference is not None:
         return Secret.from_reference(reference, folder=project.root)
-    made = backup_folder(project) / _IDENTITY
+    made = identity_file(project)
     return Secret.from_reference(f"file:{made}") if made.is_file() else None
 
 
@@ -77,9 +91,8 @@ def ensure_identity(project: Project) -> bool:
     """Make an identity where nothing says for whom to encrypt, and return whether one was made; it never changes afterwards."""
     if project.config.backup.recipients or identity_of(project) is not None:
         return False
-    folder = backup_folder(project)
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    write_whole(folder / _IDENTITY, f"{new_identity().reveal()}\n".encode())
+    backup_folder(project).mkdir(mode=0o700, parents=True, exist_ok=True)
+    write_whole(identity_file(project), f"{new_identity().reveal()}\n".encode())
     return True
 
 

@@ -167,7 +167,7 @@ class Side:
             self.cluster.destroy()
             self.cluster = None
 
-    def _copy(self, place: Path) -> None:
+    def _copy(self, place: Path, *_: object) -> None:
         shutil.copytree(self.history.base, place)
 
 

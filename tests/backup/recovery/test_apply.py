@@ -123,7 +123,7 @@ def test_a_flipped_bit_in_the_wal_is_refused(history: History) -> None:
 
 
 def test_a_flipped_bit_in_a_backup_is_found_before_anything_is_combined(history: History, tmp_path: Path) -> None:
-    def damaged(place: Path) -> None:
+    def damaged(place: Path, *_: object) -> None:
         shutil.copytree(history.base, place)
         victim = next((place / "base" / "5").glob("1259"))
         content = bytearray(victim.read_bytes())

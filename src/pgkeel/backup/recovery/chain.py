@@ -5,22 +5,28 @@ After `pg_combinebackup` it is too late: the combined directory's manifest is re
 
 import os
 import shutil
+import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 import msgspec
 
+from pgkeel.backup.errors import Damaged
 from pgkeel.backup.recovery.errors import NotRestorable, VerificationFailed
+from pgkeel.backup.recovery.manifest import manifest_of_others
 from pgkeel.backup.recovery.overlay import lay_over, plan_overlay
 from pgkeel.backup.recovery.programs import outcome
 from pgkeel.backup.tools import Tools, tool
 
-__all__ = ["Bring", "Link", "add_own_wal", "combine", "give_away", "prepare", "require_room"]
+__all__ = ["Aside", "Bring", "Link", "add_own_wal", "combine", "give_away", "prepare", "require_room"]
 
-Bring = Callable[[Path], None]
+Aside = dict[str, bytes]  # path → content
+Bring = Callable[[Path, Aside | None, Callable[[], None]], None]
 _MARGIN = 1.1
+_AT_ONCE = 2
 _FULL_AND_INCREMENTAL = 2
+_MANIFEST = "backup_manifest"
 _SIGNAL = "recovery.signal"
 _STALE = ("postmaster.pid", "standby.signal", "tablespace_map.old", "backup_label.old")
 
@@ -30,13 +36,21 @@ class Link(msgspec.Struct, frozen=True):
 
     Attributes:
         name: Its id.
-        bring: Unpacks it into a missing directory.
+        bring: Unpacks it into a missing directory. Files that hold nothing may go into the second argument instead, unless
+            that is None; the third raises when the work is to end, and is asked often.
         is_proved: Whether another tool has put it together, whose manifest is not one of these bytes.
     """
 
     name: str
     bring: Bring
     is_proved: bool = False
+
+
+class _Brought(msgspec.Struct, frozen=True):
+    """A link that lies in a folder, but for what was kept aside."""
+
+    place: Path
+    aside: Aside
 
 
 def require_room(folder: Path, wanted: int) -> None:
@@ -77,29 +91,52 @@ def combine(links: Sequence[Link], work: Path, data: Path, tools: Tools, report:
     shutil.rmtree(work)
 
 
-def _bring(links: Sequence[Link], work: Path, tools: Tools, report: Callable[[str], None]) -> list[Path]:
-    """Unpack each link, and prove it while the next one is unpacked."""
-    places = [work / f"{number}" for number, _ in enumerate(links)]
-    with ThreadPoolExecutor(1, "pg_verifybackup") as prover:
-        proofs = []
-        for link, place in zip(links, places, strict=True):
-            report(f"restoring {link.name}")
-            link.bring(place)
-            proofs += [] if link.is_proved else [prover.submit(_prove, link, place, tools)]
-        for proof in proofs:
-            proof.result()
-    return places
+def _bring(links: Sequence[Link], work: Path, tools: Tools, report: Callable[[str], None]) -> list[_Brought]:
+    """Unpack and prove the links, two at once: one waits for the disk while the other decrypts."""
+    has_failed = threading.Event()
+
+    def check() -> None:
+        if has_failed.is_set():
+            raise NotRestorable("another backup of the chain is not to be had")
+
+    def run(number: int, link: Link) -> _Brought:
+        report(f"restoring {link.name}")
+        is_laid_over = number > 0 and len(links) == _FULL_AND_INCREMENTAL
+        brought = _Brought(work / f"{number}", {})
+        link.bring(brought.place, brought.aside if is_laid_over else None, check)
+        if not link.is_proved:
+            _prove(link, brought, tools)
+        return brought
+
+    with ThreadPoolExecutor(_AT_ONCE, "restore") as pool:
+        running = [pool.submit(run, number, link) for number, link in enumerate(links)]
+        try:
+            for one in as_completed(running):
+                one.result()
+        except BaseException:
+            has_failed.set()
+            raise
+    return [one.result() for one in running]
 
 
-def _put_together(brought: Sequence[Path], data: Path, tools: Tools) -> None:
+def _put_together(brought: Sequence[_Brought], data: Path, tools: Tools) -> None:
     """Make the data directory; nothing is synced: the server syncs all of it when it starts."""
-    overlay = plan_overlay(brought[0], brought[1], tools) if len(brought) == _FULL_AND_INCREMENTAL else None
+    first, last = brought[0].place, brought[-1]
+    overlay = plan_overlay(first, last.place, tools, last.aside) if len(brought) == _FULL_AND_INCREMENTAL else None
     if overlay is not None:
-        lay_over(brought[0], brought[1], overlay)
+        lay_over(first, last.place, overlay)
     if overlay is not None or len(brought) == 1:
-        brought[0].rename(data)
+        first.rename(data)
     else:
-        tool(tools, "pg_combinebackup", "--no-sync", "--no-manifest", *brought, f"--output={data}")
+        _make(last)
+        tool(tools, "pg_combinebackup", "--no-sync", "--no-manifest", *(one.place for one in brought), f"--output={data}")
+
+
+def _make(brought: _Brought) -> None:
+    """Make the files that were kept aside after all."""
+    for name, content in brought.aside.items():
+        (brought.place / name).touch(mode=0o600)
+        (brought.place / name).write_bytes(content)
 
 
 def prepare(data: Path, major: int) -> None:
@@ -137,11 +174,25 @@ def give_away(folder: Path, uid: int, gid: int) -> None:
     os.chown(folder, uid, gid, follow_symlinks=False)
 
 
-def _prove(link: Link, place: Path, tools: Tools) -> None:
-    read = outcome(tools, "pg_verifybackup", ["--exit-on-error", "--no-parse-wal", place])
+def _prove(link: Link, brought: _Brought, tools: Tools) -> None:
+    """Prove the files of a link with `pg_verifybackup`, and by ourselves those that it cannot see."""
+    options = ["--exit-on-error", "--no-parse-wal"]
+    if brought.aside:
+        manifest = brought.place.with_name(f"{brought.place.name}.{_MANIFEST}")
+        try:
+            manifest.write_bytes(manifest_of_others((brought.place / _MANIFEST).read_bytes(), brought.aside))
+        except Damaged as err:
+            raise _unproved(link, err.message) from err
+        options.append(f"--manifest-path={manifest}")
+    read = outcome(tools, "pg_verifybackup", [*options, brought.place])
     if read.code:
-        raise VerificationFailed(
-            f"backup {link.name} is not what was backed up: {read.said.splitlines()[0]}",
-            hint="`pgkeel backup verify` shows which object; recover from another backup or repository",
-            data={"backup": link.name, "reason": read.said[:400]},
-        )
+        raise _unproved(link, read.said)
+
+
+def _unproved(link: Link, reason: str) -> VerificationFailed:
+    first = next(iter(reason.splitlines()), "pg_verifybackup said nothing")
+    return VerificationFailed(
+        f"backup {link.name} is not what was backed up: {first}",
+        hint="`pgkeel backup verify` shows which object; recover from another backup or repository",
+        data={"backup": link.name, "reason": reason[:400]},
+    )

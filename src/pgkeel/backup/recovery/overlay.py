@@ -8,10 +8,12 @@ and how many of the older file's blocks are left; then come the blocks' numbers,
 (PostgreSQL 17 and 18, `reconstruct.c` of pg_combinebackup).
 """
 
+import io
 import os
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import IO
 
 import msgspec
 
@@ -37,12 +39,18 @@ class Overlay(msgspec.Struct, frozen=True):
         folders: All that the outcome has, parents first.
         whole: Files that it holds whole.
         changed: Files of which it holds blocks, under the names that they get.
+        cut: Files of which it holds how many of their blocks stay, and nothing else.
+        empty: Files that are empty.
+        gone: What the full one has and the outcome has not, files before their folders.
     """
 
     block: int
     folders: tuple[str, ...]
     whole: tuple[str, ...]
     changed: tuple[str, ...]
+    cut: Mapping[str, int]
+    empty: tuple[str, ...]
+    gone: tuple[str, ...]
 
 
 class _Blocks(msgspec.Struct, frozen=True):
@@ -64,21 +72,40 @@ class _Blocks(msgspec.Struct, frozen=True):
         return max(self.left, max(self.numbers, default=-1) + 1)
 
 
-def plan_overlay(base: Path, newer: Path, tools: Tools) -> Overlay | None:
+def plan_overlay(base: Path, newer: Path, tools: Tools, aside: Mapping[str, bytes] | None = None) -> Overlay | None:
     """Return what laying `newer` over `base` means, or None where something in it is not known here; nothing is written.
+
+    Args:
+        base: The full backup.
+        newer: The incremental one.
+        tools: Those of the server's major.
+        aside: Files of the incremental one that were not made: path and content.
 
     Raises:
         ToolFailed: `pg_combinebackup` would not put the two together.
     """
     nowhere = base.with_name("nowhere")
     tool(tools, "pg_combinebackup", "--dry-run", "--no-manifest", base, newer, f"--output={nowhere}")
-    block = _block_size(newer, tools)
+    block, held = _block_size(newer, tools), aside or {}
     folders, files = _tree(newer)
-    changed = tuple(name for name in files if _is_by_blocks(name))
-    if any(_head(newer / name, block) is None for name in changed):
+    heads = {_outcome(name): _read_head(newer / name, block) for name in files if _is_by_blocks(name)}
+    heads |= {_outcome(name): _head(io.BytesIO(content), block) for name, content in held.items() if _is_by_blocks(name)}
+    known = {name: head for name, head in heads.items() if head is not None}
+    old_folders, old_files = _tree(base)
+    if len(known) < len(heads) or not known.keys() <= set(old_files):
         return None
-    whole = tuple(name for name in files if name not in {_LABEL, _MANIFEST, *changed})
-    return Overlay(block, tuple(folders), whole, tuple(map(_outcome, changed)))
+    whole = [name for name in files if name not in {_LABEL, _MANIFEST} and not _is_by_blocks(name)]
+    empty = [name for name in held if not _is_by_blocks(name)]
+    kept = {*folders, *whole, *empty, *known}
+    return Overlay(
+        block,
+        tuple(folders),
+        tuple(whole),
+        changed=tuple(name for name, head in known.items() if head.numbers),
+        cut={name: head.left for name, head in known.items() if not head.numbers},
+        empty=tuple(empty),
+        gone=tuple(name for name in (*old_files, *reversed(old_folders)) if name not in kept),
+    )
 
 
 def lay_over(base: Path, newer: Path, overlay: Overlay) -> None:
@@ -86,43 +113,49 @@ def lay_over(base: Path, newer: Path, overlay: Overlay) -> None:
 
     When it is interrupted, both are to be brought again.
     """
-    _remove_what_went(base, overlay)
+    for name in overlay.gone:
+        (base / name).rmdir() if (base / name).is_dir() else (base / name).unlink()
     for name in overlay.folders:
         (base / name).mkdir(mode=0o700, exist_ok=True)
+    for name, blocks in overlay.cut.items():
+        _cut(base / name, blocks, blocks, overlay.block)
     for name in overlay.changed:
         _put_blocks(base / name, newer / _sent_as(name), overlay.block)
     for name in overlay.whole:
         (newer / name).replace(base / name)
+    for name in overlay.empty:
+        _empty(base / name)
     label = newer / _LABEL
     lines = label.read_bytes().splitlines(keepends=True)
     label.write_bytes(b"".join(line for line in lines if not line.startswith(_OF_INCREMENTAL)))
     label.replace(base / _LABEL)
 
 
-def _remove_what_went(base: Path, overlay: Overlay) -> None:
-    kept = {*overlay.folders, *overlay.whole, *overlay.changed}
-    folders, files = _tree(base)
-    for name in files:
-        if name not in kept:
-            (base / name).unlink()
-    for name in reversed(folders):
-        if name not in kept:
-            (base / name).rmdir()
-
-
 def _put_blocks(path: Path, sent: Path, block: int) -> None:
-    """Cut the older file, fill it up with zeros as the server does, and write the blocks that were sent."""
-    head = _head(sent, block)
+    head = _read_head(sent, block)
     if head is None:
         raise AssertionError(sent)  # the plan has read it
+    _cut(path, head.left, head.length, block)
     with sent.open("rb") as source, path.open("r+b") as target:
-        whole = target.seek(0, os.SEEK_END) // block
-        target.truncate(min(whole, head.left) * block)
-        target.truncate(head.length * block)
         source.seek(head.begin)
         for first, count in _runs(head.numbers):
             target.seek(first * block)
             target.write(source.read(count * block))
+
+
+def _cut(path: Path, left: int, length: int, block: int) -> None:
+    """Cut the older file, and fill it up with zeros as the server does."""
+    size = path.stat().st_size
+    if not size == left * block == length * block:
+        os.truncate(path, min(size // block, left) * block)
+        os.truncate(path, length * block)
+
+
+def _empty(path: Path) -> None:
+    if not path.exists():
+        path.touch(mode=0o600)
+    elif path.stat().st_size:
+        os.truncate(path, 0)
 
 
 def _runs(numbers: "array[int]") -> Iterator[tuple[int, int]]:
@@ -139,16 +172,20 @@ def _runs(numbers: "array[int]") -> Iterator[tuple[int, int]]:
         yield first, count
 
 
-def _head(path: Path, block: int) -> _Blocks | None:
+def _read_head(path: Path, block: int) -> _Blocks | None:
+    with path.open("rb") as file:
+        return _head(file, block)
+
+
+def _head(file: IO[bytes], block: int) -> _Blocks | None:
     """Return the head of a file that was sent by blocks, or None where it is not of the form that is known here."""
     words = array("I")
-    with path.open("rb") as file:
-        words.frombytes(file.read(_WORDS * words.itemsize).ljust(_WORDS * words.itemsize, b"\0"))
-        magic, count, left = words
-        if magic != _MAGIC:
-            return None
-        numbers = array("I", file.read(count * words.itemsize))
-        size = file.seek(0, os.SEEK_END)
+    words.frombytes(file.read(_WORDS * words.itemsize).ljust(_WORDS * words.itemsize, b"\0"))
+    magic, count, left = words
+    if magic != _MAGIC:
+        return None
+    numbers = array("I", file.read(count * words.itemsize))
+    size = file.seek(0, os.SEEK_END)
     begin = (_WORDS + count) * words.itemsize
     begin += -begin % block if count else 0
     return _Blocks(numbers, left, begin) if len(numbers) == count and size == begin + count * block else None
