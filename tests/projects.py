@@ -18,6 +18,7 @@ __all__ = ["Home", "home", "new_home", "remove_home", "running"]
 
 
 NO_BACKUPS = {"PGKEEL_BACKUP__RECEIVE": "false"}
+_FRESH = ("LANG", "LC_", "PYTHON", "TZ")  # what an interpreter reads once, when it starts
 
 
 class Home:
@@ -45,7 +46,7 @@ class Home:
         timeout: float = 150,
     ) -> "subprocess.CompletedProcess[str]":
         given = {**self._settings, **(env or {})}
-        if not prefix and limit is None and all(name.startswith("PGKEEL_") for name in given):
+        if not prefix and limit is None and not any(name.startswith(_FRESH) for name in given):
             return run_forked(["-C", str(self.root), *arguments], env=environment(given), timeout=timeout)
         return subprocess.run(
             [*prefix, *self.argv(*arguments)],

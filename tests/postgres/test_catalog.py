@@ -3,7 +3,7 @@
 import pytest
 
 from pgkeel.core.url import Url
-from pgkeel.postgres import Connection, connect
+from pgkeel.postgres import Connection, catalog, connect
 from pgkeel.postgres.catalog import Snapshot, differences, snapshot
 
 pytestmark = pytest.mark.majors
@@ -140,6 +140,29 @@ def test_a_snapshot_inside_a_transaction_sees_it_and_leaves_the_search_path_alon
 
     assert [one.name for one in found.only("table").objects] == ["public.mine"]
     assert path == {"path": "pg_temp, public"}
+
+
+def test_what_is_made_while_it_is_read_is_not_seen_in_parts(empty_db: Url, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = catalog._read
+
+    def then_another_works(connection: Connection, kind: str, query: str, schemas: list[str]) -> list[catalog.CatalogObject]:
+        found = list(read(connection, kind, query, schemas))
+        if kind == "table":
+            with connect(empty_db) as other:
+                other.execute("CREATE TABLE late (id int PRIMARY KEY); GRANT SELECT ON late TO PUBLIC")
+        return found
+
+    monkeypatch.setattr(catalog, "_read", then_another_works)
+    with connect(empty_db) as connection:
+        assert [one for one in snapshot(connection).objects if "late" in one.name] == []
+        monkeypatch.undo()
+        assert {one.kind for one in snapshot(connection).objects if "late" in one.name} == {
+            "table",
+            "column",
+            "constraint",
+            "index",
+            "grant",
+        }
 
 
 def test_a_snapshot_does_not_depend_on_the_session(empty_db: Url) -> None:

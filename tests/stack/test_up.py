@@ -14,10 +14,12 @@ from pgkeel.core.clock import SystemClock
 from pgkeel.core.project import load
 from pgkeel.stack import connect
 from pgkeel.stack.backup_jobs import backup_jobs
+from tests.agent.conftest import until
 from tests.projects import Home
 
 
 def test_a_second_up_changes_nothing(running: Home) -> None:
+    until(lambda: running.data("status")["agent"]["leader"])
     before = running.data("status")
     files = {file: file.stat().st_mtime_ns for file in sorted(running.state.glob("secrets/*"))}
 

@@ -8,6 +8,7 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 
 import msgspec
+from psycopg.pq import TransactionStatus
 
 from pgkeel.postgres.connection import Connection, Row
 from pgkeel.postgres.query import load
@@ -101,11 +102,15 @@ class Difference(msgspec.Struct, frozen=True, order=True):
 
 
 def snapshot(connection: Connection, *, schemas: Sequence[str] = ("public",)) -> Snapshot:
-    """Return what the schemas hold; objects of extensions are left out, roles and their owners too.
+    """Return what the schemas hold at one moment; objects of extensions are left out, roles and their owners too.
 
-    Inside a transaction it sees what that transaction did. It changes nothing, not even the `search_path`.
+    Inside a transaction it sees what that transaction did, and between two kinds of objects what others commit. It changes
+    nothing, not even the `search_path`.
     """
+    is_alone = connection.info.transaction_status == TransactionStatus.IDLE
     with connection.transaction(force_rollback=True):
+        if is_alone:
+            connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         load(__name__, "catalog_search_path").row(connection)
         found = [one for kind, query in _KINDS.items() for one in _read(connection, kind, query, list(schemas))]
     return Snapshot(tuple(sorted(found)))
