@@ -18,7 +18,7 @@ __all__ = ["CursorCodec"]
 
 _SIGNATURE = 16
 _LONGEST = 4096
-_encoded = msgspec.msgpack.Encoder().encode
+_encoded = msgspec.msgpack.Encoder(uuid_format="bytes").encode
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
 
 
