@@ -184,6 +184,17 @@ def test_on_the_embedded_stack_nothing_differs_from_the_shipped_models(running: 
     assert all(name.startswith("partition public.events_") for name in proposal["kept"])
 
 
+def test_a_dump_of_the_embedded_stack_is_loaded_by_its_owner(running: Home, tmp_path: Path) -> None:
+    running.ok("psql", "--role", "superuser", "-c", "CREATE DATABASE another OWNER pgkeel_owner")
+    there = running.ok("url", "--role", "owner", "--reveal").replace("/app?", "/another?")
+    environment = {"THE_URL": there}
+    running.ok("migrate", "dump", "-o", str(tmp_path / "dump.sql"))
+
+    running.ok("migrate", "load", str(tmp_path / "dump.sql"), env=environment | {"PGKEEL_DATABASE__URL": "env:THE_URL"})
+
+    assert running.data("migrate", "diff", "--url", "env:THE_URL", "--check", env=environment)["differences"] == []
+
+
 def test_a_login_that_may_make_no_databases_has_a_scratch_server(
     project: Home, outside: Environment, make_cluster: MakeCluster
 ) -> None:

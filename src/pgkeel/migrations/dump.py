@@ -18,7 +18,7 @@ __all__ = ["Dumper", "NotEmpty", "dump", "load_dump", "portable"]
 
 Dumper = Callable[[Sequence[str]], str]
 _HEADER = "-- the schema and the ledger of its migrations, written by `pgkeel migrate dump`; `pgkeel migrate load` reads it\n"
-# session settings differ between majors; default rights and extensions' comments belong to who set the database up
+# session settings differ between majors; default rights, rights to what is the server's, extensions' comments: of who set it up
 _LEFT_OUT = ("SET", "SELECT PG_CATALOG SET_CONFIG", "ALTER DEFAULT PRIVILEGES", "COMMENT ON EXTENSION", "COMMENT ON SCHEMA")
 _AUDIT = "pgkeel_audit_"
 
@@ -74,7 +74,8 @@ def load_dump(connection: Connection, text: str, file_name: str, report: Report 
 
 
 def _is_left_out(statement: Statement) -> bool:
-    return statement.starts_with(*_LEFT_OUT) or _is_of_the_audit_log(statement)
+    is_of_the_server = statement.starts_with("GRANT", "REVOKE") and " pg_catalog." in statement.text
+    return is_of_the_server or statement.starts_with(*_LEFT_OUT) or _is_of_the_audit_log(statement)
 
 
 def _is_of_the_audit_log(statement: Statement) -> bool:
