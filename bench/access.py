@@ -32,7 +32,7 @@ from pgkeel.schema.models import Post
 Work = Callable[[], Awaitable[object]]
 # What the point read must reach against each over the socket. Without a target of the issue it only must not be slower, as
 # over TLS against all but the bare driver: each round trip costs the same there whoever makes it, and hides who does more.
-# Against Advanced Alchemy it was found in CPU of the client (11 to 16 were measured), and is asked for on the clock as well, where
+# Against Advanced Alchemy it was found in CPU of the client (11 to 16 were measured), and is asked for on the clock too, where
 # the server's work, the same for all, leaves the bare driver itself short of it on an idle machine.
 _PEERS: dict[str, tuple[str, Target]] = {
     "raw": ("asyncpg", at_least(0.90)),
