@@ -8,7 +8,8 @@ import itertools
 import re
 import subprocess
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager
 from importlib import import_module
 from importlib.metadata import version
 from tempfile import NamedTemporaryFile
@@ -50,7 +51,8 @@ _NAMES = {
     "core": "SQLAlchemy Core in autocommit",
     "orm": "SQLAlchemy ORM",
 }
-_SHORT, _WARM = 10, 10  # statements of a round; rounds until every plan is kept
+_SHORT, _WARM = 20, 5  # statements of a turn, which runs twice and is timed the second time; rounds until every plan is kept
+_AT_ONCE = {"core": at_least(4.0), "orm": at_least(8.0), "advanced_alchemy": at_least(10.0)}
 _PGBENCH = at_least(0.1)  # a program in C; for orientation
 
 
@@ -84,23 +86,23 @@ async def _measure(url: Url, author: UUID, keys: list[UUID], scale: Scale, trans
             target = target if name == "raw" or transport == "unix" else at_least(1.0)
             figure = f"read by id over {_NAMES.get(name, package)}"
             async with open_peer(url) as read:
-                peer = _reads(count, read, ring)
-                pairs = await paired_async(ours, peer, scale.rounds, warmups=_WARM)
+                peer = _times(count, _read(read, ring))
+                pairs = await paired_async(ours, peer, scale.rounds, warmups=_WARM, settle=True)
                 found.append(_entry(f"point_read.{name}", figure, package, target, pairs, transport))
                 if transport == "unix" and name in _BY_CPU:
-                    pairs = await paired_async(ours, peer, scale.rounds, warmups=_WARM, clock=time.process_time)
+                    pairs = await paired_async(ours, peer, scale.rounds, warmups=_WARM, settle=True, clock=time.process_time)
                     figure = f"{figure}, in CPU of the client"
                     found.append(_entry(f"point_read_cpu.{name}", figure, package, _BY_CPU[name], pairs, transport))
         found.append(await _page(db, url, scale, transport))
         found.append(await _insert(db, url, author, scale, transport))
-    found.append(await _at_once(url, keys, scale, transport))
+    found += await _at_once(url, keys, scale, transport)
     return found
 
 
 async def _page(db: Database, url: Url, scale: Scale, transport: str) -> Entry:
     posts, raw = db.repository(Post), await connected(url)
     ours, peer = _times(_SHORT, lambda: posts.page(limit=50)), _times(_SHORT, lambda: raw.fetch(PAGE))
-    pairs = await paired_async(ours, peer, scale.rounds, warmups=_WARM)
+    pairs = await paired_async(ours, peer, scale.rounds, warmups=_WARM, settle=True)
     await raw.close()
     return _entry("page.raw", "page of 50 over asyncpg on a held connection", "asyncpg", at_least(0.90), pairs, transport)
 
@@ -109,48 +111,59 @@ async def _insert(db: Database, url: Url, author: UUID, scale: Scale, transport:
     posts, raw = db.repository(Post), await connected(url)
     ours = _times(_SHORT, lambda: posts.insert(user_id=author, title="t", content="c"))
     peer = _times(_SHORT, lambda: raw.fetchval(INSERT, author, "t", "c"))
-    pairs = await paired_async(ours, peer, scale.rounds, warmups=_WARM)
+    pairs = await paired_async(ours, peer, scale.rounds, warmups=_WARM, settle=True)
     await raw.close()
     return _entry(
         "insert.raw", "insert returning id over asyncpg on a held connection", "asyncpg", at_least(0.90), pairs, transport
     )
 
 
-async def _at_once(url: Url, keys: list[UUID], scale: Scale, transport: str) -> Entry:
+async def _at_once(url: Url, keys: list[UUID], scale: Scale, transport: str) -> list[Entry]:
     """Sixteen callers on ten connections, each read a statement: what gathering them into one gains is measured apart."""
-    count, ring = 5, itertools.cycle(keys)
+    count, ring, found = 5, itertools.cycle(keys), list[Entry]()
     async with Database(url, pool=PoolConfig(min=10, max=10)) as db:
         runner, query = db._runner, select_statements.get(db.repository(Post)._statements, False)  # noqa: SLF001 - below the gathering
-        free: asyncio.Queue[Any] = asyncio.Queue()
-        for _ in range(10):
-            free.put_nowait(await connected(url))
-
-        async def raw() -> object:
-            connection = await free.get()
-            try:
-                return await connection.fetchrow(POINT, next(ring))
-            finally:
-                free.put_nowait(connection)
-
         ours = _sixteen(count, lambda: runner.one(query, (next(ring),)))
-        pairs = await paired_async(ours, _sixteen(count, raw), scale.rounds, warmups=_WARM)
-        while not free.empty():
-            await free.get_nowait().close()
-    return _entry("point_read.at_once", "16 at once over asyncpg on 10 connections", "asyncpg", at_least(0.90), pairs, transport)
+        async with _ten(url) as read:
+            pairs = await paired_async(ours, _sixteen(count, _read(read, ring)), scale.rounds, warmups=_WARM, settle=True)
+        figure = "16 at once over asyncpg on 10 connections"
+        found.append(_entry("point_read.at_once", figure, "asyncpg", at_least(0.90), pairs, transport))
+        for name, target in _AT_ONCE.items() if transport == "unix" else ():
+            package, _ = _PEERS[name]
+            async with PEERS[name](url) as read:
+                pairs = await paired_async(ours, _sixteen(count, _read(read, ring)), scale.runs, warmups=_WARM, settle=True)
+            figure = f"16 at once over {_NAMES.get(name, package)} on 10 connections"
+            found.append(_entry(f"point_read.at_once.{name}", figure, package, target, pairs, transport))
+    return found
+
+
+@asynccontextmanager
+async def _ten(url: Url) -> AsyncIterator[Read]:
+    """Hand out ten bare connections in turn."""
+    free: asyncio.Queue[Any] = asyncio.Queue()
+    for _ in range(10):
+        free.put_nowait(await connected(url))
+
+    async def read(key: UUID) -> object:
+        connection = await free.get()
+        try:
+            return await connection.fetchrow(POINT, key)
+        finally:
+            free.put_nowait(connection)
+
+    yield read
+    while not free.empty():
+        await free.get_nowait().close()
+
+
+def _read(read: Read, ring: Iterator[UUID]) -> Work:
+    return lambda: read(next(ring))
 
 
 def _times(count: int, work: Work) -> Work:
     async def run() -> None:
         for _ in range(count):
             await work()
-
-    return run
-
-
-def _reads(count: int, read: Read, ring: Iterator[UUID]) -> Work:
-    async def run() -> None:
-        for _ in range(count):
-            await read(next(ring))
 
     return run
 
@@ -169,11 +182,11 @@ def _measure_sync(url: Url, keys: list[UUID], scale: Scale, transport: str) -> I
         posts = db.repository(Post)
         ours = wall(lambda: [posts.get(next(ring)) for _ in range(count)])
         peer = wall(lambda: [raw.execute(statement, (next(ring),), prepare=True, binary=True).fetchone() for _ in range(count)])
-        pairs = paired(ours, peer, scale.rounds, warmups=_WARM)
+        pairs = paired(ours, peer, scale.rounds, warmups=_WARM, settle=True)
         yield _entry(
             "sync.raw", "read by id, sync, over psycopg on a held connection", "psycopg", at_least(0.85), pairs, transport
         )
-        pairs = paired(ours, wall(lambda: [django(next(ring)) for _ in range(count)]), scale.rounds, warmups=_WARM)
+        pairs = paired(ours, wall(lambda: [django(next(ring)) for _ in range(count)]), scale.rounds, warmups=_WARM, settle=True)
         yield _entry(
             "sync.django", "read by id, sync, over Django on a kept connection", "django", at_least(1.0), pairs, transport
         )

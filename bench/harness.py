@@ -8,7 +8,8 @@ What takes microseconds is measured with `on_one_processor`. On an idle machine 
 they wait for each other, and on a virtual machine it takes 50 to 100 µs to wake one, for us as for every peer: nobody's work,
 different from moment to moment, and unknown to a service under load. On one processor client and server take turns, nothing
 halts, and a statement takes what both of them work for it. Keeping two processors awake by loops of class SCHED_IDLE was tried:
-the interval against the bare driver was five times as wide. Such figures take many short rounds (`Scale.rounds`).
+the interval against the bare driver was five times as wide. Such figures take many short rounds (`Scale.rounds`), and each turn
+runs once before it is timed (`settle`): the caches still hold the other's code, and who does little suffers most from that.
 """
 
 import operator
@@ -175,8 +176,9 @@ def child_cpu(command: Sequence[str], *, cwd: Path | None = None, env: dict[str,
     return sample
 
 
-def paired(ours: Sample, peer: Sample, runs: int, *, warmups: int = 1) -> list[Pair]:
-    """Return the seconds of `runs` interleaved pairs; warm-ups are thrown away."""
+def paired(ours: Sample, peer: Sample, runs: int, *, warmups: int = 1, settle: bool = False) -> list[Pair]:
+    """Return the seconds of `runs` interleaved pairs; warm-ups are thrown away, and so is what each turn settles with."""
+    ours, peer = (_settled(ours), _settled(peer)) if settle else (ours, peer)
     order = random.Random(runs)
     pairs = []
     for _ in range(warmups + runs):
@@ -194,24 +196,35 @@ async def paired_async(
     runs: int,
     *,
     warmups: int = 1,
+    settle: bool = False,
     clock: Callable[[], float] = time.perf_counter,
 ) -> list[Pair]:
     """Return the seconds of `runs` interleaved pairs of coroutines: on the wall, or by `time.process_time` of this process."""
+
+    async def timed(work: Callable[[], Awaitable[object]]) -> float:
+        if settle:
+            await work()
+        start = clock()
+        await work()
+        return clock() - start
+
     order = random.Random(runs)
     pairs = []
     for _ in range(warmups + runs):
         if order.random() < 0.5:
-            our_seconds, peer_seconds = await _awaited(ours, clock), await _awaited(peer, clock)
+            our_seconds, peer_seconds = await timed(ours), await timed(peer)
         else:
-            peer_seconds, our_seconds = await _awaited(peer, clock), await _awaited(ours, clock)
+            peer_seconds, our_seconds = await timed(peer), await timed(ours)
         pairs.append(Pair(our_seconds, peer_seconds))
     return pairs[warmups:]
 
 
-async def _awaited(work: Callable[[], Awaitable[object]], clock: Callable[[], float]) -> float:
-    start = clock()
-    await work()
-    return clock() - start
+def _settled(sample: Sample) -> Sample:
+    def run() -> float:
+        sample()
+        return sample()
+
+    return run
 
 
 def ratio(identity: str, figure: str, pairs: Sequence[Pair], *, better: Better, against: str, target: Target) -> Entry:

@@ -19,6 +19,8 @@ from pgkeel.schema.models import Post
 
 __all__ = ["PEERS", "Read", "connected"]
 
+_TEN: dict[str, int] = {"pool_size": 10, "max_overflow": 0}  # as our pool; with its own 5 and 10 it connects again all the time
+
 Read = Callable[[UUID], Awaitable[object]]
 
 
@@ -52,7 +54,9 @@ async def pooled(url: Url) -> AsyncIterator[Read]:
 @asynccontextmanager
 async def core(url: Url) -> AsyncIterator[Read]:
     """Use SQLAlchemy Core, in autocommit."""
-    engine = create_async_engine("postgresql+asyncpg://", async_creator=lambda: connected(url), isolation_level="AUTOCOMMIT")
+    engine = create_async_engine(
+        "postgresql+asyncpg://", async_creator=lambda: connected(url), isolation_level="AUTOCOMMIT", **_TEN
+    )
     table: Any = Post.__table__
 
     async def read(key: UUID) -> object:
@@ -66,7 +70,7 @@ async def core(url: Url) -> AsyncIterator[Read]:
 @asynccontextmanager
 async def orm(url: Url) -> AsyncIterator[Read]:
     """Use the SQLAlchemy ORM, a session each time."""
-    engine = create_async_engine("postgresql+asyncpg://", async_creator=lambda: connected(url))
+    engine = create_async_engine("postgresql+asyncpg://", async_creator=lambda: connected(url), **_TEN)
 
     async def read(key: UUID) -> object:
         async with AsyncSession(engine) as session:
@@ -84,7 +88,7 @@ async def advanced_alchemy(url: Url) -> AsyncIterator[Read]:
     class Posts(base):  # type: ignore[misc]
         model_type = Post
 
-    engine = create_async_engine("postgresql+asyncpg://", async_creator=lambda: connected(url))
+    engine = create_async_engine("postgresql+asyncpg://", async_creator=lambda: connected(url), **_TEN)
 
     async def read(key: UUID) -> object:
         async with AsyncSession(engine) as session:
