@@ -1,6 +1,7 @@
 """Real servers for every test: one of each wanted major a worker, one empty database a test."""
 
 import contextlib
+import fcntl
 import itertools
 import os
 import pwd
@@ -168,14 +169,16 @@ def _reachable_python(uid: int) -> str:
 
 @pytest.fixture
 def mypy(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Mypy:
-    """Gives what mypy says to a program; what it learns of SQLAlchemy, most of its work, it learns once a worker."""
-    cache = tmp_path_factory.getbasetemp() / "mypy"
+    """Gives what mypy says to a program; what it learnt of everything else for `make check` it knows already."""
+    turn = tmp_path_factory.getbasetemp().parent / "mypy.lock"
 
     def judge(program: str) -> str:
         file = tmp_path / "program.py"
         file.write_text(program, encoding="utf-8")
-        command = [sys.executable, "-m", "mypy", "--strict", "--no-error-summary", "--cache-dir", str(cache), str(file)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[1])
+        command = [sys.executable, "-m", "mypy", "--strict", "--no-error-summary", str(file)]
+        with turn.open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[1])
         return done.stdout + done.stderr
 
     return judge

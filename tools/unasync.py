@@ -10,6 +10,8 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+from ruff import find_ruff_bin  # type: ignore[import-untyped]
+
 HEADER = "# Generated from {source} by tools/unasync.py; do not edit.\n"
 SUBSTITUTIONS = (
     (r"\bAbstractAsyncContextManager\b", "AbstractContextManager"),
@@ -48,7 +50,7 @@ def to_sync(text: str, used: Counter[str] | None = None) -> str:
 def formatted(text: str, path: Path) -> str:
     """Return the source as ruff writes it: shorter words make other line breaks."""
     for command in (["check", "--fix", "--select", "F401,I,RUF022", "--quiet"], ["format", "--quiet"]):
-        arguments = [sys.executable, "-m", "ruff", *command, "--stdin-filename", str(path), "-"]
+        arguments = [find_ruff_bin(), *command, "--stdin-filename", str(path), "-"]
         text = subprocess.run(arguments, input=text, capture_output=True, check=True, text=True).stdout
     return text
 

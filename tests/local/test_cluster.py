@@ -1,4 +1,5 @@
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import asyncpg
@@ -128,6 +129,20 @@ def test_a_database_is_a_copy_of_its_template(cluster: Cluster) -> None:
     cluster.drop_database('copy "quoted"')
     cluster.drop_database("original")
     cluster.drop_database("original")
+
+
+def test_a_database_that_the_session_of_a_killed_program_is_making_is_waited_for(cluster: Cluster) -> None:
+    making = (
+        "SELECT count(*) AS sessions FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%CREATE DATABASE \"slow\"%'"
+    )
+    with ThreadPoolExecutor() as pool, connect(cluster.superuser_url()) as superuser:
+        with connect(cluster.superuser_url("template1")):  # a copy waits until nobody is connected to the original
+            both = [pool.submit(cluster.ensure_database, "slow") for _ in range(2)]
+            while superuser.execute(making + " AND pid <> pg_backend_pid()").fetchone() != {"sessions": 2}:
+                assert not any(one.done() for one in both)
+        assert [one.result() for one in both] == [None, None]
+
+    cluster.drop_database("slow")
 
 
 def test_settings_of_the_caller_win_and_a_reload_reads_new_ones(make_cluster: MakeCluster) -> None:

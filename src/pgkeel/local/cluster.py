@@ -2,12 +2,14 @@
 
 import shutil
 import signal
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Self, Unpack
 
 import msgspec
+import psycopg
 
 from pgkeel.core.errors import NotFound
 from pgkeel.core.url import Url
@@ -220,6 +222,11 @@ class Cluster:
         names = {"name": name, "template": template or "template1", "owner": owner or SUPERUSER}
         with connect(self.superuser_url()) as connection:
             load(__name__, "create_database").named(**{key: identifier(value) for key, value in names.items()}).run(connection)
+
+    def ensure_database(self, name: str, *, owner: str | None = None) -> None:
+        """Create an empty database unless it is there; the session of a killed program may be making it at this moment."""
+        with suppress(psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
+            self.create_database(name, owner=owner)
 
     def drop_database(self, name: str) -> None:
         """Drop a database and end its sessions; nothing happens when it does not exist."""

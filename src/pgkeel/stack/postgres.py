@@ -121,7 +121,7 @@ def ensure_database(project: Project, cluster: Cluster, layout: Layout, report: 
         ensure_roles(superuser)
         if load(__name__, "database").row(superuser, name=name) is None:
             report(f"creating the database {name}")
-            cluster.create_database(name, owner=OWNER)
+            cluster.ensure_database(name, owner=OWNER)
         ensure_passwords(superuser, passwords)
         settle_passwords(superuser, layout)
     with connect(cluster.superuser_url(name), application="pgkeel up") as superuser:
