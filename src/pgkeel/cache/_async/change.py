@@ -86,9 +86,7 @@ class Change:
             self._keys = Keys([*self._keys.rows, *also.rows], self._keys.tags)
         await self.__aexit__(None, None, None)
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         """Take it back; not after an error, for nobody knows whether that COMMIT still comes through."""
         reader, keys = self._reader, self._keys
         if keys is None or error is not None:
