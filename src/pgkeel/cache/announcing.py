@@ -5,6 +5,7 @@ order, and the protocol needs no more than that: marks come before values go, an
 from the first reader who meets it, so that writers need no clock.
 """
 
+from collections import defaultdict
 from collections.abc import Sequence
 
 import msgspec
@@ -46,24 +47,23 @@ class Said(msgspec.Struct, frozen=True, gc=False):
 def commands_of(all_said: Sequence[Said]) -> list[tuple[Word, ...]]:
     """Return the commands for all of them together, in the order in which they must be carried out."""
     rows: list[bytes] = []
-    tags: dict[bytes, bytes] = {}
-    coming: dict[bytes, list[bytes]] = {}
-    leaving: dict[bytes, list[bytes]] = {}
+    nobodys: dict[bytes, bytes] = {}
+    coming, leaving = defaultdict[bytes, list[bytes]](list), defaultdict[bytes, list[bytes]](list)
     for said in all_said:
         rows += said.keys.rows
-        tags |= said.keys.tags
-        if said.is_over:
-            for tag in said.keys.tags if said.who else ():
-                leaving.setdefault(tag, []).append(said.who)
-        else:
+        if not said.is_over:
             for tag, meant in said.keys.tags.items():
-                coming.setdefault(tag, []).extend((said.who, _NOT_MET + meant))
+                coming[tag] += (said.who, _NOT_MET + meant)
+        elif said.who:
+            for tag in said.keys.tags:
+                leaving[tag].append(said.who)
+        else:
+            nobodys |= said.keys.tags
     commands: list[tuple[Word, ...]] = [("HSET", marks_of(tag), *marks) for tag, marks in coming.items()]
     if rows:
         commands.append(("DEL", *rows))
-    version, pairs = b"G" + fresh(), list[bytes]()
-    for tag in tags:
-        pairs += (tag, version)
+    version = b"G" + fresh()
+    pairs = [word for tag in {**coming, **leaving, **nobodys} for word in (tag, version)]
     if pairs:
         commands.append(("MSET", *pairs))
     return commands + [("HDEL", marks_of(tag), *who) for tag, who in leaving.items()]

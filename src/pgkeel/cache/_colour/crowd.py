@@ -1,7 +1,6 @@
 """What writers of one event loop say together: before COMMIT, and after it."""
 
 import asyncio
-from math import inf
 from typing import TYPE_CHECKING, Any
 
 from pgkeel.cache._colour.together import Look, Shared
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["Crowd"]
 
 _MANY, _FEW = 4, 2
-_GATHER = 0.001
+_GATHER = 0.002
 _LONGEST = 10.0
 _MOST = 500
 
@@ -28,19 +27,19 @@ class Announcement(Shared):
 
     Attributes:
         said: It.
-        until: When they have waited for each other long enough.
-        timer: What lets them leave then at the latest.
+        is_leaving: Whether they leave in this turn of the loop.
+        timer: What lets them leave at the latest.
     """
 
-    __slots__ = ("_client", "_is_script", "said", "timer", "until")
+    __slots__ = ("_client", "_is_script", "is_leaving", "said", "timer")
 
-    def __init__(self, client: "Client", loop: asyncio.AbstractEventLoop, until: float = 0.0) -> None:
+    def __init__(self, client: "Client", loop: asyncio.AbstractEventLoop) -> None:
         """Say nothing yet."""
         super().__init__(loop)
         self._client = client
         self._is_script = False
         self.said: list[Said] = []
-        self.until = until
+        self.is_leaving = False
         self.timer: asyncio.TimerHandle | None = None
 
     @property
@@ -82,15 +81,19 @@ class Announcement(Shared):
 
 
 class Crowd:
-    """Writers of this process: where many follow each other closely, they speak together, 2 ms later at most."""
+    """Writers of this process: where many follow each other closely, they speak together, 2 ms later at most.
 
-    __slots__ = ("_client", "_gathering", "_is_crowd", "_leaving", "_under_way")
+    Who speaks together is answered together, so that most come back together: as many as lately are worth waiting for.
+    """
+
+    __slots__ = ("_client", "_expected", "_gathering", "_is_crowd", "_leaving", "_under_way")
 
     def __init__(self, client: "Client") -> None:
         """Speak to this server."""
         self._client = client
         self._under_way: dict[bytes, float] = {}
         self._gathering: Announcement | None = None
+        self._expected = 0
         self._is_crowd = False
         self._leaving: set[asyncio.Task[None]] = set()
 
@@ -101,42 +104,37 @@ class Crowd:
             Unreachable: The server does not answer.
             CommandRefused: It refused.
         """
-        now, under_way = monotonic(), self._under_way
-        if not is_over:
-            under_way[who] = now
-        number = len(under_way)
-        if is_over:
-            under_way.pop(who, None)
-        if self._is_crowd or number >= _MANY:
-            return self._together(Said(keys, who, is_over), now)
-        alone = Announcement(self._client, asyncio.get_running_loop())
-        alone.said.append(Said(keys, who, is_over))
-        look = Look(alone, 0)
-        alone.looks.append(look)
-        self._send(alone)
-        return look
-
-    def _together(self, said: Said, now: float) -> Look:
-        """Speak when others have spoken too: in the turn of the loop in which 1 ms is over, or after 2 ms."""
         gathering = self._gathering
-        if gathering is None:
-            loop = asyncio.get_running_loop()
-            gathering = self._gathering = Announcement(self._client, loop, now + _GATHER)
-            gathering.timer = loop.call_later(2 * _GATHER, self._leave, gathering)
-            self._forget_oldest(now)
+        if is_over:
+            is_crowd = self._is_crowd or len(self._under_way) >= _MANY
+            self._under_way.pop(who, None)
+        else:
+            self._under_way[who] = monotonic()
+            is_crowd = self._is_crowd or len(self._under_way) >= _MANY
+        if not is_crowd:
+            gathering = Announcement(self._client, asyncio.get_running_loop())
+        elif gathering is None:
+            gathering = self._gather()
+        said = gathering.said
+        said.append(Said(keys, who, is_over))
         look = Look(gathering, 0)
         gathering.looks.append(look)
-        gathering.said.append(said)
-        if now > gathering.until or len(gathering.said) > _MOST:
-            gathering.until = inf
+        if not is_crowd:
+            self._send(gathering)
+        elif len(said) >= self._expected and not gathering.is_leaving:
+            gathering.is_leaving = True
             gathering.loop.call_soon(self._leave, gathering)
         return look
 
-    def _forget_oldest(self, now: float) -> None:
-        """Count no write any more of which nobody knows how it ended."""
-        oldest = next(iter(self._under_way), b"")
+    def _gather(self) -> Announcement:
+        """Wait for others, 2 ms at most; count no write any more of which nobody knows how it ended."""
+        loop = asyncio.get_running_loop()
+        gathering = self._gathering = Announcement(self._client, loop)
+        gathering.timer = loop.call_later(_GATHER, self._leave, gathering)
+        now, oldest = monotonic(), next(iter(self._under_way), b"")
         if self._under_way.get(oldest, now) < now - _LONGEST:
             del self._under_way[oldest]
+        return gathering
 
     def _leave(self, gathering: Announcement) -> None:
         """Let those who have gathered speak, once."""
@@ -144,7 +142,9 @@ class Crowd:
             self._gathering = None
             if gathering.timer is not None:
                 gathering.timer.cancel()
-            self._is_crowd = len(gathering.said) >= _FEW
+            number = len(gathering.said)
+            self._is_crowd = number >= _FEW
+            self._expected = min(_MOST, max(number, self._expected - 1 - self._expected // 8))
             self._send(gathering)
 
     def _send(self, announcement: Announcement) -> None:

@@ -1,7 +1,7 @@
 # Generated from pgkeel/cache/_async/change.py by tools/unasync.py; do not edit.
 """What a write does to the cache: announce itself before COMMIT, and take that back before it is acknowledged."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
@@ -26,16 +26,16 @@ class Change:
 
     __slots__ = ("_keys", "_reader", "_touched", "_who")
 
-    def __init__(self, reader: Reader, touched: Iterable[Touched | Tag] = ()) -> None:
+    def __init__(self, reader: Reader, touched: Sequence[Touched | Tag] = ()) -> None:
         """Touch these rows and tags."""
         self._reader = reader
         self._who = fresh()
-        self._touched = [*touched]
+        self._touched: Sequence[Touched | Tag] = touched
         self._keys: Keys | None = None
 
     def add(self, *touched: Touched | Tag) -> Self:
         """Note rows and tags that the transaction writes."""
-        self._touched += touched
+        self._touched = (*self._touched, *touched)
         return self
 
     def mark(self) -> None:
@@ -47,9 +47,10 @@ class Change:
             Unreachable: The cache does not answer: roll back, or readers may see the old row for as long as values live.
             CommandRefused: The cache refused.
         """
-        self._marked()
+        self.__enter__()
 
-    def _marked(self) -> Self:
+    def __enter__(self) -> Self:
+        """Announce the write."""
         reader = self._reader
         keys = keys_of(self._touched, reader.names)
         if not keys.tags:
@@ -59,12 +60,15 @@ class Change:
             reader.stale.wrote(keys)
         try:
             reader.crowd.tell(keys, self._who, is_over=False)
-            self._forget(keys)
+            link = reader.client.link
+            if link is not None and link.is_near:
+                link.forget([*keys.rows, *keys.tags])
         except AWAY as err:
             if not reader.is_open or reader.confirmed is None:
                 raise
             reader.confirmed.ledger.dirty()
-            self._forget(None)
+            if (link := reader.client.link) is not None:
+                link.forget(None)
             reader.figures.dirty += 1
             _log.warning("cache.not_told", reason=err.message)
         reader.figures.marks += len(keys.rows) + len(keys.tags)
@@ -81,9 +85,10 @@ class Change:
         if touched and self._keys is not None:
             also = keys_of(touched, self._reader.names)
             self._keys = Keys([*self._keys.rows, *also.rows], self._keys.tags)
-        self._released(None)
+        self.__exit__(None, None, None)
 
-    def _released(self, error: BaseException | None) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Take it back; not after an error, for nobody knows whether that COMMIT still comes through."""
         reader, keys = self._reader, self._keys
         if keys is None or error is not None:
             return
@@ -94,17 +99,3 @@ class Change:
             self._keys = None
         except KeelError as err:
             _log.warning("cache.marks_left", rows=len(keys.rows), tags=len(keys.tags), reason=err.message)
-
-    def _forget(self, keys: Keys | None) -> None:
-        """Let this process keep nothing of what is written, so that it reads its own writes."""
-        link = self._reader.client.link
-        if link is not None and link.is_near:
-            link.forget(None if keys is None else [*keys.rows, *keys.tags])
-
-    def __enter__(self) -> Self:
-        """Announce the write."""
-        return self._marked()
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        """Take it back; not after an error, for nobody knows whether that COMMIT still comes through."""
-        return self._released(error)

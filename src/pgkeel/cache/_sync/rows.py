@@ -35,7 +35,7 @@ class RowCache(Generic[R]):
         self._key_type = key
         self._plain = key if key in _PLAIN else ()
         self._is_small = key in {UUID, int}
-        self._known: dict[object, bytes] = {}
+        self._known: dict[object, Touched] = {}
         self._life = life
         self._name = reader.names.rows(table)
         names = reader.names
@@ -59,22 +59,23 @@ class RowCache(Generic[R]):
         """
         if not isinstance(key, self._plain):
             key = self._own(key)
-        name = (self._known.get(key) if self._is_small else None) or self._remembered(key)
-        return self._reader.read(name, self._shelf, self._life, load, key)
+        known = (self._known.get(key) if self._is_small else None) or self._remembered(key)
+        return self._reader.read(known.row, self._shelf, self._life, load, key)
 
-    def _remembered(self, key: object) -> bytes:
-        """Return the row's name, and remember it where that is safe: of equal keys all have it, and none is long."""
-        name = self._name(key)
+    def _remembered(self, key: object) -> Touched:
+        """Return the row, and remember it where that is safe: of equal keys all name it, and none is long."""
+        touched = Touched(self._table, row=self._name(key))
         if self._is_small:
             if len(self._known) >= _MOST_KNOWN:
                 self._known.clear()
-            self._known[key] = name
-        return name
+            self._known[key] = touched
+        return touched
 
     def row(self, key: object) -> Touched:
         """Return what a write of this row touches: it, and its table's tag."""
-        key = self._own(key)
-        return Touched(self._table, row=(self._known.get(key) if self._is_small else None) or self._remembered(key))
+        if not isinstance(key, self._plain):
+            key = self._own(key)
+        return (self._known.get(key) if self._is_small else None) or self._remembered(key)
 
     def every_row(self) -> Touched:
         """Return what a write of unknown rows touches: all of the table's, and its tag."""
