@@ -76,6 +76,22 @@ def test_two_hundred_seals_under_four_writers_raise_no_alarm(
 
 OLDER = """
 SET ROLE pgkeel_audit;
+DO $body$
+DECLARE
+    name text := (SELECT proname FROM pg_proc WHERE proname LIKE 'public%people%update' AND pronamespace = 'audit'::regnamespace);
+BEGIN
+    EXECUTE format($f$
+        CREATE OR REPLACE FUNCTION audit.%I() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $b$
+        BEGIN
+            INSERT INTO audit.log (table_name, row_id, operation, before, after)
+            VALUES ('public.people', NEW.id::text, 'update', jsonb_build_object('name', OLD.name), jsonb_build_object('name', NEW.name));
+            RETURN NULL;
+        END $b$ $f$, name);
+END $body$;
+CREATE SEQUENCE audit.log_seq START 1000;
+ALTER TABLE audit.log ALTER COLUMN seq SET DEFAULT nextval('audit.log_seq');
+DROP VIEW audit.entries, audit.waiting;
+DROP TABLE audit.fresh;
 DROP INDEX audit.idx_log_find;
 CREATE INDEX idx_log_row ON audit.log (table_name, row_id);
 CREATE INDEX idx_log_place ON audit.log USING brin (xid, seq, at);
@@ -107,6 +123,9 @@ def test_a_log_of_an_older_version_is_brought_up_to_date_under_four_writers(db: 
     made = search(db, row="1")[-1].after
     assert made is not None
     assert (made["name"], made["email"]) == ("p1", "changed")
+    numbers = db.execute("SELECT count(*) - count(DISTINCT seq) AS doubled, max(seq) > 1000 AS go_on FROM audit.entries").fetchone()
+    assert numbers == {"doubled": 0, "go_on": True}
+    assert db.execute("SELECT to_regclass('audit.log_seq') AS old").fetchone() == {"old": None}
 
 
 def test_what_was_begun_of_an_upgrade_is_finished_by_the_next_one(db: Connection, empty_db: Url) -> None:
