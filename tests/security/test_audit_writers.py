@@ -13,7 +13,7 @@ import pytest
 from pgkeel.core.errors import Refused
 from pgkeel.core.url import Url
 from pgkeel.postgres import Connection, connect
-from pgkeel.security.audit import FileSink, Problem, anchor, install, plan, seal, search, verify
+from pgkeel.security.audit import FileSink, OlderLog, Problem, anchor, install, plan, seal, search, verify
 from tests.security.test_audit import PEOPLE, db, people, seal_it, sink
 
 __all__ = ["db", "sink"]
@@ -111,6 +111,10 @@ def test_a_log_of_an_older_version_is_brought_up_to_date_under_four_writers(db: 
     seal_it(db)
     db.execute(OLDER)
     steps = plan(db, [PEOPLE]).steps
+    for read in (search, verify):
+        with pytest.raises(OlderLog) as older:
+            read(db)
+        assert "security audit apply" in older.value.hint
 
     with writers(write, empty_db) as errors:
         install(db, plan(db, [PEOPLE]))
