@@ -22,7 +22,18 @@ from pgkeel.security.audit.sealing import make_months, note_roles
 __all__ = ["AuditPlan", "Watched", "install", "is_installed", "plan"]
 
 _TABLES = (
-    *("fresh", "log", "one_sequence", "log_default", "drop_log_indexes", "log_index", "seal", "epoch", "watched", "role_snapshot"),
+    *(
+        "fresh",
+        "log",
+        "one_sequence",
+        "log_default",
+        "drop_log_indexes",
+        "log_index",
+        "seal",
+        "epoch",
+        "watched",
+        "role_snapshot",
+    ),
     *("waiting", "entries"),
 )
 _FUNCTIONS = (
