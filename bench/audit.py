@@ -25,7 +25,7 @@ _ROWS = 2000
 _TURN = 0.25  # seconds
 _UPDATE, _ROW = 100e-6, 35e-6  # seconds of CPU that an audited update and an audited row of a bulk insert may cost more
 _DURABLE = {"fsync": "on", "full_page_writes": "on", "synchronous_commit": "on"}
-_QUIET = {"checkpoint_timeout": "1h", "max_wal_size": "4GB"}
+QUIET = {"checkpoint_timeout": "1h", "max_wal_size": "4GB"}
 _TICK = 1 / os.sysconf("SC_CLK_TCK")
 _TABLE = (
     "(id bigint PRIMARY KEY, email bytea, username text, password_hash text, status text, version int DEFAULT 1,"
@@ -41,16 +41,17 @@ def entries(scale: Scale) -> Iterator[Entry]:
     """Measure on a server of its own; durable (fsync on) for the transactions."""
     account = choose_account()
     runtime = find_runtime("17", account=account)
-    with scratch_cluster(runtime=runtime, account=account, settings=_DURABLE | _QUIET) as cluster:
+    with scratch_cluster(runtime=runtime, account=account, settings=_DURABLE | QUIET) as cluster:
         cluster.create_database("audit")
         url = cluster.superuser_url("audit")
         with connect(url) as connection:
-            _lay_out(connection)
+            lay_out(connection)
             yield from _costs(connection, scale, f"PostgreSQL {cluster.version}")
         yield from _throughput(url, scale, f"PostgreSQL {cluster.version}")
 
 
-def _lay_out(connection: Connection) -> None:
+def lay_out(connection: Connection) -> None:
+    """Make the tables `plain` and `audited`, and the log that watches one of them."""
     ensure_roles(connection)
     for table in ("plain", "audited"):
         connection.execute(f"CREATE TABLE {table} {_TABLE}")
