@@ -1,5 +1,6 @@
 """The audit log: what it notes, what it hides, and every way of tampering that it sees."""
 
+import contextlib
 import hashlib
 import re
 import time
@@ -115,11 +116,15 @@ def test_secrets_and_clear_personal_data_are_never_in_the_log(db: Connection) ->
     db.execute("UPDATE people SET email = 'new@example.com', password_hash = 'other'")
     db.execute("DELETE FROM people")
 
-    text = db.execute("SELECT string_agg(log::text, '') AS text FROM audit.log WHERE table_name = 'public.people'").fetchone()
+    kept = db.execute(
+        "SELECT (SELECT string_agg(log::text, '') FROM audit.log WHERE table_name = 'public.people')"
+        " || (SELECT string_agg(fresh::text, '') FROM audit.fresh) AS text"
+    ).fetchone()
 
-    assert text is not None
-    assert "example.com" not in text["text"]
-    assert "hash1" not in text["text"]
+    assert kept is not None
+    assert "changed" in kept["text"]
+    assert "example.com" not in kept["text"]
+    assert "hash1" not in kept["text"]
     (changed,) = search(db, operation="update")
     assert (changed.before, changed.after) == ({}, {"email": "changed", "password_hash": "changed"})
 
@@ -161,25 +166,29 @@ def test_ddl_grants_disabled_triggers_and_new_roles_are_noted(db: Connection) ->
 
 
 @pytest.mark.parametrize("role", ["pgkeel_app_a", "pgkeel_owner", "pgkeel_readonly_a", "pgkeel_monitor"])
-@pytest.mark.parametrize(
-    "attack",
-    [
+def test_no_role_of_the_team_writes_reads_or_seals_the_log(db: Connection, role: str) -> None:
+    attacks = (
         "INSERT INTO audit.log (table_name, operation) VALUES ('x', 'y')",
+        "INSERT INTO audit.fresh (table_name, changes) VALUES ('x', '{}')",
         "UPDATE audit.log SET actor = 'x'",
+        "UPDATE audit.fresh SET actor = 'x'",
         "DELETE FROM audit.log",
+        "DELETE FROM audit.fresh",
         "TRUNCATE audit.log",
-        "SELECT * FROM audit.log",
+        "TRUNCATE audit.fresh",
+        *(f"SELECT * FROM audit.{name}" for name in ("log", "fresh", "waiting", "entries")),
         "DELETE FROM audit.seal",
         "SELECT audit.open_epoch('mine', 0)",
+        "SELECT audit.take_in(1)",
         "SELECT audit.seal_now()",
+        "SELECT setval('audit.fresh_seq_seq', 1)",
         "SET ROLE pgkeel_audit",
-    ],
-)
-def test_no_role_of_the_team_writes_reads_or_seals_the_log(db: Connection, role: str, attack: str) -> None:
+    )
     db.execute(f"SET SESSION AUTHORIZATION {role}")
     try:
-        with pytest.raises(psycopg.errors.InsufficientPrivilege):
-            db.execute(attack)
+        for attack in attacks:
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                db.execute(attack)
     finally:
         db.execute("RESET SESSION AUTHORIZATION")
 
@@ -212,6 +221,69 @@ def test_a_log_that_nobody_touched_is_proved(db: Connection, sink: FileSink) -> 
     assert verdict.problems == ()
     assert (verdict.seals, verdict.anchors, verdict.unsealed) == (3, 3, 0)
     assert verdict.sealed >= 3
+
+
+@pytest.mark.majors
+def test_what_an_update_noted_is_found_at_once_and_is_the_same_in_the_log(db: Connection) -> None:
+    people(db, 1)
+    with db.transaction():
+        db.execute("SELECT set_config('pgkeel.actor', 'user:42', true)")
+        db.execute("UPDATE people SET name = 'Ada', data = '[1, {\"a\": null}]', email = 'x', updated_at = null WHERE id = 1")
+        with db.transaction():
+            db.execute("UPDATE people SET name = null, data = null WHERE id = 1")
+    waiting = search(db, operation="update")
+
+    seal_it(db)
+
+    left = db.execute("SELECT count(*) AS rows FROM audit.fresh").fetchone()
+    assert waiting[0].before == {"name": "Ada", "data": [1, {"a": None}]}
+    assert waiting[0].after == {"name": None, "data": None}
+    assert waiting[1].after == {"name": "Ada", "data": [1, {"a": None}], "email": "changed", "updated_at": None}
+    assert search(db, operation="update") == waiting
+    assert left == {"rows": 0}
+    assert kinds(db) == []
+
+
+def test_what_cannot_be_sealed_before_a_recovery_belongs_to_the_epoch_before_it(db: Connection, empty_db: Url) -> None:
+    people(db, 1)
+    seal_it(db)
+    with connect(empty_db) as other, other.transaction():
+        other.execute("SELECT pg_current_xact_id()")
+        db.execute("UPDATE people SET name = 'Ada'")
+        open_epoch(db, "recovered")
+    db.execute("UPDATE people SET name = 'Bea'")
+    seal_it(db)
+
+    assert [one.epoch for one in search(db, operation="update")] == [2, 1]
+    assert kinds(db) == []
+
+
+def test_a_seal_that_is_cut_off_leaves_all_to_the_next_one(db: Connection, empty_db: Url) -> None:
+    people(db, 3)
+    db.execute("UPDATE people SET name = 'Ada'")
+    with contextlib.suppress(psycopg.OperationalError), connect(empty_db) as other, other.transaction():
+        while not other.execute("SELECT audit.seal_now() AS rows").fetchone()["rows"]:  # type: ignore[index]
+            time.sleep(0.01)
+        db.execute("SELECT pg_terminate_backend(%s)", [other.info.backend_pid])
+        other.execute("SELECT 1")
+    waiting = verify(db)
+    seal_it(db)
+
+    assert (waiting.sealed, waiting.problems) == (0, ())
+    assert len(search(db, operation="update")) == 3
+    assert (verify(db).unsealed, kinds(db)) == (0, [])
+
+
+def test_an_auditor_reads_what_waits_for_a_seal(db: Connection) -> None:
+    people(db, 1)
+    db.execute("UPDATE people SET name = 'Ada'")
+    db.execute("SET ROLE pgkeel_auditor")
+    try:
+        (found,) = search(db, operation="update")
+    finally:
+        db.execute("RESET ROLE")
+
+    assert found.after == {"name": "Ada"}
 
 
 def test_rows_of_a_running_transaction_wait_for_the_next_seal(db: Connection, empty_db: Url) -> None:

@@ -1,7 +1,9 @@
 """Seals taken while others write: what is sealed never changes afterwards, so nobody is alarmed for nothing."""
 
+import contextlib
 import random
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -13,8 +15,10 @@ import pytest
 from pgkeel.core.errors import Refused
 from pgkeel.core.url import Url
 from pgkeel.postgres import Connection, connect
-from pgkeel.security.audit import FileSink, Problem, anchor, install, plan, seal, search, verify
-from tests.security.test_audit import PEOPLE, db, people, seal_it, sink
+from pgkeel.security.audit import FileSink, OlderLog, Problem, anchor, install, plan, seal, search, verify
+from pgkeel.security.roles import ensure_rights, ensure_roles
+from tests.conftest import MakeCluster
+from tests.security.test_audit import PEOPLE, TABLE, db, people, seal_it, sink
 
 __all__ = ["db", "sink"]
 
@@ -74,8 +78,70 @@ def test_two_hundred_seals_under_four_writers_raise_no_alarm(
     assert verdict.unsealed == 0
 
 
+def until_it_dies(work: Callable[[Connection], object], url: Url) -> None:
+    with contextlib.suppress(psycopg.OperationalError), connect(url) as connection:
+        while True:
+            work(connection)
+
+
+def count(connection: Connection) -> None:
+    connection.execute("UPDATE people SET name = (name::int + 1)::text WHERE id = %s", [random.randint(1, 100)])
+
+
+@pytest.mark.long
+def test_a_server_that_is_killed_while_seals_take_updates_in_loses_and_doubles_none(make_cluster: MakeCluster) -> None:
+    cluster = make_cluster()
+    cluster.start()
+    cluster.create_database("watched")
+    url = cluster.superuser_url("watched")
+    with connect(url) as db:
+        ensure_roles(db)
+        db.execute(TABLE)
+        ensure_rights(db)
+        install(db, plan(db, [PEOPLE]))
+        db.execute("INSERT INTO people (id, name) SELECT n, '0' FROM generate_series(1, 100) n")
+    for _ in range(10):
+        threads = [threading.Thread(target=until_it_dies, args=(work, url)) for work in (seal, count, count, count)]
+        for thread in threads:
+            thread.start()
+        time.sleep(random.uniform(0.1, 0.5))
+        cluster.kill()
+        for thread in threads:
+            thread.join()
+        cluster.start()
+        with connect(url) as db:
+            seal(db)
+            found = db.execute(NOTED).fetchone()
+            assert found is not None
+            assert found["rows"] == found["numbers"] == found["written"] > 0
+            assert verify(db).problems == ()
+
+
+NOTED = """
+SELECT count(*) AS rows, count(DISTINCT seq) AS numbers, (SELECT sum(name::int) FROM people) AS written
+FROM audit.entries WHERE operation = 'update'
+"""
+
 OLDER = """
 SET ROLE pgkeel_audit;
+DO $body$
+DECLARE
+    name text := (SELECT proname FROM pg_proc WHERE proname LIKE 'public%people%update' AND pronamespace = 'audit'::regnamespace);
+BEGIN
+    EXECUTE format($f$
+        CREATE OR REPLACE FUNCTION audit.%I() RETURNS trigger
+        LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $b$
+        BEGIN
+            INSERT INTO audit.log (table_name, row_id, operation, before, after)
+            VALUES ('public.people', NEW.id::text, 'update', jsonb_build_object('name', OLD.name),
+                    jsonb_build_object('name', NEW.name));
+            RETURN NULL;
+        END $b$ $f$, name);
+END $body$;
+CREATE SEQUENCE audit.log_seq START 1000;
+ALTER TABLE audit.log ALTER COLUMN seq SET DEFAULT nextval('audit.log_seq');
+DROP VIEW audit.entries, audit.waiting;
+DROP TABLE audit.fresh;
 DROP INDEX audit.idx_log_find;
 CREATE INDEX idx_log_row ON audit.log (table_name, row_id);
 CREATE INDEX idx_log_place ON audit.log USING brin (xid, seq, at);
@@ -95,6 +161,10 @@ def test_a_log_of_an_older_version_is_brought_up_to_date_under_four_writers(db: 
     seal_it(db)
     db.execute(OLDER)
     steps = plan(db, [PEOPLE]).steps
+    for read in (search, verify):
+        with pytest.raises(OlderLog) as older:
+            read(db)
+        assert "security audit apply" in older.value.hint
 
     with writers(write, empty_db) as errors:
         install(db, plan(db, [PEOPLE]))
@@ -107,6 +177,11 @@ def test_a_log_of_an_older_version_is_brought_up_to_date_under_four_writers(db: 
     made = search(db, row="1")[-1].after
     assert made is not None
     assert (made["name"], made["email"]) == ("p1", "changed")
+    numbers = db.execute(
+        "SELECT count(*) - count(DISTINCT seq) AS doubled, max(seq) > 1000 AS go_on FROM audit.entries"
+    ).fetchone()
+    assert numbers == {"doubled": 0, "go_on": True}
+    assert db.execute("SELECT to_regclass('audit.log_seq') AS old").fetchone() == {"old": None}
 
 
 def test_what_was_begun_of_an_upgrade_is_finished_by_the_next_one(db: Connection, empty_db: Url) -> None:

@@ -2,6 +2,7 @@
 
 from pgkeel.security.audit.anchors import FileSink, RepositorySink, anchor
 from pgkeel.security.audit.install import AuditPlan, Watched, install, is_installed, plan
+from pgkeel.security.audit.older import OlderLog
 from pgkeel.security.audit.sealing import make_months, open_epoch, retire, seal
 from pgkeel.security.audit.search import Entry, search
 from pgkeel.security.audit.verify import Problem, Verdict, verify
@@ -10,6 +11,7 @@ __all__ = [
     "AuditPlan",
     "Entry",
     "FileSink",
+    "OlderLog",
     "Problem",
     "RepositorySink",
     "Verdict",

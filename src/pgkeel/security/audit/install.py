@@ -21,10 +21,24 @@ from pgkeel.security.audit.sealing import make_months, note_roles
 
 __all__ = ["AuditPlan", "Watched", "install", "is_installed", "plan"]
 
-_TABLES = ("log_sequence", "log", "log_default", "drop_log_indexes", "log_index", "seal", "epoch", "watched", "role_snapshot")
+_TABLES = (
+    *(
+        "fresh",
+        "log",
+        "one_sequence",
+        "log_default",
+        "drop_log_indexes",
+        "log_index",
+        "seal",
+        "epoch",
+        "watched",
+        "role_snapshot",
+    ),
+    *("waiting", "entries"),
+)
 _FUNCTIONS = (
     *("columns_of", "compares", "shape_of", "note_drop", "note_truncate", "write_functions", "watch", "unwatch", "note_ddl"),
-    *("digest_of", "chained", "seal_now", "open_epoch"),
+    *("digest_of", "chained", "take_in", "seal_now", "open_epoch"),
 )
 _EVENTS = {"pgkeel_audit_ddl": "ddl_trigger", "pgkeel_audit_drop": "drop_trigger"}
 _TRIGGERS = 4

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from pgkeel.postgres import Connection, load
+from pgkeel.security.audit.older import reading
 
 __all__ = ["Entry", "search"]
 
@@ -49,8 +50,13 @@ def search(
     until: datetime | None = None,
     limit: int = 100,
 ) -> tuple[Entry, ...]:
-    """Return what happened, newest first; each filter that is given must be met."""
-    rows = load(__name__, "search").rows(
-        connection, table=table, row=row, actor=actor, operation=operation, since=since, until=until, most=limit
-    )
+    """Return what happened, newest first; each filter that is given must be met.
+
+    Raises:
+        OlderLog: An older version made the log.
+    """
+    with reading():
+        rows = load(__name__, "search").rows(
+            connection, table=table, row=row, actor=actor, operation=operation, since=since, until=until, most=limit
+        )
     return tuple(msgspec.convert(one, Entry) for one in rows)

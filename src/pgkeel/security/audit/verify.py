@@ -9,6 +9,7 @@ import msgspec
 from pgkeel.core.sink import Anchor, Sink
 from pgkeel.postgres import Connection, Row, load
 from pgkeel.security.audit.anchors import system_of
+from pgkeel.security.audit.older import reading
 
 __all__ = ["Problem", "Verdict", "verify"]
 
@@ -55,9 +56,12 @@ def verify(connection: Connection, sinks: Sequence[Sink] = ()) -> Verdict:
     Args:
         connection: Superuser, or an auditor.
         sinks: Where anchors lie.
+
+    Raises:
+        OlderLog: An older version made the log.
     """
     system = system_of(connection)
-    with connection.transaction():
+    with reading(), connection.transaction():
         load(__name__, "one_view").run(connection)
         seals = load(__name__, "seals").rows(connection)
         forged = load(__name__, "forged").rows(connection)

@@ -1,4 +1,4 @@
--- utility: seals what finished transactions have written since the last seal; returns how many rows
+-- utility: seals what finished transactions have written since the last seal, updates taken into the log; returns how many rows
 CREATE OR REPLACE FUNCTION audit.seal_now() RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $body$
 DECLARE
@@ -19,6 +19,7 @@ BEGIN
     SELECT coalesce(max(seal.to_xid), lower_xid) INTO lower_xid FROM audit.seal AS seal WHERE seal.epoch = current_epoch;
     last_number := coalesce(last_number, 0);
     last_digest := coalesce(last_digest, '\x'::bytea);
+    PERFORM audit.take_in(upper_xid);
     FOR batch IN
         SELECT month.month, found.rows, found.digest
         FROM (SELECT DISTINCT date_trunc('month', log.at AT TIME ZONE 'UTC')::date AS month FROM audit.log AS log

@@ -40,20 +40,20 @@ BEGIN
     INTO image
     FROM unnest(columns) WITH ORDINALITY AS named (name, place);
 
-    -- an update: each changed column, masked ones as "changed" and without their old value; few expressions, for each
+    -- an update: of each changed column the old and the new value, of a masked one that it changed; few expressions, for each
     -- that is reached is made ready anew in every transaction, and types without an equality of pg_catalog by their text
     SELECT string_agg(format(
-               'IF OLD.%%1$I%%2$s IS DISTINCT FROM NEW.%%1$I%%2$s THEN %%3$s n[%%4$L] := %%5$s; END IF;', name,
-               CASE WHEN audit.compares(target, name) THEN '' ELSE '::text' END,
-               CASE WHEN name = ANY (masked) THEN '' ELSE format('o[%%L] := to_jsonb(OLD.%%I);', name, name) END, name,
-               CASE WHEN name = ANY (masked) THEN '''"changed"''' ELSE format('to_jsonb(NEW.%%I)', name) END), ' ' ORDER BY place)
+               'IF OLD.%%1$I%%2$s IS DISTINCT FROM NEW.%%1$I%%2$s THEN c[%%3$L] := %%4$s; END IF;', name,
+               CASE WHEN audit.compares(target, name) THEN '' ELSE '::text' END, name,
+               CASE WHEN name = ANY (masked) THEN '''"changed"''' ELSE format('jsonb_build_array(OLD.%%1$I, NEW.%%1$I)', name) END),
+               ' ' ORDER BY place)
     INTO changes
     FROM unnest(columns) WITH ORDINALITY AS named (name, place);
 
     EXECUTE format('CREATE OR REPLACE FUNCTION audit.%%I() RETURNS trigger %%s %%L', stem || '_update', head, format(
-        'DECLARE o jsonb; n jsonb; BEGIN %%s IF n IS NULL THEN RETURN NULL; END IF; '
-        'INSERT INTO audit.log (actor, table_name, row_id, operation, before, after) '
-        'VALUES (%%s, %%L, %%s, ''update'', coalesce(o, ''{}''), n); RETURN NULL; END', changes, actor, full_name, id_new));
+        'DECLARE c jsonb; BEGIN %%s IF c IS NULL THEN RETURN NULL; END IF; '
+        'INSERT INTO audit.fresh (actor, table_name, row_id, changes) '
+        'VALUES (current_setting(''pgkeel.actor'', true), %%L, %%s, c); RETURN NULL; END', changes, full_name, id_new));
 
     -- inserts and deletes come by the statement: one call for a bulk write
     EXECUTE format('CREATE OR REPLACE FUNCTION audit.%%I() RETURNS trigger %%s %%L', stem || '_insert', head, format(

@@ -1,0 +1,13 @@
+-- utility: audit.fresh as audit.log has it: of each changed column the old and the new value apart; a masked one is no pair but a text.
+-- the transaction is the row's own, which costs a writer nothing and cannot be forged: the nearest number that ends in its xmin
+CREATE OR REPLACE VIEW audit.waiting AS
+SELECT fresh.seq, fresh.at, top.xid - ((top.xid - fresh.xmin::text::bigint) & 4294967295) AS xid,
+       (SELECT max(epoch.epoch) FROM audit.epoch) AS epoch,
+       nullif(fresh.actor, '') AS actor, fresh.db_role, fresh.table_name, fresh.row_id, 'update'::text AS operation,
+       coalesce(image.before, '{}') AS before, image.after
+FROM (SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint + 2147483648 AS xid OFFSET 0) AS top,
+     audit.fresh,
+     LATERAL (SELECT jsonb_object_agg(key, value -> 0) FILTER (WHERE is_pair) AS before,
+                     jsonb_object_agg(key, CASE WHEN is_pair THEN value -> 1 ELSE value END) AS after
+              FROM (SELECT key, fresh.changes -> key AS value, jsonb_typeof(fresh.changes -> key) = 'array' AS is_pair
+                    FROM (SELECT jsonb_object_keys(fresh.changes) AS key OFFSET 0) AS changed) AS pair) AS image;
