@@ -22,8 +22,7 @@ def give_back(file: IO[bytes]) -> None:
         _LIBC.fallocate(file.fileno(), _PUNCH_KEEPING_SIZE, ctypes.c_int64(0), ctypes.c_int64(done))
 
 
-def start_writing(file: IO[bytes], start: int, size: int) -> None:
-    """Let the kernel begin to write out a stretch of a file, as PostgreSQL's own tools do before they sync it."""
+def start_writing(file: int, start: int, size: int) -> None:
+    """Let the kernel begin to write out a stretch of an open file, as PostgreSQL's own tools do before they sync it."""
     if sys.platform == "linux":
-        file.flush()
-        _LIBC.sync_file_range(file.fileno(), ctypes.c_int64(start), ctypes.c_int64(size), _WRITE)
+        _LIBC.sync_file_range(file, ctypes.c_int64(start), ctypes.c_int64(size), _WRITE)

@@ -14,6 +14,7 @@ import pyrage  # type: ignore[import-untyped]
 from backports.zstd import ZstdFile
 
 from pgkeel.backup.errors import Damaged, KeyTaken, WrongKey
+from pgkeel.backup.expanding import Expanded
 from pgkeel.backup.pipes import End, Pipe, own_errors
 from pgkeel.core.errors import KeelError, UsageError
 from pgkeel.core.repository import Repository
@@ -154,8 +155,8 @@ def unseal(
         except pyrage.DecryptError as err:
             raise WrongKey("this identity does not open the object", hint="set backup.identity to the right one") from err
 
-    with Pipe(decrypt) as clear, ZstdFile(clear, "r") as expanded:
-        read(cast("IO[bytes]", expanded))
+    with Pipe(decrypt) as clear:
+        read(cast("IO[bytes]", Expanded(clear)))
 
 
 def _identity(identity: Secret) -> pyrage.x25519.Identity:

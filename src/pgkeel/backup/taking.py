@@ -19,6 +19,7 @@ from pgkeel.backup.lsn import parse_lsn
 from pgkeel.backup.planning import Plan, Wish, plan_backup
 from pgkeel.backup.records import Record, Tablespace, write_record
 from pgkeel.backup.relations import Relations
+from pgkeel.backup.replication import is_replication_refused, no_replication
 from pgkeel.backup.sealing import Part, seal
 from pgkeel.backup.slicing import await_archived
 from pgkeel.backup.source import Source, source_of
@@ -102,6 +103,7 @@ class Taker:
 
         Raises:
             Refused: The server is a standby.
+            NoReplication: The login may not replicate.
         """
         _require_takeable(self.source)
         records = read_catalogue(self._order.repository).records
@@ -122,6 +124,7 @@ class Taker:
         Raises:
             LockNotObtained: Another process takes or deletes backups of this cluster.
             ToolFailed: pg_basebackup said no; nothing of the backup is left.
+            NoReplication: The server refuses replication connections.
             NotArchived: The restore point of a WAL slice did not reach the repository.
         """
         order = self._order
@@ -140,9 +143,15 @@ class Taker:
             self._compressor = _NEXT[self._compressor]
             return self._unused(wish)
         if plan.kind != "incremental" or _SUMMARIES not in refusal.message:
-            raise refusal
+            raise self._explained(refusal)
         log.warning("backup.full_instead", reason=refusal.message)
         return self._unused("full")
+
+    def _explained(self, refusal: ToolFailed) -> KeelError:
+        if self._connection.closed or not is_replication_refused(self._order.address):
+            return refusal
+        remedy = "allow it in pg_hba.conf (`host replication LOGIN ADDRESS scram-sha-256`) and with max_wal_senders"
+        return no_replication(f"the server refuses {self.source.login}'s replication connections", remedy)
 
     def _unused(self, wish: Wish) -> Plan:
         """Return a plan whose id no finished backup has; ids count seconds, and a clock may go back."""
@@ -278,3 +287,5 @@ def _writer(content: bytes) -> Callable[[IO[bytes]], None]:
 def _require_takeable(source: Source) -> None:
     if source.in_recovery:
         raise Refused("the server is a standby", hint="take backups from the primary")
+    if not source.replicates:
+        raise no_replication(f"{source.login} may not replicate", f"`ALTER ROLE {source.login} REPLICATION`")
