@@ -279,9 +279,10 @@ def test_a_server_that_refuses_replication_connections_is_told_from_one_where_th
 
 
 def reload_until(server: Server, *, is_refused: bool) -> None:
-    server.run("SELECT pg_reload_conf()")
-    for _ in range(600):
-        if is_replication_refused(server.address) is is_refused:
-            return
-        server.pause(timedelta(seconds=0.05))
+    with server.connect() as connection:
+        connection.execute("SELECT pg_reload_conf()")
+        for _ in range(600):
+            if is_replication_refused(server.address, connection) is is_refused:
+                return
+            server.pause(timedelta(seconds=0.05))
     raise AssertionError(is_refused)

@@ -22,14 +22,14 @@ _CACHED = 2**15
 class End:
     """A file that pyrage reads or writes: what goes wrong in it is kept, because pyrage only passes the text on."""
 
-    failure: Exception | None = None
+    failure: BaseException | None = None
 
     @contextlib.contextmanager
     def kept(self) -> Iterator[None]:
         """Keep what goes wrong in the block."""
         try:
             yield
-        except Exception as err:
+        except BaseException as err:
             self.failure = err
             raise
 

@@ -3,6 +3,7 @@
 import psycopg
 
 from pgkeel.core.errors import Refused
+from pgkeel.postgres import Connection
 
 __all__ = ["NoReplication", "is_replication_refused", "no_replication"]
 
@@ -23,14 +24,23 @@ def no_replication(reason: str, remedy: str) -> NoReplication:
     return NoReplication(f"{reason}, so no backup can be taken", hint=f"{remedy}; {_INSTEAD}")
 
 
-def is_replication_refused(address: str) -> bool:
-    """Return whether a server that lets a login in does not let it replicate.
+def is_replication_refused(address: str, connection: Connection) -> bool:
+    """Return whether a server that answers a login does not let it replicate.
 
     Args:
-        address: A conninfo string of a login that has an ordinary connection now.
+        address: A conninfo string of the login.
+        connection: An ordinary one of it: a server that went away refuses nothing.
     """
     try:
         psycopg.connect(address, replication="true", autocommit=True).close()
     except psycopg.OperationalError:
-        return True
+        return _answers(connection)
     return False
+
+
+def _answers(connection: Connection) -> bool:
+    try:
+        connection.execute("SELECT 1")
+    except psycopg.OperationalError:
+        return False
+    return True
