@@ -131,6 +131,7 @@ class Laid:
     def _look(self) -> dict[str, None]:
         """Return what the full backup holds, once it is whole."""
         if self._old is None:
+            self.has_begun = True
             self._wait()
             folders, files = _tree(self._base)
             self._old = dict.fromkeys([*files, *reversed(folders)])
