@@ -13,7 +13,8 @@ from bench.barman import Barman, barman_of
 from bench.harness import Entry, Scale, at_most, skipped
 from bench.stand import Stand, compared, rounds, stand_of
 from pgkeel.backup import Record, fetch_backup
-from pgkeel.backup.recovery.chain import Aside, Link, combine
+from pgkeel.backup.recovery.chain import Link, combine
+from pgkeel.backup.unpacking import Files
 
 _Work = dict[str, Callable[[], object]]
 _SHARE = "UPDATE pgbench_accounts SET filler = md5(random()::text) WHERE aid > (SELECT max(aid) FROM pgbench_accounts) * 0.95"
@@ -60,8 +61,8 @@ def _figures(seconds: Mapping[str, list[float]]) -> Iterator[Entry]:
 
 
 def _restore(stand: Stand, target: Path, *chain: Record, is_proved: bool = False) -> None:
-    def fetch(record: Record, place: Path, aside: Aside | None, _check: Callable[[], None]) -> None:
-        fetch_backup(record, [stand.repository], stand.identity, place, aside=aside)
+    def fetch(record: Record, place: Path, files: Files, _check: Callable[[], None]) -> None:
+        fetch_backup(record, [stand.repository], stand.identity, place, files=files)
 
     links = [Link(one.id, partial(fetch, one), is_proved) for one in chain]
     combine(links, stand.folder / "links", target, stand.tools, lambda _: None)

@@ -5,13 +5,19 @@ import os
 import subprocess
 from pathlib import Path
 
+import msgspec
+
+from pgkeel.agent import ServiceStatus, Status
 from pgkeel.agent.jobs import backfills as backfills_job
 from pgkeel.agent.jobs import partitions as partitions_job
 from pgkeel.agent.reach import Connector
+from pgkeel.agent.state import AgentState, StateLock
 from pgkeel.core.clock import now
+from pgkeel.core.project import load
 from pgkeel.migrations import Source, up
 from pgkeel.postgres import Connection
 from pgkeel.scaling.partitions import Month
+from pgkeel.stack.layout import layout_of
 from tests.agent.conftest import until, working
 from tests.agent.test_agent import seen
 from tests.forked import run_forked
@@ -27,6 +33,21 @@ def test_the_status_of_an_agent_that_never_ran_is_an_answer(tmp_path: Path) -> N
 
     assert answer.returncode == 1
     assert json.loads(answer.stdout)["data"]["running"] is False
+
+
+def test_a_service_that_is_down_makes_the_status_a_finding(tmp_path: Path) -> None:
+    state = layout_of(load(tmp_path)).agent
+    services = (ServiceStatus("wal_copier", False, 2, "geo is full"), ServiceStatus("wal_receiver", True))
+    state.mkdir(parents=True)
+    (state / "status.json").write_bytes(msgspec.json.encode(Status(running=True, leader=True, services=services)))
+
+    with StateLock(AgentState(state).lock):
+        answer = pgkeel(tmp_path, "agent", "status")
+
+    assert answer.returncode == 1
+    assert "! wal_copier" in answer.stdout
+    assert "geo is full" in answer.stdout
+    assert "! wal_receiver" not in answer.stdout
 
 
 def test_a_job_that_the_agent_does_not_have_is_told_before_anything_starts(tmp_path: Path) -> None:

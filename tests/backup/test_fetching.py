@@ -1,5 +1,4 @@
 import hashlib
-import io
 import os
 import tarfile
 from datetime import UTC, datetime
@@ -55,20 +54,49 @@ def shipped(folder: Folder, identity: Secret, name: str, start: int, content: by
     return piece
 
 
+def member(name: str, kind: bytes = tarfile.REGTYPE, content: bytes = b"") -> bytes:
+    """Return a member of a tar; of a link, the content is where it leads."""
+    made = tarfile.TarInfo(name)
+    made.type, made.size = kind, len(content) if kind == tarfile.REGTYPE else 0
+    made.linkname = content.decode() if kind != tarfile.REGTYPE else ""
+    return made.tobuf(tarfile.USTAR_FORMAT) + (content.ljust(-(-len(content) // 512) * 512, b"\0") if made.size else b"")
+
+
+def record_of(folder: Folder, identity: Secret, tar: bytes) -> Record:
+    parts = sealed(folder, identity, f"{SYSTEM}/a/base", tar)
+    return Record("a", "full", None, SYSTEM, "17.11", 1, "0/2000028", "0/2000120", AT, AT, parts)
+
+
 def test_a_backup_is_unpacked_into_a_new_directory_only(folder: Folder, identity: Secret, tmp_path: Path) -> None:
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w") as archive:
-        member = tarfile.TarInfo("base/1/2619")
-        member.size = 3
-        archive.addfile(member, io.BytesIO(b"row"))
-    parts = sealed(folder, identity, f"{SYSTEM}/a/base", packed.getvalue())
-    record = Record("a", "full", None, SYSTEM, "17.11", 1, "0/2000028", "0/2000120", AT, AT, parts)
+    tar = member("base", tarfile.DIRTYPE) + member("base/2619", content=b"row") + bytes(1024)
+    record = record_of(folder, identity, tar)
 
     fetch_backup(record, [folder], identity, tmp_path / "data")
 
-    assert (tmp_path / "data/base/1/2619").read_bytes() == b"row"
+    assert (tmp_path / "data/base/2619").read_bytes() == b"row"
     with pytest.raises(NotEmpty):
         fetch_backup(record, [folder], identity, tmp_path / "data")
+
+
+@pytest.mark.parametrize(
+    ("tar", "reason"),
+    [
+        (member("/etc/passwd", content=b"x"), "holds '/etc/passwd', which no data directory does"),
+        (member("base/../../x", content=b"x"), "which no data directory does"),
+        (member("base", tarfile.SYMTYPE, b"/etc"), "holds 'base', which no data directory does"),
+        (member("base", tarfile.LNKTYPE, b"/etc/passwd"), "holds 'base', which no data directory does"),
+        (member("pipe", tarfile.FIFOTYPE), "holds 'pipe', which no data directory does"),
+        (member("PG_VERSION", content=b"17\n")[:513], "ends within a file"),
+        (member("PG_VERSION", content=b"17\n")[:300], "cannot be read: truncated header"),
+        (member("PG_VERSION", content=b"17\n"), "cannot be read: empty header"),
+        (b"no tar at all".ljust(512, b"!"), "cannot be read"),
+    ],
+)
+def test_a_tar_that_no_server_sends_is_refused(tar: bytes, reason: str, folder: Folder, identity: Secret, tmp_path: Path) -> None:
+    with pytest.raises(Damaged, match=reason):
+        fetch_backup(record_of(folder, identity, tar), [folder], identity, tmp_path / "data")
+
+    assert {path.name for path in (tmp_path / "data").iterdir()} <= {"PG_VERSION"}
 
 
 def test_a_segment_is_fetched_from_the_repository_that_has_it_whole(folder: Folder, identity: Secret, tmp_path: Path) -> None:

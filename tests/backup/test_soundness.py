@@ -19,7 +19,7 @@ from tests.backup.server import Server
 
 AT = datetime(2026, 1, 2, 3, tzinfo=UTC)
 SIZE = 2**24
-SOURCE = Source(170011, "777", 1, checksums=True, summarizes=True, in_recovery=False)
+SOURCE = Source(170011, "777", 1, checksums=True, summarizes=True, in_recovery=False, login="one", replicates=True)
 FULL = Record("20260102T020000Z-full", "full", None, "777", "17.11", 1, "0/2000028", "0/2000120", AT, AT, (), size=2**30)
 
 

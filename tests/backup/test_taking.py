@@ -19,13 +19,17 @@ from pgkeel.backup import (
     fetch_relations,
     read_catalogue,
     recipient_of,
+    relations_of,
     verify,
 )
 from pgkeel.backup.lease import working
+from pgkeel.backup.replication import NoReplication, is_replication_refused
+from pgkeel.backup.taking import Taker
 from pgkeel.backup.tools import ToolFailed, start, tool
 from pgkeel.core.errors import LockNotObtained
 from pgkeel.core.secret import Secret
 from pgkeel.local import Account, Runtime
+from pgkeel.postgres import connect
 from pgkeel.testing.servers import scratch_cluster
 from tests.backup.server import Server
 
@@ -78,10 +82,6 @@ def test_each_backup_knows_which_file_was_which_table(
     assert files[0] != files[1]
 
 
-def contents(top: Path) -> dict[str, bytes]:
-    return {path.relative_to(top).as_posix(): path.read_bytes() for path in top.rglob("*") if path.is_file()}
-
-
 def test_an_incremental_backup_builds_on_the_full_one_and_is_combined_with_it(
     server: Server, folder: Folder, recipients: list[str], identity: Secret, tmp_path: Path
 ) -> None:
@@ -94,13 +94,6 @@ def test_an_incremental_backup_builds_on_the_full_one_and_is_combined_with_it(
     assert second.bytes < full.bytes / 2
     for name, record in (("full", full), ("second", second)):
         fetch_backup(record, [folder], identity, tmp_path / name)
-    aside: dict[str, bytes] = {}
-    fetch_backup(second, [folder], identity, tmp_path / "light", aside=aside)
-    for path, content in aside.items():
-        assert not (tmp_path / "light" / path).exists()
-        (tmp_path / "light" / path).write_bytes(content)
-    assert len(aside) > 100
-    assert contents(tmp_path / "light") == contents(tmp_path / "second")
     tool(server.tools, "pg_combinebackup", tmp_path / "full", tmp_path / "second", "-o", tmp_path / "whole")
     assert "successfully verified" in tool(server.tools, "pg_verifybackup", tmp_path / "whole")
 
@@ -249,3 +242,47 @@ def test_who_was_built_without_zstd_leaves_compressing_to_the_next(
     assert "successfully verified" in tool(server.tools, "pg_verifybackup", tmp_path / "data")
     assert record.bytes < record.size / 2
     assert list((tmp_path / "staging").iterdir()) == []
+
+
+def test_a_login_that_may_not_replicate_is_told_before_anything_runs_and_what_to_use_instead(
+    server: Server, folder: Folder, recipients: list[str]
+) -> None:
+    server.run("CREATE ROLE guest LOGIN PASSWORD 'guest'")
+    url = server.cluster.superuser_url().with_login("guest", Secret("guest"))
+
+    with connect(url) as connection, pytest.raises(NoReplication, match="guest may not replicate") as refused:
+        Taker(server.order(folder, recipients), connection, relations=lambda: relations_of(connection)).plan("full")
+
+    assert refused.value.hint.startswith("`ALTER ROLE guest REPLICATION`")
+    assert "managed services" in refused.value.hint
+    assert "snapshots and point-in-time recovery" in refused.value.hint
+
+
+def test_a_server_that_refuses_replication_connections_is_told_from_one_where_the_tool_failed(
+    server: Server, folder: Folder, recipients: list[str]
+) -> None:
+    rules = server.cluster.plan.directory / "conf/pg_hba.conf"
+    allowed = rules.read_text()
+    rules.write_text("local replication all reject\nhost replication all all reject\n" + allowed)
+    try:
+        reload_until(server, is_refused=True)
+        with pytest.raises(NoReplication, match="refuses postgres's replication connections") as refused:
+            take(server, folder, recipients)
+    finally:
+        rules.write_text(allowed)
+        reload_until(server, is_refused=False)
+
+    assert "pg_hba.conf" in refused.value.hint
+    assert "snapshots and point-in-time recovery" in refused.value.hint
+    assert list(folder.list()) == []
+    assert take(server, folder, recipients).kind == "full"
+
+
+def reload_until(server: Server, *, is_refused: bool) -> None:
+    with server.connect() as connection:
+        connection.execute("SELECT pg_reload_conf()")
+        for _ in range(600):
+            if is_replication_refused(server.address, connection) is is_refused:
+                return
+            server.pause(timedelta(seconds=0.05))
+    raise AssertionError(is_refused)

@@ -13,7 +13,7 @@ from pgkeel.backup.synchrony import compose
 from pgkeel.core.project import load
 from pgkeel.core.secret import Secret
 from pgkeel.security.keys import LocalProvider, provider_from
-from pgkeel.stack.backup_health import backup_warnings, receives
+from pgkeel.stack.backup_health import backup_warnings, receives, works
 from pgkeel.stack.backup_jobs import SCHEDULES, _prudent
 from pgkeel.stack.backups import escrowed_keys
 from pgkeel.stack.drill_jobs import turn_of
@@ -86,8 +86,21 @@ def test_a_receiver_that_does_not_run_is_a_warning() -> None:
     stopped = Status(running=True, leader=True, services=(ServiceStatus("wal_receiver", False, 3, "connection refused"),))
     runs = Status(running=True, leader=True, services=(ServiceStatus("wal_receiver", True),))
 
-    assert backup_warnings(stopped, NOW) == ("wal_receiver does not run: connection refused",)
+    (warning,) = backup_warnings(stopped, NOW)
+    assert warning.startswith("wal_receiver does not run: connection refused; put that right")
     assert (receives(stopped), receives(runs)) == (False, True)
+    assert (works(stopped), works(runs)) == (False, True)
+
+
+@pytest.mark.parametrize("name", ["wal_copier", "backup_copier", "wal_archiver"])
+def test_a_copy_that_is_not_made_is_no_health_and_says_what_to_do(name: str) -> None:
+    down = Status(running=True, leader=True, services=(ServiceStatus(name, False, 3, "repository geo: the disk is full"),))
+    (warning,) = backup_warnings(down, NOW)
+
+    assert works(down) is False
+    assert warning.startswith(f"{name} does not run: repository geo: the disk is full; ")
+    assert warning.endswith("put that right, and the agent starts it again by itself")
+    assert ("nothing new reaches the geo copy" in warning) is name.endswith("copier")
 
 
 def test_commits_wait_for_everybody_that_somebody_wishes_to_wait_for() -> None:

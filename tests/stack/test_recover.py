@@ -231,6 +231,21 @@ def test_setting_rows_back_asks_which_before_anything_is_restored(database: Data
     assert "--where" in done[2]
 
 
+def test_rows_that_cannot_be_told_apart_are_refused_before_anything_is_restored(database: Database) -> None:
+    database.sql("CREATE TABLE keyless (n int)")
+    server, heard = database.home.state / "server", []
+    before = sorted(server.iterdir())
+
+    for table, code, kind in (("keyless", 4, "no_primary_key"), ("nowhere", 2, "not_found")):
+        done = database.home.run("recover", "rows", "--table", table, "--at", "1 second ago", "--yes", "--json")
+        error = json.loads(done.stdout)["error"]
+        assert (error["code"], done.returncode) == (kind, code), done.stdout
+        heard.append(done.stderr)
+
+    assert not any("restoring" in said for said in heard), heard
+    assert sorted(server.iterdir()) == before
+
+
 def test_several_transactions_are_listed_for_a_program_to_choose(database: Database) -> None:
     database.sql("CREATE TABLE twice (n int PRIMARY KEY)", "INSERT INTO twice VALUES (1), (2), (3)")
     database.sql("DELETE FROM twice WHERE n = 1", "DELETE FROM twice")

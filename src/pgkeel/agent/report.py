@@ -78,6 +78,11 @@ class Status(msgspec.Struct, frozen=True):
     jobs: tuple[JobStatus, ...] = ()
     services: tuple[ServiceStatus, ...] = ()
 
+    @property
+    def failing(self) -> tuple[ServiceStatus, ...]:
+        """The services that ended with an error and wait to be started again."""
+        return tuple(service for service in self.services if not service.running and service.last_error)
+
 
 def status(state: Path) -> Status:
     """Return what the agent of a state folder does; needs neither the database nor the agent.

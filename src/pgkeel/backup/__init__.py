@@ -14,9 +14,10 @@ from pgkeel.backup.fetching import (
     fetch_segment,
 )
 from pgkeel.backup.folder import Folder
+from pgkeel.backup.identities import new_identity, recipient_of
 from pgkeel.backup.records import Record, write_record
 from pgkeel.backup.relations import Relation, Relations, relations_of
-from pgkeel.backup.sealing import Part, new_identity, recipient_of, seal, unseal
+from pgkeel.backup.sealing import Part, seal, unseal
 from pgkeel.backup.tools import Programs, Tools
 from pgkeel.backup.wal_index import Gap, Piece, RestorePoint, Segment, Span, WalIndex, read_index
 

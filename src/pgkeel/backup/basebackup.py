@@ -11,15 +11,14 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import IO, Literal
 
 import msgspec
 
-from pgkeel.backup.disk import give_back
 from pgkeel.backup.errors import Damaged
+from pgkeel.backup.growing import LOOK, Growing
 from pgkeel.backup.lsn import parse_lsn
 from pgkeel.backup.tools import Spawn, ToolFailed, Tools
 from pgkeel.core import clock
@@ -27,13 +26,10 @@ from pgkeel.core import clock
 __all__ = ["BASE", "BaseBackup", "Compressor", "Progress", "WalRange", "range_of", "staged"]
 
 Progress = Callable[[int, int], None]  # bytes done, bytes in all
-Pour = Callable[[IO[bytes]], None]
 Compressor = Literal["server", "client", "nobody"]
 
 BASE = "base"
 _MANIFEST = "backup_manifest"
-_CHUNK = 2**20
-_LOOK = timedelta(milliseconds=5)
 _SAID = re.compile(r"\s*(\d+)/(\d+) kB \(")
 
 
@@ -99,8 +95,8 @@ class BaseBackup:
         self.manifest = b""
         self.size = 0
 
-    def run(self, store: Callable[[str, Pour], None]) -> None:
-        """Hand each tar on while it grows, as its name (`base`, or the oid of a tablespace) and what writes it.
+    def run(self, store: Callable[[str, Growing], None]) -> None:
+        """Hand each tar on while it grows, as its name (`base`, or the oid of a tablespace) and its file.
 
         Raises:
             ToolFailed: pg_basebackup said no, or it left no manifest.
@@ -112,7 +108,8 @@ class BaseBackup:
         listener.start()
         try:
             for path in self._arriving(child):
-                store(path.name.removesuffix(self._suffix), partial(self._pour, child, path))
+                with Growing(path, partial(self._read_on, child)) as tar:
+                    store(path.name.removesuffix(self._suffix), tar)
         finally:
             child.kill()  # where the store failed; one that has ended does not mind
             code = child.wait()
@@ -133,26 +130,15 @@ class BaseBackup:
             if has_ended and not fresh:
                 return
             if not fresh:
-                clock.sleep(_LOOK)
+                clock.sleep(LOOK)
 
     def _fresh(self) -> set[Path]:
         return set(self._folder.glob(f"*{self._suffix}")) - self._taken
 
-    def _pour(self, child: "subprocess.Popen[bytes]", path: Path, sink: IO[bytes]) -> None:
-        try:
-            file = path.open("r+b", buffering=0)
-        except FileNotFoundError:  # it failed and took back what it wrote; its code says so
-            return
-        with file:
-            while True:
-                is_whole = child.poll() is not None or bool(self._fresh())  # asked before the last read
-                while chunk := file.read(_CHUNK):
-                    sink.write(chunk)
-                    give_back(file)
-                    self._progress(self.size, max(self._total, self.size))
-                if is_whole:
-                    return
-                clock.sleep(_LOOK)
+    def _read_on(self, child: "subprocess.Popen[bytes]") -> bool:
+        """Return whether the tar that is read may grow further, after telling how far all is."""
+        self._progress(self.size, max(self._total, self.size))
+        return child.poll() is None and not self._fresh()
 
     def _read_manifest(self) -> bytes:
         try:

@@ -4,9 +4,7 @@ Elsewhere both do nothing: they change when the disk works, not what is on it.
 """
 
 import ctypes
-import os
 import sys
-from typing import IO
 
 __all__ = ["give_back", "start_writing"]
 
@@ -15,15 +13,13 @@ _WRITE = 2  # SYNC_FILE_RANGE_WRITE of sync_file_range(2)
 _LIBC = ctypes.CDLL(None)
 
 
-def give_back(file: IO[bytes]) -> None:
-    """Free the room of what has been read; a file system that cannot do that keeps it until the end."""
+def give_back(file: int, start: int, size: int) -> None:
+    """Free the room of a stretch of an open file that has been read; a file system that cannot do that keeps it until the end."""
     if sys.platform == "linux":
-        done = os.lseek(file.fileno(), 0, os.SEEK_CUR)
-        _LIBC.fallocate(file.fileno(), _PUNCH_KEEPING_SIZE, ctypes.c_int64(0), ctypes.c_int64(done))
+        _LIBC.fallocate(file, _PUNCH_KEEPING_SIZE, ctypes.c_int64(start), ctypes.c_int64(size))
 
 
-def start_writing(file: IO[bytes], start: int, size: int) -> None:
-    """Let the kernel begin to write out a stretch of a file, as PostgreSQL's own tools do before they sync it."""
+def start_writing(file: int, start: int, size: int) -> None:
+    """Let the kernel begin to write out a stretch of an open file, as PostgreSQL's own tools do before they sync it."""
     if sys.platform == "linux":
-        file.flush()
-        _LIBC.sync_file_range(file.fileno(), ctypes.c_int64(start), ctypes.c_int64(size), _WRITE)
+        _LIBC.sync_file_range(file, ctypes.c_int64(start), ctypes.c_int64(size), _WRITE)

@@ -7,6 +7,8 @@ import queue
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from functools import partial
+from itertools import islice
 from types import TracebackType
 from typing import IO, Self
 
@@ -14,20 +16,20 @@ __all__ = ["Ahead", "End", "Pipe", "own_errors"]
 
 _ROOM = 2**20  # what an account may ask for; 16 times what a pipe has, and so a sixteenth of the turns between its ends
 _PIECE = 2**18
-_PIECES_AHEAD = 16
+_CACHED = 2**15
 
 
 class End:
     """A file that pyrage reads or writes: what goes wrong in it is kept, because pyrage only passes the text on."""
 
-    failure: Exception | None = None
+    failure: BaseException | None = None
 
     @contextlib.contextmanager
     def kept(self) -> Iterator[None]:
         """Keep what goes wrong in the block."""
         try:
             yield
-        except Exception as err:
+        except BaseException as err:
             self.failure = err
             raise
 
@@ -80,14 +82,15 @@ class Pipe:
 
 
 class Ahead:
-    """A file that a thread reads some pieces ahead of its reader: what makes the content works while its reader does."""
+    """A file that a thread reads ahead of its reader: what makes the content works while its reader does."""
 
-    def __init__(self, source: IO[bytes]) -> None:
-        """Take the file; its reading begins where the block begins."""
+    def __init__(self, source: IO[bytes], room: int = _PIECE * 16) -> None:
+        """Take the file, and how many bytes may wait; its reading begins where the block begins."""
         self._source = source
-        self._pieces: queue.Queue[bytes | Exception] = queue.Queue(_PIECES_AHEAD)
+        self._batches: queue.Queue[list[bytes] | Exception] = queue.Queue(max(2, room // _PIECE))
+        self._batch: Iterator[bytes] = iter(())
+        self._piece, self._at = b"", 0
         self._is_over = False
-        self._rest = memoryview(b"")
 
     def __enter__(self) -> Self:
         """Start the thread."""
@@ -100,39 +103,52 @@ class Ahead:
         self._is_over = True
         while self._thread.is_alive():
             with contextlib.suppress(queue.Empty):
-                self._pieces.get(timeout=0.01)
+                self._batches.get(timeout=0.01)
 
-    def read(self, size: int) -> bytes | memoryview:
+    def read(self, size: int) -> bytes:
         """Return so many bytes, less at the end of the file only.
 
         Raises:
             Exception: What the file raised.
         """
-        if 0 < size <= len(self._rest):
-            return self._taken(size)
-        parts = []
-        while size and (part := self._taken(size)):
-            parts.append(part)
-            size -= len(part)
-        return b"".join(parts)
+        return b"".join(self.pieces(size))
 
-    def _taken(self, most: int) -> memoryview:
-        if not self._rest and not self._is_over:
-            piece = self._pieces.get()
-            if isinstance(piece, Exception):
-                self._is_over = True
-                raise piece
-            self._is_over = not piece
-            self._rest = memoryview(piece)
-        taken, self._rest = self._rest[:most], self._rest[most:]
-        return taken
+    def pieces(self, size: int) -> Iterator[bytes]:
+        """Yield so many bytes, less at the end of the file only; most pieces are as the file gave them, so nothing is copied.
+
+        Raises:
+            Exception: What the file raised.
+        """
+        while size and (self._at < len(self._piece) or self._turn()):
+            whole = self._piece
+            given = whole if not self._at and len(whole) <= size else whole[self._at : self._at + size]
+            self._at += len(given)
+            size -= len(given)
+            yield given
+
+    def _turn(self) -> bool:
+        """Go to the next piece, and return whether there is one."""
+        self._piece, self._at = next(self._batch, b""), 0
+        if not self._piece and not self._is_over:
+            batch = self._batches.get()
+            self._is_over = not isinstance(batch, list) or not batch
+            if isinstance(batch, Exception):
+                raise batch
+            self._batch = iter(batch)
+            self._piece = next(self._batch, b"")
+        return bool(self._piece)
 
     def _run(self) -> None:
         try:
-            piece = self._source.read(_PIECE)
-            while piece and not self._is_over:
-                self._pieces.put(piece)
-                piece = self._source.read(_PIECE)
-            self._pieces.put(b"")
+            batch = self._next_batch()
+            while batch and not self._is_over:
+                self._batches.put(batch)
+                batch = self._next_batch()
+            self._batches.put([])
         except Exception as err:  # noqa: BLE001 - raised again where the content is read
-            self._pieces.put(err)
+            self._batches.put(err)
+
+    def _next_batch(self) -> list[bytes]:
+        """Return pieces that fit into a processor's cache one by one, and together are worth a change of threads."""
+        pieces: Iterator[bytes] = iter(partial(self._source.read, _CACHED), b"")
+        return list(islice(pieces, _PIECE // _CACHED))

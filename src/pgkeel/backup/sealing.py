@@ -6,6 +6,7 @@ A part is small enough for one conditional put and for memory, so a repository n
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from typing import IO, cast
 
@@ -14,6 +15,8 @@ import pyrage  # type: ignore[import-untyped]
 from backports.zstd import ZstdFile
 
 from pgkeel.backup.errors import Damaged, KeyTaken, WrongKey
+from pgkeel.backup.expanding import Expanded
+from pgkeel.backup.identities import opener_of, recipients_from
 from pgkeel.backup.pipes import End, Pipe, own_errors
 from pgkeel.core.errors import KeelError, UsageError
 from pgkeel.core.repository import Repository
@@ -26,10 +29,8 @@ __all__ = [
     "Part",
     "fault_of",
     "fetch",
-    "new_identity",
-    "recipient_of",
-    "recipients_from",
     "seal",
+    "seal_packed",
     "store",
     "unseal",
 ]
@@ -69,34 +70,6 @@ class Count:
             self._progress(self._done, self._total)
 
 
-def new_identity() -> Secret:
-    """Return a new age identity: what opens objects."""
-    return Secret(str(pyrage.x25519.Identity.generate()))
-
-
-def recipient_of(identity: Secret) -> str:
-    """Return the recipient (`age1…`) whose objects the identity opens.
-
-    Raises:
-        WrongKey: It is no age identity.
-    """
-    return str(_identity(identity).to_public())
-
-
-def recipients_from(texts: Sequence[str]) -> list[pyrage.x25519.Recipient]:
-    """Return the age recipients.
-
-    Raises:
-        WrongKey: There is none, or one is not an age public key.
-    """
-    if not texts:
-        raise WrongKey("there is no recipient to encrypt for", hint="set backup.recipients to one or more age1… keys")
-    try:
-        return [pyrage.x25519.Recipient.from_str(text) for text in texts]
-    except pyrage.RecipientError as err:
-        raise WrongKey(f"a recipient is not an age public key: {err}", hint="it begins with age1") from err
-
-
 def seal(
     write: Callable[[IO[bytes]], None],
     *,
@@ -104,7 +77,6 @@ def seal(
     repositories: Sequence[Repository],
     recipients: Sequence[str],
     part: int = PART,
-    is_packed: bool = False,
 ) -> tuple[Part, ...]:
     """Store what `write` writes, compressed and encrypted, in every repository and return its parts.
 
@@ -114,17 +86,44 @@ def seal(
         repositories: All get the same bytes.
         recipients: Any one of their identities opens it.
         part: Bytes of the largest parts; the first ones are smaller.
-        is_packed: Whether `write` writes zstd already.
 
     Raises:
         KeyTaken: Something else lies under one of the keys.
         WrongKey: A recipient is wrong; nothing was written.
     """
     readers = recipients_from(recipients)
-    pour = write if is_packed else partial(_compress, write)
-    with ThreadPoolExecutor(len(repositories) + 1, "pgkeel backup part") as pool:
-        cutter = _Cutter(key, repositories, part, pool)
-        with Pipe(pour) as source, own_errors(cutter):
+    with _cutting(key, repositories, part) as cutter:
+        with Pipe(partial(_compress, write)) as source, own_errors(cutter):
+            pyrage.encrypt_io(source, cutter, readers)
+        return cutter.finish()  # not before the pipe says that all was written
+
+
+def seal_packed(
+    source: IO[bytes],
+    end: End,
+    *,
+    key: str,
+    repositories: Sequence[Repository],
+    recipients: Sequence[str],
+    part: int = PART,
+) -> tuple[Part, ...]:
+    """Store what a file holds, which is zstd already, encrypted, in every repository and return its parts.
+
+    Args:
+        source: The file.
+        end: What keeps the errors that are raised while it is read.
+        key: Each part is `KEY.NNNNN`.
+        repositories: All get the same bytes.
+        recipients: Any one of their identities opens it.
+        part: Bytes of the largest parts; the first ones are smaller.
+
+    Raises:
+        KeyTaken: Something else lies under one of the keys.
+        WrongKey: A recipient is wrong; nothing was written.
+    """
+    readers = recipients_from(recipients)
+    with _cutting(key, repositories, part) as cutter:
+        with own_errors(cutter), own_errors(end):
             pyrage.encrypt_io(source, cutter, readers)
         return cutter.finish()
 
@@ -145,7 +144,7 @@ def unseal(
         WrongKey: The identity does not open it.
     """
     source = _Joined(repositories, parts)
-    opener = _identity(identity)
+    opener = opener_of(identity)
 
     def decrypt(sink: IO[bytes]) -> None:
         try:
@@ -154,20 +153,19 @@ def unseal(
         except pyrage.DecryptError as err:
             raise WrongKey("this identity does not open the object", hint="set backup.identity to the right one") from err
 
-    with Pipe(decrypt) as clear, ZstdFile(clear, "r") as expanded:
-        read(cast("IO[bytes]", expanded))
-
-
-def _identity(identity: Secret) -> pyrage.x25519.Identity:
-    try:
-        return pyrage.x25519.Identity.from_str(identity.reveal().strip())
-    except pyrage.IdentityError:
-        raise WrongKey("this is no age identity", hint="it begins with AGE-SECRET-KEY-1") from None
+    with Pipe(decrypt) as clear:
+        read(cast("IO[bytes]", Expanded(clear)))
 
 
 def _compress(write: Callable[[IO[bytes]], None], sink: IO[bytes]) -> None:
     with ZstdFile(sink, "w", level=_LEVEL) as compressed:
         write(cast("IO[bytes]", compressed))
+
+
+@contextmanager
+def _cutting(key: str, repositories: Sequence[Repository], part: int) -> Iterator["_Cutter"]:
+    with ThreadPoolExecutor(len(repositories) + 1, "pgkeel backup part") as pool:
+        yield _Cutter(key, repositories, part, pool)
 
 
 class _Cutter(End):

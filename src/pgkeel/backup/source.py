@@ -21,6 +21,8 @@ class Source(msgspec.Struct, frozen=True):
         checksums: Whether it has data checksums.
         summarizes: Whether `summarize_wal` is on.
         in_recovery: Whether it is a standby.
+        login: Who asked.
+        replicates: Whether that login may replicate.
     """
 
     number: int
@@ -29,6 +31,8 @@ class Source(msgspec.Struct, frozen=True):
     checksums: bool
     summarizes: bool
     in_recovery: bool
+    login: str
+    replicates: bool
 
     @property
     def major(self) -> int:

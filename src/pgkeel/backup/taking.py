@@ -4,7 +4,9 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
+from shutil import copyfileobj
 from typing import IO
 
 import msgspec
@@ -14,12 +16,15 @@ from pgkeel.backup.catalogue import read_catalogue, sweep
 from pgkeel.backup.clear import store_clear
 from pgkeel.backup.closed import Closed
 from pgkeel.backup.fetching import fetch_manifest
+from pgkeel.backup.growing import Growing
 from pgkeel.backup.lease import working
 from pgkeel.backup.lsn import parse_lsn
+from pgkeel.backup.pipes import own_errors
 from pgkeel.backup.planning import Plan, Wish, plan_backup
 from pgkeel.backup.records import Record, Tablespace, write_record
 from pgkeel.backup.relations import Relations
-from pgkeel.backup.sealing import Part, seal
+from pgkeel.backup.replication import is_replication_refused, no_replication
+from pgkeel.backup.sealing import Part, seal, seal_packed
 from pgkeel.backup.slicing import await_archived
 from pgkeel.backup.source import Source, source_of
 from pgkeel.backup.tools import Programs, Spawn, ToolFailed, start
@@ -102,6 +107,7 @@ class Taker:
 
         Raises:
             Refused: The server is a standby.
+            NoReplication: The login may not replicate.
         """
         _require_takeable(self.source)
         records = read_catalogue(self._order.repository).records
@@ -122,6 +128,7 @@ class Taker:
         Raises:
             LockNotObtained: Another process takes or deletes backups of this cluster.
             ToolFailed: pg_basebackup said no; nothing of the backup is left.
+            NoReplication: The server refuses replication connections.
             NotArchived: The restore point of a WAL slice did not reach the repository.
         """
         order = self._order
@@ -140,9 +147,15 @@ class Taker:
             self._compressor = _NEXT[self._compressor]
             return self._unused(wish)
         if plan.kind != "incremental" or _SUMMARIES not in refusal.message:
-            raise refusal
+            raise self._explained(refusal)
         log.warning("backup.full_instead", reason=refusal.message)
         return self._unused("full")
+
+    def _explained(self, refusal: ToolFailed) -> KeelError:
+        if not is_replication_refused(self._order.address, self._connection):
+            return refusal
+        remedy = "allow it in pg_hba.conf (`host replication LOGIN ADDRESS scram-sha-256`) and with max_wal_senders"
+        return no_replication(f"the server refuses {self.source.login}'s replication connections", remedy)
 
     def _unused(self, wish: Wish) -> Plan:
         """Return a plan whose id no finished backup has; ids count seconds, and a clock may go back."""
@@ -177,7 +190,7 @@ class Taker:
                 parent=self._parent_manifest(plan, folder),
                 compressor=self._compressor,
             )
-            base.run(lambda name, pour: stored.update({name: self._seal_archive(plan, name, pour)}))
+            base.run(lambda name, tar: stored.update({name: self._seal_archive(plan, name, tar)}))
         manifest = store_clear([self._order.repository], f"{self.source.system}/{plan.id}/manifest", base.manifest)
         needed = range_of(base.manifest)
         return Record(
@@ -231,12 +244,17 @@ class Taker:
         (folder / "manifest").write_bytes(fetch_manifest(plan.parent, [self._order.repository]))
         return folder / "manifest"
 
-    def _seal(self, plan: Plan, name: str, write: Callable[[IO[bytes]], None], *, is_packed: bool = False) -> tuple[Part, ...]:
-        key, places = f"{self.source.system}/{plan.id}/{name}", [self._order.repository]
-        return seal(write, key=key, repositories=places, recipients=self._order.recipients, is_packed=is_packed)
+    def _seal(self, plan: Plan, name: str, write: Callable[[IO[bytes]], None]) -> tuple[Part, ...]:
+        places, recipients = [self._order.repository], self._order.recipients
+        return seal(write, key=f"{self.source.system}/{plan.id}/{name}", repositories=places, recipients=recipients)
 
-    def _seal_archive(self, plan: Plan, name: str, pour: Callable[[IO[bytes]], None]) -> tuple[Part, ...]:
-        return self._seal(plan, name if name == BASE else f"tablespace-{name}", pour, is_packed=self._compressor != "nobody")
+    def _seal_archive(self, plan: Plan, name: str, tar: Growing) -> tuple[Part, ...]:
+        name = name if name == BASE else f"tablespace-{name}"
+        if self._compressor == "nobody":
+            with own_errors(tar):
+                return self._seal(plan, name, partial(copyfileobj, tar.file))
+        places, key = [self._order.repository], f"{self.source.system}/{plan.id}/{name}"
+        return seal_packed(tar.file, tar, key=key, repositories=places, recipients=self._order.recipients)
 
     def _tablespaces(self, stored: Mapping[str, tuple[Part, ...]]) -> tuple[Tablespace, ...]:
         rows = {row["oid"]: row for row in load(__name__, "tablespaces").rows(self._connection)} if stored else {}
@@ -278,3 +296,5 @@ def _writer(content: bytes) -> Callable[[IO[bytes]], None]:
 def _require_takeable(source: Source) -> None:
     if source.in_recovery:
         raise Refused("the server is a standby", hint="take backups from the primary")
+    if not source.replicates:
+        raise no_replication(f"{source.login} may not replicate", f"`ALTER ROLE {source.login} REPLICATION`")

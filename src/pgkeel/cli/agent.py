@@ -43,9 +43,9 @@ def run(only: tuple[str, ...]) -> None:
 @agent.command()
 @answers
 def status() -> Answer:
-    """Show jobs, services and who leads; works while the database is down."""
+    """Show jobs, services and who leads; works while the database is down. Exits 1 when it or one of its services is down."""
     found = status_of(layout_of(current_project()).agent)
-    return Answer(msgspec.to_builtins(found), _text(found), 0 if found.running else 1)
+    return Answer(msgspec.to_builtins(found), _text(found), 0 if found.running and not found.failing else 1)
 
 
 def _refuse_wrong_schedules(project: Project) -> None:
@@ -96,7 +96,8 @@ def _text(found: Status) -> str:
 def _service(service: ServiceStatus) -> str:
     state = "running" if service.running else "waits to be started again"
     restarts = f"restarts {service.restarts}" if service.restarts else ""
-    return f"{service.name:<16} {'service':<14} {state:<10} {restarts}  {service.last_error or ''}".rstrip()
+    mark = "" if service.running or not service.last_error else "! "
+    return f"{mark}{service.name:<16} {'service':<14} {state:<10} {restarts}  {service.last_error or ''}".rstrip()
 
 
 def _line(job: JobStatus) -> str:

@@ -5,11 +5,13 @@ from datetime import datetime, timedelta
 
 from pgkeel.agent import JobStatus, Status
 
-__all__ = ["backup_warnings", "receives"]
+__all__ = ["backup_warnings", "receives", "works"]
 
 _LATE: Mapping[str, timedelta] = {"backup_full": timedelta(hours=26), "backup_incremental": timedelta(hours=2)}
 _DRILLS = ("drill", "drill_both_ways")
 _VERIFIED, _DRILLED = timedelta(hours=26), timedelta(hours=50)  # on Sundays the other drill runs
+_CURE = "put that right, and the agent starts it again by itself"
+_CURES = dict.fromkeys(("wal_copier", "backup_copier"), f"until it does, nothing new reaches the geo copy: {_CURE}")
 _SERVICES = ("wal_receiver", "wal_archiver", "wal_copier", "backup_copier")
 
 
@@ -26,6 +28,11 @@ def backup_warnings(agent: Status, now: datetime) -> tuple[str, ...]:
 def receives(agent: Status) -> bool:
     """Return whether WAL is being received."""
     return any(service.name == "wal_receiver" and service.running for service in agent.services)
+
+
+def works(agent: Status) -> bool:
+    """Return whether no service that keeps backups or their copies is down."""
+    return not any(service.name in _SERVICES for service in agent.failing)
 
 
 def _of_jobs(agent: Status, now: datetime) -> Iterator[str]:
@@ -55,6 +62,6 @@ def _is_late(job: JobStatus, now: datetime) -> bool:
 
 
 def _of_services(agent: Status) -> Iterator[str]:
-    for service in agent.services:
-        if service.name in _SERVICES and not service.running and service.last_error:
-            yield f"{service.name} does not run: {service.last_error}"
+    for service in agent.failing:
+        if service.name in _SERVICES:
+            yield f"{service.name} does not run: {service.last_error}; {_CURES.get(service.name, _CURE)}"

@@ -14,7 +14,7 @@ import msgspec
 from pgkeel.backup.recovery.resolve import Plan
 from pgkeel.backup.recovery.side import promote
 from pgkeel.backup.recovery.wish import Wish
-from pgkeel.backup.rows import RowsBack, put_back, require_which
+from pgkeel.backup.rows import RowsBack, put_back, require_key, require_which
 from pgkeel.backup.rows.resealing import WithoutKeys
 from pgkeel.backup.rows.shape import Table
 from pgkeel.core import clock
@@ -35,6 +35,8 @@ from pgkeel.stack.restoring import Scene, bring_back, replay, scene_of, side_clu
 from pgkeel.stack.targets import plan_of
 
 __all__ = ["Beside", "end_beside", "open_beside", "recover_rows", "scratch_restore"]
+
+_APPLICATION = "pgkeel recover rows"
 
 Report = Callable[[str], None]
 Agree = Callable[[Plan], bool]
@@ -84,11 +86,14 @@ def _now_and_then(project: Project, server: Cluster, report: Report) -> Iterator
     """Yield a connection to the live database and one to the same database as it was, on a copy that is paused until now."""
     promote(server)
     report("comparing")
-    application = "pgkeel recover rows"
-    role: RoleWord = "owner" if project.is_external else "superuser"
     url = server.superuser_url(project.config.database.name)
-    with connect(project, role, application=application) as live, open_connection(url, application=application) as past:
+    with _live(project) as live, open_connection(url, application=_APPLICATION) as past:
         yield live, past
+
+
+def _live(project: Project) -> Connection:
+    role: RoleWord = "owner" if project.is_external else "superuser"
+    return connect(project, role, application=_APPLICATION)
 
 
 def recover_rows(
@@ -122,8 +127,12 @@ def recover_rows(
 
     Raises:
         UsageError: `changed` without `where`.
+        NotFound: The database has no such table; nothing was restored.
+        NoPrimaryKey: It has no primary key; nothing was restored.
     """
     require_which(where, changed=changed)
+    with _live(project) as live:
+        require_key(live, table)
     name = f"rows-{clock.now():%Y%m%dT%H%M%SZ}"
     with (
         scratch_restore(_calm_scene(project, source), wish, name, report, agree=agree, since=since) as (plan, server),

@@ -12,7 +12,7 @@ from pgkeel.backup import Record, Tools, fetch_backup, open_repository, read_cat
 from pgkeel.backup.adopted import Engine
 from pgkeel.backup.lease import reading
 from pgkeel.backup.lsn import parse_lsn
-from pgkeel.backup.recovery.chain import Aside, Link, add_own_wal, combine, give_away, prepare, require_room
+from pgkeel.backup.recovery.chain import Link, add_own_wal, combine, give_away, prepare, require_room
 from pgkeel.backup.recovery.errors import NoBackup, NotRestorable
 from pgkeel.backup.recovery.gather import Archive
 from pgkeel.backup.recovery.image import IMAGE, copy_image
@@ -22,6 +22,7 @@ from pgkeel.backup.recovery.side import apply_wal, hide_settings, limits_of
 from pgkeel.backup.recovery.tablespaces import PLACE, set_apart
 from pgkeel.backup.recovery.wal import Wal, require_whole
 from pgkeel.backup.tools import tool
+from pgkeel.backup.unpacking import Files
 from pgkeel.core.errors import ConfigError, KeelError
 from pgkeel.core.project import Project
 from pgkeel.core.repository import Repository
@@ -251,7 +252,7 @@ def kept_from_pruning(scene: Scene, chain: Sequence[str]) -> Iterator[None]:
         yield
 
 
-def fetch_link(scene: Scene, record: Record, report: Report, place: Path, aside: Aside | None, check: Callable[[], None]) -> None:
+def fetch_link(scene: Scene, record: Record, report: Report, place: Path, files: Files, check: Callable[[], None]) -> None:
     """Bring a backup of a chain."""
     if scene.engine is not None:
         scene.engine.restore(record.id, place)
@@ -262,4 +263,4 @@ def fetch_link(scene: Scene, record: Record, report: Report, place: Path, aside:
         check()
         pace(done, total)
 
-    fetch_backup(record, scene.archive.repositories, scene.archive.identity, place, progress=progress, aside=aside)
+    fetch_backup(record, scene.archive.repositories, scene.archive.identity, place, progress=progress, files=files)

@@ -13,7 +13,7 @@ from pgkeel.core.errors import Unreachable
 from pgkeel.core.project import Project
 from pgkeel.postgres import Server, connect, server_of
 from pgkeel.postgres.server import NEWEST_MINORS
-from pgkeel.stack.backup_health import backup_warnings, receives
+from pgkeel.stack.backup_health import backup_warnings, receives, works
 from pgkeel.stack.backup_places import copies_on_the_datas_disk
 from pgkeel.stack.connection import login_url
 from pgkeel.stack.layout import Layout, layout_of
@@ -74,7 +74,7 @@ class Status(msgspec.Struct, frozen=True):
         migrations: The migrations of all sources.
         account: As whom the servers run; null for an external database.
         warnings: What a person should do something about.
-        is_healthy: Whether everything that should run does, and copies of the backups are really elsewhere.
+        is_healthy: Whether everything that should run does, the services of the backups too, and copies are really elsewhere.
     """
 
     postgres: PostgresStatus
@@ -108,6 +108,7 @@ def status(project: Project) -> Status:
         ),
         is_healthy=server is not None
         and not shared
+        and works(working)
         and (receives(working) or project.config.backup.rpo != ZERO)
         and (working.running or not _needs_agent(project))
         and (valkey.running or project.is_external or not project.config.local.valkey),

@@ -1,28 +1,32 @@
 """An incremental backup is laid over the full one in place; the outcome is what PostgreSQL's own program writes, byte by byte."""
 
 import hashlib
+import io
 import os
-import re
 import shutil
+import tarfile
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from functools import partial
+from functools import cache
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from pgkeel.backup.errors import Damaged
-from pgkeel.backup.recovery.chain import Aside, Link, combine
+from pgkeel.backup.pipes import Ahead
+from pgkeel.backup.recovery.chain import Link, combine
 from pgkeel.backup.recovery.errors import VerificationFailed
-from pgkeel.backup.recovery.manifest import manifest_of_others
-from pgkeel.backup.recovery.overlay import plan_overlay
+from pgkeel.backup.recovery.manifest import NotAsListed, Proved
 from pgkeel.backup.tools import ToolFailed, tool
+from pgkeel.backup.unpacking import Content, Files, unpack
 from pgkeel.core import clock
 from pgkeel.local import Account, find_runtime
 from pgkeel.testing.servers import scratch_cluster
 from tests.backup.server import Server
 
+MANIFEST = "backup_manifest"
+NO_BLOCKS = 12  # bytes of a file that was sent by blocks, of which none had changed
 WHOLE_BACKUPS_ONLY = {"15", "16"}
 BEFORE = (
     "CREATE TABLE grown AS SELECT n, repeat('a', 200) AS filler FROM generate_series(1, 3000) AS n",
@@ -82,41 +86,59 @@ def content(top: Path) -> dict[str, str]:
     return found
 
 
+Held = dict[str, bytes | None]  # path → content, or None where it is a folder
+
+
 def copies(*places: Path) -> list[Link]:
-    def bring(source: Path, place: Path, *_: object) -> None:
-        shutil.copytree(source, place)
-
-    return [Link(place.name, partial(bring, place)) for place in places]
+    """Return links that hand on what lies in folders, as a tar."""
+    return [link(place.name, held_of(place)) for place in places]
 
 
-def lightly(link: Link, spoil: Callable[[Path, Aside], None] = lambda _place, _aside: None) -> Link:
-    """Return the link as one that keeps files without content aside; what it brings is spoilt."""
+def link(name: str, held: Held, *, is_proved: bool = False) -> Link:
+    def bring(place: Path, files: Files, _check: Callable[[], None]) -> None:
+        place.mkdir()
+        hand_on(held, files)
 
-    def bring(place: Path, aside: Aside | None, check: Callable[[], None]) -> None:
-        link.bring(place, None, check)
-        if aside is not None:
-            aside |= quiet_of(place)
-            for name in aside:
-                (place / name).unlink()
-            spoil(place, aside)
+    return Link(name, bring, is_proved)
 
-    return msgspec.structs.replace(link, bring=bring)
+
+def hand_on(held: Held, files: Files) -> None:
+    files.begin(held[MANIFEST] or b"")
+    with Ahead(packed(held), files.ahead) as stream:
+        unpack(stream, files)
+
+
+@cache
+def held_of(source: Path) -> Held:
+    paths = sorted(source.rglob("*"), key=lambda path: path.name == "pg_control")
+    return {path.relative_to(source).as_posix(): None if path.is_dir() else path.read_bytes() for path in paths}
+
+
+def packed(held: Held) -> io.BytesIO:
+    whole = io.BytesIO()
+    with tarfile.open(fileobj=whole, mode="w", format=tarfile.USTAR_FORMAT) as archive:
+        for name, content in held.items():
+            member = tarfile.TarInfo(name)
+            member.mode, member.size = (0o600, len(content)) if content is not None else (0o700, 0)
+            member.type = tarfile.REGTYPE if content is not None else tarfile.DIRTYPE
+            if name != MANIFEST:
+                archive.addfile(member, io.BytesIO(content or b""))
+    whole.seek(0)
+    return whole
 
 
 @pytest.mark.majors
 def test_what_is_laid_over_is_what_postgresql_combines(pair: tuple[Server, Path, Path], tmp_path: Path) -> None:
     server, full, newer = pair
+    sent = [path.stat().st_size for path in (newer / "base").rglob("INCREMENTAL.*")]
     tool(server.tools, "pg_combinebackup", "--no-sync", "--no-manifest", full, newer, f"--output={tmp_path / 'theirs'}")
-    planned = plan_overlay(full, newer, server.tools)
 
     combine(copies(full, newer), tmp_path / "links", tmp_path / "ours", server.tools, lambda _: None)
-    light = [lightly(link) for link in copies(full, newer)]
-    combine(light, tmp_path / "links", tmp_path / "lightly", server.tools, lambda _: None)
 
-    assert planned is not None
-    assert len(planned.changed) > 5
-    assert len(planned.cut) > 100
-    assert content(tmp_path / "ours") == content(tmp_path / "lightly") == content(tmp_path / "theirs")
+    assert len([size for size in sent if size > NO_BLOCKS]) > 5
+    assert sent.count(NO_BLOCKS) > 100
+    assert content(tmp_path / "ours") == content(tmp_path / "theirs")
+    assert not (tmp_path / "links").exists()
 
 
 def test_backups_that_do_not_belong_together_are_refused_by_postgresql_itself(
@@ -133,83 +155,130 @@ def test_backups_that_do_not_belong_together_are_refused_by_postgresql_itself(
 
 def test_a_file_of_an_unknown_form_is_left_to_postgresql(pair: tuple[Server, Path, Path], tmp_path: Path) -> None:
     server, full, newer = pair
-    shutil.copytree(newer, tmp_path / "longer")
-    piece = next(path for path in (tmp_path / "longer/base").rglob("INCREMENTAL.*") if path.stat().st_size > 8192)
-    with piece.open("ab") as file:
-        file.write(b"of a later form")
+    held, heard = dict(held_of(newer)), list[str]()
+    held[largest(held)] = (held[largest(held)] or b"") + b"of a later form"
 
-    assert plan_overlay(full, tmp_path / "longer", server.tools) is None
-    longer = lightly(msgspec.structs.replace(copies(tmp_path / "longer")[0], is_proved=True))
-    combine([*copies(full), longer], tmp_path / "links", tmp_path / "data", server.tools, lambda _: None)
+    combine(
+        [*copies(full), link("later", held, is_proved=True)], tmp_path / "links", tmp_path / "data", server.tools, heard.append
+    )
+
+    assert heard[-1] == "combining the full backup and the incremental ones"
     assert (tmp_path / "data/backup_label").exists()
-    quiet = next(name for name, held in quiet_of(newer).items() if held).replace("INCREMENTAL.", "")
-    assert (tmp_path / "data" / quiet).read_bytes() == (full / quiet).read_bytes()
+    name = quiet(held).replace("INCREMENTAL.", "")
+    assert (tmp_path / "data" / name).read_bytes() == (full / name).read_bytes()
 
 
-def quiet_of(newer: Path) -> Aside:
-    """Return what an incremental backup's files of relations hold that hold no block."""
-    files = [path for path in (newer / "base").rglob("*") if path.is_file() and path.stat().st_size in {0, 12}]
-    return {path.relative_to(newer).as_posix(): path.read_bytes() for path in files}
-
-
-def test_what_is_kept_aside_is_proved_by_the_manifest_and_the_others_are_left_to_postgresql(
-    pair: tuple[Server, Path, Path],
+def test_backups_that_another_tool_unpacked_are_proved_and_combined_by_postgresql(
+    pair: tuple[Server, Path, Path], tmp_path: Path
 ) -> None:
-    _, _, newer = pair
-    manifest, aside = (newer / "backup_manifest").read_bytes(), quiet_of(newer)
-    cut, empty = (next(name for name, held in aside.items() if bool(held) is has_head) for has_head in (True, False))
-    flipped = bytes([*aside[cut][:8], aside[cut][8] ^ 1, *aside[cut][9:]])
+    server, full, newer = pair
+    victim = max((newer / "base").rglob("INCREMENTAL.*"), key=lambda path: path.stat().st_size)
 
-    others = msgspec.json.decode(manifest_of_others(manifest, aside))
+    def unpacked(place: Path, *_: object) -> None:
+        shutil.copytree(newer, place)
 
-    assert len(others["Files"]) + len(aside) == len(msgspec.json.decode(manifest)["Files"])
-    for wrong, reason in (
-        ({cut: flipped}, f'"{cut}" is not what the manifest says'),
-        ({cut: aside[cut][:8]}, f'"{cut}" is not what the manifest says'),
-        ({empty: b"12 bytes too"}, f'"{empty}" is not what the manifest says'),
-        ({"base/5/INCREMENTAL.99999": aside[cut]}, '"base/5/INCREMENTAL.99999" is not in the manifest'),
-    ):
-        with pytest.raises(Damaged, match=re.escape(reason)):
-            manifest_of_others(manifest, {**aside, **wrong})
-    for spoilt, reason in (
-        (manifest.replace(cut.encode(), b"base/5/INCREMENTAL.99999"), "is not what its checksum says"),
-        (manifest[:3000], "the manifest cannot be read"),
-        (b"[]", "the manifest cannot be read"),
-    ):
-        with pytest.raises(Damaged, match=reason):
-            manifest_of_others(spoilt, aside)
+    def spoilt(place: Path, *_: object) -> None:
+        shutil.copytree(newer, place)
+        (place / victim.relative_to(newer)).write_bytes(victim.read_bytes()[:-1] + b"x")
+
+    whole = msgspec.structs.replace(copies(full)[0], is_proved=True)
+    combine([whole, Link("newer", unpacked)], tmp_path / "links", tmp_path / "data", server.tools, lambda _: None)
+    assert (tmp_path / "data/backup_label").exists()
+
+    with pytest.raises(VerificationFailed, match="checksum mismatch"):
+        combine([whole, Link("newer", spoilt)], tmp_path / "links", tmp_path / "data", server.tools, lambda _: None)
+    assert not (tmp_path / "data").exists()
 
 
-def flip(_place: Path, aside: Aside) -> None:
-    name = next(name for name, content in aside.items() if content)
-    aside[name] = bytes([*aside[name][:8], aside[name][8] ^ 1, *aside[name][9:]])
+def quiet(held: Held) -> str:
+    """Return a file that was sent by blocks and holds none."""
+    return next(name for name, content in held.items() if "INCREMENTAL." in name and len(content or b"") == NO_BLOCKS)
 
 
-def drop(_place: Path, aside: Aside) -> None:
-    aside.popitem()
+def largest(held: Held) -> str:
+    return max((name for name in held if "INCREMENTAL." in name), key=lambda name: len(held[name] or b""))
 
 
-def spoil_a_file(place: Path, _aside: Aside) -> None:
-    path = max((place / "base").rglob("INCREMENTAL.*"), key=lambda path: path.stat().st_size)
-    path.write_bytes(path.read_bytes()[:-1] + b"x")
+def flip_a_head(held: Held) -> None:
+    content = held[quiet(held)] or b""
+    held[quiet(held)] = bytes([*content[:8], content[8] ^ 1, *content[9:]])
+
+
+def flip_a_block(held: Held) -> None:
+    held[largest(held)] = (held[largest(held)] or b"")[:-1] + b"x"
+
+
+def drop(held: Held) -> None:
+    del held[quiet(held)]
+
+
+def add(held: Held) -> None:
+    held["base/5/99999"] = b"more"
+
+
+def grow(held: Held) -> None:
+    held["PG_VERSION"] = (held["PG_VERSION"] or b"") + b"0"
+
+
+def edit_the_manifest(held: Held) -> None:
+    held[MANIFEST] = (held[MANIFEST] or b"").replace(b"INCREMENTAL.", b"INCREMENTAL_", 1)
+
+
+def cut_the_manifest(held: Held) -> None:
+    held[MANIFEST] = (held[MANIFEST] or b"")[:3000]
+
+
+class Nowhere:
+    """Takes files and keeps nothing."""
+
+    ahead = 2**22
+
+    def begin(self, manifest: bytes) -> None: ...
+
+    def folder(self, name: str, mode: int) -> None: ...
+
+    def file(self, _name: str, _mode: int, content: Content) -> None:
+        content.read(content.left)
+
+
+def prove(held: Held) -> None:
+    proved = Proved(Nowhere())
+    hand_on(held, proved)
+    proved.require_whole()
 
 
 @pytest.mark.parametrize(
     ("spoil", "reason"),
     [
-        (flip, "is not what the manifest says"),
-        (drop, "is present in the manifest but not on disk"),
-        (spoil_a_file, "checksum mismatch"),
+        (flip_a_head, r'"\S+/INCREMENTAL\S+" has another checksum than the manifest says'),
+        (flip_a_block, r'"\S+/INCREMENTAL\S+" has another checksum than the manifest says'),
+        (drop, r'"\S+/INCREMENTAL\S+" is in the manifest, but not in the backup'),
+        (add, '"base/5/99999" is not in the manifest'),
+        (grow, '"PG_VERSION" has 4 bytes instead of 3'),
+        (edit_the_manifest, "the manifest is not what its checksum says"),
+        (cut_the_manifest, "the manifest cannot be read"),
     ],
 )
+def test_a_file_that_is_not_what_the_manifest_says_is_found_while_it_is_unpacked(
+    pair: tuple[Server, Path, Path], spoil: Callable[[Held], None], reason: str
+) -> None:
+    _, _, newer = pair
+    held = dict(held_of(newer))
+    spoil(held)
+
+    with pytest.raises(NotAsListed, match=reason):
+        prove(held)
+
+
 def test_a_chain_is_not_put_together_when_a_file_is_not_what_was_backed_up(
-    pair: tuple[Server, Path, Path], tmp_path: Path, spoil: Callable[[Path, Aside], None], reason: str
+    pair: tuple[Server, Path, Path], tmp_path: Path
 ) -> None:
     server, full, newer = pair
-    links = [msgspec.structs.replace(copies(full)[0], is_proved=True), lightly(copies(newer)[0], spoil)]
+    held = dict(held_of(newer))
+    flip_a_block(held)
 
-    with pytest.raises(VerificationFailed, match=reason):
-        combine(links, tmp_path / "links", tmp_path / "data", server.tools, lambda _: None)
+    with pytest.raises(VerificationFailed, match="backup spoilt is not what was backed up"):
+        combine([*copies(full), link("spoilt", held)], tmp_path / "links", tmp_path / "data", server.tools, lambda _: None)
 
     assert not (tmp_path / "data").exists()
 
@@ -217,21 +286,21 @@ def test_a_chain_is_not_put_together_when_a_file_is_not_what_was_backed_up(
 @pytest.mark.parametrize("algorithm", ["NONE", "SHA512"])
 def test_manifests_with_other_checksums_are_read_too(pair: tuple[Server, Path, Path], tmp_path: Path, algorithm: str) -> None:
     server, full, _ = pair
-    take(server, tmp_path / "newer", f"--incremental={full / 'backup_manifest'}", f"--manifest-checksums={algorithm}")
-    manifest, aside = (tmp_path / "newer/backup_manifest").read_bytes(), quiet_of(tmp_path / "newer")
+    take(server, tmp_path / "newer", f"--incremental={full / MANIFEST}", f"--manifest-checksums={algorithm}")
+    held = dict(held_of(tmp_path / "newer"))
 
-    others = manifest_of_others(manifest, aside)
+    prove(held)
 
-    assert msgspec.json.decode(others)["System-Identifier"] == msgspec.json.decode(manifest)["System-Identifier"]
-    with pytest.raises(Damaged, match="is not what the manifest says"):
-        manifest_of_others(manifest, {**aside, next(iter(aside)): b"another"})
+    (flip_a_block if algorithm == "SHA512" else grow)(held)
+    with pytest.raises(NotAsListed, match=r"than the manifest says|instead of"):
+        prove(held)
 
 
 def test_a_link_that_cannot_be_had_ends_the_one_that_is_being_brought(pair: tuple[Server, Path, Path], tmp_path: Path) -> None:
     server, *_ = pair
     ended = []
 
-    def endless(_place: Path, _aside: Aside | None, check: Callable[[], None]) -> None:
+    def endless(_place: Path, _files: Files, check: Callable[[], None]) -> None:
         try:
             while True:
                 check()

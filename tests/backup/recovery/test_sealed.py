@@ -15,7 +15,7 @@ from pgkeel.backup.copying import Copier
 from pgkeel.backup.errors import Damaged, RepositoryUnreachable
 from pgkeel.backup.lsn import parse_lsn
 from pgkeel.backup.planning import Wish as Kind
-from pgkeel.backup.recovery.chain import Aside, Link, add_own_wal, combine, give_away, prepare, require_room
+from pgkeel.backup.recovery.chain import Link, add_own_wal, combine, give_away, prepare, require_room
 from pgkeel.backup.recovery.checks import check_online
 from pgkeel.backup.recovery.errors import NotRestorable, TargetNotFound
 from pgkeel.backup.recovery.gather import Archive
@@ -26,6 +26,7 @@ from pgkeel.backup.recovery.tablespaces import follow_move, set_apart
 from pgkeel.backup.recovery.wal import Wal, require_whole
 from pgkeel.backup.recovery.wish import Wish, wish_from
 from pgkeel.backup.taking import Order, Taker
+from pgkeel.backup.unpacking import Files
 from pgkeel.core.clock import now
 from pgkeel.core.secret import Secret
 from pgkeel.local import Account, Cluster
@@ -67,8 +68,8 @@ class Vault:
         known = {one.id: one for one in self.records}
         return [Link(name, partial(self._fetch, known[name], identity or self.identity)) for name in names]
 
-    def _fetch(self, record: Record, identity: Secret, place: Path, aside: Aside | None, _check: object) -> None:
-        fetch_backup(record, [self.repository], identity, place, aside=aside)
+    def _fetch(self, record: Record, identity: Secret, place: Path, files: Files, _check: object) -> None:
+        fetch_backup(record, [self.repository], identity, place, files=files)
 
 
 def make_tablespace(history: History, account: Account, name: str) -> Path:

@@ -12,21 +12,23 @@ from pathlib import Path
 
 import msgspec
 
-from pgkeel.backup.errors import Damaged
 from pgkeel.backup.recovery.errors import NotRestorable, VerificationFailed
-from pgkeel.backup.recovery.manifest import manifest_of_others
-from pgkeel.backup.recovery.overlay import lay_over, plan_overlay
+from pgkeel.backup.recovery.manifest import NotAsListed, Proved
+from pgkeel.backup.recovery.overlay import Laid, UnknownForm
 from pgkeel.backup.recovery.programs import outcome
 from pgkeel.backup.tools import Tools, tool
+from pgkeel.backup.unpacking import Files, Written
+from pgkeel.core.log import get_logger
 
-__all__ = ["Aside", "Bring", "Link", "add_own_wal", "combine", "give_away", "prepare", "require_room"]
+__all__ = ["Bring", "Link", "add_own_wal", "combine", "give_away", "prepare", "require_room"]
 
-Aside = dict[str, bytes]  # path → content
-Bring = Callable[[Path, Aside | None, Callable[[], None]], None]
+log = get_logger(__name__)
+
+Bring = Callable[[Path, Files, Callable[[], None]], None]
 _MARGIN = 1.1
 _AT_ONCE = 2
 _FULL_AND_INCREMENTAL = 2
-_MANIFEST = "backup_manifest"
+_LOOK = 0.2  # seconds
 _SIGNAL = "recovery.signal"
 _STALE = ("postmaster.pid", "standby.signal", "tablespace_map.old", "backup_label.old")
 
@@ -36,21 +38,15 @@ class Link(msgspec.Struct, frozen=True):
 
     Attributes:
         name: Its id.
-        bring: Unpacks it into a missing directory. Files that hold nothing may go into the second argument instead, unless
-            that is None; the third raises when the work is to end, and is asked often.
+        bring: Makes a missing directory and hands what is in it to the second argument, the manifest first. A tool of its own
+            may unpack into the directory instead; it is proved there. The third raises when the work is to end, and is
+            asked often.
         is_proved: Whether another tool has put it together, whose manifest is not one of these bytes.
     """
 
     name: str
     bring: Bring
     is_proved: bool = False
-
-
-class _Brought(msgspec.Struct, frozen=True):
-    """A link that lies in a folder, but for what was kept aside."""
-
-    place: Path
-    aside: Aside
 
 
 def require_room(folder: Path, wanted: int) -> None:
@@ -81,62 +77,85 @@ def combine(links: Sequence[Link], work: Path, data: Path, tools: Tools, report:
         VerificationFailed: A link is not what was backed up.
         Damaged: A part of it is whole in no repository.
     """
-    for left in (data, work):
-        shutil.rmtree(left, ignore_errors=True)
-    work.mkdir(mode=0o700)
-    brought = _bring(links, work, tools, report)
-    if len(brought) > 1:
+    shutil.rmtree(data, ignore_errors=True)
+    laid = _brought(links, work, tools, report)
+    if laid is not None:
+        laid.finish()
+    if laid is not None or len(links) == 1:
+        (work / "0").rename(data)
+    else:
         report("combining the full backup and the incremental ones")
-    _put_together(brought, data, tools)
+        places = [work / f"{number}" for number in range(len(links))]
+        tool(tools, "pg_combinebackup", "--no-sync", "--no-manifest", *places, f"--output={data}")
     shutil.rmtree(work)
 
 
-def _bring(links: Sequence[Link], work: Path, tools: Tools, report: Callable[[str], None]) -> list[_Brought]:
-    """Unpack and prove the links, two at once: one waits for the disk while the other decrypts."""
-    has_failed = threading.Event()
+def _brought(links: Sequence[Link], work: Path, tools: Tools, report: Callable[[str], None]) -> Laid | None:
+    """Bring the links, and return what laid one over the other, or None where each lies in a folder of its own."""
+    try:
+        _restart(work)
+        return _bring(links, work, tools, report, is_laid=len(links) == _FULL_AND_INCREMENTAL)
+    except UnknownForm as unknown:
+        log.info("restore.left_to_postgresql", file=str(unknown))
+        _restart(work)
+        return _bring(links, work, tools, report, is_laid=False)
 
-    def check() -> None:
-        if has_failed.is_set():
-            raise NotRestorable("another backup of the chain is not to be had")
 
-    def run(number: int, link: Link) -> _Brought:
+def _restart(work: Path) -> None:
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(mode=0o700)
+
+
+def _bring(links: Sequence[Link], work: Path, tools: Tools, report: Callable[[str], None], *, is_laid: bool) -> Laid | None:
+    """Unpack and prove the links, two at once, each into a folder, or the second one over the first; nothing is synced."""
+    state = _State()
+    laid = Laid(work / "0", work / "1", tools, state.wait) if is_laid else None
+
+    def run(number: int, link: Link) -> None:
         report(f"restoring {link.name}")
-        is_laid_over = number > 0 and len(links) == _FULL_AND_INCREMENTAL
-        brought = _Brought(work / f"{number}", {})
-        link.bring(brought.place, brought.aside if is_laid_over else None, check)
-        if not link.is_proved:
-            _prove(link, brought, tools)
-        return brought
+        place = work / f"{number}"
+        _bring_one(link, place, laid if laid is not None and number else Written(place), state.check, tools)
+        if not number:
+            state.is_whole.set()
 
     with ThreadPoolExecutor(_AT_ONCE, "restore") as pool:
-        running = [pool.submit(run, number, link) for number, link in enumerate(links)]
         try:
-            for one in as_completed(running):
+            for one in as_completed([pool.submit(run, number, link) for number, link in enumerate(links)]):
                 one.result()
         except BaseException:
-            has_failed.set()
+            state.has_failed.set()
             raise
-    return [one.result() for one in running]
+    return laid if laid is not None and laid.has_begun else None
 
 
-def _put_together(brought: Sequence[_Brought], data: Path, tools: Tools) -> None:
-    """Make the data directory; nothing is synced: the server syncs all of it when it starts."""
-    first, last = brought[0].place, brought[-1]
-    overlay = plan_overlay(first, last.place, tools, last.aside) if len(brought) == _FULL_AND_INCREMENTAL else None
-    if overlay is not None:
-        lay_over(first, last.place, overlay)
-    if overlay is not None or len(brought) == 1:
-        first.rename(data)
-    else:
-        _make(last)
-        tool(tools, "pg_combinebackup", "--no-sync", "--no-manifest", *(one.place for one in brought), f"--output={data}")
+class _State:
+    """What those who bring the links of a chain must know of each other."""
+
+    def __init__(self) -> None:
+        self.has_failed, self.is_whole = threading.Event(), threading.Event()
+
+    def check(self) -> None:
+        if self.has_failed.is_set():
+            raise NotRestorable("another backup of the chain is not to be had")
+
+    def wait(self) -> None:
+        """Return when the full backup is whole."""
+        while not self.is_whole.wait(_LOOK):
+            self.check()
 
 
-def _make(brought: _Brought) -> None:
-    """Make the files that were kept aside after all."""
-    for name, content in brought.aside.items():
-        (brought.place / name).touch(mode=0o600)
-        (brought.place / name).write_bytes(content)
+def _bring_one(link: Link, place: Path, files: Files, check: Callable[[], None], tools: Tools) -> None:
+    if link.is_proved:
+        link.bring(place, files, check)
+        return
+    proved = Proved(files)
+    try:
+        link.bring(place, proved, check)
+        proved.require_whole()
+    except NotAsListed as err:
+        raise _unproved(link, err.message) from err
+    if not proved.has_begun:
+        _prove(link, place, tools)
 
 
 def prepare(data: Path, major: int) -> None:
@@ -174,17 +193,9 @@ def give_away(folder: Path, uid: int, gid: int) -> None:
     os.chown(folder, uid, gid, follow_symlinks=False)
 
 
-def _prove(link: Link, brought: _Brought, tools: Tools) -> None:
-    """Prove the files of a link with `pg_verifybackup`, and by ourselves those that it cannot see."""
-    options = ["--exit-on-error", "--no-parse-wal"]
-    if brought.aside:
-        manifest = brought.place.with_name(f"{brought.place.name}.{_MANIFEST}")
-        try:
-            manifest.write_bytes(manifest_of_others((brought.place / _MANIFEST).read_bytes(), brought.aside))
-        except Damaged as err:
-            raise _unproved(link, err.message) from err
-        options.append(f"--manifest-path={manifest}")
-    read = outcome(tools, "pg_verifybackup", [*options, brought.place])
+def _prove(link: Link, place: Path, tools: Tools) -> None:
+    """Prove the files of a link that came without being measured."""
+    read = outcome(tools, "pg_verifybackup", ["--exit-on-error", "--no-parse-wal", place])
     if read.code:
         raise _unproved(link, read.said)
 

@@ -1,84 +1,142 @@
-"""Prove files that were kept in memory against the manifest they are listed in, and leave the others to `pg_verifybackup`.
+"""Prove the files of a backup against its manifest while they are unpacked: nothing is read a second time.
 
-Of an incremental backup most files hold no block: three words, or nothing. Making a thousand of them on disk takes as long as
-making the rest, and only `pg_verifybackup` would look at them.
+It is what `pg_verifybackup` proves: that each file of the manifest is there with its size and checksum, and no other one.
 """
 
 import hashlib
 import sys
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
+import google_crc32c
 import msgspec
 
 from pgkeel.backup.errors import Damaged
+from pgkeel.backup.unpacking import Content, Files
 
-__all__ = ["manifest_of_others"]
+__all__ = ["NotAsListed", "Proved"]
 
-_POLYNOMIAL = 0x82F63B78  # Castagnoli's, reflected: pg_crc32c.h
-_ALL_ONES = 0xFFFFFFFF
 _HASHES = frozenset({"SHA224", "SHA256", "SHA384", "SHA512"})
+_WAL = "pg_wal/"  # is listed in no manifest; it is proved before it is replayed
 
 
-def manifest_of_others(manifest: bytes, aside: Mapping[str, bytes]) -> bytes:
-    """Return the manifest of all files but those kept aside, which are proved to be what it lists: none more, none else.
+class NotAsListed(Damaged):
+    """What was unpacked is not what the backup's manifest lists."""
 
-    Args:
-        manifest: The `backup_manifest`, proved by the checksum in its last line.
-        aside: Path → content.
 
-    Raises:
-        Damaged: It is no manifest, or a file that was kept aside is not as it says.
+class Proved:
+    """Takes files, measures them, and hands them on; `require_whole` says whether they are what was backed up.
+
+    Attributes:
+        ahead: As whom it hands them to.
+        has_begun: Whether there was a manifest.
     """
-    document = _read(manifest)
-    listed = [one for one in document["Files"] if one.get("Path") in aside]
-    others = [one for one in document["Files"] if one.get("Path") not in aside]
-    unlisted = set(aside) - {one["Path"] for one in listed}
-    if unlisted or len(listed) != len(aside):
-        raise Damaged(f'"{min(unlisted, default="a file")}" is not in the manifest, or twice')
-    for one in listed:
-        if not _is(one, aside[one["Path"]]):
-            raise Damaged(f'"{one["Path"]}" is not what the manifest says')
-    return _write({**document, "Files": others})
+
+    def __init__(self, files: Files) -> None:
+        """Take whom the files are handed to."""
+        self._files = files
+        self._listed: dict[str, Mapping[str, Any]] = {}
+        self._wrong = ""
+        self.ahead = files.ahead
+        self.has_begun = False
+
+    def begin(self, manifest: bytes) -> None:
+        """Read the manifest, proved by the checksum in its last line.
+
+        Raises:
+            NotAsListed: It is no manifest, or not what its checksum says.
+        """
+        for one in _read(manifest):
+            name = _path(one)
+            if name in self._listed:
+                raise NotAsListed(f'"{name}" is in the manifest twice')
+            self._listed[name] = one
+        self.has_begun = True
+        self._files.begin(manifest)
+
+    def folder(self, name: str, mode: int) -> None:
+        """Hand on a folder; manifests list none."""
+        self._files.folder(name, mode)
+
+    def file(self, name: str, mode: int, content: Content) -> None:
+        """Measure a file that is handed on."""
+        listed = self._listed.pop(name, None)
+        measure = _measure(listed.get("Checksum-Algorithm") if listed else None)
+        size, content.heard = content.left, measure.update
+        self._files.file(name, mode, content)
+        if listed is None:
+            self._note(name, "is not in the manifest" if not name.startswith(_WAL) else "")
+        elif size != listed.get("Size"):
+            self._note(name, f"has {size} bytes instead of {listed.get('Size')}")
+        elif measure.hexdigest() != listed.get("Checksum", ""):
+            self._note(name, "has another checksum than the manifest says")
+
+    def require_whole(self) -> None:
+        """Prove that every file was what the manifest says, and none was missing or more.
+
+        Raises:
+            NotAsListed: One was not.
+        """
+        missing = f'"{min(self._listed)}" is in the manifest, but not in the backup' if self._listed else ""
+        if self._wrong or missing:
+            raise NotAsListed(self._wrong or missing)
+
+    def _note(self, name: str, reason: str) -> None:
+        self._wrong = self._wrong or (f'"{name}" {reason}' if reason else "")
 
 
-def _read(manifest: bytes) -> dict[str, Any]:
+class _Measure(Protocol):
+    def update(self, content: bytes, /) -> object: ...
+    def hexdigest(self) -> str: ...
+
+
+class _Crc32c:
+    def __init__(self) -> None:
+        self._value = 0
+
+    def update(self, content: bytes) -> None:
+        self._value = google_crc32c.extend(self._value, content)
+
+    def hexdigest(self) -> str:
+        """Return it as `pg_checksum_final` leaves it."""
+        return self._value.to_bytes(4, sys.byteorder).hex()
+
+
+class _Nothing:
+    def update(self, content: bytes) -> None:
+        pass
+
+    def hexdigest(self) -> str:
+        return ""
+
+
+def _measure(algorithm: str | None) -> _Measure:
+    if algorithm is None:
+        return _Nothing()
+    if algorithm == "CRC32C":
+        return _Crc32c()
+    if algorithm not in _HASHES:
+        raise NotAsListed(f"the manifest has checksums of an unknown kind: {algorithm!r}")
+    return hashlib.new(algorithm)
+
+
+def _read(manifest: bytes) -> list[dict[str, Any]]:
     try:
         document: dict[str, Any] = msgspec.json.decode(manifest)
-        declared = document.pop("Manifest-Checksum")
-        if not isinstance(document["Files"], list):
-            raise Damaged("the manifest lists no files")
-    except (msgspec.DecodeError, KeyError, TypeError, AttributeError) as err:
-        raise Damaged("the manifest cannot be read") from err
+        declared, files = document["Manifest-Checksum"], document["Files"]
+        if not isinstance(files, list):
+            raise NotAsListed("the manifest lists no files")
+    except (msgspec.DecodeError, KeyError, TypeError) as err:
+        raise NotAsListed("the manifest cannot be read") from err
     signed = manifest[: manifest.rstrip(b"\n").rfind(b"\n") + 1]
     if hashlib.sha256(signed).hexdigest() != declared:
-        raise Damaged("the manifest is not what its checksum says")
-    return document
+        raise NotAsListed("the manifest is not what its checksum says")
+    return files
 
 
-def _write(document: Mapping[str, Any]) -> bytes:
-    """Spell a manifest: its checksum is of everything before its own line."""
-    signed = msgspec.json.encode(document)[:-1] + b",\n"
-    return signed + f'"Manifest-Checksum": "{hashlib.sha256(signed).hexdigest()}"}}\n'.encode()
-
-
-def _is(listed: Mapping[str, Any], content: bytes) -> bool:
-    algorithm = listed.get("Checksum-Algorithm")
-    return listed.get("Size") == len(content) and (algorithm is None or listed.get("Checksum") == _checksum(algorithm, content))
-
-
-def _checksum(algorithm: str, content: bytes) -> str | None:
-    """Return a checksum as `pg_checksum_final` leaves it, or None for an algorithm that is unknown."""
-    if algorithm == "CRC32C":
-        return _crc32c(content).to_bytes(4, sys.byteorder).hex()
-    return hashlib.new(algorithm, content).hexdigest() if algorithm in _HASHES else None
-
-
-def _crc32c(content: bytes) -> int:
-    """Return the CRC-32C of some bytes, bit by bit: a few thousand bytes pass here in all."""
-    left = _ALL_ONES
-    for byte in content:
-        left ^= byte
-        for _ in range(8):
-            left = left >> 1 ^ (_POLYNOMIAL if left & 1 else 0)
-    return left ^ _ALL_ONES
+def _path(listed: Mapping[str, Any]) -> str:
+    """Return a file's path; one that is no UTF-8 is spelled in hexadecimal digits."""
+    try:
+        return str(listed["Path"]) if "Path" in listed else bytes.fromhex(listed["Encoded-Path"]).decode(errors="surrogateescape")
+    except (KeyError, TypeError, ValueError) as err:
+        raise NotAsListed("the manifest cannot be read") from err

@@ -1,56 +1,38 @@
-"""Lay an incremental backup over the full one it builds on, in place: gigabytes are not copied to change a few blocks of them.
+"""Lay an incremental backup over the full one it builds on, while it is read: none of its files is made, none is copied.
 
-`pg_combinebackup` writes every byte again where the file system cannot share it. Here it says, in a dry run, whether the two
-belong together; the blocks are then put where it would put them. What is unknown here is left to it.
+`pg_combinebackup` writes every byte again where the file system cannot share it. Here the blocks go from the stream to where it
+would put them, and at the end it says, in a dry run, whether the two belong together. What is unknown here is left to it.
 
 A file of which an incremental backup holds blocks begins with three words of 32 bits: a magic number, how many blocks there are,
 and how many of the older file's blocks are left; then come the blocks' numbers, zeros up to a whole block, and the blocks
 (PostgreSQL 17 and 18, `reconstruct.c` of pg_combinebackup).
 """
 
-import io
 import os
 from array import array
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO
 
 import msgspec
 
 from pgkeel.backup.tools import Tools, tool
+from pgkeel.backup.unpacking import Content, Written, pour
 
-__all__ = ["Overlay", "lay_over", "plan_overlay"]
+__all__ = ["Laid", "UnknownForm"]
 
 _MAGIC = 0xD3AE1F0D
-_WORDS = 3
+_WORDS, _WORD = 3, 4
 _PREFIX = "INCREMENTAL."
 _RELATIONS = ("base", "global", "pg_tblspc")  # the folders in which files are sent by blocks
 _LABEL, _MANIFEST = "backup_label", "backup_manifest"
+_LOOKED_AT = (_LABEL, "PG_VERSION", "global/pg_control")  # by pg_combinebackup, in both, before it begins
 _OF_INCREMENTAL = (b"INCREMENTAL FROM LSN: ", b"INCREMENTAL FROM TLI: ")  # lines that a whole backup's label does not have
 _BLOCK_SIZE = "Database block size:"
-_LONGEST = 128  # blocks that are moved at once
+_AHEAD = 2**26
 
 
-class Overlay(msgspec.Struct, frozen=True):
-    """What an incremental backup makes of the full one; paths are relative.
-
-    Attributes:
-        block: Bytes a block.
-        folders: All that the outcome has, parents first.
-        whole: Files that it holds whole.
-        changed: Files of which it holds blocks, under the names that they get.
-        cut: Files of which it holds how many of their blocks stay, and nothing else.
-        empty: Files that are empty.
-        gone: What the full one has and the outcome has not, files before their folders.
-    """
-
-    block: int
-    folders: tuple[str, ...]
-    whole: tuple[str, ...]
-    changed: tuple[str, ...]
-    cut: Mapping[str, int]
-    empty: tuple[str, ...]
-    gone: tuple[str, ...]
+class UnknownForm(Exception):
+    """A file of an incremental backup is of a form that is not known here; the full one is used up."""
 
 
 class _Blocks(msgspec.Struct, frozen=True):
@@ -59,12 +41,10 @@ class _Blocks(msgspec.Struct, frozen=True):
     Attributes:
         numbers: Where its blocks belong.
         left: How many of the older file's blocks stay.
-        begin: Offset of the first block.
     """
 
     numbers: "array[int]"
     left: int
-    begin: int
 
     @property
     def length(self) -> int:
@@ -72,97 +52,124 @@ class _Blocks(msgspec.Struct, frozen=True):
         return max(self.left, max(self.numbers, default=-1) + 1)
 
 
-def plan_overlay(base: Path, newer: Path, tools: Tools, aside: Mapping[str, bytes] | None = None) -> Overlay | None:
-    """Return what laying `newer` over `base` means, or None where something in it is not known here; nothing is written.
-
-    Args:
-        base: The full backup.
-        newer: The incremental one.
-        tools: Those of the server's major.
-        aside: Files of the incremental one that were not made: path and content.
-
-    Raises:
-        ToolFailed: `pg_combinebackup` would not put the two together.
-    """
-    nowhere = base.with_name("nowhere")
-    tool(tools, "pg_combinebackup", "--dry-run", "--no-manifest", base, newer, f"--output={nowhere}")
-    block, held = _block_size(newer, tools), aside or {}
-    folders, files = _tree(newer)
-    heads = {_outcome(name): _read_head(newer / name, block) for name in files if _is_by_blocks(name)}
-    heads |= {_outcome(name): _head(io.BytesIO(content), block) for name, content in held.items() if _is_by_blocks(name)}
-    known = {name: head for name, head in heads.items() if head is not None}
-    old_folders, old_files = _tree(base)
-    if len(known) < len(heads) or not known.keys() <= set(old_files):
-        return None
-    whole = [name for name in files if name not in {_LABEL, _MANIFEST} and not _is_by_blocks(name)]
-    empty = [name for name in held if not _is_by_blocks(name)]
-    kept = {*folders, *whole, *empty, *known}
-    return Overlay(
-        block,
-        tuple(folders),
-        tuple(whole),
-        changed=tuple(name for name, head in known.items() if head.numbers),
-        cut={name: head.left for name, head in known.items() if not head.numbers},
-        empty=tuple(empty),
-        gone=tuple(name for name in (*old_files, *reversed(old_folders)) if name not in kept),
-    )
-
-
-def lay_over(base: Path, newer: Path, overlay: Overlay) -> None:
-    """Make `base` what `pg_combinebackup` makes of the two; `newer` is used up. Nothing is synced.
+class Laid:
+    """Takes the files of an incremental backup and makes the full one what the two come to; nothing is synced.
 
     When it is interrupted, both are to be brought again.
+
+    Attributes:
+        ahead: Bytes that may be read while the full one is not whole yet.
+        has_begun: Whether anything came.
     """
-    for name in overlay.gone:
-        (base / name).rmdir() if (base / name).is_dir() else (base / name).unlink()
-    for name in overlay.folders:
-        (base / name).mkdir(mode=0o700, exist_ok=True)
-    for name, blocks in overlay.cut.items():
-        _cut(base / name, blocks, blocks, overlay.block)
-    for name in overlay.changed:
-        _put_blocks(base / name, newer / _sent_as(name), overlay.block)
-    for name in overlay.whole:
-        (newer / name).replace(base / name)
-    for name in overlay.empty:
-        _empty(base / name)
-    label = newer / _LABEL
-    lines = label.read_bytes().splitlines(keepends=True)
-    label.write_bytes(b"".join(line for line in lines if not line.startswith(_OF_INCREMENTAL)))
-    label.replace(base / _LABEL)
+
+    ahead = _AHEAD
+
+    def __init__(self, base: Path, beside: Path, tools: Tools, wait: Callable[[], None]) -> None:
+        """Take the two places; nothing is looked at before the first file comes.
+
+        Args:
+            base: The full backup.
+            beside: A folder for what must be looked at before it replaces what the full one has.
+            tools: Those of the server's major.
+            wait: Returns when the full one is whole.
+        """
+        self._base, self._beside, self._tools, self._wait = base, beside, tools, wait
+        self._aside = Written(beside)
+        self._old: dict[str, None] | None = None  # files, then folders, the inner ones first
+        self._kept: set[str] = set()
+        self._block = 0
+        self.has_begun = False
+
+    def begin(self, manifest: bytes) -> None:
+        """Keep the manifest: `pg_combinebackup` looks at it."""
+        self.has_begun = True
+        self._aside.begin(manifest)
+
+    def folder(self, name: str, mode: int) -> None:
+        """Make a folder where it is missing."""
+        self._look()
+        self._kept.add(name)
+        self._aside.folder(name, mode)
+        if not (self._base / name).is_dir():
+            (self._base / name).mkdir(mode)
+
+    def file(self, name: str, mode: int, content: Content) -> None:
+        """Put blocks where they belong, or write a file that was sent whole.
+
+        Raises:
+            UnknownForm: It is neither.
+        """
+        old = self._look()
+        if name in _LOOKED_AT:
+            self._aside.file(name, mode, content)
+        elif _is_by_blocks(name):
+            outcome = _outcome(name)
+            if outcome not in old:
+                raise UnknownForm(name)
+            self._put_blocks(outcome, content)
+            self._kept.add(outcome)
+        else:
+            _replace(os.path.join(self._base, name), mode, content)  # noqa: PTH118 - a million files
+            self._kept.add(name)
+
+    def finish(self) -> None:
+        """Let PostgreSQL say that the two belong together, and remove what the outcome has not.
+
+        Raises:
+            ToolFailed: `pg_combinebackup` would not put the two together.
+        """
+        nowhere = self._base.with_name("nowhere")
+        tool(self._tools, "pg_combinebackup", "--dry-run", "--no-manifest", self._base, self._beside, f"--output={nowhere}")
+        for name in [name for name in self._look() if name not in {*self._kept, *_LOOKED_AT}]:
+            (self._base / name).rmdir() if (self._base / name).is_dir() else (self._base / name).unlink()
+        label = self._beside / _LABEL
+        lines = label.read_bytes().splitlines(keepends=True)
+        label.write_bytes(b"".join(line for line in lines if not line.startswith(_OF_INCREMENTAL)))
+        for name in _LOOKED_AT:
+            (self._beside / name).replace(self._base / name)
+
+    def _look(self) -> dict[str, None]:
+        """Return what the full backup holds, once it is whole."""
+        if self._old is None:
+            self.has_begun = True
+            self._wait()
+            folders, files = _tree(self._base)
+            self._old = dict.fromkeys([*files, *reversed(folders)])
+            self._block = _block_size(self._base, self._tools)
+        return self._old
+
+    def _put_blocks(self, name: str, content: Content) -> None:
+        head = _head(content, self._block)
+        target = os.open(os.path.join(self._base, name), os.O_WRONLY | os.O_CLOEXEC)  # noqa: PTH118 - a million files
+        try:
+            _cut(target, head.left, head.length, self._block)
+            for first, count in _runs(head.numbers):
+                pour(content.pieces(count * self._block), target, first * self._block)
+        finally:
+            os.close(target)
 
 
-def _put_blocks(path: Path, sent: Path, block: int) -> None:
-    head = _read_head(sent, block)
-    if head is None:
-        raise AssertionError(sent)  # the plan has read it
-    _cut(path, head.left, head.length, block)
-    with sent.open("rb") as source, path.open("r+b") as target:
-        source.seek(head.begin)
-        for first, count in _runs(head.numbers):
-            target.seek(first * block)
-            target.write(source.read(count * block))
-
-
-def _cut(path: Path, left: int, length: int, block: int) -> None:
+def _cut(target: int, left: int, length: int, block: int) -> None:
     """Cut the older file, and fill it up with zeros as the server does."""
-    size = path.stat().st_size
+    size = os.fstat(target).st_size
     if not size == left * block == length * block:
-        os.truncate(path, min(size // block, left) * block)
-        os.truncate(path, length * block)
+        os.ftruncate(target, min(size // block, left) * block)
+        os.ftruncate(target, length * block)
 
 
-def _empty(path: Path) -> None:
-    if not path.exists():
-        path.touch(mode=0o600)
-    elif path.stat().st_size:
-        os.truncate(path, 0)
+def _replace(path: str, mode: int, content: Content) -> None:
+    target = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
+    try:
+        pour(content.pieces(), target)
+    finally:
+        os.close(target)
 
 
 def _runs(numbers: "array[int]") -> Iterator[tuple[int, int]]:
-    """Yield which blocks follow each other, as the first and how many, none longer than what is moved at once."""
+    """Yield which blocks follow each other, as the first and how many."""
     first, count = 0, 0
     for number in numbers:
-        if count and number == first + count and count < _LONGEST:
+        if count and number == first + count:
             count += 1
             continue
         if count:
@@ -172,23 +179,22 @@ def _runs(numbers: "array[int]") -> Iterator[tuple[int, int]]:
         yield first, count
 
 
-def _read_head(path: Path, block: int) -> _Blocks | None:
-    with path.open("rb") as file:
-        return _head(file, block)
+def _head(content: Content, block: int) -> _Blocks:
+    """Read the head of a file that was sent by blocks.
 
-
-def _head(file: IO[bytes], block: int) -> _Blocks | None:
-    """Return the head of a file that was sent by blocks, or None where it is not of the form that is known here."""
-    words = array("I")
-    words.frombytes(file.read(_WORDS * words.itemsize).ljust(_WORDS * words.itemsize, b"\0"))
+    Raises:
+        UnknownForm: It is not of the form that is known here.
+    """
+    size, words = content.left, array("I")
+    words.frombytes(content.read(_WORDS * _WORD).ljust(_WORDS * _WORD, b"\0"))
     magic, count, left = words
-    if magic != _MAGIC:
-        return None
-    numbers = array("I", file.read(count * words.itemsize))
-    size = file.seek(0, os.SEEK_END)
-    begin = (_WORDS + count) * words.itemsize
-    begin += -begin % block if count else 0
-    return _Blocks(numbers, left, begin) if len(numbers) == count and size == begin + count * block else None
+    begin = (_WORDS + count) * _WORD
+    fill = -begin % block if count else 0
+    if magic != _MAGIC or size != begin + fill + count * block:
+        raise UnknownForm
+    numbers = array("I", content.read(count * _WORD))
+    content.read(fill)
+    return _Blocks(numbers, left)
 
 
 def _tree(top: Path) -> tuple[list[str], list[str]]:
@@ -209,11 +215,6 @@ def _is_by_blocks(name: str) -> bool:
 def _outcome(name: str) -> str:
     place, _, file = name.rpartition("/")
     return f"{place}/{file.removeprefix(_PREFIX)}"
-
-
-def _sent_as(name: str) -> str:
-    place, _, file = name.rpartition("/")
-    return f"{place}/{_PREFIX}{file}"
 
 
 def _block_size(data: Path, tools: Tools) -> int:

@@ -2,6 +2,6 @@
 
 from pgkeel.backup.rows.back import put_back, require_which
 from pgkeel.backup.rows.outcome import RowsBack
-from pgkeel.backup.rows.shape import NoPrimaryKey
+from pgkeel.backup.rows.shape import NoPrimaryKey, require_key
 
-__all__ = ["NoPrimaryKey", "RowsBack", "put_back", "require_which"]
+__all__ = ["NoPrimaryKey", "RowsBack", "put_back", "require_key", "require_which"]

@@ -9,9 +9,11 @@ from psycopg import sql
 from pgkeel.core.errors import NotFound, Refused, UsageError
 from pgkeel.postgres import Connection, identifier, load
 
-__all__ = ["Column", "Link", "NoPrimaryKey", "Shape", "Table", "Unique", "carry", "names", "read_shape", "words"]
+__all__ = ["Column", "Link", "NoPrimaryKey", "Shape", "Table", "Unique", "carry", "names", "read_shape", "require_key", "words"]
 
 
+_DROPPED = "a table that was dropped comes back with `pgkeel recover --before`"
+_LOOK = "use `pgkeel recover beside` and look"
 _WORD = r'[A-Za-z_][\w$]*|"(?:[^"]|"")+"'
 _NAME = re.compile(rf"(?:({_WORD})\.)?({_WORD})")
 
@@ -128,6 +130,21 @@ class Shape(msgspec.Struct, frozen=True):
     children: tuple[Link, ...]
 
 
+def require_key(live: Connection, table: Table) -> tuple[str, ...]:
+    """Return the columns of a table's primary key, without which lost rows cannot be told from others.
+
+    Raises:
+        NotFound: The database has no such table.
+        NoPrimaryKey: It has no primary key.
+    """
+    if not _columns(live, table):
+        raise NotFound(f"the database has no table {table}", hint=_DROPPED)
+    key = tuple(load(__name__, "primary_key").scalar(live, schema=table.schema, name=table.name) or ())
+    if not key:
+        raise NoPrimaryKey(f"{table} has no primary key, so its rows cannot be told apart", hint=_LOOK)
+    return key
+
+
 def read_shape(live: Connection, past: Connection, table: Table) -> Shape:
     """Return what both databases say about a table.
 
@@ -135,14 +152,13 @@ def read_shape(live: Connection, past: Connection, table: Table) -> Shape:
         NotFound: One of them has no such table.
         NoPrimaryKey: The live one has no primary key, or the past one lacks its columns.
     """
+    key = require_key(live, table)
     now, then = (_columns(side, table) for side in (live, past))
-    if not now or not then:
-        where = "the database has" if not now else "at that time there was"
-        raise NotFound(f"{where} no table {table}", hint="a table that was dropped comes back with `pgkeel recover --before`")
-    key = tuple(load(__name__, "primary_key").scalar(live, schema=table.schema, name=table.name) or ())
+    if not then:
+        raise NotFound(f"at that time there was no table {table}", hint=_DROPPED)
     before = {one.name for one in then}
-    if not key or not before.issuperset(key):
-        raise NoPrimaryKey(f"{table} has no primary key that both sides know", hint="use `pgkeel recover beside` and look")
+    if not before.issuperset(key):
+        raise NoPrimaryKey(f"{table} has no primary key that both sides know", hint=_LOOK)
     found = load(__name__, "foreign_keys").rows(live, schema=table.schema, name=table.name)
     links = [link for link in (msgspec.convert(row, Link) for row in found) if _was_there(past, link)]
     return Shape(

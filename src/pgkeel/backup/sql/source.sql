@@ -5,5 +5,7 @@ SELECT
     (SELECT timeline_id FROM pg_control_checkpoint()) AS timeline,
     current_setting('data_checksums')::bool AS checksums,
     current_setting('summarize_wal', true) IS NOT DISTINCT FROM 'on' AS summarizes,
-    pg_is_in_recovery() AS in_recovery
+    pg_is_in_recovery() AS in_recovery,
+    current_user::text AS login,
+    (SELECT rolsuper OR rolreplication FROM pg_roles WHERE rolname = current_user) AS replicates
 ORDER BY 1

@@ -1,0 +1,46 @@
+"""Whether a server lets us replicate: without that PostgreSQL's own tools neither copy its data nor receive its WAL."""
+
+import psycopg
+
+from pgkeel.core.errors import Refused
+from pgkeel.postgres import Connection
+
+__all__ = ["NoReplication", "is_replication_refused", "no_replication"]
+
+_INSTEAD = (
+    "where the provider offers no replication (most managed services), use its snapshots and point-in-time recovery, "
+    "or pg_dump, which knows no point in time"
+)
+
+
+class NoReplication(Refused):
+    """The server does not let this login replicate, so no backup of it can be taken."""
+
+    code = "no_replication"
+
+
+def no_replication(reason: str, remedy: str) -> NoReplication:
+    """Return the error that says what to do, and what to use where that cannot be done."""
+    return NoReplication(f"{reason}, so no backup can be taken", hint=f"{remedy}; {_INSTEAD}")
+
+
+def is_replication_refused(address: str, connection: Connection) -> bool:
+    """Return whether a server that answers a login does not let it replicate.
+
+    Args:
+        address: A conninfo string of the login.
+        connection: An ordinary one of it: a server that went away refuses nothing.
+    """
+    try:
+        psycopg.connect(address, replication="true", autocommit=True).close()
+    except psycopg.OperationalError:
+        return _answers(connection)
+    return False
+
+
+def _answers(connection: Connection) -> bool:
+    try:
+        connection.execute("SELECT 1")
+    except psycopg.OperationalError:
+        return False
+    return True
