@@ -58,7 +58,7 @@ class Patient(Base, Identified):
     note: Mapped[str | None] = Encrypted(subject=True)
 """
 
-CHECKS = ("amcheck", "visibility", "rows", "schema", "keys", "partitions", "checksums")
+CHECKS = ("pg_verifybackup", "amcheck", "visibility", "rows", "schema", "keys", "partitions", "checksums")
 TITLE = UUID(int=1)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from pgkeel.backup.recovery.checks import Check
 from pgkeel.backup.recovery.resolve import Plan
 from pgkeel.backup.recovery.side import promote
 from pgkeel.backup.recovery.wish import Wish
@@ -59,10 +60,11 @@ class Beside(msgspec.Struct, frozen=True):
 @contextmanager
 def scratch_restore(
     scene: Scene, wish: Wish, name: str, report: Report, *, agree: Agree, since: datetime | None = None
-) -> Iterator[tuple[Plan, Cluster]]:
-    """Yield a copy of the cluster, paused at the point and read-only; it is gone after the block.
+) -> Iterator[tuple[Plan, Cluster, Check]]:
+    """Yield a copy of the cluster, paused at the point and read-only, and what was found on the disk; it is gone after the block.
 
     Raises:
+        FilesDiffer: Its files are not what was backed up.
         Refused: `agree` said no.
         NotRestorable: No backup leads there.
         DiskFull: There was no room for it; what was written is gone again.
@@ -74,8 +76,8 @@ def scratch_restore(
         with explained(scene.server):
             plan = plan_of(scene, wish, directory / "wal", since=since)
             _require_consent(plan, agree)
-            bring_back(scene, plan, directory, report)
-            yield plan, replay(scene, plan, directory, report)
+            files = bring_back(scene, plan, directory, report)
+            yield plan, replay(scene, plan, directory, report), files
     finally:
         _remove(scene, directory)
         os.close(owner)
@@ -135,7 +137,7 @@ def recover_rows(
         require_key(live, table)
     name = f"rows-{clock.now():%Y%m%dT%H%M%SZ}"
     with (
-        scratch_restore(_calm_scene(project, source), wish, name, report, agree=agree, since=since) as (plan, server),
+        scratch_restore(_calm_scene(project, source), wish, name, report, agree=agree, since=since) as (plan, server, _),
         _now_and_then(project, server, report) as (live, past),
     ):
         actor, keys = f"{getpass.getuser()}, pgkeel recover {name}", resealing_of(project, live, past) or WithoutKeys()

@@ -16,6 +16,7 @@ from pgkeel.backup.recovery.checks import Check, check_offline, check_online
 from pgkeel.backup.recovery.drills import Drill, differing, drills_of, fingerprints, store_drill
 from pgkeel.backup.recovery.errors import NotRestorable
 from pgkeel.backup.recovery.gather import gather
+from pgkeel.backup.recovery.listing import FilesDiffer
 from pgkeel.backup.recovery.resolve import Plan
 from pgkeel.backup.recovery.side import promote
 from pgkeel.backup.recovery.wal import Wal
@@ -116,7 +117,7 @@ def _try(scene: Scene, whole: Scene, backup: str, report: Report, *, both_ways: 
     began, started = clock.monotonic(), clock.now()
     blank = Drill(started.strftime("%Y%m%dT%H%M%SZ"), backup, (backup,), scene.system, None, started, started, None, None, ())
     try:
-        with scratch_restore(scene, Wish(), f"drill-{blank.id}", report, agree=lambda _: True) as (plan, server):
+        with scratch_restore(scene, Wish(), f"drill-{blank.id}", report, agree=lambda _: True) as (plan, server, files):
             rows = fingerprints(server, scene.project.config.database.name) if both_ways else {}
             promote(server)
             rto = round(clock.monotonic() - began, 3)
@@ -124,14 +125,14 @@ def _try(scene: Scene, whole: Scene, backup: str, report: Report, *, both_ways: 
             database, assertions = scene.project.config.database.name, assertions_of(scene.project)
             online = check_online(server, scene.tools, database, more=looks_of(scene, plan), assertions=assertions)
             server.stop()
-            checks = (*online, check_offline(server, scene.tools))
+            checks = (files, *online, check_offline(server, scene.tools))
             rpo = _missing(whole, plan, server.data.parent)
         if both_ways:
             checks = (*checks, _other_way(scene, plan, rows, report))
     except Cancelled:
         raise
     except KeelError as err:
-        checks = (Check("restore", False, err.message),)
+        checks = (Check("pg_verifybackup" if isinstance(err, FilesDiffer) else "restore", False, err.message),)
         return msgspec.structs.replace(blank, finished_at=clock.now(), checks=checks)
     return msgspec.structs.replace(
         blank, chain=plan.chain, target=plan.target, finished_at=clock.now(), rto_seconds=rto, rpo_seconds=rpo, checks=checks
@@ -144,7 +145,7 @@ def _other_way(scene: Scene, plan: Plan, rows: dict[str, tuple[int, str]], repor
         return Check("both ways", None, "not evaluated: there is no incremental backup since the full one")
     only = _narrowed(scene, plan.chain[0])
     wish = Wish(lsn=parse_lsn(plan.target.lsn) + 1)
-    with scratch_restore(only, wish, f"drill-b-{os.getpid()}", report, agree=lambda _: True) as (_, server):
+    with scratch_restore(only, wish, f"drill-b-{os.getpid()}", report, agree=lambda _: True) as (_, server, _):
         other = fingerprints(server, scene.project.config.database.name)
     names = differing(rows, other)
     return Check("both ways", not names, ", ".join(names) or f"{len(rows)} tables hash equal")

@@ -82,12 +82,12 @@ def recover_into(
     plan = _agreed_plan(scene, wish, make_folder(directory), agree, since)
     _run(project.config.recover.stop, directory)
     with explained(directory):
-        bring_back(scene, plan, directory, report)
+        files = bring_back(scene, plan, directory, report)
         bring_key_back(scene, plan, report)
         server = replay(scene, plan, directory, report)
         promote(server)
     database, assertions = project.config.database.name, assertions_of(project)
-    checks = check_online(server, scene.tools, database, more=looks_of(scene, plan), assertions=assertions)
+    checks = (files, *check_online(server, scene.tools, database, more=looks_of(scene, plan), assertions=assertions))
     failed = next((check for check in checks if check.ok is False), None)
     if failed is not None:
         raise VerificationFailed(f"{failed.name}: {failed.detail}", hint=f"look at it: {server.superuser_url(database)!r}")

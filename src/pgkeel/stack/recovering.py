@@ -161,9 +161,9 @@ def _stop_application(scene: Scene, report: Report, journal: Journal) -> Journal
 def _restore(scene: Scene, report: Report, journal: Journal) -> Journal:
     """Step 2: into a folder of its own."""
     _kill_side(scene, journal)
-    bring_back(scene, journal.plan, journal.side, report)
+    files = bring_back(scene, journal.plan, journal.side, report)
     bring_key_back(scene, journal.plan, report)
-    return journal
+    return replace(journal, files=files)
 
 
 def _apply(scene: Scene, report: Report, journal: Journal) -> Journal:
@@ -185,7 +185,7 @@ def _verify(scene: Scene, report: Report, journal: Journal, *, accept: bool) -> 
         server, scene.tools, database, more=looks_of(scene, journal.plan), assertions=assertions_of(scene.project)
     )
     server.stop()
-    checks = (*checks, check_offline(server, scene.tools))
+    checks = (*([journal.files] if journal.files else []), *checks, check_offline(server, scene.tools))
     for check in checks:
         report(f"  {'✓' if check.ok else '✗' if check.ok is False else '-'} {check.name}: {check.detail}")
     failed = [check for check in checks if check.ok is False]

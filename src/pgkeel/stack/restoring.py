@@ -13,9 +13,11 @@ from pgkeel.backup.adopted import Engine
 from pgkeel.backup.lease import reading
 from pgkeel.backup.lsn import parse_lsn
 from pgkeel.backup.recovery.chain import Link, add_own_wal, combine, give_away, prepare, require_room
+from pgkeel.backup.recovery.checks import Check
 from pgkeel.backup.recovery.errors import NoBackup, NotRestorable
 from pgkeel.backup.recovery.gather import Archive
 from pgkeel.backup.recovery.image import IMAGE, copy_image
+from pgkeel.backup.recovery.listing import Sources, not_evaluated, verify_files, write_manifest
 from pgkeel.backup.recovery.pace import Pace
 from pgkeel.backup.recovery.resolve import Plan
 from pgkeel.backup.recovery.side import apply_wal, hide_settings, limits_of
@@ -48,6 +50,7 @@ __all__ = [
 
 Report = Callable[[str], None]
 _PATIENCE = timedelta(hours=24)
+_ROLLED = "it began with the rolling image, which WAL has changed since"
 _CONTROL = "Database system identifier:"
 
 
@@ -123,31 +126,45 @@ def image_folder(scene: Scene) -> Path:
     return scene.server / IMAGE
 
 
-def bring_back(scene: Scene, plan: Plan, directory: Path, report: Report) -> None:
+def bring_back(scene: Scene, plan: Plan, directory: Path, report: Report) -> Check:
     """Restore a plan's backups, or the image where that leads there, into the folder of a side server.
 
-    The folder is empty or half restored; `directory/wal` holds the WAL.
+    The folder is empty or half restored; `directory/wal` holds the WAL. Returns what `pg_verifybackup` said of its files.
+
+    Raises:
+        FilesDiffer: They are not what was backed up; no server has started there.
     """
     data = directory / "data"
     require_room(directory, plan.bytes * len(plan.chain) + plan.wal_bytes)
     has_image = scene.may_use_image and copy_image(image_folder(scene), scene.system, plan, directory, scene.tools, report)
-    if not has_image:
-        _restore_chain(scene, plan, directory, report)
+    files = not_evaluated(_ROLLED) if has_image else _restore_chain(scene, plan, directory, report)
     add_own_wal(data, directory / "wal", is_fresh=not has_image and scene.engine is None)
     for part in (data, directory / "wal", directory / PLACE):
         if part.is_dir():
             give_away(part, scene.account.uid, scene.account.gid)
+    return files
 
 
-def _restore_chain(scene: Scene, plan: Plan, directory: Path, report: Report) -> None:
+def _restore_chain(scene: Scene, plan: Plan, directory: Path, report: Report) -> Check:
     records = {one.id: one for one in scene.records}
     proved = scene.engine is not None
     links = [Link(name, partial(fetch_link, scene, records[name], report), proved) for name in plan.chain]
     with kept_from_pruning(scene, plan.chain):
-        combine(links, directory / "links", directory / "data", scene.tools, report)
+        sources = combine(links, directory / "links", directory / "data", scene.tools, report)
+    files = _verified(scene, directory / "data", sources, report)
     prepare(directory / "data", scene.runtime.major)
     hide_settings(directory / "data")
     set_apart(directory / "data")
+    return files
+
+
+def _verified(scene: Scene, data: Path, sources: Sources | None, report: Report) -> Check:
+    if scene.engine is not None:
+        return not_evaluated("another tool put it together")
+    if sources is not None:
+        write_manifest(data, sources)
+    report("reading the files from the disk (pg_verifybackup)")
+    return verify_files(data, scene.tools)
 
 
 def open_side(scene: Scene, plan: Plan, directory: Path) -> Cluster:

@@ -136,6 +136,7 @@ def test_a_flipped_bit_in_a_backup_is_found_before_anything_is_combined(history:
 
 
 def test_a_target_that_the_wal_does_not_hold_ends_loudly(history: History, side: Side) -> None:
+    history.sql("CREATE TABLE newest (n int)")
     cut = find(history)
     assert cut.kept is not None
     beyond = Cut(1, type(cut.kept)(1, cut.kept.lsn + 64 * SEGMENT, datetime(2026, 1, 1, tzinfo=UTC)), None, timedelta(0))

@@ -17,7 +17,8 @@ from pgkeel.backup.errors import Damaged
 from pgkeel.backup.pipes import Ahead
 from pgkeel.backup.recovery.chain import Link, combine
 from pgkeel.backup.recovery.errors import VerificationFailed
-from pgkeel.backup.recovery.manifest import NotAsListed, Proved
+from pgkeel.backup.recovery.listing import FilesDiffer, Sources, verify_files, write_manifest
+from pgkeel.backup.recovery.manifest import NotAsListed, Proved, document_of, path_of
 from pgkeel.backup.tools import ToolFailed, tool
 from pgkeel.backup.unpacking import Content, Files, unpack
 from pgkeel.core import clock
@@ -139,6 +140,55 @@ def test_what_is_laid_over_is_what_postgresql_combines(pair: tuple[Server, Path,
     assert sent.count(NO_BLOCKS) > 100
     assert content(tmp_path / "ours") == content(tmp_path / "theirs")
     assert not (tmp_path / "links").exists()
+
+
+@pytest.mark.majors
+def test_the_manifest_of_a_chain_is_the_one_that_postgresql_writes(pair: tuple[Server, Path, Path], tmp_path: Path) -> None:
+    server, full, newer = pair
+    data = tmp_path / "ours"
+    tool(server.tools, "pg_combinebackup", "--no-sync", full, newer, f"--output={tmp_path / 'theirs'}")
+
+    write_manifest(data, laid_over(pair, tmp_path))
+
+    assert listed_in(data) == listed_in(tmp_path / "theirs")
+    assert verify_files(data, server.tools).ok
+
+
+def test_a_file_that_the_disk_changed_after_it_was_unpacked_is_found_and_named(
+    pair: tuple[Server, Path, Path], tmp_path: Path
+) -> None:
+    server, *_ = pair
+    data, sources = tmp_path / "ours", laid_over(pair, tmp_path)
+    same = max(sources.same, key=lambda name: (data / name).stat().st_size)
+    write_manifest(data, sources)
+
+    (data / same).write_bytes((data / same).read_bytes()[:-1] + b"x")
+    (data / "PG_VERSION").unlink()
+
+    with pytest.raises(FilesDiffer, match="pg_verifybackup: ") as refused:
+        verify_files(data, server.tools)
+    assert f'checksum mismatch for file "{same}"' in refused.value.message
+    assert '"PG_VERSION" is present in the manifest but not on disk' in refused.value.message
+
+
+def test_a_file_that_the_disk_lost_before_it_was_listed_is_named(pair: tuple[Server, Path, Path], tmp_path: Path) -> None:
+    sources = laid_over(pair, tmp_path)
+    (tmp_path / "ours/backup_label").unlink()
+    with pytest.raises(FilesDiffer, match=r"backup_label.*No such file"):
+        write_manifest(tmp_path / "ours", sources)
+
+
+def laid_over(pair: tuple[Server, Path, Path], folder: Path) -> Sources:
+    server, full, newer = pair
+    sources = combine(copies(full, newer), folder / "links", folder / "ours", server.tools, lambda _: None)
+    assert sources is not None
+    return sources
+
+
+def listed_in(data: Path) -> dict[str, tuple[int, str]]:
+    files = document_of((data / MANIFEST).read_bytes())["Files"]
+    sizes = {path_of(one): (one["Size"], one["Checksum"]) for one in files if "Checksum" in one}
+    return {name: found for name, found in sizes.items() if not name.startswith("pg_wal/")}
 
 
 def test_backups_that_do_not_belong_together_are_refused_by_postgresql_itself(

@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from pgkeel.backup.recovery.errors import NotRestorable, VerificationFailed
+from pgkeel.backup.recovery.listing import Sources
 from pgkeel.backup.recovery.manifest import NotAsListed, Proved
 from pgkeel.backup.recovery.overlay import Laid, UnknownForm
 from pgkeel.backup.recovery.programs import outcome
@@ -63,8 +64,10 @@ def require_room(folder: Path, wanted: int) -> None:
         )
 
 
-def combine(links: Sequence[Link], work: Path, data: Path, tools: Tools, report: Callable[[str], None]) -> None:
+def combine(links: Sequence[Link], work: Path, data: Path, tools: Tools, report: Callable[[str], None]) -> Sources | None:
     """Make `data` out of the links, the full one first; what an earlier attempt left is removed.
+
+    Returns what its manifest is to be made of, or None where it has one already.
 
     Args:
         links: One full backup, and what builds on it in its order.
@@ -79,15 +82,15 @@ def combine(links: Sequence[Link], work: Path, data: Path, tools: Tools, report:
     """
     shutil.rmtree(data, ignore_errors=True)
     laid = _brought(links, work, tools, report)
-    if laid is not None:
-        laid.finish()
+    sources = laid.finish() if laid is not None else None
     if laid is not None or len(links) == 1:
         (work / "0").rename(data)
     else:
         report("combining the full backup and the incremental ones")
         places = [work / f"{number}" for number in range(len(links))]
-        tool(tools, "pg_combinebackup", "--no-sync", "--no-manifest", *places, f"--output={data}")
+        tool(tools, "pg_combinebackup", "--no-sync", *places, f"--output={data}")
     shutil.rmtree(work)
+    return sources
 
 
 def _brought(links: Sequence[Link], work: Path, tools: Tools, report: Callable[[str], None]) -> Laid | None:

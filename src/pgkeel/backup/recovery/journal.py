@@ -54,7 +54,8 @@ class Journal(msgspec.Struct, frozen=True, kw_only=True):
         state: `open` until step 5 is done.
         steps: The five.
         timeline: The recovered server's timeline, once it is known.
-        checks: What step 4 found.
+        files: What step 2 found on the disk; None until it is done.
+        checks: What step 4 found, and that.
         operator: Who did it.
     """
 
@@ -73,6 +74,7 @@ class Journal(msgspec.Struct, frozen=True, kw_only=True):
     state: State = "open"
     steps: tuple[Step, ...] = tuple(Step(number, name) for number, name in enumerate(STEPS, 1))
     timeline: int | None = None
+    files: Check | None = None
     checks: tuple[Check, ...] = ()
     operator: str = ""
 

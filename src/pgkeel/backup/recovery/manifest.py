@@ -6,6 +6,7 @@ It is what `pg_verifybackup` proves: that each file of the manifest is there wit
 import hashlib
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Protocol
 
 import google_crc32c
@@ -14,9 +15,10 @@ import msgspec
 from pgkeel.backup.errors import Damaged
 from pgkeel.backup.unpacking import Content, Files
 
-__all__ = ["NotAsListed", "Proved"]
+__all__ = ["NotAsListed", "Proved", "crc32c", "document_of", "path_of"]
 
 _HASHES = frozenset({"SHA224", "SHA256", "SHA384", "SHA512"})
+_PIECE = 2**20
 _WAL = "pg_wal/"  # is listed in no manifest; it is proved before it is replayed
 
 
@@ -46,8 +48,8 @@ class Proved:
         Raises:
             NotAsListed: It is no manifest, or not what its checksum says.
         """
-        for one in _read(manifest):
-            name = _path(one)
+        for one in document_of(manifest)["Files"]:
+            name = path_of(one)
             if name in self._listed:
                 raise NotAsListed(f'"{name}" is in the manifest twice')
             self._listed[name] = one
@@ -90,6 +92,15 @@ class _Measure(Protocol):
     def hexdigest(self) -> str: ...
 
 
+def crc32c(file: Path) -> str:
+    """Return a file's checksum as manifests spell it."""
+    measure = _Crc32c()
+    with file.open("rb", buffering=0) as content:
+        while piece := content.read(_PIECE):
+            measure.update(piece)
+    return measure.hexdigest()
+
+
 class _Crc32c:
     def __init__(self) -> None:
         self._value = 0
@@ -120,7 +131,12 @@ def _measure(algorithm: str | None) -> _Measure:
     return hashlib.new(algorithm)
 
 
-def _read(manifest: bytes) -> list[dict[str, Any]]:
+def document_of(manifest: bytes) -> dict[str, Any]:
+    """Return what a manifest says, proved by the checksum in its last line.
+
+    Raises:
+        NotAsListed: It is no manifest, or not what its checksum says.
+    """
     try:
         document: dict[str, Any] = msgspec.json.decode(manifest)
         declared, files = document["Manifest-Checksum"], document["Files"]
@@ -131,10 +147,10 @@ def _read(manifest: bytes) -> list[dict[str, Any]]:
     signed = manifest[: manifest.rstrip(b"\n").rfind(b"\n") + 1]
     if hashlib.sha256(signed).hexdigest() != declared:
         raise NotAsListed("the manifest is not what its checksum says")
-    return files
+    return document
 
 
-def _path(listed: Mapping[str, Any]) -> str:
+def path_of(listed: Mapping[str, Any]) -> str:
     """Return a file's path; one that is no UTF-8 is spelled in hexadecimal digits."""
     try:
         return str(listed["Path"]) if "Path" in listed else bytes.fromhex(listed["Encoded-Path"]).decode(errors="surrogateescape")

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import msgspec
 
+from pgkeel.backup.recovery.listing import Sources, outcome_of
 from pgkeel.backup.tools import Tools, tool
 from pgkeel.backup.unpacking import Content, Written, pour
 
@@ -22,8 +23,6 @@ __all__ = ["Laid", "UnknownForm"]
 
 _MAGIC = 0xD3AE1F0D
 _WORDS, _WORD = 3, 4
-_PREFIX = "INCREMENTAL."
-_RELATIONS = ("base", "global", "pg_tblspc")  # the folders in which files are sent by blocks
 _LABEL, _MANIFEST = "backup_label", "backup_manifest"
 _LOOKED_AT = (_LABEL, "PG_VERSION", "global/pg_control")  # by pg_combinebackup, in both, before it begins
 _OF_INCREMENTAL = (b"INCREMENTAL FROM LSN: ", b"INCREMENTAL FROM TLI: ")  # lines that a whole backup's label does not have
@@ -77,6 +76,7 @@ class Laid:
         self._aside = Written(beside)
         self._old: dict[str, None] | None = None  # files, then folders, the inner ones first
         self._kept: set[str] = set()
+        self._same: set[str] = set()  # files that were sent by blocks, of which none had changed
         self._block = 0
         self.has_begun = False
 
@@ -102,8 +102,7 @@ class Laid:
         old = self._look()
         if name in _LOOKED_AT:
             self._aside.file(name, mode, content)
-        elif _is_by_blocks(name):
-            outcome = _outcome(name)
+        elif (outcome := outcome_of(name)) != name:
             if outcome not in old:
                 raise UnknownForm(name)
             self._put_blocks(outcome, content)
@@ -112,14 +111,15 @@ class Laid:
             _replace(os.path.join(self._base, name), mode, content)  # noqa: PTH118 - a million files
             self._kept.add(name)
 
-    def finish(self) -> None:
-        """Let PostgreSQL say that the two belong together, and remove what the outcome has not.
+    def finish(self) -> Sources:
+        """Let PostgreSQL say that the two belong together, remove what the outcome has not, and return what it is made of.
 
         Raises:
             ToolFailed: `pg_combinebackup` would not put the two together.
         """
         nowhere = self._base.with_name("nowhere")
         tool(self._tools, "pg_combinebackup", "--dry-run", "--no-manifest", self._base, self._beside, f"--output={nowhere}")
+        full, newer = ((place / _MANIFEST).read_bytes() for place in (self._base, self._beside))
         for name in [name for name in self._look() if name not in {*self._kept, *_LOOKED_AT}]:
             (self._base / name).rmdir() if (self._base / name).is_dir() else (self._base / name).unlink()
         label = self._beside / _LABEL
@@ -127,6 +127,7 @@ class Laid:
         label.write_bytes(b"".join(line for line in lines if not line.startswith(_OF_INCREMENTAL)))
         for name in _LOOKED_AT:
             (self._beside / name).replace(self._base / name)
+        return Sources(full, newer, frozenset(self._same))
 
     def _look(self) -> dict[str, None]:
         """Return what the full backup holds, once it is whole."""
@@ -142,19 +143,22 @@ class Laid:
         head = _head(content, self._block)
         target = os.open(os.path.join(self._base, name), os.O_WRONLY | os.O_CLOEXEC)  # noqa: PTH118 - a million files
         try:
-            _cut(target, head.left, head.length, self._block)
+            if not _cut(target, head.left, head.length, self._block) and not head.numbers:
+                self._same.add(name)
             for first, count in _runs(head.numbers):
                 pour(content.pieces(count * self._block), target, first * self._block)
         finally:
             os.close(target)
 
 
-def _cut(target: int, left: int, length: int, block: int) -> None:
-    """Cut the older file, and fill it up with zeros as the server does."""
+def _cut(target: int, left: int, length: int, block: int) -> bool:
+    """Cut the older file, fill it up with zeros as the server does, and return whether there was anything to do."""
     size = os.fstat(target).st_size
-    if not size == left * block == length * block:
-        os.ftruncate(target, min(size // block, left) * block)
-        os.ftruncate(target, length * block)
+    if size == left * block == length * block:
+        return False
+    os.ftruncate(target, min(size // block, left) * block)
+    os.ftruncate(target, length * block)
+    return True
 
 
 def _replace(path: str, mode: int, content: Content) -> None:
@@ -205,16 +209,6 @@ def _tree(top: Path) -> tuple[list[str], list[str]]:
         folders += [(here / name).as_posix() for name in inner]
         files += [(here / name).as_posix() for name in names]
     return folders, files
-
-
-def _is_by_blocks(name: str) -> bool:
-    place, _, file = name.rpartition("/")
-    return file.startswith(_PREFIX) and place.partition("/")[0] in _RELATIONS
-
-
-def _outcome(name: str) -> str:
-    place, _, file = name.rpartition("/")
-    return f"{place}/{file.removeprefix(_PREFIX)}"
 
 
 def _block_size(data: Path, tools: Tools) -> int:
