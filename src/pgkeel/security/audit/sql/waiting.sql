@@ -7,7 +7,6 @@ SELECT fresh.seq, fresh.at, top.xid - ((top.xid - fresh.xmin::text::bigint) & 42
        coalesce(image.before, '{}') AS before, image.after
 FROM (SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint + 2147483648 AS xid OFFSET 0) AS top,
      audit.fresh,
-     LATERAL (SELECT jsonb_object_agg(key, value -> 0) FILTER (WHERE is_pair) AS before,
-                     jsonb_object_agg(key, CASE WHEN is_pair THEN value -> 1 ELSE value END) AS after
-              FROM (SELECT key, fresh.changes -> key AS value, jsonb_typeof(fresh.changes -> key) = 'array' AS is_pair
-                    FROM (SELECT jsonb_object_keys(fresh.changes) AS key OFFSET 0) AS changed) AS pair) AS image;
+     LATERAL (SELECT jsonb_object_agg(key, fresh.changes -> key -> 0) FILTER (WHERE fresh.changes -> key -> 1 IS NOT NULL) AS before,
+                     jsonb_object_agg(key, coalesce(fresh.changes -> key -> 1, fresh.changes -> key)) AS after
+              FROM (SELECT jsonb_object_keys(fresh.changes) AS key OFFSET 0) AS changed) AS image;
