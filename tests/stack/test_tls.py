@@ -124,8 +124,9 @@ def test_status_shows_each_certificate_and_a_dry_run_changes_none(running: Home)
     assert serial(running) == before
 
 
-def test_a_switch_without_an_announcement_is_refused(running: Home) -> None:
-    code, name, said = running.error("security", "tls", "renew", "--authority", "switch")
+@pytest.mark.parametrize("options", [(), ("--dry-run",)])
+def test_a_switch_without_an_announcement_is_refused(running: Home, options: tuple[str, ...]) -> None:
+    code, name, said = running.error("security", "tls", "renew", "--authority", "switch", *options)
 
     assert (code, name) == (4, "not_announced")
     assert "announce" in said

@@ -7,7 +7,7 @@ import msgspec
 
 from pgkeel.cli.answer import Answer, answers, current_project, talk
 from pgkeel.cli.groups import Group
-from pgkeel.security.tls_renewal import Certificate, Step, certificates
+from pgkeel.security.tls_renewal import Certificate, Step, announced, certificates
 from pgkeel.stack.tls import folder_for, init_tls, renew_tls, tls_status
 
 __all__ = ["tls"]
@@ -76,6 +76,8 @@ def renew(directory: Path | None, hosts: tuple[str, ...], step: Step | None, *, 
     project = current_project()
     folder = folder_for(project, directory)
     before = certificates(folder)
+    if dry_run and step == "switch":
+        announced(folder)
     if not dry_run:
         renew_tls(project, directory, step=step, hosts=hosts, report=talk)
     after = certificates(folder)

@@ -37,6 +37,7 @@ __all__ = [
     "Step",
     "TlsFolder",
     "announce",
+    "announced",
     "certificates",
     "describe_certificate",
     "init",
@@ -152,8 +153,8 @@ def announce(folder: TlsFolder) -> None:
     write_whole(folder.authority, pem(present.certificate, fresh.certificate), mode=_PUBLIC)
 
 
-def switch(folder: TlsFolder, hosts: Sequence[str] = ()) -> None:
-    """Let the announced authority sign from now on; the server gets a certificate of it.
+def announced(folder: TlsFolder) -> Authority:
+    """Return the authority that clients were told of.
 
     Raises:
         NotAnnounced: There is none.
@@ -161,6 +162,16 @@ def switch(folder: TlsFolder, hosts: Sequence[str] = ()) -> None:
     following = read_authority(folder.authority, folder.next_key)
     if following is None:
         raise NotAnnounced(hint="`pgkeel security tls renew --authority announce`, and give clients the new file first")
+    return following
+
+
+def switch(folder: TlsFolder, hosts: Sequence[str] = ()) -> None:
+    """Let the announced authority sign from now on; the server gets a certificate of it.
+
+    Raises:
+        NotAnnounced: There is none.
+    """
+    following = announced(folder)
     names = hosts or next((one.sans for one in certificates(folder) if one.name == "server"), ()) or HOSTS
     write_whole(folder.authority_key, key_pem(following.key))
     folder.next_key.unlink(missing_ok=True)

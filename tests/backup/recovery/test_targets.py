@@ -87,8 +87,9 @@ def test_nothing_found_says_so(history: History) -> None:
         find(history, wish_from(before="DELETE on e", now=NOW), files_of(history, "e"))
     with pytest.raises(TargetNotFound, match="knows"):
         find(history, wish_from(before="DELETE on unknown", now=NOW))
-    with pytest.raises(TargetNotFound, match="restore point"):
+    with pytest.raises(TargetNotFound, match="restore point") as unknown:
         find(history, wish_from("never-made", now=NOW))
+    assert "minutes ago" in str(unknown.value.hint)
     with pytest.raises(TargetNotFound, match="transaction 4000000000"):
         find(history, wish_from(before_xid=4_000_000_000, now=NOW))
 

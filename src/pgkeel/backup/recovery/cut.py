@@ -96,8 +96,9 @@ def at_mark(commits: Sequence[Commit], timeline: int, marks: Sequence[Mark], nam
     """
     found = [mark for mark in marks if mark.name == name]
     if not found:
-        known = ", ".join(mark.name for mark in marks[-5:]) or "there is none at all"
-        raise TargetNotFound(f"there is no restore point {name!r}", hint=f"the newest: {known}")
+        known = ", ".join(mark.name for mark in marks[-5:])
+        forms = "times are 2026-01-31T12:00 (UTC) or '5 minutes ago', LSNs 0/3000028"
+        raise TargetNotFound(f"there is no restore point {name!r}", hint=f"the newest: {known}; {forms}" if known else forms)
     if len(found) > 1:
         places = [format_lsn(mark.lsn) for mark in found]
         raise AmbiguousTarget(
