@@ -99,10 +99,12 @@ def test_the_log_of_a_fresh_stack_watches_who_may_do_what(running: Home) -> None
     running.ok("psql", "-c", "INSERT INTO roles (name) VALUES ('audited')")
 
     (entry,) = running.data("security", "audit", "search", "--table", "roles", "--operation", "insert", "--limit", "1")["entries"]
+    foreseen = running.data("security", "audit", "anchor", "--dry-run")
     anchored = running.data("security", "audit", "anchor")
     verdict = running.data("security", "audit", "verify")
 
     assert entry["after"]["name"] == "audited"
+    assert foreseen["sinks"] == anchored["sinks"] != []
     assert anchored["anchor"]["seal"] >= 1
     assert verdict["problems"] == []
     assert verdict["anchors"] >= 1

@@ -134,10 +134,13 @@ def test_a_switch_without_an_announcement_is_refused(running: Home, options: tup
 
 def test_certificates_for_a_server_elsewhere_are_made_in_a_directory(running: Home, tmp_path: Path) -> None:
     place = tmp_path / "tls"
+    foreseen = running.data("security", "tls", "init", str(place), "--host", "db.example.com", "--dry-run")["would_make"]
+    was_there = place.exists()
     made = running.data("security", "tls", "init", str(place), "--host", "db.example.com")
     shown = running.data("security", "tls", "status", str(place))
     bad = running.run("security", "tls", "init", str(tmp_path / "other"), "--host", "not a host", "--json")
 
+    assert ([Path(file).name for file in foreseen], was_there) == (["authority.crt", "server.crt"], False)
     assert [one["name"] for one in shown["certificates"]] == ["authority", "server"]
     assert shown["certificates"][1]["sans"] == ["db.example.com"]
     assert made["settings"]["ssl"] == "on"

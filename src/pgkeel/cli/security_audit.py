@@ -80,12 +80,16 @@ def search(
 
 
 @audit.command()
+@click.option("--dry-run", is_flag=True, help="Say what would be sealed and written where; do neither.")
 @answers
-def anchor() -> Answer:
+def anchor(*, dry_run: bool) -> Answer:
     """Seal what can be sealed and write the newest seal outside of the database; print it, to be kept elsewhere."""
     project = current_project()
     places = sinks(project)
     with closing(_log_of(project, "anchor")) as connection:
+        if dry_run:
+            rows, where = log.waiting(connection), [sink.name for sink in places]
+            return Answer({"would_seal": rows, "sinks": where}, f"would seal {rows} rows, and write a seal to {', '.join(where)}")
         sealed = log.seal(connection)
         newest = log.anchor(connection, places)
     shown = f"seal {newest.seal} {newest.digest}" if newest else "there is nothing to anchor yet"

@@ -7,7 +7,7 @@ import msgspec
 
 from pgkeel.cli.answer import Answer, answers, current_project, talk
 from pgkeel.cli.groups import Group
-from pgkeel.security.tls_renewal import Certificate, Step, announced, certificates
+from pgkeel.security.tls_renewal import Certificate, Step, announced, certificates, missing
 from pgkeel.stack.tls import folder_for, init_tls, renew_tls, tls_status
 
 __all__ = ["tls"]
@@ -25,9 +25,13 @@ def tls() -> None:
 @tls.command()
 @_DIRECTORY
 @_HOST
+@click.option("--dry-run", is_flag=True, help="Say what would be made; write nothing.")
 @answers
-def init(directory: Path | None, hosts: tuple[str, ...]) -> Answer:
+def init(directory: Path | None, hosts: tuple[str, ...], *, dry_run: bool) -> Answer:
     """Make an authority and a server certificate in DIRECTORY, for a server elsewhere; what is there stays."""
+    if dry_run:
+        files = [str(file) for file in missing(folder_for(current_project(), directory), hosts)]
+        return Answer({"would_make": files}, "\n".join(f"would make {file}" for file in files) or "nothing is missing")
     folder = init_tls(current_project(), directory, hosts)
     settings = {
         "ssl": "on",

@@ -42,6 +42,7 @@ __all__ = [
     "describe_certificate",
     "init",
     "keep",
+    "missing",
     "renew",
     "retire",
     "switch",
@@ -107,14 +108,24 @@ class Certificate(msgspec.Struct, frozen=True):
     is_due: bool
 
 
-def init(folder: TlsFolder, hosts: Sequence[str] = HOSTS) -> bool:
-    """Make what is missing and return whether there is a new server certificate.
+def missing(folder: TlsFolder, hosts: Sequence[str] = HOSTS) -> tuple[Path, ...]:
+    """Return the certificates that `init` would make because there are none.
 
     Raises:
         ConfigError: A host is neither a name nor an address.
     """
     for host in hosts:
         _require_host(host)
+    return tuple(file for file in (folder.authority, folder.certificate) if not file.is_file())
+
+
+def init(folder: TlsFolder, hosts: Sequence[str] = HOSTS) -> bool:
+    """Make what is missing and return whether there is a new server certificate.
+
+    Raises:
+        ConfigError: A host is neither a name nor an address.
+    """
+    missing(folder, hosts)
     return ensure_certificate(_ensure_authority(folder), folder.certificate, folder.key, hosts)
 
 

@@ -3,7 +3,7 @@
 from pgkeel.security.audit.anchors import FileSink, RepositorySink, anchor
 from pgkeel.security.audit.install import AuditPlan, Watched, install, is_installed, plan
 from pgkeel.security.audit.older import OlderLog
-from pgkeel.security.audit.sealing import make_months, open_epoch, retire, seal
+from pgkeel.security.audit.sealing import make_months, open_epoch, retire, seal, waiting
 from pgkeel.security.audit.search import Entry, search
 from pgkeel.security.audit.verify import Problem, Verdict, verify
 
@@ -26,4 +26,5 @@ __all__ = [
     "seal",
     "search",
     "verify",
+    "waiting",
 ]

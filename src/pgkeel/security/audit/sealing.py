@@ -15,7 +15,7 @@ from pgkeel.core.sink import Anchor, Sink
 from pgkeel.postgres import Connection, identifier, load
 from pgkeel.security.audit.anchors import system_of
 
-__all__ = ["make_months", "note_roles", "open_epoch", "retire", "seal"]
+__all__ = ["make_months", "note_roles", "open_epoch", "retire", "seal", "waiting"]
 
 _AHEAD = 3
 
@@ -30,6 +30,12 @@ def seal(connection: Connection) -> int:
     """
     note_roles(connection)
     return int(load(__name__, "seal_batch").scalar(connection))
+
+
+def waiting(connection: Connection) -> int:
+    """Return how many rows wait for the next seal."""
+    row = load(__name__, "unsealed").row(connection)
+    return int(row["rows"]) if row else 0
 
 
 def note_roles(connection: Connection) -> int:
