@@ -23,7 +23,8 @@ down: venv ## stop what `make up` started; the data stays
 
 test: venv-all ## the tests: all on PostgreSQL 17, those about the server on 15, 16 and 18 too
 	@$(BIN)/pgkeel local add 17 $(subst $(COMMA), ,$(MAJORS)) >/dev/null
-	$(BIN)/pytest -n 2 --dist worksteal $(if $(LONG),,-m "not long") --majors 17,$(MAJORS) $(PYTEST)
+	$(BIN)/pytest -n 2 --dist worksteal $(if $(LONG),,-m "not long") $(PYTEST)
+	$(BIN)/pytest -n 2 --dist worksteal -m "majors$(if $(LONG),, and not long)" --majors $(MAJORS) $(PYTEST)
 
 check: venv-all ## style, security, types, layers, documentation, lock file
 	@$(MAKE) --no-print-directory -j 2 check-types check-rest

@@ -37,15 +37,16 @@ _shared: set[Url] = set()
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """On other majors than the default the driver makes no difference: one is enough, except where drivers are the subject."""
-    spare = [item for item in items if _is_spare(item)]
+    if config.getoption("--majors") == DEFAULT_MAJOR:
+        return
+    spare = [item for item in items if _colour(item) in COLOURS[1:] and item.path.name != "test_drivers.py"]
     config.hook.pytest_deselected(items=spare)
     items[:] = [item for item in items if item not in set(spare)]
 
 
-def _is_spare(item: pytest.Item) -> bool:
-    given: dict[str, Any] = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
-    is_other = given.get("major", DEFAULT_MAJOR) != DEFAULT_MAJOR
-    return is_other and given.get("colour") in COLOURS[1:] and item.path.name != "test_drivers.py"
+def _colour(item: pytest.Item) -> str | None:
+    given = getattr(item, "callspec", None)
+    return given.params.get("colour") if given else None
 
 
 @pytest.fixture
