@@ -1,5 +1,7 @@
 """The plan: what is declared is given, the rest of our roles' rights is revoked, and others keep theirs."""
 
+import contextlib
+import threading
 from collections.abc import Iterator
 
 import psycopg
@@ -28,6 +30,15 @@ CREATE TABLE posts (id bigint GENERATED ALWAYS AS IDENTITY, title text, secret t
 CREATE TABLE notes (id bigserial, body text);
 CREATE VIEW titles AS SELECT title FROM posts;
 CREATE FUNCTION answer() RETURNS int LANGUAGE sql AS 'SELECT 42';
+"""
+
+COME_AND_GO = """
+DO $$ BEGIN
+    LOOP
+        CREATE TABLE coming (id bigint); COMMIT;
+        DROP TABLE coming; COMMIT;
+    END LOOP;
+END $$
 """
 
 
@@ -59,6 +70,13 @@ def mismatches(connection: Connection, declaration: Declaration = EMBEDDED) -> l
     return [(cell.role, cell.operation) for cell in matrix(connection, declaration) if cell.declared != cell.actual]
 
 
+def come_and_go(connection: Connection) -> None:
+    """Make tables as the owner does, and drop them, until the statement is cancelled."""
+    with contextlib.suppress(psycopg.errors.QueryCanceled):
+        connection.execute(f"SET ROLE {OWNER}")
+        connection.execute(COME_AND_GO)
+
+
 def test_nothing_is_left_to_do_after_apply_even_for_tables_that_came_later(secured: Connection) -> None:
     assert planned(secured) == []
 
@@ -69,6 +87,17 @@ def test_every_cell_of_the_matrix_is_as_declared_later_tables_included(secured: 
     assert len(cells) >= 434
     assert {cell.role for cell in cells} == {role.name for role in ROLES}
     assert mismatches(secured) == []
+
+
+def test_tables_that_come_and_go_meanwhile_are_no_mismatch(server: Cluster, secured: Connection) -> None:
+    with connect(server.superuser_url("secured")) as other:
+        coming = threading.Thread(target=come_and_go, args=(other,))
+        coming.start()
+        found = [mismatches(secured) for _ in range(20)]
+        other.cancel()
+        coming.join()
+
+    assert found == [[]] * 20
 
 
 # What each login may do, tried and not only asked: m migrator, w app, r readonly (both of a pair), o monitor, b backup

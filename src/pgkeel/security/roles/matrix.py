@@ -1,13 +1,13 @@
 """Every operation by every role: what is declared beside what the server would answer."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
-from pgkeel.postgres import Connection, load
+from pgkeel.postgres import Connection, Row, load
 from pgkeel.security.roles.declaration import MEMBERSHIPS, NAMES, ROLES, Declaration
 from pgkeel.security.roles.rights import PUBLIC, Right, Role, Target
-from pgkeel.security.roles.state import State, read_state
+from pgkeel.security.roles.state import State, one_snapshot, state_within
 from pgkeel.security.roles.wanted import is_shipped, wanted_rights
 
 __all__ = ["Cell", "matrix"]
@@ -41,21 +41,22 @@ class Cell(msgspec.Struct, frozen=True):
 
 def matrix(connection: Connection, declaration: Declaration) -> tuple[Cell, ...]:
     """Return every cell; a role that is missing may do nothing."""
-    state = read_state(connection, declaration)
+    with one_snapshot(connection):
+        state = state_within(connection, declaration)
+        found = load(__name__, "matrix_found").rows(
+            connection, databases=[state.database], schemas=list(declaration.all_schemas), roles=sorted(NAMES)
+        )
     wanted = wanted_rights(state, declaration) | {one.right for one in state.rights if is_shipped(one.right)}
     return (
-        *_on_what_is(connection, state, declaration, wanted),
+        *_on_what_is(found, state, wanted),
         *_on_what_comes(state, declaration, wanted),
         *_attributes(state),
         *_becoming(state),
     )
 
 
-def _on_what_is(connection: Connection, state: State, declaration: Declaration, wanted: frozenset[Right]) -> Iterator[Cell]:
-    rows = load(__name__, "matrix_found").rows(
-        connection, databases=[state.database], schemas=list(declaration.all_schemas), roles=sorted(NAMES)
-    )
-    for row in rows:
+def _on_what_is(found: Sequence[Row], state: State, wanted: frozenset[Right]) -> Iterator[Cell]:
+    for row in found:
         target = Target(row["kind"], tuple(row["names"]), row["arguments"])
         declared = _declared(target, row["privilege"], row["column_name"], row["role"], wanted)
         is_owner = _owner(target, state) in _GROUPS[row["role"]]

@@ -1,6 +1,7 @@
 """What the server holds now: roles, memberships, and every right that matters to the declaration."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import msgspec
 
@@ -10,7 +11,7 @@ from pgkeel.security.roles.declaration import NAMES, SYSTEM_RIGHTS, Declaration
 from pgkeel.security.roles.foreign import is_untouchable
 from pgkeel.security.roles.rights import PUBLIC, Held, Membership, Right, Role, Target
 
-__all__ = ["State", "read_state"]
+__all__ = ["State", "one_snapshot", "read_state", "state_within"]
 
 
 class State(msgspec.Struct, frozen=True):
@@ -59,20 +60,32 @@ class State(msgspec.Struct, frozen=True):
         return any(role.can_login and self.is_foreign(role.name) for role in self.roles.values())
 
 
-def read_state(connection: Connection, declaration: Declaration) -> State:
-    """Return what the server holds, read in one snapshot."""
+@contextmanager
+def one_snapshot(connection: Connection) -> Iterator[None]:
+    """Let all that is read within see the same moment: tables come and go while somebody looks."""
     with connection.transaction():
         load(__name__, "snapshot").run(connection)
-        session = load(__name__, "session").row(connection) or {}
-        members = load(__name__, "members_found" if session["has_grant_options"] else "members_found_15")
-        state = State(
-            **session,
-            roles={row["name"]: _role(row) for row in load(__name__, "roles_found").rows(connection)},
-            memberships=tuple(msgspec.convert(row, Membership) for row in members.rows(connection)),
-            objects=dict(_objects(connection, declaration)),
-            rights=(),
-        )
-        rights = (*_held(connection, declaration, state.database), *_later(connection, state.makers), *_later_of_missing(state))
+        yield
+
+
+def read_state(connection: Connection, declaration: Declaration) -> State:
+    """Return what the server holds, read in one snapshot."""
+    with one_snapshot(connection):
+        return state_within(connection, declaration)
+
+
+def state_within(connection: Connection, declaration: Declaration) -> State:
+    """Return what the server holds, within `one_snapshot` of whoever reads more."""
+    session = load(__name__, "session").row(connection) or {}
+    members = load(__name__, "members_found" if session["has_grant_options"] else "members_found_15")
+    state = State(
+        **session,
+        roles={row["name"]: _role(row) for row in load(__name__, "roles_found").rows(connection)},
+        memberships=tuple(msgspec.convert(row, Membership) for row in members.rows(connection)),
+        objects=dict(_objects(connection, declaration)),
+        rights=(),
+    )
+    rights = (*_held(connection, declaration, state.database), *_later(connection, state.makers), *_later_of_missing(state))
     return msgspec.structs.replace(state, rights=rights)
 
 

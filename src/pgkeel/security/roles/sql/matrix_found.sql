@@ -1,4 +1,4 @@
--- one row: whether a role may do something, all groups and PUBLIC counted
+-- one row: whether a role may do something, all groups and PUBLIC counted; nothing about what was dropped meanwhile
 SELECT cell.kind, cell.names, cell.arguments, cell.column_name, cell.privilege, cell.role, cell.is_allowed
 FROM (
     SELECT 'DATABASE' AS kind, ARRAY[datname::text] AS names, '' AS arguments, '' AS column_name, privilege.word AS privilege,
@@ -55,4 +55,5 @@ FROM (
     WHERE namespace.nspname = ANY (%(schemas)s)
       AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_proc'::regclass AND objid = routine.oid AND deptype = 'e')
 ) AS cell
+WHERE cell.is_allowed IS NOT NULL
 ORDER BY cell.kind, cell.names, cell.arguments, cell.column_name, cell.privilege, cell.role
