@@ -5,7 +5,7 @@ import re
 import msgspec
 
 from pgkeel.core.errors import NotFound, Refused, UsageError
-from pgkeel.postgres import Connection, load
+from pgkeel.postgres import Connection, Row, load
 
 __all__ = ["Rule", "TableColumn", "find_column"]
 
@@ -59,7 +59,7 @@ def find_column(connection: Connection, name: str, *, sealed: bool) -> TableColu
     Raises:
         UsageError: The name has another form, or needs quotes.
         NotFound: There is no such column.
-        Refused: Its type or the table's key does not allow it.
+        Refused: Its type or its table does not allow it, or a view, a key, a generated column, a trigger or a policy reads it.
     """
     parts = name.split(".")
     if len(parts) not in {2, 3} or not all(_PLAIN.fullmatch(part) for part in parts):
@@ -68,12 +68,28 @@ def find_column(connection: Connection, name: str, *, sealed: bool) -> TableColu
     row = load(__name__, "clear_column").row(connection, table=table, column=column)
     if row is None:
         raise NotFound(f"there is no column {name}", hint="`pgkeel schema show` lists them")
+    _require_fit(name, row, sealed=sealed)
+    _require_unread(connection, name, table, [column, f"{column}_bidx", f"{column}_bidx_next"] if sealed else [column])
+    rules = tuple(msgspec.convert(rule, Rule) for rule in load(__name__, "rules").rows(connection, table=table, column=column))
+    return TableColumn(tuple(parts[:-1]), column, row["key"], row["type"], row["is_not_null"], rules)
+
+
+def _require_fit(name: str, row: Row, *, sealed: bool) -> None:
+    table = name.rpartition(".")[0]
+    if row["is_partitioned"]:
+        raise Refused(f"{table} is no plain table, or a part of one", hint="move the column into a table of its own first")
     if not row["is_bytea" if sealed else "is_text"]:
         wanted = "an encrypted column is bytea" if sealed else "text is encrypted, nothing else"
         raise Refused(f"{name} is of type {row['type']}: {wanted}", hint="add a column of that type first")
     if row["key"] is None:
+        raise Refused(f"{table} has no primary key of one column", hint="sealed values are bound to their row's id")
+
+
+def _require_unread(connection: Connection, name: str, table: str, columns: list[str]) -> None:
+    """Refuse a column that something reads which would go on with the old values, or keep the old column from going."""
+    readers = [str(row["reader"]) for row in load(__name__, "readers").rows(connection, table=table, columns=columns)]
+    if readers:
         raise Refused(
-            f"{'.'.join(parts[:-1])} has no primary key of one column", hint="sealed values are bound to their row's id"
+            f"{name} is read by {', '.join(readers)}",
+            hint="a migration before this one drops what reads the column; what works on the new form is made again afterwards",
         )
-    rules = tuple(msgspec.convert(rule, Rule) for rule in load(__name__, "rules").rows(connection, table=table, column=column))
-    return TableColumn(tuple(parts[:-1]), column, row["key"], row["type"], row["is_not_null"], rules)

@@ -9,8 +9,14 @@ UNION ALL
 SELECT class.relname, 'index', pg_get_indexdef(class.oid), index.indisunique
 FROM pg_index AS index
 JOIN pg_class AS class ON class.oid = index.indexrelid
-JOIN pg_attribute AS attribute ON attribute.attrelid = index.indrelid AND attribute.attnum = ANY (index.indkey)
 WHERE index.indrelid = to_regclass(%(table)s::text)
-  AND NOT EXISTS (SELECT FROM pg_constraint AS owner WHERE owner.conindid = index.indexrelid)
-  AND attribute.attname = %(column)s
+  AND EXISTS (
+      SELECT FROM pg_depend AS use
+      JOIN pg_attribute AS attribute ON attribute.attrelid = use.refobjid AND attribute.attnum = use.refobjsubid
+      WHERE use.classid = 'pg_class'::regclass
+        AND use.objid = index.indexrelid
+        AND use.refclassid = 'pg_class'::regclass
+        AND use.refobjid = index.indrelid
+        AND attribute.attname = %(column)s
+  )
 ORDER BY 2, 1
