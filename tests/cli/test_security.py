@@ -24,6 +24,7 @@ def planted(running: Home) -> Iterator[Home]:
 
 def test_nothing_is_left_to_do_after_up(running: Home) -> None:
     assert running.data("security", "roles", "plan") == {"statements": [], "others": [], "outside": []}
+    assert "as declared" in running.ok("security", "roles", "apply", "--dry-run")
 
 
 def test_the_matrix_of_a_fresh_stack_has_no_mismatch(running: Home) -> None:

@@ -124,6 +124,10 @@ def test_status_shows_each_certificate_and_a_dry_run_changes_none(running: Home)
     assert serial(running) == before
 
 
+def test_a_dry_run_says_that_there_is_no_old_authority(running: Home) -> None:
+    assert "no old authority" in running.ok("security", "tls", "renew", "--authority", "retire", "--dry-run")
+
+
 @pytest.mark.parametrize("options", [(), ("--dry-run",)])
 def test_a_switch_without_an_announcement_is_refused(running: Home, options: tuple[str, ...]) -> None:
     code, name, said = running.error("security", "tls", "renew", "--authority", "switch", *options)

@@ -115,4 +115,6 @@ def _tell_others(found: Plan) -> None:
 
 def _applied(done: Applied, *, dry_run: bool) -> str:
     lines = [f"{text};" for text in done.statements] if dry_run else [f"{len(done.statements)} statements"]
+    if not done.statements and not done.not_done:
+        return "-- everything is as declared"
     return "\n".join([*lines, *(f"not done: {one.statement} ({one.reason})" for one in done.not_done)])

@@ -36,6 +36,8 @@ def encrypt(column: str, index: str | None, unique: str | None, *, shows_remains
     if unique and index is None:
         raise click.UsageError("--unique needs --index")
     project = current_project()
+    if is_scrub and dry_run:
+        talk(f"would write the table of {column} anew; until then, these remain:")
     if shows_remains or is_scrub:
         return _left(remains_of(project, column, does_scrub=is_scrub and not dry_run, report=talk))
     return _written(project, plan_encrypt(project, column, index=index, unique=unique), dry_run=dry_run)

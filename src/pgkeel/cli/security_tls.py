@@ -85,8 +85,9 @@ def renew(directory: Path | None, hosts: tuple[str, ...], step: Step | None, *, 
     if not dry_run:
         renew_tls(project, directory, step=step, hosts=hosts, report=talk)
     after = certificates(folder)
-    done = _STEPS[step]
-    text = f"would {done}" if dry_run else "\n".join(map(_line, after))
+    has_nothing_to_do = step == "retire" and not any(one.name == "old authority" for one in before)
+    would = "there is no old authority to take out" if has_nothing_to_do else f"would {_STEPS[step]}"
+    text = would if dry_run else "\n".join(map(_line, after))
     data = {"dry_run": dry_run, "step": step, "before": msgspec.to_builtins(before), "certificates": msgspec.to_builtins(after)}
     return Answer(data, text)
 
