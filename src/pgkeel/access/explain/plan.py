@@ -1,64 +1,19 @@
 """Read a plan of `EXPLAIN (FORMAT JSON)`; texts and numbers in conditions are replaced, for they may be somebody's values."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
 from pgkeel.access.explain.flags import flags_of
-from pgkeel.access.explain.tree import as_text
+from pgkeel.access.explain.node import Node
+from pgkeel.access.explain.tree import tree_lines
 
-__all__ = ["Explained", "Node", "read_plan"]
+__all__ = ["Explained", "read_plan"]
 
 _LITERAL = re.compile(r"'(?:[^']|'')*'|(?<![\w$])\d+(?:\.\d+)?\b")
 _CONDITIONS = ("Index Cond", "Hash Cond", "Merge Cond", "Recheck Cond", "Join Filter", "Filter")
-
-
-class Node(msgspec.Struct, frozen=True):
-    """One step of a plan.
-
-    Attributes:
-        kind: `Seq Scan`, `Nested Loop`, …
-        relation: The table, or "".
-        index: The index, or "".
-        condition: What it looks for, values replaced; or "".
-        sort_keys: What it sorts by.
-        planned: Rows expected each time it runs.
-        rows: Rows that came each time; None where nothing was run.
-        loops: How often it ran; 0 where it never had to.
-        milliseconds: Time altogether, its children included; None where nothing was run.
-        removed: Rows that it read and threw away, each time.
-        heap_fetches: Rows for which an index-only scan had to look into the table.
-        sort_space: KiB of a sort on disk; 0 when it fitted.
-        batches: Into how many parts a hash was split; 1 when it fitted.
-        lossy: Pages of a bitmap that remembered no rows, for lack of memory.
-        read: Pages that were not in shared buffers.
-        children: The steps that it takes rows from.
-    """
-
-    kind: str
-    relation: str = ""
-    index: str = ""
-    condition: str = ""
-    sort_keys: tuple[str, ...] = ()
-    planned: float = 0
-    rows: float | None = None
-    loops: float = 1
-    milliseconds: float | None = None
-    removed: float = 0
-    heap_fetches: int = 0
-    sort_space: int = 0
-    batches: int = 1
-    lossy: int = 0
-    read: int = 0
-    children: tuple["Node", ...] = ()
-
-    def walk(self) -> Iterator["Node"]:
-        """Yield it and everything below it."""
-        yield self
-        for child in self.children:
-            yield from child.walk()
 
 
 class Explained(msgspec.Struct, frozen=True):
@@ -81,21 +36,26 @@ class Explained(msgspec.Struct, frozen=True):
     settings: Mapping[str, str] = {}
 
     def __str__(self) -> str:
-        """Return the tree and the flags as text."""
-        return as_text(self)
+        """Return the tree, the times and the flags as text."""
+        lines = list(tree_lines(self.plan))
+        if self.execution is not None:
+            lines.append(f"{self.execution:,.1f} ms, and {self.planning or 0:,.1f} ms to plan")
+        return "\n".join([*lines, *(f"! {flag}" for flag in self.flags)])
 
 
 def read_plan(answer: Any) -> Explained:  # noqa: ANN401 - JSON
     """Return what the server answered, flags included."""
     found: Mapping[str, Any] = (msgspec.json.decode(answer) if isinstance(answer, (str, bytes)) else answer)[0]
-    explained = Explained(
-        plan=_node(found["Plan"]),
+    plan, execution = _node(found["Plan"]), found.get("Execution Time")
+    triggers = {str(each.get("Trigger Name")): float(each.get("Time", 0)) for each in found.get("Triggers", ())}
+    return Explained(
+        plan=plan,
+        flags=flags_of(plan, execution, triggers),
         planning=found.get("Planning Time"),
-        execution=found.get("Execution Time"),
-        triggers={str(each.get("Trigger Name")): float(each.get("Time", 0)) for each in found.get("Triggers", ())},
+        execution=execution,
+        triggers=triggers,
         settings=found.get("Settings", {}),
     )
-    return msgspec.structs.replace(explained, flags=flags_of(explained))
 
 
 def _node(found: Mapping[str, Any]) -> Node:
