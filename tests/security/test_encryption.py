@@ -286,12 +286,23 @@ def test_a_column_that_cannot_be_encrypted_is_refused(connection: Connection, na
         (f"CREATE TRIGGER quiet BEFORE UPDATE OF email ON people {QUIET}", "trigger quiet on table people"),
     ],
 )
-def test_a_column_that_something_else_reads_is_refused(connection: Connection, made: str, reader: str) -> None:
+def test_what_else_reads_a_column_is_named_where_the_switch_has_to_care_for_it(
+    connection: Connection, made: str, reader: str
+) -> None:
     connection.execute(made)
 
-    with pytest.raises(Refused, match=f"^people.email is read by {reader}$") as caught:
-        find_column(connection, "people.email", sealed=False)
-    assert caught.value.hint
+    found = find_column(connection, "people.email", sealed=False)
+    _, switch, _ = plan_encryption(found, index=None, unique=None)
+    assert found.readers == (reader,)
+    assert f"-- Read by {reader}: " in switch.text
+
+
+def test_contract_is_refused_while_a_view_reads_the_old_form(connection: Connection, app: Source, ring: KeyRing) -> None:
+    connection.execute("CREATE VIEW addresses AS SELECT email FROM people")
+    encrypt(connection, app)
+    with pytest.raises(KeelError, match="other objects depend on it"):
+        up(connection, [OURS, app])
+    assert "email_clear" in columns(connection)
 
 
 def test_a_part_of_a_partitioned_table_is_refused(connection: Connection) -> None:

@@ -40,7 +40,7 @@ def encrypt(column: str, index: str | None, unique: str | None, *, shows_remains
         talk(f"would write the table of {column} anew; until then, these remain:")
     if shows_remains or is_scrub:
         return _left(remains_of(project, column, does_scrub=is_scrub and not dry_run, report=talk))
-    return _written(project, plan_encrypt(project, column, index=index, unique=unique), dry_run=dry_run)
+    return _written(project, plan_encrypt(project, column, index=index, unique=unique, report=talk), dry_run=dry_run)
 
 
 @click.command()
@@ -59,7 +59,7 @@ def encrypt(column: str, index: str | None, unique: str | None, *, shows_remains
 def decrypt(column: str, index: str | None, type_: str, *, dry_run: bool) -> Answer:
     """Write the three migrations that make the encrypted TABLE.COLUMN clear again."""
     project = current_project()
-    return _written(project, plan_decrypt(project, column, index=index, type_=type_), dry_run=dry_run)
+    return _written(project, plan_decrypt(project, column, index=index, type_=type_, report=talk), dry_run=dry_run)
 
 
 def _left(found: Sequence[Remains]) -> Answer:

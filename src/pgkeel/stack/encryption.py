@@ -8,7 +8,7 @@ from pgkeel.core import clock
 from pgkeel.core.project import Project
 from pgkeel.migrations import Source
 from pgkeel.security.encryption import MigrationText, plan_decryption, plan_encryption
-from pgkeel.security.encryption.column import find_column
+from pgkeel.security.encryption.column import TableColumn, find_column
 from pgkeel.security.encryption.remains import Remains, remains, scrub
 from pgkeel.stack.connection import connect
 from pgkeel.stack.holders import holders
@@ -17,34 +17,33 @@ from pgkeel.stack.protection import is_protected
 
 __all__ = ["plan_decrypt", "plan_encrypt", "remains_of", "write_migrations"]
 
+Report = Callable[[str], None]
 _APPLICATION = "pgkeel security encrypt"
 
 
-def plan_encrypt(project: Project, name: str, *, index: str | None, unique: str | None) -> tuple[MigrationText, ...]:
+def plan_encrypt(
+    project: Project, name: str, *, index: str | None, unique: str | None, report: Report
+) -> tuple[MigrationText, ...]:
     """Return the migrations that make the clear column `table.column` an encrypted one; see `plan_encryption`.
 
     Raises:
         NotFound: There is no such column.
         Refused: Its type or the table's key does not allow it.
     """
-    with connect(project, "owner", application=_APPLICATION) as connection:
-        column = find_column(connection, name, sealed=False)
-    return plan_encryption(column, index=index, unique=unique)
+    return plan_encryption(_found(project, name, sealed=False, report=report), index=index, unique=unique)
 
 
-def plan_decrypt(project: Project, name: str, *, index: str | None, type_: str) -> tuple[MigrationText, ...]:
+def plan_decrypt(project: Project, name: str, *, index: str | None, type_: str, report: Report) -> tuple[MigrationText, ...]:
     """Return the migrations that make the encrypted column `table.column` a clear one; see `plan_decryption`.
 
     Raises:
         NotFound: There is no such column.
         Refused: It is not an encrypted one.
     """
-    with connect(project, "owner", application=_APPLICATION) as connection:
-        column = find_column(connection, name, sealed=True)
-    return plan_decryption(column, index=index, type_=type_)
+    return plan_decryption(_found(project, name, sealed=True, report=report), index=index, type_=type_)
 
 
-def remains_of(project: Project, name: str, *, does_scrub: bool, report: Callable[[str], None]) -> tuple[Remains, ...]:
+def remains_of(project: Project, name: str, *, does_scrub: bool, report: Report) -> tuple[Remains, ...]:
     """Return where older clear values of an encrypted column still lie, after its table was written anew if that is asked for.
 
     A full backup follows the rewrite, so that those from before may expire.
@@ -74,3 +73,11 @@ def write_migrations(project: Project, planned: Sequence[MigrationText]) -> list
         version = Path(paths[0]).name.partition("_")[0] if paths else ""
         paths.append(migrations.new(source, each.words, now=clock.now(), text=each.text.replace("{version}", version)))
     return paths
+
+
+def _found(project: Project, name: str, *, sealed: bool, report: Report) -> TableColumn:
+    with connect(project, "owner", application=_APPLICATION) as connection:
+        column = find_column(connection, name, sealed=sealed)
+    for reader in column.readers:
+        report(f"{name} is read by {reader}: the file of the switch says where it has to be dropped and made anew")
+    return column

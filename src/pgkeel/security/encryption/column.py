@@ -38,6 +38,7 @@ class TableColumn(msgspec.Struct, frozen=True):
         type: As the server writes it.
         is_not_null: Whether it is NOT NULL.
         rules: What goes when the column no longer holds clear values.
+        readers: What reads it and is somebody's to drop and make anew: views, keys, generated columns, triggers, policies.
     """
 
     table: tuple[str, ...]
@@ -46,6 +47,7 @@ class TableColumn(msgspec.Struct, frozen=True):
     type: str
     is_not_null: bool
     rules: tuple[Rule, ...]
+    readers: tuple[str, ...]
 
 
 def find_column(connection: Connection, name: str, *, sealed: bool) -> TableColumn:
@@ -59,7 +61,7 @@ def find_column(connection: Connection, name: str, *, sealed: bool) -> TableColu
     Raises:
         UsageError: The name has another form, or needs quotes.
         NotFound: There is no such column.
-        Refused: Its type or its table does not allow it, or a view, a key, a generated column, a trigger or a policy reads it.
+        Refused: Its type or its table does not allow it.
     """
     parts = name.split(".")
     if len(parts) not in {2, 3} or not all(_PLAIN.fullmatch(part) for part in parts):
@@ -69,9 +71,10 @@ def find_column(connection: Connection, name: str, *, sealed: bool) -> TableColu
     if row is None:
         raise NotFound(f"there is no column {name}", hint="`pgkeel schema show` lists them")
     _require_fit(name, row, sealed=sealed)
-    _require_unread(connection, name, table, [column, f"{column}_bidx", f"{column}_bidx_next"] if sealed else [column])
     rules = tuple(msgspec.convert(rule, Rule) for rule in load(__name__, "rules").rows(connection, table=table, column=column))
-    return TableColumn(tuple(parts[:-1]), column, row["key"], row["type"], row["is_not_null"], rules)
+    held = [column, f"{column}_bidx", f"{column}_bidx_next"] if sealed else [column]
+    readers = tuple(str(one["reader"]) for one in load(__name__, "readers").rows(connection, table=table, columns=held))
+    return TableColumn(tuple(parts[:-1]), column, row["key"], row["type"], row["is_not_null"], rules, readers)
 
 
 def _require_fit(name: str, row: Row, *, sealed: bool) -> None:
@@ -83,13 +86,3 @@ def _require_fit(name: str, row: Row, *, sealed: bool) -> None:
         raise Refused(f"{name} is of type {row['type']}: {wanted}", hint="add a column of that type first")
     if row["key"] is None:
         raise Refused(f"{table} has no primary key of one column", hint="sealed values are bound to their row's id")
-
-
-def _require_unread(connection: Connection, name: str, table: str, columns: list[str]) -> None:
-    """Refuse a column that something reads which would go on with the old values, or keep the old column from going."""
-    readers = [str(row["reader"]) for row in load(__name__, "readers").rows(connection, table=table, columns=columns)]
-    if readers:
-        raise Refused(
-            f"{name} is read by {', '.join(readers)}",
-            hint="a migration before this one drops what reads the column; what works on the new form is made again afterwards",
-        )

@@ -11,6 +11,7 @@ from pgkeel.security.encryption.column import TableColumn
 __all__ = ["MigrationText", "plan_decryption", "plan_encryption"]
 
 _NAME = re.compile(r"\{([a-z_]+)\}")
+_READ = "-- Read by {}: drop it here, and make it anew behind the renaming; contract is refused while it stands.\n"
 _FORGET = "        NEW.{} := NULL;\n"
 
 
@@ -80,6 +81,7 @@ def _words(column: TableColumn, verb: str, form: str) -> dict[str, str]:
         "plain_table": ".".join(column.table),
         "plain_key": column.key,
         "code": f"{verb}.{'.'.join(column.table)}.{name}.{column.key}:{form}",
+        "readers": "".join(_READ.format(reader) for reader in column.readers),
         "backfill_hint": "'`pgkeel migrate backfill run` seals it'",
         "type": column.type,
         "sealed_type": "bytea",

@@ -13,7 +13,7 @@ BEGIN
     END IF;
 END
 $check$;
-DROP TRIGGER {trigger} ON {table};
+{readers}DROP TRIGGER {trigger} ON {table};
 DROP FUNCTION {function}();
 DROP INDEX {waiting_full};
 {drop_rules}{loosen}ALTER TABLE {table} RENAME COLUMN {column} TO {clear};
