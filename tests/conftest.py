@@ -5,8 +5,10 @@ import fcntl
 import itertools
 import os
 import pwd
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
@@ -20,11 +22,22 @@ from pgkeel.local import Account, Cluster, Runtime, choose_account, find_runtime
 from pgkeel.testing.servers import FAST, scratch_cluster, scratch_folder
 from tests.recycling import Stall
 
+MEMORY, ROOM = Path("/dev/shm"), 8 << 30  # a file system in memory, and how many bytes of it must be free
 DEFAULT_MAJOR = "17"
 _numbers = itertools.count()
 MakeCluster = Callable[..., Cluster]
 RunAs = Callable[..., subprocess.CompletedProcess[str]]
 Mypy = Callable[[str], str]
+
+
+def _prefer_memory() -> None:
+    """Let servers and files of tests lie in memory where there is room: to make thousands of files was half of their time."""
+    has_room = MEMORY.is_dir() and os.access(MEMORY, os.W_OK | os.X_OK) and shutil.disk_usage(MEMORY).free >= ROOM
+    if "TMPDIR" not in os.environ and has_room and not os.statvfs(MEMORY).f_flag & os.ST_NOEXEC:
+        os.environ["TMPDIR"], tempfile.tempdir = str(MEMORY), None
+
+
+_prefer_memory()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -1,5 +1,6 @@
 """`pgkeel init`: a project that passes its own `up`."""
 
+import shlex
 from pathlib import Path
 
 import click
@@ -25,7 +26,7 @@ def init(context: click.Context, folder: Path | None, *, dry_run: bool) -> Answe
     if not dry_run:
         carry_out(target, plan, talk)
     lines = [f"{file.action:<7}{file.path}" for file in plan] if dry_run else []
-    step = f"pgkeel -C {folder} up" if folder else "pgkeel up"
+    step = "pgkeel up" if folder in {None, Path()} else f"pgkeel -C {shlex.quote(str(folder))} up"
     return Answer(
         {"folder": str(target), "files": {file.path: file.action for file in plan}, "written": not dry_run},
         "\n".join([*lines, f"Next: {step}"]),
