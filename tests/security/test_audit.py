@@ -118,7 +118,7 @@ def test_secrets_and_clear_personal_data_are_never_in_the_log(db: Connection) ->
 
     kept = db.execute(
         "SELECT (SELECT string_agg(log::text, '') FROM audit.log WHERE table_name = 'public.people')"
-        " || (SELECT string_agg(fresh::text, '') FROM audit.fresh) AS text"
+        " || (SELECT string_agg(noted::text, '') FROM audit.noted) AS text"
     ).fetchone()
 
     assert kept is not None
@@ -169,19 +169,19 @@ def test_ddl_grants_disabled_triggers_and_new_roles_are_noted(db: Connection) ->
 def test_no_role_of_the_team_writes_reads_or_seals_the_log(db: Connection, role: str) -> None:
     attacks = (
         "INSERT INTO audit.log (table_name, operation) VALUES ('x', 'y')",
-        "INSERT INTO audit.fresh (table_name, changes) VALUES ('x', '{}')",
+        "INSERT INTO audit.noted (note) VALUES (null)",
         "UPDATE audit.log SET actor = 'x'",
-        "UPDATE audit.fresh SET actor = 'x'",
+        "UPDATE audit.noted SET note = null",
         "DELETE FROM audit.log",
-        "DELETE FROM audit.fresh",
+        "DELETE FROM audit.noted",
         "TRUNCATE audit.log",
-        "TRUNCATE audit.fresh",
-        *(f"SELECT * FROM audit.{name}" for name in ("log", "fresh", "waiting", "entries")),
+        "TRUNCATE audit.noted",
+        *(f"SELECT * FROM audit.{name}" for name in ("log", "noted", "waiting", "entries")),
         "DELETE FROM audit.seal",
         "SELECT audit.open_epoch('mine', 0)",
         "SELECT audit.take_in(1)",
         "SELECT audit.seal_now()",
-        "SELECT setval('audit.fresh_seq_seq', 1)",
+        "SELECT setval('audit.noted_seq_seq', 1)",
         "SET ROLE pgkeel_audit",
     )
     db.execute(f"SET SESSION AUTHORIZATION {role}")
@@ -254,7 +254,7 @@ def test_what_an_update_noted_is_found_at_once_and_is_the_same_in_the_log(db: Co
 
     seal_it(db)
 
-    left = db.execute("SELECT count(*) AS rows FROM audit.fresh").fetchone()
+    left = db.execute("SELECT count(*) AS rows FROM audit.noted").fetchone()
     assert waiting[0].before == {"name": "Ada", "data": [1, {"a": None}]}
     assert waiting[0].after == {"name": None, "data": None}
     assert waiting[1].after == {"name": "Ada", "data": [1, {"a": None}], "email": "changed", "updated_at": None}
