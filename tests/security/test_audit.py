@@ -165,6 +165,62 @@ def test_ddl_grants_disabled_triggers_and_new_roles_are_noted(db: Connection) ->
     assert role.after["can_login"] is True
 
 
+def granted(db: Connection) -> list[tuple[str, dict[str, Any]]]:
+    """Return the rights that were noted, oldest first: the object, and what came and went."""
+    found = [(one.table_name, one.after) for one in reversed(search(db, operation="ddl")) if one.after]
+    return [(name, {key: after.get(key) for key in ("granted", "revoked")}) for name, after in found if len(after) > 2]
+
+
+@pytest.mark.majors
+def test_a_grant_says_to_whom_what_came_and_went_on_which_object(db: Connection) -> None:
+    db.execute("CREATE TABLE other (id integer, name text); CREATE FUNCTION one() RETURNS integer LANGUAGE sql AS 'SELECT 1'")
+    for statement in (
+        "GRANT SELECT, INSERT ON other, people TO pgkeel_monitor",
+        "GRANT SELECT ON other TO pgkeel_monitor",
+        "REVOKE INSERT ON other FROM pgkeel_monitor",
+        "GRANT UPDATE (name) ON other TO pgkeel_monitor WITH GRANT OPTION",
+        "GRANT EXECUTE ON FUNCTION one() TO PUBLIC",
+        "ALTER DEFAULT PRIVILEGES FOR ROLE pgkeel_owner IN SCHEMA public GRANT TRIGGER ON TABLES TO pgkeel_monitor",
+    ):
+        db.execute(statement)
+    with db.transaction(force_rollback=True):
+        db.execute("GRANT DELETE ON other TO pgkeel_monitor")
+    with db.transaction(), db.transaction():
+        db.execute("GRANT TRUNCATE ON other TO pgkeel_monitor")
+
+    noted = granted(db)
+
+    came = {"granted": {"pgkeel_monitor": ["INSERT", "SELECT"]}, "revoked": None}
+    assert noted[:3] == [
+        ("public.other", came),
+        ("public.people", came),
+        ("public.other", {"granted": None, "revoked": {"pgkeel_monitor": ["INSERT"]}}),
+    ]
+    assert noted[3] == (
+        "public.other.name",
+        {"granted": {"pgkeel_monitor": ["UPDATE WITH GRANT OPTION"]}, "revoked": None},
+    )
+    assert [one for one in noted[4:] if "pgkeel_monitor" in str(one)] == noted[-2:]
+    assert noted[-2][0].startswith("for role pgkeel_owner")
+    assert noted[-1] == ("public.other", {"granted": {"pgkeel_monitor": ["TRUNCATE"]}, "revoked": None})
+
+
+def test_rights_that_no_event_trigger_saw_are_noted_by_the_next_seal(db: Connection) -> None:
+    db.execute("CREATE TABLE other (id integer)")
+    db.execute("ALTER EVENT TRIGGER pgkeel_audit_ddl DISABLE")
+    name = db.info.dbname
+    db.execute("GRANT DELETE ON other TO pgkeel_monitor")
+    db.execute(f'GRANT TEMPORARY ON DATABASE "{name}" TO pgkeel_monitor')
+
+    seal(db)
+    noted = granted(db)
+    seal(db)
+
+    assert noted == granted(db)
+    assert ("public.other", {"granted": {"pgkeel_monitor": ["DELETE"]}, "revoked": None}) in noted
+    assert (name, {"granted": {"pgkeel_monitor": ["TEMPORARY"]}, "revoked": None}) in noted
+
+
 @pytest.mark.parametrize("role", ["pgkeel_app_a", "pgkeel_owner", "pgkeel_readonly_a", "pgkeel_monitor"])
 def test_no_role_of_the_team_writes_reads_or_seals_the_log(db: Connection, role: str) -> None:
     attacks = (

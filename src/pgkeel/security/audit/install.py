@@ -35,11 +35,13 @@ _TABLES = (
         "epoch",
         "watched",
         "role_snapshot",
+        "right_snapshot",
     ),
-    *("waiting", "entries"),
+    *("waiting", "entries", "rights"),
 )
 _FUNCTIONS = (
-    *("columns_of", "compares", "shape_of", "form_of", "note_drop", "note_truncate", "write_functions", "watch", "unwatch", "note_ddl"),
+    *("columns_of", "compares", "shape_of", "form_of", "note_drop", "note_truncate", "write_functions", "watch", "unwatch"),
+    *("rights_by", "rights_without", "note_rights", "note_ddl"),
     *("digest_of", "chained", "take_in", "seal_now", "open_epoch"),
 )
 _EVENTS = {"pgkeel_audit_ddl": "ddl_trigger", "pgkeel_audit_drop": "drop_trigger"}
@@ -162,6 +164,7 @@ def _make_log(superuser: Connection) -> None:
             load(__name__, name).run(superuser)
         load(__name__, "leave_tails").rows(superuser)
     make_months(superuser)
+    load(__name__, "keep_rights").scalar(superuser)
     note_roles(superuser)
     _own_functions(superuser)
 
