@@ -12,7 +12,7 @@ import psycopg
 import pytest
 from msgspec.structs import replace
 
-from pgkeel.core.errors import ConfigError
+from pgkeel.core.errors import ConfigError, NotFound
 from pgkeel.core.url import Url
 from pgkeel.postgres import Connection, connect
 from pgkeel.security.audit import FileSink, Watched, anchor, install, open_epoch, plan, retire, seal, search, verify
@@ -528,6 +528,17 @@ def test_a_plan_says_what_it_would_do_and_applied_twice_does_nothing(db: Connect
     assert plan(db, [PEOPLE]).steps == ("watch public.people (email, password_hash: only that they changed)",)
 
 
+def test_a_table_that_was_dropped_is_found_and_one_that_never_was_is_an_error(db: Connection) -> None:
+    assert search(db, table="public.people", actor="nobody") == ()
+    people(db, 1)
+    db.execute("DROP TABLE people")
+
+    assert {one.operation for one in search(db, table="public.people")} == {"insert", "ddl"}
+    assert search(db, table="public.people", actor="nobody") == ()
+    with pytest.raises(NotFound, match=r"no table public\.poeple"):
+        search(db, table="public.poeple")
+
+
 def test_the_history_of_a_row_is_found_without_reading_the_whole_log(db: Connection) -> None:
     db.execute(
         "INSERT INTO audit.log (table_name, row_id, operation)"
@@ -573,7 +584,8 @@ def test_old_months_leave_the_log_and_their_seals_still_prove_the_chain(db: Conn
     gone = retire(db, keep=timedelta(days=400))
 
     assert gone == ("audit.log_2020_01",)
-    assert search(db, table="old") == ()
+    with pytest.raises(NotFound):
+        search(db, table="old")
     assert kinds(db, sink) == []
     assert retire(db, keep=timedelta(days=400)) == ()
 

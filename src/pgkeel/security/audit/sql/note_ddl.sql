@@ -6,7 +6,7 @@ DECLARE
 BEGIN
     IF tg_tag IN ('GRANT', 'REVOKE', 'ALTER DEFAULT PRIVILEGES') AND audit.note_rights(tg_tag, true) > 0 THEN
         RETURN;
-    ELSIF tg_tag LIKE 'CREATE%%' THEN
+    ELSIF tg_tag ~ '^CREATE (TABLE|VIEW|MATERIALIZED|FOREIGN|SEQUENCE|FUNCTION|PROCEDURE|SCHEMA)' THEN -- default privileges
         PERFORM audit.note_rights(NULL, true);
     END IF;
     INSERT INTO audit.log (actor, table_name, operation, after)

@@ -4,13 +4,14 @@ CREATE OR REPLACE FUNCTION audit.note_rights(given_command text, is_recent boole
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $body$
 DECLARE
     noted bigint;
+    own integer := CASE WHEN is_recent THEN age(pg_current_xact_id()::xid) ELSE 2147483647 END; -- transactions since this one began
 BEGIN
     WITH changed AS (
         SELECT now.classid, now.objid, now.subid, now.acl::text AS acl, audit.rights_by(now.acl) AS seen,
                CASE WHEN kept.seen IS NOT NULL THEN kept.seen WHEN is_recent THEN audit.rights_by(now.usual) END AS before
         FROM audit.rights AS now
         LEFT JOIN audit.right_snapshot AS kept USING (classid, objid, subid)
-        WHERE now.acl::text IS DISTINCT FROM kept.acl AND (NOT is_recent OR age(now.changed) <= age(pg_current_xact_id()::xid))
+        WHERE age(now.changed) <= own AND now.acl::text IS DISTINCT FROM kept.acl
     ), kept AS (
         INSERT INTO audit.right_snapshot (classid, objid, subid, acl, seen) SELECT classid, objid, subid, acl, seen FROM changed
         ON CONFLICT (classid, objid, subid) DO UPDATE SET acl = EXCLUDED.acl, seen = EXCLUDED.seen
