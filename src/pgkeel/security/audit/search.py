@@ -62,5 +62,7 @@ def search(
             connection, table=table, row=row, actor=actor, operation=operation, since=since, until=until, most=limit
         )
         if table is not None and not rows and not load(__name__, "knows_table").scalar(connection, table=table):
-            raise NotFound(f"there is no table {table}, and the log has nothing of one", hint="`[security] audit` names the tables")
+            raise NotFound(
+                f"there is no table {table}, and the log has nothing of one", hint="`[security] audit` names the tables"
+            )
     return tuple(msgspec.convert(one, Entry) for one in rows)
