@@ -183,7 +183,8 @@ SELECT fresh.seq, fresh.at, top.xid - ((top.xid - fresh.xmin::text::bigint) & 42
        coalesce(image.before, '{}') AS before, image.after
 FROM (SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint + 2147483648 AS xid OFFSET 0) AS top,
      audit.fresh,
-     LATERAL (SELECT jsonb_object_agg(key, fresh.changes -> key -> 0) FILTER (WHERE fresh.changes -> key -> 1 IS NOT NULL) AS before,
+     LATERAL (SELECT jsonb_object_agg(key, fresh.changes -> key -> 0)
+                         FILTER (WHERE fresh.changes -> key -> 1 IS NOT NULL) AS before,
                      jsonb_object_agg(key, coalesce(fresh.changes -> key -> 1, fresh.changes -> key)) AS after
               FROM (SELECT jsonb_object_keys(fresh.changes) AS key OFFSET 0) AS changed) AS image;
 CREATE VIEW audit.entries AS
@@ -239,7 +240,7 @@ def test_a_log_of_an_older_version_is_brought_up_to_date_under_four_writers(db: 
     assert db.execute("SELECT to_regclass('audit.log_seq') AS old").fetchone() == {"old": None}
 
 
-def until_told(url: Url, number: int, end: threading.Event, errors: list[str]) -> None:  # noqa: ARG001 - as `write`
+def until_told(url: Url, number: int, end: threading.Event, errors: list[str]) -> None:
     with connect(url) as connection:
         while not end.is_set():
             try:
