@@ -122,6 +122,13 @@ def test_somebody_who_touches_the_log_is_found(running: Home) -> None:
     assert {problem["kind"] for problem in json.loads(done.stdout)["data"]["problems"]} == {"removed"}
 
 
+def test_a_table_that_never_was_is_no_empty_answer(running: Home) -> None:
+    code, name, said = running.error("security", "audit", "search", "--table", "rolls")
+
+    assert (code, name) == (2, "not_found")
+    assert "public.rolls" in said
+
+
 def test_a_time_that_is_none_is_refused(running: Home) -> None:
     code, name, said = running.error("security", "audit", "search", "--since", "yesterday")
 

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 from msgspec.structs import replace
 
-from pgkeel.core.errors import ConfigError
+from pgkeel.core.errors import ConfigError, NotFound
 from pgkeel.core.url import Url
 from pgkeel.postgres import Connection, connect
 from pgkeel.security.audit import FileSink, Watched, anchor, install, open_epoch, plan, retire, seal, search, verify
@@ -118,7 +118,7 @@ def test_secrets_and_clear_personal_data_are_never_in_the_log(db: Connection) ->
 
     kept = db.execute(
         "SELECT (SELECT string_agg(log::text, '') FROM audit.log WHERE table_name = 'public.people')"
-        " || (SELECT string_agg(fresh::text, '') FROM audit.fresh) AS text"
+        " || (SELECT string_agg(noted::text, '') FROM audit.noted) AS text"
     ).fetchone()
 
     assert kept is not None
@@ -165,23 +165,79 @@ def test_ddl_grants_disabled_triggers_and_new_roles_are_noted(db: Connection) ->
     assert role.after["can_login"] is True
 
 
+def granted(db: Connection) -> list[tuple[str, dict[str, Any]]]:
+    """Return the rights that were noted, oldest first: the object, and what came and went."""
+    found = [(one.table_name, one.after) for one in reversed(search(db, operation="ddl")) if one.after]
+    return [(name, {key: after.get(key) for key in ("granted", "revoked")}) for name, after in found if len(after) > 2]
+
+
+@pytest.mark.majors
+def test_a_grant_says_to_whom_what_came_and_went_on_which_object(db: Connection) -> None:
+    db.execute("CREATE TABLE other (id integer, name text); CREATE FUNCTION one() RETURNS integer LANGUAGE sql AS 'SELECT 1'")
+    for statement in (
+        "GRANT SELECT, INSERT ON other, people TO pgkeel_monitor",
+        "GRANT SELECT ON other TO pgkeel_monitor",
+        "REVOKE INSERT ON other FROM pgkeel_monitor",
+        "GRANT UPDATE (name) ON other TO pgkeel_monitor WITH GRANT OPTION",
+        "GRANT EXECUTE ON FUNCTION one() TO PUBLIC",
+        "ALTER DEFAULT PRIVILEGES FOR ROLE pgkeel_owner IN SCHEMA public GRANT TRIGGER ON TABLES TO pgkeel_monitor",
+    ):
+        db.execute(statement)
+    with db.transaction(force_rollback=True):
+        db.execute("GRANT DELETE ON other TO pgkeel_monitor")
+    with db.transaction(), db.transaction():
+        db.execute("GRANT TRUNCATE ON other TO pgkeel_monitor")
+
+    noted = granted(db)
+
+    came = {"granted": {"pgkeel_monitor": ["INSERT", "SELECT"]}, "revoked": None}
+    assert noted[:3] == [
+        ("public.other", came),
+        ("public.people", came),
+        ("public.other", {"granted": None, "revoked": {"pgkeel_monitor": ["INSERT"]}}),
+    ]
+    assert noted[3] == (
+        "public.other.name",
+        {"granted": {"pgkeel_monitor": ["UPDATE WITH GRANT OPTION"]}, "revoked": None},
+    )
+    assert [one for one in noted[4:] if "pgkeel_monitor" in str(one)] == noted[-2:]
+    assert noted[-2][0].startswith("for role pgkeel_owner")
+    assert noted[-1] == ("public.other", {"granted": {"pgkeel_monitor": ["TRUNCATE"]}, "revoked": None})
+
+
+def test_rights_that_no_event_trigger_saw_are_noted_by_the_next_seal(db: Connection) -> None:
+    db.execute("CREATE TABLE other (id integer)")
+    db.execute("ALTER EVENT TRIGGER pgkeel_audit_ddl DISABLE")
+    name = db.info.dbname
+    db.execute("GRANT DELETE ON other TO pgkeel_monitor")
+    db.execute(f'GRANT TEMPORARY ON DATABASE "{name}" TO pgkeel_monitor')
+
+    seal(db)
+    noted = granted(db)
+    seal(db)
+
+    assert noted == granted(db)
+    assert ("public.other", {"granted": {"pgkeel_monitor": ["DELETE"]}, "revoked": None}) in noted
+    assert (name, {"granted": {"pgkeel_monitor": ["TEMPORARY"]}, "revoked": None}) in noted
+
+
 @pytest.mark.parametrize("role", ["pgkeel_app_a", "pgkeel_owner", "pgkeel_readonly_a", "pgkeel_monitor"])
 def test_no_role_of_the_team_writes_reads_or_seals_the_log(db: Connection, role: str) -> None:
     attacks = (
         "INSERT INTO audit.log (table_name, operation) VALUES ('x', 'y')",
-        "INSERT INTO audit.fresh (table_name, changes) VALUES ('x', '{}')",
+        "INSERT INTO audit.noted (note) VALUES (null)",
         "UPDATE audit.log SET actor = 'x'",
-        "UPDATE audit.fresh SET actor = 'x'",
+        "UPDATE audit.noted SET note = null",
         "DELETE FROM audit.log",
-        "DELETE FROM audit.fresh",
+        "DELETE FROM audit.noted",
         "TRUNCATE audit.log",
-        "TRUNCATE audit.fresh",
-        *(f"SELECT * FROM audit.{name}" for name in ("log", "fresh", "waiting", "entries")),
+        "TRUNCATE audit.noted",
+        *(f"SELECT * FROM audit.{name}" for name in ("log", "noted", "waiting", "entries")),
         "DELETE FROM audit.seal",
         "SELECT audit.open_epoch('mine', 0)",
         "SELECT audit.take_in(1)",
         "SELECT audit.seal_now()",
-        "SELECT setval('audit.fresh_seq_seq', 1)",
+        "SELECT setval('audit.noted_seq_seq', 1)",
         "SET ROLE pgkeel_audit",
     )
     db.execute(f"SET SESSION AUTHORIZATION {role}")
@@ -254,7 +310,7 @@ def test_what_an_update_noted_is_found_at_once_and_is_the_same_in_the_log(db: Co
 
     seal_it(db)
 
-    left = db.execute("SELECT count(*) AS rows FROM audit.fresh").fetchone()
+    left = db.execute("SELECT count(*) AS rows FROM audit.noted").fetchone()
     assert waiting[0].before == {"name": "Ada", "data": [1, {"a": None}]}
     assert waiting[0].after == {"name": None, "data": None}
     assert waiting[1].after == {"name": "Ada", "data": [1, {"a": None}], "email": "changed", "updated_at": None}
@@ -472,6 +528,17 @@ def test_a_plan_says_what_it_would_do_and_applied_twice_does_nothing(db: Connect
     assert plan(db, [PEOPLE]).steps == ("watch public.people (email, password_hash: only that they changed)",)
 
 
+def test_a_table_that_was_dropped_is_found_and_one_that_never_was_is_an_error(db: Connection) -> None:
+    assert search(db, table="public.people", actor="nobody") == ()
+    people(db, 1)
+    db.execute("DROP TABLE people")
+
+    assert {one.operation for one in search(db, table="public.people")} == {"insert", "ddl"}
+    assert search(db, table="public.people", actor="nobody") == ()
+    with pytest.raises(NotFound, match=r"no table public\.poeple"):
+        search(db, table="public.poeple")
+
+
 def test_the_history_of_a_row_is_found_without_reading_the_whole_log(db: Connection) -> None:
     db.execute(
         "INSERT INTO audit.log (table_name, row_id, operation)"
@@ -517,7 +584,8 @@ def test_old_months_leave_the_log_and_their_seals_still_prove_the_chain(db: Conn
     gone = retire(db, keep=timedelta(days=400))
 
     assert gone == ("audit.log_2020_01",)
-    assert search(db, table="old") == ()
+    with pytest.raises(NotFound):
+        search(db, table="old")
     assert kinds(db, sink) == []
     assert retire(db, keep=timedelta(days=400)) == ()
 

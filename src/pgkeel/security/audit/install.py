@@ -23,7 +23,9 @@ __all__ = ["AuditPlan", "Watched", "install", "is_installed", "plan"]
 
 _TABLES = (
     *(
-        "fresh",
+        "note",
+        "noted",
+        "form",
         "log",
         "one_sequence",
         "log_default",
@@ -33,11 +35,13 @@ _TABLES = (
         "epoch",
         "watched",
         "role_snapshot",
+        "right_snapshot",
     ),
-    *("waiting", "entries"),
+    *("waiting", "entries", "rights"),
 )
 _FUNCTIONS = (
-    *("columns_of", "compares", "shape_of", "note_drop", "note_truncate", "write_functions", "watch", "unwatch", "note_ddl"),
+    *("columns_of", "compares", "shape_of", "form_of", "note_drop", "note_truncate", "write_functions", "watch", "unwatch"),
+    *("rights_by", "rights_without", "note_rights", "note_ddl"),
     *("digest_of", "chained", "take_in", "seal_now", "open_epoch"),
 )
 _EVENTS = {"pgkeel_audit_ddl": "ddl_trigger", "pgkeel_audit_drop": "drop_trigger"}
@@ -147,6 +151,8 @@ def install(superuser: Connection, plan: AuditPlan, *, wait: timedelta = timedel
         for name in plan.unwatch:
             load(__name__, "unwatch_table").run(superuser, name=name)
         _own_functions(superuser)
+        if plan.is_old:
+            load(__name__, "leave_fresh").run(superuser)
         if plan.needs_log:
             _ensure_events(superuser)
             load(__name__, "layout").named(layout=sql.Literal(_layout())).run(superuser)
@@ -158,6 +164,7 @@ def _make_log(superuser: Connection) -> None:
             load(__name__, name).run(superuser)
         load(__name__, "leave_tails").rows(superuser)
     make_months(superuser)
+    load(__name__, "keep_rights").scalar(superuser)
     note_roles(superuser)
     _own_functions(superuser)
 

@@ -21,7 +21,7 @@ _AHEAD = 3
 
 
 def seal(connection: Connection) -> int:
-    """Seal what can no longer change, note roles that changed, and return how many rows were sealed.
+    """Seal what can no longer change, note roles and rights that changed, and return how many rows were sealed.
 
     Rows of running transactions wait for the next seal; a long transaction holds it back.
 
@@ -29,6 +29,7 @@ def seal(connection: Connection) -> int:
         connection: Superuser, or a member of `pgkeel_audit`.
     """
     note_roles(connection)
+    load(__name__, "unseen_rights").scalar(connection)
     return int(load(__name__, "seal_batch").scalar(connection))
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from pgkeel.core.errors import NotFound
 from pgkeel.postgres import Connection, load
 from pgkeel.security.audit.older import reading
 
@@ -53,10 +54,15 @@ def search(
     """Return what happened, newest first; each filter that is given must be met.
 
     Raises:
+        NotFound: There is no such table, and the log has nothing of one.
         OlderLog: An older version made the log.
     """
     with reading():
         rows = load(__name__, "search").rows(
             connection, table=table, row=row, actor=actor, operation=operation, since=since, until=until, most=limit
         )
+        if table is not None and not rows and not load(__name__, "knows_table").scalar(connection, table=table):
+            raise NotFound(
+                f"there is no table {table}, and the log has nothing of one", hint="`[security] audit` names the tables"
+            )
     return tuple(msgspec.convert(one, Entry) for one in rows)

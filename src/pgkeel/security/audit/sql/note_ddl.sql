@@ -1,9 +1,14 @@
--- utility: writes down what DDL and GRANT did, and follows the columns of watched tables: new ones are masked until they are declared
+-- utility: writes down what DDL did, and who was granted what (a GRANT that changes nothing names no object), and follows the columns of watched tables: new ones are masked until they are declared
 CREATE OR REPLACE FUNCTION audit.note_ddl() RETURNS event_trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $body$
 DECLARE
     changed record;
 BEGIN
+    IF tg_tag IN ('GRANT', 'REVOKE', 'ALTER DEFAULT PRIVILEGES') AND audit.note_rights(tg_tag, true) > 0 THEN
+        RETURN;
+    ELSIF tg_tag ~ '^CREATE (TABLE|VIEW|MATERIALIZED|FOREIGN|SEQUENCE|FUNCTION|PROCEDURE|SCHEMA)' THEN -- default privileges
+        PERFORM audit.note_rights(NULL, true);
+    END IF;
     INSERT INTO audit.log (actor, table_name, operation, after)
     SELECT nullif(current_setting('pgkeel.actor', true), ''),
            coalesce(command.object_identity, command.object_type, tg_tag), 'ddl',

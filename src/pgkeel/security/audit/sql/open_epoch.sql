@@ -6,7 +6,7 @@ DECLARE
     known bigint; -- what is sealed now of the old epoch may have the numbers of seals that were lost
 BEGIN
     PERFORM pg_advisory_xact_lock(7163381, 1);
-    LOCK TABLE audit.log, audit.fresh IN SHARE ROW EXCLUSIVE MODE;
+    LOCK TABLE audit.log, audit.noted IN SHARE ROW EXCLUSIVE MODE;
     SELECT coalesce(max(seal.number), 0) INTO known FROM audit.seal AS seal;
     PERFORM audit.seal_now();
     PERFORM audit.take_in(9223372036854775807); -- nobody writes now: what could not be sealed is of the old epoch, too

@@ -9,7 +9,9 @@ DECLARE
     id_new text;
     id_old text;
     image text;
+    form audit.form;
     changes text;
+    small text;
     head text := 'LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS ';
     actor text := 'nullif(current_setting(''pgkeel.actor'', true), '''')';
 BEGIN
@@ -40,20 +42,29 @@ BEGIN
     INTO image
     FROM unnest(columns) WITH ORDINALITY AS named (name, place);
 
-    -- an update: of each changed column the old and the new value, of a masked one that it changed; few expressions, for each
-    -- that is reached is made ready anew in every transaction, and types without an equality of pg_catalog by their text
+    -- an update: the small columns as they are, of each other one that changed the old and the new value, of a masked one that it
+    -- changed; few expressions, for each that is reached is made ready anew in every transaction, and one column, for the same reason;
+    -- types without an equality of pg_catalog are compared by their text
+    form := audit.form_of(target, full_name, masked);
     SELECT string_agg(format(
                'IF OLD.%%1$I%%2$s IS DISTINCT FROM NEW.%%1$I%%2$s THEN c[%%3$L] := %%4$s; END IF;', name,
                CASE WHEN audit.compares(target, name) THEN '' ELSE '::text' END, name,
                CASE WHEN name = ANY (masked) THEN '''"changed"''' ELSE format('jsonb_build_array(OLD.%%1$I, NEW.%%1$I)', name) END),
                ' ' ORDER BY place)
     INTO changes
-    FROM unnest(columns) WITH ORDINALITY AS named (name, place);
+    FROM unnest(columns) WITH ORDINALITY AS named (name, place)
+    WHERE name <> ALL (form.longs || form.ints || form.times || form.bools || form.uuids);
+    SELECT string_agg(CASE cardinality(kind.names) WHEN 0 THEN 'NULL' ELSE (
+               SELECT 'ARRAY[' || string_agg('OLD.' || quote_ident(name), ', ' ORDER BY place) || ', '
+                      || string_agg('NEW.' || quote_ident(name), ', ' ORDER BY place) || ']'
+               FROM unnest(kind.names) WITH ORDINALITY AS named (name, place)) END, ', ' ORDER BY kind.place)
+    INTO small
+    FROM (VALUES (1, form.longs), (2, form.ints), (3, form.times), (4, form.bools), (5, form.uuids)) AS kind (place, names);
 
     EXECUTE format('CREATE OR REPLACE FUNCTION audit.%%I() RETURNS trigger %%s %%L', stem || '_update', head, format(
-        'DECLARE c jsonb; BEGIN %%s IF c IS NULL THEN RETURN NULL; END IF; '
-        'INSERT INTO audit.fresh (actor, table_name, row_id, changes) '
-        'VALUES (current_setting(''pgkeel.actor'', true), %%L, %%s, c); RETURN NULL; END', changes, full_name, id_new));
+        'DECLARE c jsonb; BEGIN %%s INSERT INTO audit.noted (note) '
+        'VALUES (ROW(clock_timestamp(), current_setting(''pgkeel.actor'', true), session_user, %%s, %%s, %%s, c)::audit.note); '
+        'RETURN NULL; END', changes, form.form, id_new, small));
 
     -- inserts and deletes come by the statement: one call for a bulk write
     EXECUTE format('CREATE OR REPLACE FUNCTION audit.%%I() RETURNS trigger %%s %%L', stem || '_insert', head, format(

@@ -1,0 +1,27 @@
+-- utility: the form of the notes of a table: its columns of fixed size that may be kept in clear, by their type; kept once
+CREATE OR REPLACE FUNCTION audit.form_of(target regclass, named text, masked text[]) RETURNS audit.form
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $body$
+DECLARE
+    wanted audit.form;
+    kept audit.form;
+BEGIN
+    SELECT coalesce(array_agg(attname ORDER BY attnum) FILTER (WHERE atttypid = 'bigint'::regtype), '{}') AS longs,
+           coalesce(array_agg(attname ORDER BY attnum) FILTER (WHERE atttypid = 'integer'::regtype), '{}') AS ints,
+           coalesce(array_agg(attname ORDER BY attnum) FILTER (WHERE atttypid = 'timestamptz'::regtype), '{}') AS times,
+           coalesce(array_agg(attname ORDER BY attnum) FILTER (WHERE atttypid = 'boolean'::regtype), '{}') AS bools,
+           coalesce(array_agg(attname ORDER BY attnum) FILTER (WHERE atttypid = 'uuid'::regtype), '{}') AS uuids
+    INTO wanted.longs, wanted.ints, wanted.times, wanted.bools, wanted.uuids
+    FROM pg_attribute
+    WHERE attrelid = target AND attnum > 0 AND NOT attisdropped AND attname <> ALL (masked);
+
+    SELECT * INTO kept FROM audit.form
+    WHERE (form.table_name, form.longs, form.ints, form.times, form.bools, form.uuids)
+          = (named, wanted.longs, wanted.ints, wanted.times, wanted.bools, wanted.uuids);
+    IF NOT FOUND THEN
+        INSERT INTO audit.form (table_name, longs, ints, times, bools, uuids)
+        VALUES (named, wanted.longs, wanted.ints, wanted.times, wanted.bools, wanted.uuids)
+        RETURNING * INTO kept;
+    END IF;
+    RETURN kept;
+END
+$body$;
