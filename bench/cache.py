@@ -201,7 +201,7 @@ class _Bench:
 
     async def _write(self, connection: "asyncpg.Connection[Any]", key: UUID, *, is_announced: bool) -> None:
         await connection.execute("BEGIN")
-        await connection.execute("UPDATE posts SET title = title || '.' WHERE id = $1 AND length(title) < 200", key)
+        await connection.execute("UPDATE posts SET title = CASE WHEN length(title) < 200 THEN title || '.' ELSE left(title, 20) END WHERE id = $1", key)
         if is_announced:
             async with self._cache.change(self._rows.row(key)):
                 await connection.execute("COMMIT")
