@@ -9,7 +9,8 @@ from pgkeel.cache._colour.crowd import Crowd
 from pgkeel.cache._colour.door import Door, dial
 from pgkeel.cache._colour.flight import Flight
 from pgkeel.cache._colour.together import Batch, Look, Shared
-from pgkeel.cache.near import Kept, Near
+from pgkeel.cache.entry import MISS, Shelf
+from pgkeel.cache.near import Near
 from pgkeel.cache.wire import Replies, ReplyError, Word, away, packed
 from pgkeel.core.cache_url import CacheUrl
 from pgkeel.core.errors import Unreachable
@@ -17,6 +18,7 @@ from pgkeel.core.errors import Unreachable
 __all__ = ["Call", "Crowd", "Flight", "Gate", "Link", "Load", "nap", "open_link"]
 
 T = TypeVar("T")
+V = TypeVar("V")
 Load = Callable[[], Awaitable[T]]
 """What reads the database."""
 Call = Callable[..., Awaitable[T]]
@@ -92,11 +94,16 @@ class Link(asyncio.Protocol):
         """Whether this process keeps values."""
         return self._near is not None
 
-    def near(self, key: bytes, now: float) -> Kept | None:
-        """Return a value that this process keeps; None also when the server was silent for long."""
-        if self._near is None or self.is_closed or now - self._told > _NEAR_PING:
-            return None
-        return self._near.get(key, now)
+    def near(self, key: bytes, shelf: Shelf[V], now: float) -> V | None:
+        """Return a value that this process keeps, to each caller its own; or `MISS`, also when the server was silent for long."""
+        near = self._near
+        if near is None or self.is_closed or now - self._told > _NEAR_PING:
+            return MISS  # type: ignore[no-any-return]
+        kept = near.kept.get(key)
+        if kept is not None and kept.shelf is shelf and kept.until >= now:
+            return shelf.decode(kept.payload)  # type: ignore[no-any-return]  # it is judged already
+        kept = near.get(key, now)
+        return MISS if kept is None else shelf.near(kept)
 
     def forget(self, keys: Sequence[bytes] | None) -> None:
         """Let go of values that this process keeps; None is all."""

@@ -1,7 +1,7 @@
 """What writers of one event loop say together: before COMMIT, and after it."""
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pgkeel.cache._colour.together import Look, Shared
 from pgkeel.cache.announcing import INSTEAD, Said, in_a_script, packet_of, packet_of_one
@@ -83,7 +83,7 @@ class Announcement(Shared):
 class Heard:
     """A wait that is over before it begins."""
 
-    __await__ = ().__iter__  # without a call of Python
+    __await__: ClassVar[Any] = ().__iter__  # without a call of Python
 
 
 HEARD = Heard()
