@@ -13,7 +13,7 @@ That there is no row depends on the table's tag too: an INSERT does not always k
 
 import os
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -164,9 +164,9 @@ def held_by(who: bytes, versions: bytes) -> bytes:
     return _LEASE + who + versions
 
 
-def fresh() -> bytes:
+def fresh(_draw: Callable[[int], int] = _chance.getrandbits) -> bytes:
     """Return a new version, or who asks: 16 letters that nobody else has."""
-    return b"%016x" % _chance.getrandbits(64)
+    return b"%016x" % _draw(64)
 
 
 def epoch_ends(raw: bytes) -> int:

@@ -20,6 +20,7 @@ class Touched(msgspec.Struct, frozen=True):
         every_row: Whether any row may have changed.
         every_value: Whether rows with any column value may have changed: so for all tags of column values.
         is_exact: Whether the tags of the columns that the model declares are named beside it, so that they are left alone.
+        tag: Name of the table's tag, where nothing but it and the row is touched and it is known already.
     """
 
     table: str
@@ -27,6 +28,7 @@ class Touched(msgspec.Struct, frozen=True):
     every_row: bool = False
     every_value: bool = False
     is_exact: bool = False
+    tag: bytes = b""
 
 
 EVERYTHING = Touched("")
@@ -47,8 +49,8 @@ class Keys(msgspec.Struct, frozen=True):
 
 def keys_of(touched: Sequence[Touched | Tag], names: Names) -> Keys:
     """Return the names of the rows and of the tags that are to be marked, each once; of very many rows, their table's instead."""
-    if len(touched) == 1 and isinstance(one := touched[0], Touched) and one.row and not (one.every_row or one.every_value):
-        return Keys([one.row], {names.table(one.table): one.row[-DIGEST:]})
+    if len(touched) == 1 and type(first := touched[0]) is Touched and first.tag:
+        return Keys([first.row], {first.tag: first.row[-DIGEST:]})
     rows: dict[str, dict[bytes, None]] = {}
     tags: dict[bytes, bytes] = {}
     for one in touched:

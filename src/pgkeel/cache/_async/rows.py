@@ -37,8 +37,8 @@ class RowCache(Generic[R]):
         self._is_small = key in {UUID, int}
         self._known: dict[object, Touched] = {}
         self._life = life
-        self._name = reader.names.rows(table)
         names = reader.names
+        self._name, self._tag = names.rows(table), names.table(table)
         self._shelf = Shelf(
             (names.epoch, names.everything, names.generation(table), names.tag(Tag(table))),
             Codec(row),
@@ -64,7 +64,7 @@ class RowCache(Generic[R]):
 
     def _remembered(self, key: object) -> Touched:
         """Return the row, and remember it where that is safe: of equal keys all name it, and none is long."""
-        touched = Touched(self._table, row=self._name(key))
+        touched = Touched(self._table, row=self._name(key), tag=self._tag)
         if self._is_small:
             if len(self._known) >= _MOST_KNOWN:
                 self._known.clear()

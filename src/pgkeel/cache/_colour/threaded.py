@@ -85,8 +85,8 @@ class Link:
 
     @property
     def is_near(self) -> bool:
-        """Whether this process keeps values."""
-        return self._near is not None
+        """Whether this process keeps values now."""
+        return self._near is not None and len(self._near.kept) > 0
 
     def near(self, key: bytes, shelf: Shelf[V], now: float) -> V | None:
         """Return a value that this process keeps, to each caller its own; or `MISS`, also when the server was silent for long.
