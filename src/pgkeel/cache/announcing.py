@@ -15,19 +15,11 @@ from pgkeel.cache.names import marks_of
 from pgkeel.cache.touched import Keys
 from pgkeel.cache.wire import Word, packed
 
-__all__ = ["INSTEAD", "Said", "commands_of", "in_a_script", "packet_of", "packet_of_one"]
+__all__ = ["INSTEAD", "Said", "commands_of", "in_a_script", "packet_of"]
 
 _NOT_MET = b"-"
 INSTEAD = ("OOM", "WRONGTYPE")
 """Refusals after which the script `say` does the same: the memory is full, or what is not ours lies there."""
-_BEGIN = (
-    b"*4\r\n$4\r\nHSET\r\n$%d\r\n%b!\r\n$16\r\n%b\r\n$17\r\n-%b\r\n"
-    b"*2\r\n$3\r\nDEL\r\n$%d\r\n%b\r\n*3\r\n$3\r\nSET\r\n$%d\r\n%b\r\n$17\r\nG%b\r\n"
-)
-_END = (
-    b"*2\r\n$3\r\nDEL\r\n$%d\r\n%b\r\n*3\r\n$3\r\nSET\r\n$%d\r\n%b\r\n$17\r\nG+%b\r\n"
-    b"*3\r\n$4\r\nHDEL\r\n$%d\r\n%b!\r\n$16\r\n%b\r\n"
-)
 
 
 class Said(msgspec.Struct, frozen=True, gc=False):
@@ -73,21 +65,6 @@ def packet_of(all_said: Sequence[Said]) -> tuple[bytes, int]:
     """Return the commands as bytes, and how many there are."""
     commands = commands_of(all_said)
     return b"".join(map(packed, commands)), len(commands)
-
-
-def packet_of_one(keys: Keys, who: bytes, *, is_over: bool) -> tuple[bytes, int]:
-    """Return what one writer says; of one row and its table it is written down already.
-
-    The versions that it leaves are its own name, and then that name in a form that no name and no other version has.
-    """
-    rows, tags = keys.rows, keys.tags
-    if len(rows) != 1 or len(tags) != 1:
-        return packet_of((Said(keys, who, is_over),))
-    [row], [(tag, meant)] = rows, tags.items()
-    size = len(tag)
-    if is_over:
-        return _END % (len(row), row, size, tag, who[1:], size + 1, tag, who), 3
-    return _BEGIN % (size + 1, tag, who, meant, len(row), row, size, tag, who), 3
 
 
 def in_a_script(all_said: Sequence[Said]) -> tuple[list[bytes], list[Word]]:

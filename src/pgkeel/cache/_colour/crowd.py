@@ -4,7 +4,8 @@ import asyncio
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pgkeel.cache._colour.together import Look, Shared
-from pgkeel.cache.announcing import INSTEAD, Said, in_a_script, packet_of, packet_of_one
+from pgkeel.cache.announcing import INSTEAD, Said, in_a_script, packet_of
+from pgkeel.cache.forms import ANSWERS
 from pgkeel.cache.script import script
 from pgkeel.cache.touched import Keys
 from pgkeel.cache.wire import ReplyError, packed, refusal
@@ -13,6 +14,7 @@ from pgkeel.core.errors import KeelError, Unreachable
 
 if TYPE_CHECKING:
     from pgkeel.cache._async.client import Client
+    from pgkeel.cache._colour.asynchronous import Link
 
 __all__ = ["Crowd"]
 
@@ -114,27 +116,34 @@ class Crowd:
             CommandRefused: It refused.
         """
         under_way = self._under_way
-        if not is_over:
-            under_way[who] = monotonic()
-        is_crowd = self._is_crowd or len(under_way) >= _MANY
         if is_over:
+            is_crowd = self._is_crowd or len(under_way) >= _MANY
             under_way.pop(who, None)
-        if is_crowd:
-            return self._together(Said(keys, who, is_over))
+        else:
+            under_way[who] = monotonic()
+            is_crowd = self._is_crowd or len(under_way) >= _MANY
         link = self._client.link
-        if link is None or link.owed or (door := link.door) is None:
-            return self._alone(Said(keys, who, is_over))
-        packet, replies = packet_of_one(keys, who, is_over=is_over)
+        if is_crowd or link is None or link.owed or (door := link.door) is None:
+            said = Said(keys, who, is_over)
+            return self._together(said) if is_crowd else self._alone(said)
+        if (forms := keys.forms) is None:
+            packet, replies = packet_of((Said(keys, who, is_over),))
+        else:
+            row, replies = keys.rows[0], ANSWERS
+            packet = forms.end % (row, who[1:], who) if is_over else forms.begin % (who, keys.tags[forms.tag], row, who)
         sent, received = door.ask(packet)
         if received.count(b"\n") == replies and b"-" not in received and b">" not in received:
             return HEARD  # so many answers to the last byte, all of them numbers or `+OK`, and no message beside them
-        said = Said(keys, who, is_over)
-        if not sent:
+        return self._asked(link, Said(keys, who, is_over), packet[sent:], received, replies if sent else 0)
+
+    def _asked(self, link: "Link", said: Said, rest: bytes, received: bytes, replies: int) -> Look:
+        """Wait for what was asked at the door, if it was."""
+        if not replies:
             return self._alone(said)
         announcement = Announcement(self._client, link.loop)
         announcement.replies = replies
         look = announcement.join(said)
-        link.take_over(announcement, packet[sent:], received)
+        link.take_over(announcement, rest, received)
         return look
 
     def _alone(self, said: Said) -> Look:

@@ -15,7 +15,7 @@ __all__ = ["Door", "dial"]
 P = TypeVar("P", bound=asyncio.Protocol)
 _LONGEST = 5
 _LATE = 0.0003
-_FAR = 64
+_FAR = 128
 _CHUNK = 65536
 
 
@@ -35,7 +35,7 @@ class Door:
     def ask(self, command: bytes) -> tuple[int, bytes]:
         """Write; return how much of it left, and what came back at once.
 
-        Nothing leaves where answers were slow: after one that took 0.3 ms, the next is not asked for here, then two, up to 64.
+        Nothing leaves where answers are slow: after two that took 0.3 ms, the next is not asked for here, then two, up to 64.
         A wait shorter than a tick of the processor (4 ms) would need a timer of its own, as dear as the rest; `poll` takes half
         of the time of `select`.
         """
@@ -52,7 +52,8 @@ class Door:
         if received and monotonic() - asked < _LATE:
             self._misses = 0
         else:
-            self._misses = self._skip = min(2 * self._misses or 1, _FAR)
+            self._misses = min(2 * self._misses or 1, _FAR)
+            self._skip = self._misses // 2
         return sent, received
 
 
