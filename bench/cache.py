@@ -41,6 +41,7 @@ from pgkeel.testing.keys import ring_for_tests
 from pgkeel.testing.servers import scratch_cluster, scratch_valkey
 
 _WAYS = 16
+_UPDATE = "UPDATE posts SET title = CASE WHEN length(title) < 200 THEN title || '.' ELSE left(title, 20) END WHERE id = $1"
 _REDIS = f"redis-py {redis.__version__} async GET + msgspec"
 Work = Callable[[], Awaitable[object]]
 Cpu = Callable[[], float]
@@ -201,7 +202,7 @@ class _Bench:
 
     async def _write(self, connection: "asyncpg.Connection[Any]", key: UUID, *, is_announced: bool) -> None:
         await connection.execute("BEGIN")
-        await connection.execute("UPDATE posts SET title = title || '.' WHERE id = $1 AND length(title) < 200", key)
+        await connection.execute(_UPDATE, key)
         if is_announced:
             async with self._cache.change(self._rows.row(key)):
                 await connection.execute("COMMIT")

@@ -51,6 +51,16 @@ async def test_nobody_fills_while_a_write_is_under_way(table: Table, cache: Any)
     assert table.asked == 4
 
 
+async def test_a_change_that_is_used_again_leaves_versions_that_were_never_there(table: Table, cache: Any) -> None:
+    change, seen = touch(cache, table), []
+    for _ in range(3):
+        for step in (change.mark, change.release):
+            await step()
+            seen.append(await cache.client.call("GET", cache.names.table("users")))
+    assert len(set(seen)) == len(seen)
+    assert None not in seen
+
+
 async def test_a_read_that_a_write_overtook_is_not_kept(table: Table, cache: Any, open_cache: OpenCache) -> None:
     writer = getattr((await open_cache()), "inner", None) or cache
 

@@ -20,14 +20,6 @@ __all__ = ["INSTEAD", "Said", "commands_of", "in_a_script", "packet_of"]
 _NOT_MET = b"-"
 INSTEAD = ("OOM", "WRONGTYPE")
 """Refusals after which the script `say` does the same: the memory is full, or what is not ours lies there."""
-_BEGIN = (
-    b"*4\r\n$4\r\nHSET\r\n$%d\r\n%b!\r\n$16\r\n%b\r\n$17\r\n-%b\r\n"
-    b"*2\r\n$3\r\nDEL\r\n$%d\r\n%b\r\n*3\r\n$3\r\nSET\r\n$%d\r\n%b\r\n$17\r\nG%b\r\n"
-)
-_END = (
-    b"*2\r\n$3\r\nDEL\r\n$%d\r\n%b\r\n*3\r\n$3\r\nSET\r\n$%d\r\n%b\r\n$17\r\nG%b\r\n"
-    b"*3\r\n$4\r\nHDEL\r\n$%d\r\n%b!\r\n$16\r\n%b\r\n"
-)
 
 
 class Said(msgspec.Struct, frozen=True, gc=False):
@@ -70,15 +62,7 @@ def commands_of(all_said: Sequence[Said]) -> list[tuple[Word, ...]]:
 
 
 def packet_of(all_said: Sequence[Said]) -> tuple[bytes, int]:
-    """Return the commands as bytes, and how many there are; those of one row and its table are written down already."""
-    said = all_said[0]
-    rows, tags = said.keys.rows, said.keys.tags
-    if len(all_said) == len(rows) == len(tags) == 1:
-        [row], [(tag, meant)] = rows, tags.items()
-        size = len(tag)
-        if said.is_over:
-            return _END % (len(row), row, size, tag, fresh(), size + 1, tag, said.who), 3
-        return _BEGIN % (size + 1, tag, said.who, meant, len(row), row, size, tag, fresh()), 3
+    """Return the commands as bytes, and how many there are."""
     commands = commands_of(all_said)
     return b"".join(map(packed, commands)), len(commands)
 

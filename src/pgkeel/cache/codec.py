@@ -1,6 +1,7 @@
 """Values as bytes: msgpack, preceded by a hash of their type, so that a changed model misses and never misreads."""
 
 import hashlib
+from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -15,9 +16,14 @@ _SHAPE = 16
 
 
 class Codec(Generic[T]):
-    """Encodes and decodes values of one type."""
+    """Encodes and decodes values of one type.
 
-    __slots__ = ("_decode", "_encode", "shape")
+    Attributes:
+        shape: A hash of the type.
+        decode: Returns the value in bytes or a view of them; raises `msgspec.DecodeError` where these are other bytes.
+    """
+
+    __slots__ = ("_decode", "_encode", "decode", "shape")
 
     def __init__(self, kind: type[T]) -> None:
         """Read the type.
@@ -31,8 +37,9 @@ class Codec(Generic[T]):
         except (TypeError, NotImplementedError) as err:
             raise UsageError(f"{kind} cannot be cached: {err}", hint="use structs of plain types") from err
         self.shape = hashlib.sha256(repr(kind).encode() + description).hexdigest()[:_SHAPE].encode()
-        self._encode = msgspec.msgpack.Encoder(enc_hook=_sealed).encode
+        self._encode = msgspec.msgpack.Encoder(enc_hook=_sealed, uuid_format="bytes").encode
         self._decode = msgspec.msgpack.Decoder(kind, dec_hook=_unsealed).decode
+        self.decode: Callable[[Any], T] = self._decode
 
     def encode(self, value: T) -> bytes | None:
         """Return the bytes, or None for a value that would not come back as it is (a NaN, a UUID inside JSON)."""
@@ -41,14 +48,6 @@ class Codec(Generic[T]):
             return encoded if self._decode(encoded) == value else None
         except (NotImplementedError, TypeError, ValueError, OverflowError, RecursionError):
             return None
-
-    def decode(self, encoded: Any) -> T:  # noqa: ANN401 - bytes or a view of them
-        """Return the value.
-
-        Raises:
-            msgspec.DecodeError: These are other bytes.
-        """
-        return self._decode(encoded)
 
 
 class SealedCodec(Codec[T]):
@@ -64,20 +63,16 @@ class SealedCodec(Codec[T]):
         """
         super().__init__(kind)
         self._cipher = cipher
+        self.decode = self._opened
 
     def encode(self, value: T) -> bytes | None:
         """Return the sealed bytes, or None for a value that would not come back as it is."""
         clear = super().encode(value)
         return None if clear is None else self._cipher.seal(self.shape, clear)
 
-    def decode(self, encoded: Any) -> T:  # noqa: ANN401 - bytes or a view of them
-        """Return the value.
-
-        Raises:
-            msgspec.DecodeError: These are other bytes, or sealed by a key that is gone.
-        """
+    def _opened(self, encoded: Any) -> T:  # noqa: ANN401 - bytes or a view of them
         try:
-            return super().decode(self._cipher.open(self.shape, bytes(encoded)))
+            return self._decode(self._cipher.open(self.shape, bytes(encoded)))
         except (CannotOpen, UnknownKey) as err:
             raise msgspec.DecodeError(err.message) from err
 

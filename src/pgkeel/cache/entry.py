@@ -13,7 +13,7 @@ That there is no row depends on the table's tag too: an INSERT does not always k
 
 import os
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -36,15 +36,20 @@ MISS: Any = object()
 
 
 class Shelf(Generic[T]):
-    """Values of one type that depend on the same things, each under a key of its own."""
+    """Values of one type that depend on the same things, each under a key of its own.
 
-    __slots__ = ("_codec", "_head", "_length", "shape", "shared", "strict", "tally")
+    Attributes:
+        decode: What returns a value of it in bytes.
+    """
+
+    __slots__ = ("_codec", "_head", "_length", "decode", "shape", "shared", "strict", "tally")
 
     def __init__(
         self, shared: tuple[bytes, ...], codec: Codec[T], *, strict: int | None = None, tally: Tally | None = None
     ) -> None:
         """Name in `shared` the keys of the epoch and of the tags; a value that is not None depends on the first `strict` only."""
         self._codec = codec
+        self.decode = codec.decode
         self.tally = tally or Tally()
         self.shared = shared
         self.shape = codec.shape
@@ -67,7 +72,7 @@ class Shelf(Generic[T]):
             self._head = current, head
         if held.startswith(head):
             try:
-                return self._codec.decode(memoryview(held)[len(head) :])
+                return self.decode(memoryview(held)[len(head) :])
             except msgspec.MsgspecError:
                 return MISS  # type: ignore[no-any-return]
         if held.startswith(_NOTHING) and held.startswith(current + self.shape, 1):
@@ -80,7 +85,7 @@ class Shelf(Generic[T]):
             if self.judge(kept.held, kept.current) is MISS:
                 return MISS
             kept.payload, kept.shelf = memoryview(kept.held)[1 + self._length + len(self.shape) :], self
-        return self._codec.decode(kept.payload)
+        return self.decode(kept.payload)
 
     def lease_in(self, held: bytes | None, current: bytes | None) -> bytes:
         """Return who holds a lease there under the versions that are valid now, or b""."""
@@ -118,14 +123,14 @@ class Shelf(Generic[T]):
         if held[VERSION : VERSION + 1] == _NOTHING:
             return None
         try:
-            return self._codec.decode(memoryview(held)[VERSION + 1 + len(self.shape) :])
+            return self.decode(memoryview(held)[VERSION + 1 + len(self.shape) :])
         except msgspec.MsgspecError:
             return MISS  # type: ignore[no-any-return]
 
     def copied(self, value: T | None) -> T | None:
         """Return a value of its own for one more caller, who may change it."""
         encoded = None if value is None else self._codec.encode(value)
-        return value if encoded is None else self._codec.decode(encoded)
+        return value if encoded is None else self.decode(encoded)
 
 
 def joined(versions: Sequence[bytes | None]) -> bytes | None:
@@ -159,9 +164,9 @@ def held_by(who: bytes, versions: bytes) -> bytes:
     return _LEASE + who + versions
 
 
-def fresh() -> bytes:
+def fresh(_draw: Callable[[int], int] = _chance.getrandbits) -> bytes:
     """Return a new version, or who asks: 16 letters that nobody else has."""
-    return b"%016x" % _chance.getrandbits(64)
+    return b"%016x" % _draw(64)
 
 
 def epoch_ends(raw: bytes) -> int:

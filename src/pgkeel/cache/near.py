@@ -35,24 +35,27 @@ class Near:
     """What one connection has read, bounded; gone with the connection.
 
     The server's messages come over the same connection as the values, so that the one about a value comes after it.
+
+    Attributes:
+        kept: Name → value; it may have ended.
     """
 
-    __slots__ = ("_bytes", "_kept", "_memory", "_shared")
+    __slots__ = ("_bytes", "_memory", "_shared", "kept")
 
     def __init__(self, memory: int = _MEMORY) -> None:
         """Keep at most so many bytes; the oldest go first."""
         self._memory = memory
-        self._kept: dict[bytes, Kept] = {}
+        self.kept: dict[bytes, Kept] = {}
         self._shared: set[bytes] = set()
         self._bytes = 0
 
     def __len__(self) -> int:
         """Return how many values there are."""
-        return len(self._kept)
+        return len(self.kept)
 
     def get(self, key: bytes, now: float) -> Kept | None:
         """Return a value, or None."""
-        kept = self._kept.get(key)
+        kept = self.kept.get(key)
         if kept is None or kept.until < now:
             self._drop(key)
             return None
@@ -70,15 +73,17 @@ class Near:
         """
         self._drop(key)
         self._shared.update(shared)
-        self._kept[key] = Kept(held, current, monotonic() + seconds)
+        self.kept[key] = Kept(held, current, monotonic() + seconds)
         self._bytes += len(held) + _OVERHEAD
         while self._bytes > self._memory:
-            self._drop(next(iter(self._kept)))
+            self._drop(next(iter(self.kept)))
 
     def forget(self, keys: Iterable[bytes] | None) -> None:
         """Let go of values, of all that depend on a key, or (None) of all."""
+        if not self.kept and not self._shared:
+            return
         if keys is None or not self._shared.isdisjoint(keys := list(keys)):
-            self._kept.clear()
+            self.kept.clear()
             self._shared.clear()
             self._bytes = 0
             return
@@ -86,6 +91,6 @@ class Near:
             self._drop(key)
 
     def _drop(self, key: bytes) -> None:
-        kept = self._kept.pop(key, None)
+        kept = self.kept.pop(key, None)
         if kept is not None:
             self._bytes -= len(kept.held) + _OVERHEAD

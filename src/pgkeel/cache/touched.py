@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
+from pgkeel.cache.forms import Forms
 from pgkeel.cache.names import DIGEST, Names, Tag
 
 __all__ = ["EVERYTHING", "Keys", "Touched", "keys_of", "keys_of_tags", "table_of"]
@@ -20,6 +21,7 @@ class Touched(msgspec.Struct, frozen=True):
         every_row: Whether any row may have changed.
         every_value: Whether rows with any column value may have changed: so for all tags of column values.
         is_exact: Whether the tags of the columns that the model declares are named beside it, so that they are left alone.
+        forms: What a write of this row and no more says, where that is known already.
     """
 
     table: str
@@ -27,6 +29,7 @@ class Touched(msgspec.Struct, frozen=True):
     every_row: bool = False
     every_value: bool = False
     is_exact: bool = False
+    forms: Forms | None = None
 
 
 EVERYTHING = Touched("")
@@ -39,16 +42,18 @@ class Keys(msgspec.Struct, frozen=True):
     Attributes:
         rows: Names of rows.
         tags: Name of a tag → the ends of the names of the rows that are meant, behind each other.
+        forms: What is said of one row, or None.
     """
 
     rows: list[bytes]
     tags: dict[bytes, bytes]
+    forms: Forms | None = None
 
 
 def keys_of(touched: Sequence[Touched | Tag], names: Names) -> Keys:
     """Return the names of the rows and of the tags that are to be marked, each once; of very many rows, their table's instead."""
-    if len(touched) == 1 and isinstance(one := touched[0], Touched) and one.row and not (one.every_row or one.every_value):
-        return Keys([one.row], {names.table(one.table): one.row[-DIGEST:]})
+    if len(touched) == 1 and type(first := touched[0]) is Touched and (forms := first.forms) is not None:
+        return Keys([first.row], {forms.tag: first.row[-DIGEST:]}, forms)
     rows: dict[str, dict[bytes, None]] = {}
     tags: dict[bytes, bytes] = {}
     for one in touched:

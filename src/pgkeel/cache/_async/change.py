@@ -28,7 +28,7 @@ class Change:
     def __init__(self, reader: Reader, touched: Sequence[Touched | Tag] = ()) -> None:
         """Touch these rows and tags."""
         self._reader = reader
-        self._who = fresh()
+        self._who = b""
         self._touched: Sequence[Touched | Tag] = touched
         self._keys: Keys | None = None
 
@@ -54,7 +54,7 @@ class Change:
         keys = keys_of(self._touched, reader.names)
         if not keys.tags:
             return self
-        self._keys = keys
+        self._keys, self._who = keys, fresh()  # the versions that it leaves are made of that: each time others
         if reader.stale.is_expected:
             reader.stale.wrote(keys)
         try:
@@ -93,8 +93,8 @@ class Change:
             return
         if reader.stale.is_expected:
             reader.stale.wrote(keys)
+        self._keys = None
         try:
             await reader.crowd.tell(keys, self._who, is_over=True)
-            self._keys = None
         except KeelError as err:
             _log.warning("cache.marks_left", rows=len(keys.rows), tags=len(keys.tags), reason=err.message)

@@ -93,7 +93,9 @@ class Reader:
             link = self.client.link
             if link is None or link.is_closed or (self.confirmed is not None and began >= self.confirmed.until):
                 link, began = await self._made_ready(), monotonic()
-            if life.near and (value := self._near(link, key, shelf, began)) is not MISS:
+            if life.near and self.is_trusted and (value := link.near(key, shelf, began)) is not MISS:
+                self.figures.near += 1
+                shelf.tally.near += 1
                 return value
             held, current = await link.look(key, shelf.shared, life.near)
             value = shelf.judge(held, current) if self.is_trusted else MISS
@@ -139,14 +141,6 @@ class Reader:
         if self.confirmed is not None:
             await self.confirmed.confirm()
         return link
-
-    def _near(self, link: Link, key: bytes, shelf: Shelf[T], now: float) -> T | None:
-        kept = link.near(key, now) if self.is_trusted else None
-        value: T | None = MISS if kept is None else shelf.near(kept)
-        if value is not MISS:
-            self.figures.near += 1
-            shelf.tally.near += 1
-        return value
 
     async def begin_epoch(self, *, on_demand: bool = False) -> None:
         """Begin an epoch where there is none, or now: nothing that was cached before is served again.

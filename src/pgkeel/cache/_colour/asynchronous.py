@@ -9,7 +9,8 @@ from pgkeel.cache._colour.crowd import Crowd
 from pgkeel.cache._colour.door import Door, dial
 from pgkeel.cache._colour.flight import Flight
 from pgkeel.cache._colour.together import Batch, Look, Shared
-from pgkeel.cache.near import Kept, Near
+from pgkeel.cache.entry import MISS, Shelf
+from pgkeel.cache.near import Near
 from pgkeel.cache.wire import Replies, ReplyError, Word, away, packed
 from pgkeel.core.cache_url import CacheUrl
 from pgkeel.core.errors import Unreachable
@@ -17,6 +18,7 @@ from pgkeel.core.errors import Unreachable
 __all__ = ["Call", "Crowd", "Flight", "Gate", "Link", "Load", "nap", "open_link"]
 
 T = TypeVar("T")
+V = TypeVar("V")
 Load = Callable[[], Awaitable[T]]
 """What reads the database."""
 Call = Callable[..., Awaitable[T]]
@@ -34,18 +36,18 @@ class Link(asyncio.Protocol):
         """Serve the running loop; the server may be silent for so many seconds while it owes an answer."""
         self._url = url
         self._patience = patience
-        self._loop = asyncio.get_running_loop()
+        self.loop = asyncio.get_running_loop()
         self._replies = Replies(self._pushed)
         self._near: Near | None = None
         self._told = 0.0
-        self._owed: deque[asyncio.Future[Any] | Shared | None] = deque()
+        self.owed: deque[asyncio.Future[Any] | Shared | None] = deque()
         self._outgoing: list[bytes] = []
         self._batches: dict[tuple[Sequence[bytes], float], Batch] = {}
         self._is_due = False
         self._heard = 0.0
         self._watch: asyncio.TimerHandle | None = None
         self._is_suspected = False
-        self._door: Door | None = None
+        self.door: Door | None = None
         self.is_closed = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -53,7 +55,7 @@ class Link(asyncio.Protocol):
         self._transport = cast("asyncio.WriteTransport", transport)  # uvloop's is one, and does not say so
         door = transport.get_extra_info("socket")
         if door is not None and not self._url.is_tls:
-            self._door = Door(door.fileno())
+            self.door = Door(door.fileno())
 
     def call(self, words: Sequence[Word]) -> Awaitable[Any]:
         """Return the reply to one command; refusals are returned, not raised.
@@ -63,10 +65,10 @@ class Link(asyncio.Protocol):
         """
         if self.is_closed:
             raise away(self._url, None)
-        future = self._loop.create_future()
-        is_alone = not self._owed and not self._is_due
+        future = self.loop.create_future()
+        is_alone = not self.owed and not self._is_due
         self._watch_over()
-        self._owed.append(future)
+        self.owed.append(future)
         if is_alone:
             self._transport.write(packed(tuple(words)))
         else:
@@ -78,36 +80,30 @@ class Link(asyncio.Protocol):
         """Send a command whose reply nobody waits for."""
         asyncio.ensure_future(self.call(words)).add_done_callback(lambda future: future.cancelled() or future.exception())
 
-    def at_once(self, asked: Shared) -> None:
-        """Send a command, and take the answer in place where nobody else asks and it comes at once.
-
-        From a server on this machine it is there sooner than the loop would have turned, so that it is worth a short wait.
-        """
-        door = self._door
-        if door is None or self._owed or self._is_due or self._transport.get_write_buffer_size() or not door.is_worth_it():
-            self.send(asked)
-            return
-        command = asked.command
-        sent, received = door.ask(command)
-        if self._near is None and asked.is_heard(received):
-            return
+    def take_over(self, asked: Shared, rest: bytes, received: bytes) -> None:
+        """Wait for what was asked at the door: send the rest of it, and take what came back so far."""
         self._watch_over()
-        self._owed += [asked] * asked.replies
-        if sent < len(command):
-            self._transport.write(command[sent:])
+        self.owed += [asked] * asked.replies
+        if rest:
+            self._transport.write(rest)
         if received:
             self.data_received(received)
 
     @property
     def is_near(self) -> bool:
-        """Whether this process keeps values."""
-        return self._near is not None
+        """Whether this process keeps values now."""
+        return self._near is not None and len(self._near.kept) > 0
 
-    def near(self, key: bytes, now: float) -> Kept | None:
-        """Return a value that this process keeps; None also when the server was silent for long."""
-        if self._near is None or self.is_closed or now - self._told > _NEAR_PING:
-            return None
-        return self._near.get(key, now)
+    def near(self, key: bytes, shelf: Shelf[V], now: float) -> V | None:
+        """Return a value that this process keeps, to each caller its own; or `MISS`, also when the server was silent for long."""
+        near = self._near
+        if near is None or self.is_closed or now - self._told > _NEAR_PING:
+            return MISS  # type: ignore[no-any-return]
+        kept = near.kept.get(key)
+        if kept is not None and kept.shelf is shelf and kept.until >= now:
+            return shelf.decode(kept.payload)  # type: ignore[no-any-return]  # it is judged already
+        kept = near.get(key, now)
+        return MISS if kept is None else shelf.near(kept)
 
     def forget(self, keys: Sequence[bytes] | None) -> None:
         """Let go of values that this process keeps; None is all."""
@@ -137,9 +133,9 @@ class Link(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Hand each reply to who asked; what they ask next leaves before this turn of the loop ends."""
-        self._heard = self._told = self._loop.time()
+        self._heard = self._told = self.loop.time()
         self._is_suspected = False
-        is_crowd = bool(self._owed) and self._owed[0] is not self._owed[-1]
+        is_crowd = bool(self.owed) and self.owed[0] is not self.owed[-1]
         arrived: list[Shared] = []
         try:
             self._hand_out(data, arrived)
@@ -161,7 +157,7 @@ class Link(asyncio.Protocol):
             self._flush()
 
     def _hand_out(self, data: bytes, arrived: list[Shared]) -> None:
-        owed = self._owed
+        owed = self.owed
         for reply in self._replies.feed(data):
             asked = owed.popleft()
             if isinstance(asked, Shared):
@@ -192,20 +188,20 @@ class Link(asyncio.Protocol):
             raise away(self._url, None)
         self._watch_over()
         self._flush_soon()
-        batch = self._batches[shared, near] = Batch(shared, near, self._loop)
+        batch = self._batches[shared, near] = Batch(shared, near, self.loop)
         return batch
 
     def _watch_over(self) -> None:
         """Watch that an answer comes."""
-        if not self._owed:
-            self._heard = self._loop.time()
+        if not self.owed:
+            self._heard = self.loop.time()
             if self._watch is None:
-                self._watch = self._loop.call_later(self._patience, self._look)
+                self._watch = self.loop.call_later(self._patience, self._look)
 
     def _flush_soon(self) -> None:
         if not self._is_due:
             self._is_due = True
-            self._loop.call_soon(self._flush)
+            self.loop.call_soon(self._flush)
 
     def _pushed(self, message: Any) -> None:  # noqa: ANN401 - [kind, keys]
         if message[0] == b"invalidate":
@@ -223,9 +219,9 @@ class Link(asyncio.Protocol):
         """Ask to be told when what the next command reads is changed."""
         if self._near is None:
             self._near = Near()
-            self._owed.append(None)
+            self.owed.append(None)
             self._outgoing.append(packed(("CLIENT", "TRACKING", "ON", "OPTIN")))
-        self._owed.append(None)
+        self.owed.append(None)
         self._outgoing.append(packed(("CLIENT", "CACHING", "YES")))
 
     def send(self, asked: Shared) -> None:
@@ -244,7 +240,7 @@ class Link(asyncio.Protocol):
         if asked.near:
             self._track()
         self._outgoing.append(asked.command)
-        self._owed += [asked] * asked.replies
+        self.owed += [asked] * asked.replies
 
     def _flush(self) -> None:
         self._is_due = False
@@ -259,27 +255,27 @@ class Link(asyncio.Protocol):
     def _look(self) -> None:
         """End the connection when nothing came for too long; a loop that was blocked itself gets one more turn to read."""
         self._watch = None
-        if not self._owed or self.is_closed:
+        if not self.owed or self.is_closed:
             return
-        left = self._heard + self._patience - self._loop.time()
+        left = self._heard + self._patience - self.loop.time()
         if left <= 0 and self._is_suspected:
             self._end(TimeoutError())
             return
         self._is_suspected = left <= 0
-        self._watch = self._loop.call_later(max(left, _GRACE), self._look)
+        self._watch = self.loop.call_later(max(left, _GRACE), self._look)
 
     def _end(self, error: BaseException | None) -> None:
-        self.is_closed = True
+        self.is_closed, self.door = True, None
         self._transport.abort()
         if self._watch is not None:
             self._watch.cancel()
         failure = error if isinstance(error, Unreachable) else away(self._url, error)
-        for asked in (*self._owed, *self._batches.values()):
+        for asked in (*self.owed, *self._batches.values()):
             if isinstance(asked, Shared):
                 asked.crash(failure)
             elif asked is not None and not asked.done():
                 asked.set_exception(Unreachable(failure.message, hint=failure.hint))
-        self._owed.clear()
+        self.owed.clear()
         self._batches.clear()
         self._outgoing.clear()
 

@@ -1,10 +1,11 @@
 """What writers of one event loop say together: before COMMIT, and after it."""
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pgkeel.cache._colour.together import Look, Shared
 from pgkeel.cache.announcing import INSTEAD, Said, in_a_script, packet_of
+from pgkeel.cache.forms import ANSWERS
 from pgkeel.cache.script import script
 from pgkeel.cache.touched import Keys
 from pgkeel.cache.wire import ReplyError, packed, refusal
@@ -13,11 +14,13 @@ from pgkeel.core.errors import KeelError, Unreachable
 
 if TYPE_CHECKING:
     from pgkeel.cache._async.client import Client
+    from pgkeel.cache._colour.asynchronous import Link
 
 __all__ = ["Crowd"]
 
 _MANY, _FEW = 4, 2
-_GATHER = 0.002
+_GATHER = 0.008
+"""Longer than a tick of the processor (4 ms): a shorter one is set anew at each turn of the loop, as dear as a round trip."""
 _LONGEST = 10.0
 _MOST = 500
 
@@ -41,6 +44,13 @@ class Announcement(Shared):
         self.said: list[Said] = []
         self.is_leaving = False
         self.timer: asyncio.TimerHandle | None = None
+
+    def join(self, said: Said) -> Look:
+        """Return the wait of one more writer."""
+        self.said.append(said)
+        look = Look(self, 0)
+        self.looks.append(look)
+        return look
 
     @property
     def command(self) -> bytes:
@@ -66,22 +76,23 @@ class Announcement(Shared):
             return False
         return True
 
-    def is_heard(self, received: bytes) -> bool:
-        """Return whether these are all the answers, to the last byte, and no refusal: numbers and `+OK`."""
-        if received.count(b"\n") != self.replies or b"-" in received:
-            return False
-        self.found = (None,)
-        self.land()
-        return True
-
     def error(self) -> KeelError:
         """Return why it was not heard; the client leaves a server that is not the one any more."""
         failure = self.failure
         return self._client.noted(refusal(failure)) if isinstance(failure, ReplyError) else super().error()
 
 
+class Heard:
+    """A wait that is over before it begins."""
+
+    __await__: ClassVar[Any] = ().__iter__  # without a call of Python
+
+
+HEARD = Heard()
+
+
 class Crowd:
-    """Writers of this process: where many follow each other closely, they speak together, 2 ms later at most.
+    """Writers of this process: where many follow each other closely, they speak together, 8 ms later at most.
 
     Who speaks together is answered together, so that most come back together: as many as lately are worth waiting for.
     """
@@ -97,37 +108,62 @@ class Crowd:
         self._is_crowd = False
         self._leaving: set[asyncio.Task[None]] = set()
 
-    def tell(self, keys: Keys, who: bytes, *, is_over: bool) -> Look:
+    def tell(self, keys: Keys, who: bytes, *, is_over: bool) -> "Look | Heard":
         """Mark rows and tags, or take the marks away; the server has done it when what is returned was awaited.
 
         Raises:
             Unreachable: The server does not answer.
             CommandRefused: It refused.
         """
-        gathering = self._gathering
+        under_way = self._under_way
         if is_over:
-            is_crowd = self._is_crowd or len(self._under_way) >= _MANY
-            self._under_way.pop(who, None)
+            is_crowd = self._is_crowd or len(under_way) >= _MANY
+            under_way.pop(who, None)
         else:
-            self._under_way[who] = monotonic()
-            is_crowd = self._is_crowd or len(self._under_way) >= _MANY
-        if not is_crowd:
-            gathering = Announcement(self._client, asyncio.get_running_loop())
-        elif gathering is None:
-            gathering = self._gather()
-        said = gathering.said
-        said.append(Said(keys, who, is_over))
-        look = Look(gathering, 0)
-        gathering.looks.append(look)
-        if not is_crowd:
-            self._send(gathering)
-        elif len(said) >= self._expected and not gathering.is_leaving:
+            under_way[who] = monotonic()
+            is_crowd = self._is_crowd or len(under_way) >= _MANY
+        link = self._client.link
+        if is_crowd or link is None or link.owed or (door := link.door) is None:
+            said = Said(keys, who, is_over)
+            return self._together(said) if is_crowd else self._alone(said)
+        if (forms := keys.forms) is None:
+            packet, replies = packet_of((Said(keys, who, is_over),))
+        else:
+            row, replies = keys.rows[0], ANSWERS
+            packet = forms.end % (row, who[1:], who) if is_over else forms.begin % (who, keys.tags[forms.tag], row, who)
+        sent, received = door.ask(packet)
+        if received.count(b"\n") == replies and b"-" not in received and b">" not in received:
+            return HEARD  # so many answers to the last byte, all of them numbers or `+OK`, and no message beside them
+        return self._asked(link, Said(keys, who, is_over), packet[sent:], received, replies if sent else 0)
+
+    def _asked(self, link: "Link", said: Said, rest: bytes, received: bytes, replies: int) -> Look:
+        """Wait for what was asked at the door, if it was."""
+        if not replies:
+            return self._alone(said)
+        announcement = Announcement(self._client, link.loop)
+        announcement.replies = replies
+        look = announcement.join(said)
+        link.take_over(announcement, rest, received)
+        return look
+
+    def _alone(self, said: Said) -> Look:
+        """Say it behind what others ask."""
+        announcement = Announcement(self._client, asyncio.get_running_loop())
+        look = announcement.join(said)
+        self._send(announcement)
+        return look
+
+    def _together(self, said: Said) -> Look:
+        """Say it with others."""
+        gathering = self._gathering or self._gather()
+        look = gathering.join(said)
+        if len(gathering.said) >= self._expected and not gathering.is_leaving:
             gathering.is_leaving = True
             gathering.loop.call_soon(self._leave, gathering)
         return look
 
     def _gather(self) -> Announcement:
-        """Wait for others, 2 ms at most; count no write any more of which nobody knows how it ended."""
+        """Wait for others, 8 ms at most; count no write any more of which nobody knows how it ended."""
         loop = asyncio.get_running_loop()
         gathering = self._gathering = Announcement(self._client, loop)
         gathering.timer = loop.call_later(_GATHER, self._leave, gathering)
@@ -150,7 +186,7 @@ class Crowd:
     def _send(self, announcement: Announcement) -> None:
         link = self._client.link
         if link is not None and not link.is_closed:
-            link.at_once(announcement)
+            link.send(announcement)
             return
         leaving = announcement.loop.create_task(self._connect_and_send(announcement))
         self._leaving.add(leaving)

@@ -12,8 +12,8 @@ from typing import Any, Generic, TypeVar
 
 from pgkeel.cache._colour.cover import Plain, Tls
 from pgkeel.cache._colour.crowd_of_threads import Crowd
-from pgkeel.cache.entry import joined
-from pgkeel.cache.near import Kept, Near
+from pgkeel.cache.entry import MISS, Shelf, joined
+from pgkeel.cache.near import Near
 from pgkeel.cache.wire import Replies, ReplyError, Word, away, packed, refusal
 from pgkeel.core.cache_url import CacheUrl
 from pgkeel.core.clock import monotonic
@@ -22,6 +22,7 @@ from pgkeel.core.errors import Unreachable
 __all__ = ["Call", "Crowd", "Flight", "Gate", "Link", "Load", "nap", "open_link"]
 
 T = TypeVar("T")
+V = TypeVar("V")
 Load = Callable[[], T]
 """What reads the database."""
 Call = Callable[..., T]
@@ -84,22 +85,23 @@ class Link:
 
     @property
     def is_near(self) -> bool:
-        """Whether this process keeps values."""
-        return self._near is not None
+        """Whether this process keeps values now."""
+        return self._near is not None and len(self._near.kept) > 0
 
-    def near(self, key: bytes, now: float) -> Kept | None:
-        """Return a value that this process keeps; None also when the server was silent for long.
+    def near(self, key: bytes, shelf: Shelf[V], now: float) -> V | None:
+        """Return a value that this process keeps, to each caller its own; or `MISS`, also when the server was silent for long.
 
         What the server has said by now is heard first: nobody reads while no thread waits for an answer.
         """
         if self._near is None:
-            return None
+            return MISS  # type: ignore[no-any-return]
         with self._turn:
             while not (self.is_closed or self._is_reading) and self._has_news():
                 self._deliver(*self._received())
             if self.is_closed or now - self._told > _NEAR_PING:
-                return None
-            return self._near.get(key, now)
+                return MISS  # type: ignore[no-any-return]
+            kept = self._near.get(key, now)
+        return MISS if kept is None else shelf.near(kept)
 
     def forget(self, keys: Sequence[bytes] | None) -> None:
         """Let go of values that this process keeps; None is all."""

@@ -111,10 +111,6 @@ class Shared:
         """Keep the answer; then `land` tells the tasks. None while more is to come, False where all must be sent again."""
         raise NotImplementedError
 
-    def is_heard(self, received: bytes) -> bool:  # noqa: ARG002 - of those who can say
-        """Return whether this is all that was asked for, to the last byte, and nothing was refused; then `land` is not needed."""
-        return False
-
     def land(self) -> None:
         """Let the tasks go on, now; without a cycle that is left to the garbage collector."""
         looks, self.looks = self.looks, []

@@ -10,6 +10,7 @@ from pgkeel.cache._colour.threaded import Call
 from pgkeel.cache._sync.reader import Reader
 from pgkeel.cache.codec import Codec
 from pgkeel.cache.entry import Shelf
+from pgkeel.cache.forms import forms_of
 from pgkeel.cache.life import Life
 from pgkeel.cache.names import Tag
 from pgkeel.cache.touched import Touched
@@ -37,8 +38,8 @@ class RowCache(Generic[R]):
         self._is_small = key in {UUID, int}
         self._known: dict[object, Touched] = {}
         self._life = life
-        self._name = reader.names.rows(table)
         names = reader.names
+        self._name, self._forms = names.rows(table), forms_of(names.table(table))
         self._shelf = Shelf(
             (names.epoch, names.everything, names.generation(table), names.tag(Tag(table))),
             Codec(row),
@@ -64,7 +65,7 @@ class RowCache(Generic[R]):
 
     def _remembered(self, key: object) -> Touched:
         """Return the row, and remember it where that is safe: of equal keys all name it, and none is long."""
-        touched = Touched(self._table, row=self._name(key))
+        touched = Touched(self._table, row=self._name(key), forms=self._forms)
         if self._is_small:
             if len(self._known) >= _MOST_KNOWN:
                 self._known.clear()
