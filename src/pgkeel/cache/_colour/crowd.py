@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["Crowd"]
 
 _MANY, _FEW = 4, 2
-_GATHER = 0.008
+_GATHER = 0.006
 """Longer than a tick of the processor (4 ms): a shorter one is set anew at each turn of the loop, as dear as a round trip."""
 _LONGEST = 10.0
 _MOST = 500
@@ -163,7 +163,7 @@ class Crowd:
         return look
 
     def _gather(self) -> Announcement:
-        """Wait for others, 8 ms at most; count no write any more of which nobody knows how it ended."""
+        """Wait for others, 6 ms at most; count no write any more of which nobody knows how it ended."""
         loop = asyncio.get_running_loop()
         gathering = self._gathering = Announcement(self._client, loop)
         gathering.timer = loop.call_later(_GATHER, self._leave, gathering)
