@@ -57,7 +57,7 @@ class Bucket:
             **{key: value for key, value in given.items() if value is not None},  # type: ignore[arg-type]
         )
 
-    def put(self, key: str, content: bytes) -> bool:
+    def put(self, key: str, content: bytes | memoryview) -> bool:
         """Store an object whole and durably; return False, and change nothing, when the key is taken.
 
         Raises:
