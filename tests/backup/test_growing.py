@@ -31,7 +31,7 @@ def writing(place: Path, how: str) -> "subprocess.Popen[bytes]":
 
 @pytest.mark.parametrize("how", ["ends", "killed"])
 def test_a_pipe_gives_what_was_written_and_ends_with_its_writer(place: Path, how: str) -> None:
-    ways = []
+    ways: list[subprocess.Popen[bytes]] = []
     flowing = flowing_or_none(place, lambda: not ways or ways[0].poll() is None)
     assert flowing is not None
     assert not flowing.has_begun

@@ -139,20 +139,27 @@ class _Raw(io.FileIO):
             self._given = self._done
 
 
-class _Mouth(io.FileIO):
+class _Mouth(io.RawIOBase):
     """The reading end; a read waits for more, and returns 0 where the writer has closed."""
 
     def __init__(self, descriptor: int, flowing: Flowing) -> None:
-        super().__init__(descriptor, "rb")
-        self._flowing = flowing
+        super().__init__()
+        self._descriptor, self._flowing = descriptor, flowing
+
+    def readable(self) -> bool:
+        return True
 
     def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]  # typeshed's Buffer is not in 3.11
         with self._flowing.kept():
             while True:
                 self._flowing.await_more()
-                size = super().readinto(buffer)
-                if size is not None:  # None: the writer has opened it and written nothing
-                    return size
+                with contextlib.suppress(BlockingIOError):  # the writer has opened it and written nothing
+                    return os.readv(self._descriptor, [buffer])
+
+    def close(self) -> None:
+        if not self.closed:
+            os.close(self._descriptor)
+        super().close()
 
 
 def _buffered(raw: IO[bytes]) -> IO[bytes]:
