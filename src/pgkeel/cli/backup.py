@@ -177,9 +177,10 @@ def keep(name: str, *, release: bool, dry_run: bool, yes: bool) -> Answer:
 
     require_yes(yes=yes or dry_run)
     record = keep_backup(current_project(), name, release=release, dry_run=dry_run)
-    return Answer(
-        {"id": record.id, "kept": not release, "dry_run": dry_run}, f"{record.id} {'grows old again' if release else 'is kept'}"
-    )
+    done = "grows old again" if release else "is kept"
+    planned = "would grow old again" if release else "would be kept"
+    data = {"id": record.id, "kept": not release, "dry_run": dry_run}
+    return Answer(data, f"{record.id} {planned if dry_run else done}")
 
 
 @backup.command()
