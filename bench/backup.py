@@ -28,7 +28,7 @@ def entries(scale: Scale) -> Iterator[Entry]:
         shutil.copy(stand.folder / "bare/backup_manifest", stand.folder / "manifest")
         work = {"ours": lambda: stand.take("incremental"), "bare": lambda: _bare(stand, incremental=True)}
         work |= {"barman": barman.incremental} if barman else {}
-        increments = rounds(stand, work, scale.pick(15, 24), before=lambda: _change(stand))
+        increments = rounds(stand, work, scale.pick(15, 16), before=lambda: _change(stand))
         yield from _figures(full, increments, f"{stand.tools.major}.{stand.tools.minor}")
 
 
