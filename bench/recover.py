@@ -4,7 +4,6 @@ Ours fetches, decrypts, expands, proves every file, and lays the incremental bac
 server's zstd compressed, proves nothing, and lets pg_combinebackup combine; so ours is measured without its proof as well.
 """
 
-import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -35,12 +34,12 @@ def entries(scale: Scale) -> Iterator[Entry]:
         _restore(stand, restored, *chain)
         work: _Work = {
             "copy": lambda: stand.copy(restored),
-            "full": lambda: _restore(stand, stand.folder / "full", full),
-            "chain": lambda: _restore(stand, stand.folder / "chain", *chain),
-            "full unproved": lambda: _restore(stand, stand.folder / "full", full, is_proved=True),
-            "chain unproved": lambda: _restore(stand, stand.folder / "chain", *chain, is_proved=True),
+            "full": lambda: _restore(stand, stand.fresh("full"), full),
+            "chain": lambda: _restore(stand, stand.fresh("chain"), *chain),
+            "full unproved": lambda: _restore(stand, stand.fresh("full"), full, is_proved=True),
+            "chain unproved": lambda: _restore(stand, stand.fresh("chain"), *chain, is_proved=True),
         }
-        yield from _figures(rounds(work | _barmans(stand, barman), scale.pick(5, 3)))
+        yield from _figures(rounds(stand, work | _barmans(stand, barman), scale.pick(5, 3)))
 
 
 def _figures(seconds: Mapping[str, list[float]]) -> Iterator[Entry]:
@@ -74,9 +73,7 @@ def _barmans(stand: Stand, barman: Barman | None) -> _Work:
         return {}
 
     def restore(which: str) -> None:
-        target = stand.folder / "theirs"
-        subprocess.run(["rm", "-rf", str(target)], check=True)
-        barman.run("restore", "main", which, str(target))
+        barman.run("restore", "main", which, str(stand.fresh("theirs")))
         stand.sync()
 
     return {"barman full": partial(restore, "last-full"), "barman chain": partial(restore, "last")}

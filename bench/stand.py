@@ -58,12 +58,23 @@ class Stand:
 
     def copy(self, source: Path | None = None) -> None:
         """Copy a data directory as `cp` does, and sync it; without the WAL of the past, which no backup holds."""
-        target = self.folder / "copy"
-        shutil.rmtree(target, ignore_errors=True)
+        target = self.fresh("copy")
         target.mkdir()
         copied = [path for path in (source or self.cluster.data).iterdir() if source or path.name != _WAL]
         subprocess.run(["cp", "-a", *map(str, copied), str(target)], check=True)
         self.sync()
+
+    def fresh(self, name: str) -> Path:
+        """Return a folder that is not there; what a round before left in it is deleted when nobody is timed."""
+        (self.folder / "left").mkdir(exist_ok=True)
+        place = self.folder / name
+        if place.exists():
+            place.rename(self.folder / "left" / f"{time.monotonic_ns()}")
+        return place
+
+    def tidy(self) -> None:
+        """Delete what was left."""
+        shutil.rmtree(self.folder / "left", ignore_errors=True)
 
     def sync(self) -> None:
         """Wait until the disk has everything."""
@@ -93,14 +104,20 @@ def stand_of(scale: Scale) -> Iterator[Stand]:
 
 
 def rounds(
-    work: Mapping[str, Callable[[], object]], runs: int, *, before: Callable[[], object] = lambda: None
+    stand: Stand, work: Mapping[str, Callable[[], object]], runs: int, *, before: Callable[[], object] = lambda: None
 ) -> dict[str, list[float]]:
-    """Return the seconds of each, in rounds that run all of them in an order of their own; the first round is thrown away."""
-    order = random.Random(runs)
+    """Return the seconds of each, in rounds that run all of them; the first round is thrown away.
+
+    The order is random in one round and turned round in the next, so that each comes before each other equally often.
+    """
+    draw = random.Random(runs)
     times: dict[str, list[float]] = {name: [] for name in work}
-    for _ in range(runs + 1):
+    order = list(work)
+    for number in range(runs + 1):
         before()
-        for name in order.sample(list(work), len(work)):
+        order = order[::-1] if number % 2 else draw.sample(order, len(order))
+        for name in order:
+            stand.tidy()
             times[name].append(timed(work[name])())
     return {name: seconds[1:] for name, seconds in times.items()}
 

@@ -287,12 +287,34 @@ def test_a_service_that_fails_is_started_again(connector: Connector, tmp_path: P
 
     with working(connector, tmp_path, services=[Service("shaky", run)]):
         until(lambda: len(starts) == 4)
-        until(lambda: shown(tmp_path, "shaky") == {"running": True, "restarts": 3, "last_error": "OSError: broken"})
+        broken = {"running": True, "restarts": 3, "last_error": "OSError: broken", "recovering": True}
+        until(lambda: shown(tmp_path, "shaky") == broken)
+
+
+def test_a_service_that_failed_is_failing_until_it_proves_that_it_works(connector: Connector, tmp_path: Path) -> None:
+    starts: list[int] = []
+    answers = threading.Event()
+
+    def run(reach: Reach) -> None:
+        starts.append(1)
+        if len(starts) == 1:
+            raise OSError("nobody answers")
+        until(answers.is_set)
+        reach.prove()
+        reach.wait(timedelta(minutes=5))
+
+    with working(connector, tmp_path, services=[Service("copier", run, proves=True)]):
+        until(lambda: len(starts) == 2)
+        until(lambda: shown(tmp_path, "copier")["recovering"])
+        answers.set()
+        until(lambda: not shown(tmp_path, "copier")["recovering"])
+        assert shown(tmp_path, "copier")["last_error"] == "OSError: nobody answers"
 
 
 def shown(state: Path, service: str) -> dict[str, object]:
     services = json.loads((state / "status.json").read_text())["services"]
-    return next({key: each[key] for key in ("running", "restarts", "last_error")} for each in services if each["name"] == service)
+    keys = ("running", "restarts", "last_error", "recovering")
+    return next({key: each[key] for key in keys} for each in services if each["name"] == service)
 
 
 def test_a_wrong_cron_line_is_refused_at_once(connector: Connector, tmp_path: Path) -> None:

@@ -151,6 +151,8 @@ def test_on_a_new_machine_the_bucket_and_its_identity_are_enough(bucket: str) ->
         assert other.ok("psql", "--role", "app", "-Atc", "SELECT count(*) FROM roles") != "0"
         assert other.ok("psql", "-Atc", "SELECT count(*) FROM promised") == "1000"
         assert other.data("security", "keys", "status")["keys"] == known
+        assert other.error("recover", "undo", "--yes")[:2] == (4, "not_restorable")
+        assert "is kept" not in other.ok("recover", "status")
         assert other.run("status").returncode == 0
     finally:
         remove_home(other)

@@ -265,3 +265,18 @@ def test_down_lets_commits_go_and_reset_keeps_the_backups(stack: Home) -> None:
     assert list((stack.root / "backups").rglob("backup.json"))
     assert (stack.root / ".pgkeel-backup/identity").exists()
     assert stack.data("backup", "list")["backups"]
+
+
+def test_a_repository_that_does_not_answer_keeps_no_other_from_being_read(home: Home) -> None:
+    geo = "s3://somewhere/keel?endpoint=http://127.0.0.1:1"
+    (home.root / "pgkeel.toml").write_text(f'[backup]\nrepositories = {{geo = "{geo}", local = "backups"}}\n')
+    stray = home.root / "backups" / "777" / "20260101T000000Z-full" / "backup.json"
+    stray.parent.mkdir(parents=True)
+    stray.write_text("no record")
+
+    done = home.run("backup", "verify", "--json", env={"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"})
+
+    error = json.loads(done.stdout)["error"]
+    assert (done.returncode, error["code"]) == (3, "repository_unreachable")
+    assert error["message"] == "repository geo: listing: nobody answers at http://127.0.0.1:1"
+    assert [one["object"] for one in error["data"]["damaged"]] == ["local:777/20260101T000000Z-full/backup.json"]

@@ -103,6 +103,17 @@ def test_a_copy_that_is_not_made_is_no_health_and_says_what_to_do(name: str) -> 
     assert ("nothing new reaches the geo copy" in warning) is name.endswith("copier")
 
 
+def test_a_copy_that_is_tried_again_and_again_is_a_warning_until_it_works() -> None:
+    tried = ServiceStatus("wal_copier", True, 3, "repository geo: nobody answers", recovering=True)
+    again = Status(running=True, leader=True, services=(tried,))
+    (warning,) = backup_warnings(again, NOW)
+
+    assert works(again) is False
+    assert warning.startswith("wal_copier is tried again: repository geo: nobody answers; until it does, nothing new reaches")
+    recovered = Status(running=True, leader=True, services=(ServiceStatus("wal_copier", True, 3, "nobody answers"),))
+    assert (works(recovered), backup_warnings(recovered, NOW)) == (True, ())
+
+
 def test_commits_wait_for_everybody_that_somebody_wishes_to_wait_for() -> None:
     assert compose({}) == ""
     assert compose({"backup": ["pgkeel_wal"], "scaling": []}) == 'FIRST 1 ("pgkeel_wal")'

@@ -78,6 +78,20 @@ def test_up_applies_our_and_the_team_s_migrations_when_allowed(
         team.run("down", env=env)
 
 
+def test_an_agent_that_was_started_before_backups_were_wanted_is_a_warning(team: Home, outside: dict[str, str]) -> None:
+    wants = outside | {"PGKEEL_BACKUP__RECEIVE": "true", "PGKEEL_BACKUP__REPOSITORIES": '{local = "backups"}'}
+    try:
+        team.ok("up", "--yes", env=outside)
+        code, name, said = team.error("backup", "full", "--yes", env=wants)
+        warned = team.data("up", "--yes", env=wants)["warnings"]
+    finally:
+        team.run("down", env=outside)
+
+    assert (code, name) == (2, "config"), said
+    assert "receive = true and `pgkeel up --yes`" in said
+    assert [one for one in warned if "the agent receives no WAL" in one and "`pgkeel down` and `pgkeel up`" in one] == warned
+
+
 @pytest.mark.parametrize("source", ["app", "reference"])
 def test_a_table_that_exists_is_refused_and_never_adopted(
     team: Home, outside: dict[str, str], empty_db: Url, source: str

@@ -6,6 +6,7 @@ import json
 import os
 import resource
 import signal
+import subprocess
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -162,6 +163,21 @@ def test_a_full_disk_is_no_drill_and_leaves_nothing(database: Database) -> None:
     assert done.returncode == 1
     assert [(check["name"], check["ok"], "is full" in check["detail"]) for check in checks] == [("restore", False, True)]
     assert list((database.home.state / "server").glob("drill-*")) == []
+
+
+@pytest.mark.faults
+def test_a_file_that_the_disk_damages_during_a_drill_is_found_before_a_server_starts(database: Database) -> None:
+    server = database.home.state / "server"
+
+    done, harmed = damage_during(database.home, "drill-*", "backup", "drill", "--yes", "--json")
+
+    drill = json.loads(done.stdout)["data"]
+    assert done.returncode == 1
+    assert [(check["name"], check["ok"]) for check in drill["checks"]] == [("pg_verifybackup", False)], drill
+    assert harmed in drill["checks"][0]["detail"]
+    assert "on a private socket" not in done.stderr
+    assert list(server.glob("drill-*")) == []
+    assert database.home.data("backup", "drill", "--list")[-1]["checks"] == drill["checks"]
 
 
 @pytest.mark.long
@@ -330,6 +346,44 @@ def recover_through_kills(database: Database, steps: tuple[int, ...]) -> None:
     require_erased(database, patient, epoch)
     undo(database, posts + 1, sessions)
     assert home.data("recover", "status")["rto_seconds"] == done["rto_seconds"]
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(600)
+def test_a_file_that_the_disk_damages_during_a_recovery_is_found_and_the_old_server_is_still_there(database: Database) -> None:
+    before, contents = database.counts(), database.contents()
+
+    done, harmed = damage_during(database.home, "recovery-*", "recover", "--to", "1 second ago", "--yes", "--json")
+
+    error = json.loads(done.stdout)["error"]
+    assert (done.returncode, error["code"]) == (1, "verification_failed"), done.stdout
+    assert harmed in error["message"]
+    assert "look at the disk" in error["hint"]
+    steps = json.loads(database.home.run("recover", "status", "--json").stdout)["data"]["steps"]
+    assert [step["state"] for step in steps[:3]] == ["done", "running", "waiting"], steps
+    assert database.home.data("recover", "undo", "--yes")["state"] == "undone"
+    assert (database.counts(), database.contents()) == (before, contents)
+
+
+def damage_during(home: Home, place: str, *arguments: str) -> tuple["subprocess.CompletedProcess[str]", str]:
+    """Run a command, flip a bit of a file that it has unpacked, and return what it said and the file's name."""
+    child = home.start(*arguments)
+    try:
+        while not (found := [one for one in (home.state / "server").glob(f"{place}/data/base/1/1*") if one.stat().st_size]):
+            assert child.poll() is None, child.communicate()
+            time.sleep(0.001)
+        os.kill(child.pid, signal.SIGSTOP)
+        harmed = found[0]
+        data = harmed.parents[2]
+        assert not (data / "backup_manifest").exists()  # what was laid over the full backup gets it when all of it is there
+        content = bytearray(harmed.read_bytes())
+        content[len(content) // 2] ^= 1
+        harmed.write_bytes(content)
+        os.kill(child.pid, signal.SIGCONT)
+        said = child.communicate(timeout=300)
+    finally:
+        child.kill()
+    return subprocess.CompletedProcess(arguments, child.returncode, *said), harmed.relative_to(data).as_posix()
 
 
 def require_what_was(database: Database, before: list[tuple[Any, ...]], contents: list[tuple[Any, ...]]) -> None:

@@ -31,7 +31,11 @@ class Cancelled(KeelError):
 
 
 class Reach:
-    """The connections and processes of one piece of work; `cancel` may be called from any thread."""
+    """The connections and processes of one piece of work; `cancel` may be called from any thread.
+
+    Attributes:
+        works: Whether the work has proved that it does what it is for.
+    """
 
     def __init__(self, connector: Connector) -> None:
         """Reach the database through `connector`."""
@@ -41,6 +45,11 @@ class Reach:
         self._guard = threading.Lock()
         self._cancelled = threading.Event()
         self._reason = ""
+        self.works = False
+
+    def prove(self) -> None:
+        """Say that the work does what it is for: a service that failed before has recovered."""
+        self.works = True
 
     @property
     def reason(self) -> str | None:

@@ -51,12 +51,19 @@ class ServiceStatus(msgspec.Struct, frozen=True):
         running: Whether it runs now; false between a failure and its restart.
         restarts: How often it was started again since the agent started.
         last_error: Why it ended last, or None.
+        recovering: Whether it was started again after that and has not proved yet that it works.
     """
 
     name: str
     running: bool
     restarts: int = 0
     last_error: str | None = None
+    recovering: bool = False
+
+    @property
+    def is_failing(self) -> bool:
+        """Whether it ended with an error and does not work since."""
+        return bool(self.last_error) and (self.recovering or not self.running)
 
 
 class Status(msgspec.Struct, frozen=True):
@@ -80,8 +87,8 @@ class Status(msgspec.Struct, frozen=True):
 
     @property
     def failing(self) -> tuple[ServiceStatus, ...]:
-        """The services that ended with an error and wait to be started again."""
-        return tuple(service for service in self.services if not service.running and service.last_error)
+        """The services that ended with an error and do not work since."""
+        return tuple(service for service in self.services if service.is_failing)
 
 
 def status(state: Path) -> Status:

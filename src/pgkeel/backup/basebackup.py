@@ -1,7 +1,8 @@
 """Run pg_basebackup: the data directory with the WAL that makes it consistent, compressed by the server, as one tar a tablespace.
 
-A manifest cannot travel inside a compressed stream, so the tars grow in a folder of their own and are read while they grow;
-what has been read gives its room back, so that the folder stays small and the disk is hardly written to.
+A manifest cannot travel inside a compressed stream, so the tars go into a folder of their own. The base, which comes last, finds
+a pipe under its name and never lies there; those of tablespaces are read while they grow, and what has been read gives its room
+back.
 """
 
 import re
@@ -11,6 +12,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import IO, Literal
@@ -18,7 +20,7 @@ from typing import IO, Literal
 import msgspec
 
 from pgkeel.backup.errors import Damaged
-from pgkeel.backup.growing import LOOK, Growing
+from pgkeel.backup.growing import LOOK, Flowing, Growing, Tar, flowing_or_none
 from pgkeel.backup.lsn import parse_lsn
 from pgkeel.backup.tools import Spawn, ToolFailed, Tools
 from pgkeel.core import clock
@@ -30,6 +32,7 @@ Compressor = Literal["server", "client", "nobody"]
 
 BASE = "base"
 _MANIFEST = "backup_manifest"
+_SOON = timedelta(milliseconds=1)
 _SAID = re.compile(r"\s*(\d+)/(\d+) kB \(")
 
 
@@ -73,7 +76,7 @@ class BaseBackup:
             tools: The newest client.
             address: A conninfo string without a password, of a login with REPLICATION.
             label: Name of the backup, in its `backup_label`.
-            folder: Missing or empty; the tars grow in it.
+            folder: Missing; the tars grow in it.
             spawn: How the child is started.
             progress: Hears how far it is.
             parent: The `backup_manifest` of the backup that an incremental one builds on.
@@ -92,11 +95,12 @@ class BaseBackup:
         self._said: list[str] = []
         self._total = 0
         self._taken: set[Path] = set()
+        self._base: Flowing | None = None
         self.manifest = b""
         self.size = 0
 
-    def run(self, store: Callable[[str, Growing], None]) -> None:
-        """Hand each tar on while it grows, as its name (`base`, or the oid of a tablespace) and its file.
+    def run(self, store: Callable[[str, Tar], None]) -> None:
+        """Hand each tar on while it arrives, as its name (`base`, or the oid of a tablespace) and its file.
 
         Raises:
             ToolFailed: pg_basebackup said no, or it left no manifest.
@@ -107,17 +111,33 @@ class BaseBackup:
         listener = threading.Thread(target=self._listen, args=(child.stderr,), name="pg_basebackup says", daemon=True)
         listener.start()
         try:
+            self._lay_pipe(child)
             for path in self._arriving(child):
-                with Growing(path, partial(self._read_on, child)) as tar:
+                with self._opened(path, child) as tar:
                     store(path.name.removesuffix(self._suffix), tar)
         finally:
             child.kill()  # where the store failed; one that has ended does not mind
             code = child.wait()
+            if self._base:
+                self._base.file.close()
             listener.join()
             child.stderr.close()
         if code:
             raise ToolFailed(f"pg_basebackup failed with code {code}: {self._reason}", hint="look at the log of the server")
         self.manifest = self._read_manifest()
+
+    def _lay_pipe(self, child: "subprocess.Popen[bytes]") -> None:
+        """Lay a pipe where the base will come, as soon as pg_basebackup has made its folder: it has yet to ask the server."""
+        while not self._folder.is_dir() and child.poll() is None:
+            clock.sleep(_SOON)
+        self._base = flowing_or_none(self._base_path, partial(self._flows_on, child))
+
+    def _opened(self, path: Path, child: "subprocess.Popen[bytes]") -> Tar:
+        return self._base if self._base and path == self._base_path else Growing(path, partial(self._read_on, child))
+
+    @property
+    def _base_path(self) -> Path:
+        return self._folder / f"{BASE}{self._suffix}"
 
     def _arriving(self, child: "subprocess.Popen[bytes]") -> Iterator[Path]:
         """Yield each tar when it appears; the server sends one after the other, the base last."""
@@ -130,15 +150,19 @@ class BaseBackup:
             if has_ended and not fresh:
                 return
             if not fresh:
-                clock.sleep(LOOK)
+                self._base.await_some() if self._base else clock.sleep(LOOK)
 
     def _fresh(self) -> set[Path]:
-        return set(self._folder.glob(f"*{self._suffix}")) - self._taken
+        found = set(self._folder.glob(f"*{self._suffix}")) - self._taken
+        return found if self._base is None or self._base.has_begun else found - {self._base_path}
 
     def _read_on(self, child: "subprocess.Popen[bytes]") -> bool:
         """Return whether the tar that is read may grow further, after telling how far all is."""
+        return self._flows_on(child) and not self._fresh()
+
+    def _flows_on(self, child: "subprocess.Popen[bytes]") -> bool:
         self._progress(self.size, max(self._total, self.size))
-        return child.poll() is None and not self._fresh()
+        return child.poll() is None
 
     def _read_manifest(self) -> bytes:
         try:

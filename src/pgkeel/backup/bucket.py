@@ -18,6 +18,7 @@ __all__ = ["Bucket"]
 
 _PATIENCE = timedelta(minutes=2)
 _ROLE_OF_A_MACHINE = "/latest/api/token"  # asked of the cloud where no variable gives credentials, and refused elsewhere
+_NO_ANSWER = "error sending request"
 _REGION = "us-east-1"  # what S3 servers that are not Amazon's take
 
 
@@ -47,7 +48,8 @@ class Bucket:
         self.name = name
         self._prefix = prefix
         place = region or _REGION
-        self._side = Bucketside(endpoint or f"https://s3.{place}.amazonaws.com", bucket, place)
+        self._endpoint = endpoint or f"https://s3.{place}.amazonaws.com"
+        self._side = Bucketside(self._endpoint, bucket, place)
         given = {"endpoint": endpoint, "region": region}
         self._store = S3Store(
             bucket,
@@ -57,7 +59,7 @@ class Bucket:
             **{key: value for key, value in given.items() if value is not None},  # type: ignore[arg-type]
         )
 
-    def put(self, key: str, content: bytes) -> bool:
+    def put(self, key: str, content: bytes | memoryview) -> bool:
         """Store an object whole and durably; return False, and change nothing, when the key is taken.
 
         Raises:
@@ -132,7 +134,10 @@ class Bucket:
             if _ROLE_OF_A_MACHINE in str(err):
                 hint = "export AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
                 raise RepositoryUnreachable(f"{where}: there are no credentials", hint=hint) from err
-            raise RepositoryUnreachable(f"{where}: {_first_line(err)}", hint="check the endpoint and the credentials") from err
+            silent = f"nobody answers at {self._endpoint}" if _NO_ANSWER in str(err) else None
+            raise RepositoryUnreachable(
+                f"{where}: {silent or _first_line(err)}", hint="check the endpoint and the network"
+            ) from err
         except (BaseError, FileNotFoundError) as err:
             raise RepositoryFailed(f"{where}: {_first_line(err)}", hint="check that the bucket exists") from err
 

@@ -1,6 +1,7 @@
 """What a repository holds, read from the records that lie beside the objects: nothing else is kept, so nothing can disagree."""
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterable
 
 import msgspec
 
@@ -11,7 +12,7 @@ from pgkeel.backup.sealing import MISSING, Count, Part, fault_of
 from pgkeel.backup.wal_index import Piece, Segment, read_index
 from pgkeel.core.repository import Repository
 
-__all__ = ["Catalogue", "Fault", "Verdict", "read_catalogue", "sweep", "verify"]
+__all__ = ["Catalogue", "Fault", "Verdict", "read_catalogue", "read_fulls", "sweep", "verify"]
 
 
 class Fault(msgspec.Struct, frozen=True):
@@ -69,13 +70,23 @@ def read_catalogue(repository: Repository) -> Catalogue:
     return Catalogue(tuple(sorted(records, key=lambda one: (one.finished_at, one.id))), tuple(faults), tuple(unfinished))
 
 
-def sweep(repository: Repository, system: str) -> None:
-    """Delete what killed backups of a cluster left; the caller holds the lease, so nobody writes one."""
+def read_fulls(repository: Repository, keys: Iterable[str]) -> list[Record]:
+    """Return the full backups among keys, oldest first; a damaged record hides no other."""
+    found = []
+    for key in (key for key in keys if key.endswith(f"-full/{RECORD}")):
+        with contextlib.suppress(Damaged):
+            found.append(read_record(repository, key))
+    return sorted(found, key=lambda one: (one.finished_at, one.id))
+
+
+def sweep(repository: Repository, system: str) -> list[str]:
+    """Delete what killed backups of a cluster left and return the keys that stay; the caller holds the lease, so none runs."""
     keys = [stored.key for stored in repository.list(system)]
     whole = {key.rpartition("/")[0] for key in keys if key.endswith(f"/{RECORD}")}
-    for key in keys:
-        if not is_apart(key) and key.rpartition("/")[0] not in whole:
-            repository.delete(key)
+    left = {key for key in keys if not is_apart(key) and key.rpartition("/")[0] not in whole}
+    for key in left:
+        repository.delete(key)
+    return [key for key in keys if key not in left]
 
 
 def verify(

@@ -26,7 +26,7 @@ class Folder:
         self.name = name
         self.root = root
 
-    def put(self, key: str, content: bytes) -> bool:
+    def put(self, key: str, content: bytes | memoryview) -> bool:
         """Store an object whole and durably; return False, and change nothing, when the key is taken.
 
         Raises:
@@ -48,10 +48,8 @@ class Folder:
     def list(self, prefix: str = "") -> Iterator[Stored]:
         """Yield the objects below a prefix of whole parts, in the order of their keys; what is arriving is left out."""
         with self._explained(prefix):
-            start = self._path(prefix) if prefix else self.root
-            found = [entry for entry in start.rglob("*") if entry.is_file() and not entry.name.startswith(_ARRIVING)]
-        stored = (self._stored(path) for path in found)
-        yield from sorted((one for one in stored if one is not None), key=lambda one: one.key)
+            found = list(_below(str(self._path(prefix) if prefix else self.root), len(str(self.root)) + 1))
+        yield from sorted(found, key=lambda one: one.key)
 
     def delete(self, key: str) -> None:
         """Remove an object and the folders that it leaves empty; one that is gone already is fine."""
@@ -74,13 +72,6 @@ class Folder:
         require_key(key)
         return self.root / key
 
-    def _stored(self, path: Path) -> Stored | None:
-        try:
-            found = path.stat()
-        except FileNotFoundError:  # deleted meanwhile
-            return None
-        return Stored(path.relative_to(self.root).as_posix(), found.st_size, datetime.fromtimestamp(found.st_mtime, UTC))
-
     def _make(self, folder: Path) -> None:
         missing = [one for one in (folder, *folder.parents) if not one.exists()]
         for one in reversed(missing):
@@ -96,7 +87,28 @@ class Folder:
             raise RepositoryFailed(message, hint="free space, or correct the folder's permissions") from err
 
 
-def _arrive(target: Path, content: bytes) -> bool:
+def _below(folder: str, cut: int) -> Iterator[Stored]:
+    """Yield what lies in a folder and those in it; without `pathlib`, which takes ten times as long, and there are thousands."""
+    try:
+        with os.scandir(folder) as entries:
+            found = list(entries)
+    except (FileNotFoundError, NotADirectoryError):  # deleted meanwhile, or never there
+        return
+    for entry in found:
+        if entry.is_dir(follow_symlinks=False):
+            yield from _below(entry.path, cut)
+        elif not entry.name.startswith(_ARRIVING):
+            yield from _stored(entry, cut)
+
+
+def _stored(entry: "os.DirEntry[str]", cut: int) -> Iterator[Stored]:
+    with contextlib.suppress(FileNotFoundError):  # deleted meanwhile
+        facts = entry.stat()
+        if stat.S_ISREG(facts.st_mode):
+            yield Stored(entry.path[cut:], facts.st_size, datetime.fromtimestamp(facts.st_mtime, UTC))
+
+
+def _arrive(target: Path, content: bytes | memoryview) -> bool:
     """Write under another name, sync, and link: a link never replaces what is there."""
     descriptor, name = tempfile.mkstemp(prefix=_ARRIVING, dir=target.parent)
     try:

@@ -12,9 +12,9 @@ from itertools import islice
 from types import TracebackType
 from typing import IO, Self
 
-__all__ = ["Ahead", "End", "Pipe", "own_errors"]
+__all__ = ["ROOM", "Ahead", "End", "Pipe", "own_errors"]
 
-_ROOM = 2**20  # what an account may ask for; 16 times what a pipe has, and so a sixteenth of the turns between its ends
+ROOM = 2**20  # what an account may ask for; 16 times what a pipe has, and so a sixteenth of the turns between its ends
 _PIECE = 2**18
 _CACHED = 2**15
 
@@ -57,7 +57,7 @@ class Pipe:
         """Start the thread and return the end to read from."""
         reading, writing = os.pipe()
         with contextlib.suppress(AttributeError, OSError):  # Linux only, and no more than the account is allowed
-            fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, _ROOM)
+            fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, ROOM)
         self._source = os.fdopen(reading, "rb", buffering=_PIECE)
         self._thread = threading.Thread(target=self._run, args=(writing,), name="pgkeel backup pipe", daemon=True)
         self._thread.start()

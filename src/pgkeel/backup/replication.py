@@ -2,10 +2,11 @@
 
 import psycopg
 
+from pgkeel.backup.source import Source
 from pgkeel.core.errors import Refused
 from pgkeel.postgres import Connection
 
-__all__ = ["NoReplication", "is_replication_refused", "no_replication"]
+__all__ = ["NoReplication", "is_replication_refused", "no_replication", "require_takeable"]
 
 _INSTEAD = (
     "where the provider offers no replication (most managed services), use its snapshots and point-in-time recovery, "
@@ -22,6 +23,19 @@ class NoReplication(Refused):
 def no_replication(reason: str, remedy: str) -> NoReplication:
     """Return the error that says what to do, and what to use where that cannot be done."""
     return NoReplication(f"{reason}, so no backup can be taken", hint=f"{remedy}; {_INSTEAD}")
+
+
+def require_takeable(source: Source) -> None:
+    """Prove that backups of a server can be taken.
+
+    Raises:
+        Refused: It is a standby.
+        NoReplication: The login may not replicate.
+    """
+    if source.in_recovery:
+        raise Refused("the server is a standby", hint="take backups from the primary")
+    if not source.replicates:
+        raise no_replication(f"{source.login} may not replicate", f"`ALTER ROLE {source.login} REPLICATION`")
 
 
 def is_replication_refused(address: str, connection: Connection) -> bool:

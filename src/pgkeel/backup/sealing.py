@@ -169,35 +169,43 @@ def _cutting(key: str, repositories: Sequence[Repository], part: int) -> Iterato
 
 
 class _Cutter(End):
-    """A file that stores what is written to it, part by part: one is stored and hashed while the next one fills."""
+    """A file that stores what is written to it, part by part: one is stored and hashed while the next one fills.
+
+    Two buffers take turns: fresh memory for each part costs more than encrypting into it.
+    """
 
     def __init__(self, key: str, repositories: Sequence[Repository], part: int, pool: Executor) -> None:
         self._key = key
         self._repositories = repositories
         self._part = part
         self._pool = pool
-        self._held: list[bytes] = []
+        self._filling, self._storing = bytearray(), bytearray()
         self._size = self._stored = self._count = 0
+        self._wanted = self._next_size()
         self._parts: list[Part] = []
         self._settle: Callable[[], None] = lambda: None  # waits for the part that is being stored
 
     def write(self, content: bytes) -> int:
-        self._held.append(content)
-        self._size += len(content)
-        if self._size >= self._wanted:
-            with self.kept():
-                self._cut(b"".join(self._held))
+        rest = memoryview(content)
+        while rest:
+            taken = rest[: self._wanted - self._size]
+            self._hold(taken)
+            rest = rest[len(taken) :]
+            if self._size == self._wanted:
+                with self.kept():
+                    self._store()
         return len(content)
 
-    def _cut(self, content: bytes) -> None:
-        while len(content) >= (wanted := self._wanted):
-            self._store(content[:wanted])
-            content = content[wanted:]
-        self._held, self._size = [content], len(content)
+    def _hold(self, content: memoryview) -> None:
+        end = self._size + len(content)
+        if end > len(self._filling):
+            room = max(end, min(self._wanted, 2 * len(self._filling)))
+            self._filling.extend(bytes(room - len(self._filling)))
+        self._filling[self._size : end] = content
+        self._size = end
 
-    @property
-    def _wanted(self) -> int:
-        """Bytes of the next part: of a small object too, little is left to store when its last byte comes."""
+    def _next_size(self) -> int:
+        """Return the bytes of the next part: of a small object too, little is left to store when its last byte comes."""
         return min(self._part, max(self._part // _SMALLEST, self._stored // _SHARE))
 
     def flush(self) -> None:
@@ -205,14 +213,17 @@ class _Cutter(End):
 
     def finish(self) -> tuple[Part, ...]:
         if self._size or not self._count:
-            self._store(b"".join(self._held))
+            self._store()
         self._settle()
         return tuple(self._parts)
 
-    def _store(self, content: bytes) -> None:
+    def _store(self) -> None:
         self._settle()
+        content = memoryview(self._filling)[: self._size]
+        self._filling, self._storing = self._storing, self._filling
         key = f"{self._key}.{self._count:05}"
-        self._count, self._stored = self._count + 1, self._stored + len(content)
+        self._count, self._stored, self._size = self._count + 1, self._stored + len(content), 0
+        self._wanted = self._next_size()
         puts = [self._pool.submit(store, repository, key, content) for repository in self._repositories]
         digest = self._pool.submit(lambda: hashlib.sha256(content).hexdigest())
 
@@ -220,11 +231,12 @@ class _Cutter(End):
             for put in puts:
                 put.result()
             self._parts.append(Part(key, len(content), digest.result()))
+            content.release()
 
         self._settle = settle
 
 
-def store(repository: Repository, key: str, content: bytes) -> None:
+def store(repository: Repository, key: str, content: bytes | memoryview) -> None:
     """Put an object; the same one may be there already, because the answer to an earlier attempt was lost.
 
     Raises:

@@ -12,25 +12,25 @@ from typing import IO
 import msgspec
 
 from pgkeel.backup.basebackup import BASE, BaseBackup, Compressor, Progress, range_of, staged
-from pgkeel.backup.catalogue import read_catalogue, sweep
+from pgkeel.backup.catalogue import read_fulls, sweep
 from pgkeel.backup.clear import store_clear
 from pgkeel.backup.closed import Closed
 from pgkeel.backup.fetching import fetch_manifest
-from pgkeel.backup.growing import Growing
+from pgkeel.backup.growing import Tar
 from pgkeel.backup.lease import working
 from pgkeel.backup.lsn import parse_lsn
 from pgkeel.backup.pipes import own_errors
 from pgkeel.backup.planning import Plan, Wish, plan_backup
 from pgkeel.backup.records import Record, Tablespace, write_record
 from pgkeel.backup.relations import Relations
-from pgkeel.backup.replication import is_replication_refused, no_replication
+from pgkeel.backup.replication import is_replication_refused, no_replication, require_takeable
 from pgkeel.backup.sealing import Part, seal, seal_packed
 from pgkeel.backup.slicing import await_archived
 from pgkeel.backup.source import Source, source_of
 from pgkeel.backup.tools import Programs, Spawn, ToolFailed, start
-from pgkeel.backup.wal_index import read_index
+from pgkeel.backup.wal_index import WalIndex, read_index
 from pgkeel.core import clock
-from pgkeel.core.errors import KeelError, Refused
+from pgkeel.core.errors import KeelError
 from pgkeel.core.log import get_logger
 from pgkeel.core.repository import Repository
 from pgkeel.postgres import Connection, load
@@ -109,11 +109,17 @@ class Taker:
             Refused: The server is a standby.
             NoReplication: The login may not replicate.
         """
-        _require_takeable(self.source)
-        records = read_catalogue(self._order.repository).records
-        index = read_index(self._order.repository, self.source.system)
+        require_takeable(self.source)
+        return self._planned(wish, self._keys())
+
+    def _keys(self) -> list[str]:
+        return [stored.key for stored in self._order.repository.list(self.source.system)]
+
+    def _planned(self, wish: Wish, keys: Sequence[str]) -> Plan:
+        fulls = read_fulls(self._order.repository, keys) if wish == "incremental" else []
+        index = read_index(self._order.repository, self.source.system) if fulls else WalIndex()
         written = parse_lsn(load(__name__, "written").scalar(self._connection))
-        return plan_backup(wish, self.source, records, index, now=clock.now(), written=written, rto=self._order.rto)
+        return plan_backup(wish, self.source, fulls, index, now=clock.now(), written=written, rto=self._order.rto)
 
     def take(
         self, wish: Wish, *, progress: Progress = lambda _done, _total: None, wait: Callable[[timedelta], None] = clock.sleep
@@ -131,10 +137,10 @@ class Taker:
             NoReplication: The server refuses replication connections.
             NotArchived: The restore point of a WAL slice did not reach the repository.
         """
+        require_takeable(self.source)
         order = self._order
         with working(order.repository, self.source.system, holder=order.holder, patience=order.patience, report=self._report):
-            sweep(order.repository, self.source.system)
-            plan = self._unused(wish)
+            plan = self._unused(wish, sweep(order.repository, self.source.system))
             while True:
                 try:
                     return self._carry_out(plan, progress, wait)
@@ -145,11 +151,11 @@ class Taker:
         """Return what to try after pg_basebackup said no: another's zstd, or a full one without summaries."""
         if _NO_ZSTD.search(refusal.message) and self._compressor in _NEXT:
             self._compressor = _NEXT[self._compressor]
-            return self._unused(wish)
+            return self._unused(wish, self._keys())
         if plan.kind != "incremental" or _SUMMARIES not in refusal.message:
             raise self._explained(refusal)
         log.warning("backup.full_instead", reason=refusal.message)
-        return self._unused("full")
+        return self._unused("full", self._keys())
 
     def _explained(self, refusal: ToolFailed) -> KeelError:
         if not is_replication_refused(self._order.address, self._connection):
@@ -157,13 +163,12 @@ class Taker:
         remedy = "allow it in pg_hba.conf (`host replication LOGIN ADDRESS scram-sha-256`) and with max_wal_senders"
         return no_replication(f"the server refuses {self.source.login}'s replication connections", remedy)
 
-    def _unused(self, wish: Wish) -> Plan:
+    def _unused(self, wish: Wish, keys: Sequence[str]) -> Plan:
         """Return a plan whose id no finished backup has; ids count seconds, and a clock may go back."""
-        while True:
-            plan = self.plan(wish)
-            if not any(True for _ in self._order.repository.list(f"{self.source.system}/{plan.id}")):
-                return plan
+        taken = {key.split("/")[1] for key in keys}
+        while (plan := self._planned(wish, keys)).id in taken:
             clock.sleep(_SECOND)
+        return plan
 
     def _carry_out(self, plan: Plan, progress: Progress, wait: Callable[[timedelta], None]) -> Record:
         log.info("backup.started", id=plan.id, kind=plan.kind, reason=plan.reason)
@@ -248,7 +253,7 @@ class Taker:
         places, recipients = [self._order.repository], self._order.recipients
         return seal(write, key=f"{self.source.system}/{plan.id}/{name}", repositories=places, recipients=recipients)
 
-    def _seal_archive(self, plan: Plan, name: str, tar: Growing) -> tuple[Part, ...]:
+    def _seal_archive(self, plan: Plan, name: str, tar: Tar) -> tuple[Part, ...]:
         name = name if name == BASE else f"tablespace-{name}"
         if self._compressor == "nobody":
             with own_errors(tar):
@@ -291,10 +296,3 @@ def _writer(content: bytes) -> Callable[[IO[bytes]], None]:
         sink.write(content)
 
     return write
-
-
-def _require_takeable(source: Source) -> None:
-    if source.in_recovery:
-        raise Refused("the server is a standby", hint="take backups from the primary")
-    if not source.replicates:
-        raise no_replication(f"{source.login} may not replicate", f"`ALTER ROLE {source.login} REPLICATION`")

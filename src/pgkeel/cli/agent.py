@@ -94,9 +94,9 @@ def _text(found: Status) -> str:
 
 
 def _service(service: ServiceStatus) -> str:
-    state = "running" if service.running else "waits to be started again"
+    state = "running" if service.running and not service.is_failing else "is tried again"
     restarts = f"restarts {service.restarts}" if service.restarts else ""
-    mark = "" if service.running or not service.last_error else "! "
+    mark = "! " if service.is_failing else ""
     return f"{mark}{service.name:<16} {'service':<14} {state:<10} {restarts}  {service.last_error or ''}".rstrip()
 
 

@@ -10,7 +10,7 @@ from pgkeel.cli.answer import Answer, answers, confirm, current_project, require
 from pgkeel.cli.backup_drill import drill
 from pgkeel.cli.backup_text import Progress, list_text, record_data, record_text, row_data
 from pgkeel.cli.groups import Group
-from pgkeel.core.errors import Refused
+from pgkeel.core.errors import KeelError, Refused
 from pgkeel.core.project import Project
 from pgkeel.core.repository import Repository
 from pgkeel.core.units import Size, format_duration
@@ -117,10 +117,13 @@ def verify(repository: str | None, *, locks: bool, dry_run: bool, yes: bool) -> 
     if locks:
         require_yes(yes=yes)
         return _probe(chosen)
-    verdicts = {}
+    verdicts, unreachable = {}, list[KeelError]()
     for one in chosen:
-        with Progress(talk) as progress:
-            verdicts[one.name] = verify_repository(one, progress=progress)
+        try:
+            with Progress(talk) as progress:
+                verdicts[one.name] = verify_repository(one, progress=progress)
+        except KeelError as err:
+            unreachable.append(err)
     damaged = [
         {"object": f"{name}:{fault.object}", "reason": fault.reason}
         for name, verdict in verdicts.items()
@@ -129,6 +132,11 @@ def verify(repository: str | None, *, locks: bool, dry_run: bool, yes: bool) -> 
     checked = sum(verdict.checked for verdict in verdicts.values())
     lines = [f"{fault['object']}: {fault['reason']}" for fault in damaged]
     text = "\n".join([*lines, f"{checked} objects read in {', '.join(verdicts)}, {len(damaged)} damaged"])
+    if unreachable:
+        if verdicts:
+            talk(text)
+        first = unreachable[0]
+        raise type(first)(first.message, hint=first.hint, data={**first.data, "checked": checked, "damaged": damaged}) from first
     return Answer({"checked": checked, "damaged": damaged}, text, 1 if damaged else 0)
 
 
@@ -177,9 +185,10 @@ def keep(name: str, *, release: bool, dry_run: bool, yes: bool) -> Answer:
 
     require_yes(yes=yes or dry_run)
     record = keep_backup(current_project(), name, release=release, dry_run=dry_run)
-    return Answer(
-        {"id": record.id, "kept": not release, "dry_run": dry_run}, f"{record.id} {'grows old again' if release else 'is kept'}"
-    )
+    done = "grows old again" if release else "is kept"
+    planned = "would grow old again" if release else "would be kept"
+    data = {"id": record.id, "kept": not release, "dry_run": dry_run}
+    return Answer(data, f"{record.id} {planned if dry_run else done}")
 
 
 @backup.command()

@@ -13,7 +13,7 @@ _MARKS = {True: "✓", False: "✗", None: "-"}
 
 
 @click.command()
-@click.argument("name", metavar="ID", required=False)
+@click.argument("name", metavar="[ID]", required=False)
 @click.option(
     "--from", "source", metavar="REPOSITORY", help="Only from this one: a configured name, a folder, or s3://BUCKET/PREFIX."
 )

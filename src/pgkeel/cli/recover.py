@@ -209,13 +209,13 @@ def resume_(*, accept_checks: bool, dry_run: bool, yes: bool) -> Answer:
 def undo_(*, dry_run: bool, yes: bool) -> Answer:
     """Bring the server back that the last recovery replaced; the recovered one is kept beside it."""
     from pgkeel.cli import recover_text as words  # noqa: PLC0415 - needs the extra [backup]
-    from pgkeel.stack.recovery_undo import last_recovery, undo  # noqa: PLC0415 - as above
+    from pgkeel.stack.recovery_undo import undo, undoable  # noqa: PLC0415 - as above
 
     project = current_project()
-    found = last_recovery(project)
-    if dry_run and found is not None:
+    found = undoable(project)
+    if dry_run:
         return Answer(words.journal_data(found), f"would bring back {found.undo}")
-    if found is not None and not confirm(f"Leave what recovery {found.id} brought, and go back to {found.undo}?", yes=yes):
+    if not confirm(f"Leave what recovery {found.id} brought, and go back to {found.undo}?", yes=yes):
         raise Refused("nothing was changed", hint="add --yes")
     done = undo(project, report=talk)
     return Answer(words.journal_data(done), words.journal_text(done))

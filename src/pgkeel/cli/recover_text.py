@@ -82,9 +82,10 @@ def journal_text(journal: Journal) -> str:
     if journal.state == "undone":
         kept = f"; what it brought is kept in {journal.side}: delete it when nobody needs it" if journal.side.is_dir() else ""
         return f"recovery {journal.id} is undone{kept}"
-    kept = f"the old server is kept in {journal.undo}: delete it when nobody needs it" if journal.undo else ""
+    is_kept = journal.undo is not None and journal.undo.is_dir()
+    old = [f"the old server is kept in {journal.undo}: delete it when nobody needs it"] if is_kept else []
     took = f"recovered to {journal.plan.target.lsn} in {_took(journal.rto_seconds)}, leaving out {_loss(journal.plan.lost)}"
-    return "\n".join([took, *lines, kept, "Next: pgkeel status · pgkeel recover undo"])
+    return "\n".join([took, *lines, *old, f"Next: pgkeel status{' · pgkeel recover undo' if is_kept else ''}"])
 
 
 def rows_data(plan: Plan, done: RowsBack, file: Path | None) -> dict[str, Any]:

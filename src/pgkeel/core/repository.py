@@ -31,7 +31,7 @@ class Repository(Protocol):
         """What the configuration calls it."""
         ...
 
-    def put(self, key: str, content: bytes) -> bool:
+    def put(self, key: str, content: bytes | memoryview) -> bool:
         """Store an object whole and durably; return False, and change nothing, when the key is taken."""
         ...
 

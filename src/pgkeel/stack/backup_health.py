@@ -64,4 +64,5 @@ def _is_late(job: JobStatus, now: datetime) -> bool:
 def _of_services(agent: Status) -> Iterator[str]:
     for service in agent.failing:
         if service.name in _SERVICES:
-            yield f"{service.name} does not run: {service.last_error}; {_CURES.get(service.name, _CURE)}"
+            state = "is tried again" if service.running else "does not run"
+            yield f"{service.name} {state}: {service.last_error}; {_CURES.get(service.name, _CURE)}"

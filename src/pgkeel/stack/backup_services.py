@@ -32,8 +32,9 @@ def backup_services(project: Project) -> tuple[Service, ...]:
     archiver = Service("wal_archiver", lambda reach: _archive(project, reach))
     if len(repositories_of(project)) == 1:
         return (receiver, archiver)
-    wal_copier = Service("wal_copier", lambda reach: _copy(project, "wal", reach))
-    return (receiver, archiver, wal_copier, Service("backup_copier", lambda reach: _copy(project, "backups", reach)))
+    wal_copier = Service("wal_copier", lambda reach: _copy(project, "wal", reach), proves=True)
+    backup_copier = Service("backup_copier", lambda reach: _copy(project, "backups", reach), proves=True)
+    return (receiver, archiver, wal_copier, backup_copier)
 
 
 def _receive(project: Project, reach: Reach) -> None:
@@ -96,5 +97,6 @@ def _copy(project: Project, what: What, reach: Reach) -> None:
             copied = copier.run(reach.check)
             if copied:
                 log.info("backup.copied", repository=copier.target.name, objects=copied)
+        reach.prove()
         looked = timedelta(seconds=clock.monotonic() - began)
         reach.wait(max(_COPY, looked))  # a large repository takes a while to list: at most half of the time goes there

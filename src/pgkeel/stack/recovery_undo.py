@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable
+from pathlib import Path
 
 from msgspec.structs import replace
 
@@ -26,7 +27,7 @@ from pgkeel.stack.recovery_guard import journal_file
 from pgkeel.stack.restoring import scene_of, side_cluster
 from pgkeel.stack.valkey import ensure_valkey
 
-__all__ = ["back_up", "last_recovery", "stop_server", "undo"]
+__all__ = ["back_up", "last_recovery", "stop_server", "undo", "undoable"]
 
 Report = Callable[[str], None]
 
@@ -34,6 +35,23 @@ Report = Callable[[str], None]
 def last_recovery(project: Project) -> Journal | None:
     """Return the last recovery of a project, open or not; None when there was none."""
     return read_journal(journal_file(layout_of(project)))
+
+
+def undoable(project: Project) -> Journal:
+    """Return the last recovery if there is a way back from it; nothing is stopped.
+
+    Raises:
+        NotFound: There was none, or it is undone already.
+        NotRestorable: It replaced no server, or the old one was deleted since.
+    """
+    journal = last_recovery(project)
+    if journal is None or journal.state == "undone":
+        raise NotFound("there is no recovery to undo", hint="`pgkeel recover status` shows the last one")
+    is_kept = journal.undo is not None and journal.undo.is_dir()
+    if journal.state == "done" and not is_kept and not _left(journal).is_dir():
+        message = "the server that was replaced is gone, or there was none"
+        raise NotRestorable(message, hint="nothing was changed; `pgkeel recover --to TIME` goes to another point")
+    return journal
 
 
 def undo(project: Project, *, report: Report) -> Journal:
@@ -45,9 +63,7 @@ def undo(project: Project, *, report: Report) -> Journal:
     """
     layout = layout_of(project)
     with explained(layout.state), exclusive(layout, report):
-        journal = last_recovery(project)
-        if journal is None or journal.state == "undone":
-            raise NotFound("there is no recovery to undo", hint="`pgkeel recover status` shows the last one")
+        journal = undoable(project)
         stop_server(layout, report)
         _stop_side(project, journal)
         journal = replace(_swap_back(journal, report), state="undone", finished_at=journal.finished_at or clock.now())
@@ -59,6 +75,10 @@ def undo(project: Project, *, report: Report) -> Journal:
         ensure_agent(project, layout, report)
         back_up(project, report)
         return journal
+
+
+def _left(journal: Journal) -> Path:
+    return journal.directory.with_name(f"undone-{journal.id}")
 
 
 def _open(project: Project, layout: Layout, journal: Journal, report: Report) -> None:
@@ -75,14 +95,12 @@ def _open(project: Project, layout: Layout, journal: Journal, report: Report) ->
 
 def _swap_back(journal: Journal, report: Report) -> Journal:
     """Put the old server's folder back where it was; done again after a kill between the renames."""
-    left = journal.directory.with_name(f"undone-{journal.id}")
+    left = _left(journal)
     if journal.undo is not None and journal.undo.is_dir():
         report("bringing the old server back")
         if journal.directory.is_dir() and not left.exists():
             journal.directory.rename(left)
         journal.undo.rename(journal.directory)
-    elif not left.is_dir() and journal.state == "done":
-        raise NotRestorable("the server that was replaced is gone", hint="recover to a later point instead")
     shutil.rmtree(journal.side, ignore_errors=True)
     forget_image(journal.directory.parent / IMAGE)
     return replace(journal, side=left)

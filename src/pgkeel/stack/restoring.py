@@ -239,12 +239,13 @@ def _archive(project: Project, repositories: Sequence[Repository], system: str, 
 
 def _only_system(records: Sequence[Record]) -> str:
     systems = {one.system_identifier: one for one in sorted(records, key=lambda one: one.finished_at)}
-    if len(systems) != 1:
+    if not systems:
+        hint = "name the folder or prefix in which the folder of the cluster lies: CLUSTER/BACKUP/backup.json"
+        raise NotRestorable("there is no backup in the repository", hint=hint, data={"systems": []})
+    if len(systems) > 1:
         known = ", ".join(f"{name} ({one.finished_at:%Y-%m-%d})" for name, one in systems.items())
-        hint = f"--system, one of {known}" if systems else "check the address with `pgkeel backup list`"
-        raise NotRestorable(
-            f"the repository holds backups of {len(systems)} clusters", hint=hint, data={"systems": list(systems)}
-        )
+        message = f"the repository holds backups of {len(systems)} clusters"
+        raise NotRestorable(message, hint=f"--system, one of {known}", data={"systems": list(systems)})
     return next(iter(systems))
 
 

@@ -6,6 +6,7 @@ import msgspec
 import psycopg
 
 from pgkeel import migrations
+from pgkeel.agent import Status as Working
 from pgkeel.agent import status as agent_status
 from pgkeel.core.clock import now
 from pgkeel.core.config import ZERO
@@ -18,6 +19,7 @@ from pgkeel.stack.backup_places import copies_on_the_datas_disk
 from pgkeel.stack.connection import login_url
 from pgkeel.stack.layout import Layout, layout_of
 from pgkeel.stack.memory import Memory, recall
+from pgkeel.stack.protection import is_protected
 from pgkeel.stack.valkey import remembered_valkey
 
 __all__ = ["AgentStatus", "MigrationsStatus", "PostgresStatus", "Status", "ValkeyStatus", "status"]
@@ -104,6 +106,7 @@ def status(project: Project) -> Status:
             *(memory.warnings if memory else ()),
             *_outdated(server),
             *backup_warnings(working, now()),
+            *_unreceived(project, working),
             *shared,
         ),
         is_healthy=server is not None
@@ -113,6 +116,14 @@ def status(project: Project) -> Status:
         and (working.running or not _needs_agent(project))
         and (valkey.running or project.is_external or not project.config.local.valkey),
     )
+
+
+def _unreceived(project: Project, agent: Working) -> tuple[str, ...]:
+    """Warn of an agent that was started before the configuration wanted backups: it reads that once."""
+    if not agent.services or not is_protected(project) or any(service.name == "wal_receiver" for service in agent.services):
+        return ()
+    why = "it was started before [backup] said so, or with --only"
+    return (f"backups are wanted, and the agent receives no WAL: {why}; `pgkeel down` and `pgkeel up` start it anew",)
 
 
 def _needs_agent(project: Project) -> bool:

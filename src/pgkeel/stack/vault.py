@@ -81,9 +81,8 @@ def recipients_of(project: Project) -> Sequence[str]:
         return project.config.backup.recipients
     identity = identity_of(project)
     if identity is None:
-        raise ConfigError(
-            "there is nobody to encrypt backups for", hint='write recipients = ["age1…"] in [backup], or `pgkeel up`'
-        )
+        makes = "receive = true and `pgkeel up --yes`, which makes an identity" if project.is_external else "`pgkeel up`"
+        raise ConfigError("there is nobody to encrypt backups for", hint=f'write recipients = ["age1…"] in [backup], or {makes}')
     return [recipient_of(identity)]
 
 

@@ -1,6 +1,7 @@
 """From a repository back to a server: real backups, sealed, and what is wrong with them found before it matters."""
 
 import resource
+import shutil
 from collections.abc import Iterator
 from datetime import timedelta
 from functools import partial
@@ -300,3 +301,28 @@ def test_wal_that_makes_a_tablespace_is_not_replayed_over_the_place_of_the_real_
 
     with pytest.raises(NotRestorable, match=f"the tablespace {place} was made after the backup"):
         require_whole(wal, parse_lsn(plan.end), history.tools, size=plan.segment_bytes)
+
+
+def test_what_happened_behind_a_gap_is_found_from_the_backup_that_follows_it(
+    vault: Vault, history: History, tmp_path: Path
+) -> None:
+    before = vault.take("full")
+    history.sql("SELECT pg_create_restore_point('in front')", "SELECT pg_switch_wal()", "INSERT INTO v VALUES (60000)")
+    with history.connect() as connection:
+        row = connection.execute("SELECT pg_walfile_name(pg_current_wal_lsn()) AS name").fetchone()
+    assert row is not None
+    history.sql("SELECT pg_switch_wal()")
+    after = vault.take("full")
+    history.sql("SELECT pg_create_restore_point('behind')", "SELECT pg_switch_wal()")
+    received = tmp_path / "received"
+    shutil.copytree(history.cluster.data / "pg_wal", received, ignore=shutil.ignore_patterns(row["name"], "archive_status"))
+    archive = Archive([vault.repository], vault.identity, folders=(received,))
+
+    def plan(name: str) -> Plan:
+        wish, place = wish_from(name, now=now()), tmp_path / name
+        return resolve(wish, vault.records, archive, history.tools, place, files=lambda _: _nothing, now=now())
+
+    assert plan("behind").chain == (after.id,)
+    assert plan("in front").chain == (before.id,)
+    with pytest.raises(TargetNotFound):
+        plan("nowhere")

@@ -9,7 +9,7 @@ import msgspec
 from pgkeel.backup.lsn import format_lsn, parse_lsn
 from pgkeel.backup.records import Record
 from pgkeel.backup.recovery.cut import Cut
-from pgkeel.backup.recovery.errors import NotRestorable
+from pgkeel.backup.recovery.errors import NotRestorable, TargetNotFound
 from pgkeel.backup.recovery.gather import Archive, gather
 from pgkeel.backup.recovery.search import Files, cut_of
 from pgkeel.backup.recovery.wal import Wal
@@ -98,12 +98,33 @@ def resolve(
     """
     bases = _bases(records, wish.timeline)
     first = _first(wish, bases, since or now - _LOOK_BACK)
-    start = parse_lsn(first.start_lsn)
-    gather(archive, first.timeline, start, None, place)
-    wal = Wal(place, first.timeline, start)
-    cut = cut_of(wish, wal, tools, files(bases))
-    base = _base(bases, cut, wish)
+    stretches = _stretches(first, bases, archive, place)
+    cut, end = _newest_cut(wish, stretches if wish.is_searched else stretches[:1], tools, files(bases))
+    base = _base([one for one in bases if parse_lsn(one.start_lsn) < end], cut, wish)
     return _plan(base, chain_of(base, records), cut, archive.size)
+
+
+def _stretches(first: Record, bases: Sequence[Record], archive: Archive, place: Path) -> list[tuple[Wal, int]]:
+    """Return the WAL from a backup on and where it ends; and behind each gap that from the next backup on, which begins anew."""
+    found = list[tuple[Wal, int]]()
+    base: Record | None = first
+    while base is not None:
+        start = parse_lsn(base.start_lsn)
+        end = max(start + 1, gather(archive, base.timeline, start, None, place))  # its own WAL may be archived nowhere
+        found.append((Wal(place, base.timeline, start), end))
+        base = next((one for one in bases if parse_lsn(one.start_lsn) >= end), None)
+    return found
+
+
+def _newest_cut(wish: Wish, stretches: Sequence[tuple[Wal, int]], tools: Tools, files: Files) -> tuple[Cut, int]:
+    """Return the place that a wish means, and where its WAL ends; what happened is looked for behind the last gap first."""
+    *older, (newest, end) = stretches
+    try:
+        return cut_of(wish, newest, tools, files), end
+    except TargetNotFound:
+        if not older:
+            raise
+        return _newest_cut(wish, older, tools, files)
 
 
 def chain_of(base: Record, records: Sequence[Record]) -> tuple[Record, ...]:

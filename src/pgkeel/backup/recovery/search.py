@@ -23,6 +23,8 @@ _COMPARISONS: Mapping[str, Callable[[int, int], bool]] = {
     "=": operator.eq,
 }
 
+_SHOWN = 5
+
 
 class TableFiles(msgspec.Struct, frozen=True):
     """Which files a table, its partitions included, has been, as far as anybody wrote it down.
@@ -120,12 +122,17 @@ def _chosen(wish: Wish, statement: Statement, found: Collection[Candidate]) -> C
         seen = f"{len(found)} have another number of rows" if found else "widen the search: an older backup, another timeline"
         raise TargetNotFound(f"no committed transaction did {statement}", hint=seen)
     if len(fitting) > 1 and not wish.latest:
+        shown = ", ".join(map(_said, fitting[-_SHOWN:]))
         raise AmbiguousTarget(
-            f"{len(fitting)} transactions did {statement}",
+            f"{len(fitting)} transactions did {statement}{', the last' if len(fitting) > _SHOWN else ''}: {shown}",
             hint='choose: --before-xid N, --latest, or --rows ">= N"',
             data={"candidates": msgspec.to_builtins(fitting)},
         )
     return fitting[-1]
+
+
+def _said(one: Candidate) -> str:
+    return f"{one.xid} ({'' if one.rows is None else f'{one.rows} rows, '}{one.time:%Y-%m-%d %H:%M:%SZ})"
 
 
 def _fits(rows: int | None, wanted: tuple[str, int]) -> bool:

@@ -62,6 +62,11 @@ class Wish(msgspec.Struct, frozen=True):
     rows: tuple[str, int] | None = None
     timeline: int | None = None
 
+    @property
+    def is_searched(self) -> bool:
+        """Whether it names what happened, and not where."""
+        return not (self.name is None and self.xid is None and self.before is None)
+
 
 def wish_from(
     to: str | None = None,
