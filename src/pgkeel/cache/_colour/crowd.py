@@ -92,7 +92,7 @@ HEARD = Heard()
 
 
 class Crowd:
-    """Writers of this process: where many follow each other closely, they speak together, 8 ms later at most.
+    """Writers of this process: where many follow each other closely, they speak together, 6 ms later at most.
 
     Who speaks together is answered together, so that most come back together: as many as lately are worth waiting for.
     """
