@@ -87,27 +87,31 @@ class Carrier:
 
         What was forgotten by the cache is taken out of the database only then: after a crash in between it is done again.
         """
-        if load(__name__, "cache_outbox_lost").scalar(connection):
+        news = load(__name__, "cache_news").row(connection) or {}
+        if news["is_lost"]:
             log.warning("cache.outbox_lost")
-        epoch = str(load(__name__, "cache_epoch").scalar(connection))
-        if epoch != self._epoch:
-            cache.begin(epoch)
-            self._epoch = epoch
-        self._carry_generations(connection, cache)
-        with connection.transaction():
-            notes = [msgspec.convert(row, Note) for row in load(__name__, "cache_drain").rows(connection, most=_BATCH)]
-            if notes:
-                cache.forget(_rows_of(notes), [note.relation for note in notes if note.keys is None])
-        return len(notes) == _BATCH
+        if news["epoch"] != self._epoch:
+            cache.begin(news["epoch"])
+            self._epoch = news["epoch"]
+        _carry_generations(news["generations"], cache)
+        return news["has_notes"] and _carry_notes(connection, cache)
 
-    def _carry_generations(self, connection: Connection, cache: Invalidator) -> None:
-        rows = load(__name__, "cache_generations").rows(connection)
-        known = cache.carried()
-        new = {row["relation"]: row["generation"] for row in rows if known.get(row["relation"]) != row["generation"]}
-        if new:
-            cache.forget({}, list(new))
-            cache.carry(new)
-            log.info("cache.carried", relations=sorted(new))
+
+def _carry_generations(generations: Mapping[str, int], cache: Invalidator) -> None:
+    known = cache.carried()
+    new = {relation: generation for relation, generation in generations.items() if known.get(relation) != generation}
+    if new:
+        cache.forget({}, list(new))
+        cache.carry(new)
+        log.info("cache.carried", relations=sorted(new))
+
+
+def _carry_notes(connection: Connection, cache: Invalidator) -> bool:
+    with connection.transaction():
+        notes = [msgspec.convert(row, Note) for row in load(__name__, "cache_drain").rows(connection, most=_BATCH)]
+        if notes:
+            cache.forget(_rows_of(notes), [note.relation for note in notes if note.keys is None])
+    return len(notes) == _BATCH
 
 
 def _rows_of(notes: Sequence[Note]) -> dict[str, list[Sequence[object]]]:
