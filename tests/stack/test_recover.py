@@ -10,7 +10,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import msgspec
 import psycopg
@@ -60,7 +60,6 @@ class Patient(Base, Identified):
 """
 
 CHECKS = ("pg_verifybackup", "amcheck", "visibility", "rows", "schema", "keys", "partitions", "checksums")
-TITLE = UUID(int=1)
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -75,6 +74,7 @@ class Database:
 
     def __init__(self, home: Home) -> None:
         self.home = home
+        self.cached = uuid4()
 
     def sql(self, *statements: str) -> list[tuple[Any, ...]]:
         """Run each statement as a transaction of its own and return the rows of the last."""
@@ -95,7 +95,7 @@ class Database:
             raw = cache.client.call("GET", b"{pgkeel}:epoch")
             if raw is not None:  # the time after a flush in which nobody fills is over
                 cache.client.call("SET", b"{pgkeel}:epoch", raw[:17] + b"0" * 13 + raw[30:])
-            found = cache.rows("posts", Row, key=UUID).get(TITLE, lambda key: Row(key, title))
+            found = cache.rows("posts", Row, key=UUID).get(self.cached, lambda key: Row(key, title))
             assert found is not None
             return found.title
 
@@ -324,6 +324,7 @@ def recover_through_kills(database: Database, steps: tuple[int, ...]) -> None:
     database.sql("DELETE FROM comments")
     erase_and_anchor(database, patient)
     database.sql("INSERT INTO posts (user_id, title, content) SELECT id, 'lost future', 'words' FROM users LIMIT 1")
+    database.cached = uuid4()  # which nobody has read yet
     assert database.read_by_cache("lost future") == database.read_by_cache("not asked") == "lost future"
     database.change_password("todays-password")
     if len(steps) == 1:
