@@ -287,7 +287,7 @@ def test_a_service_that_fails_is_started_again(connector: Connector, tmp_path: P
 
     with working(connector, tmp_path, services=[Service("shaky", run)]):
         until(lambda: len(starts) == 4)
-        broken = {"running": True, "restarts": 3, "last_error": "OSError: broken", "recovering": True}
+        broken = {"running": True, "restarts": 3, "last_error": "OSError: broken", "recovering": False}
         until(lambda: shown(tmp_path, "shaky") == broken)
 
 

@@ -376,14 +376,15 @@ def damage_during(home: Home, place: str, *arguments: str) -> tuple["subprocess.
         os.kill(child.pid, signal.SIGSTOP)
         harmed = found[0]
         data = harmed.parents[2]
-        assert not (data / "backup_manifest").exists()  # what was laid over the full backup gets it when all of it is there
         content = bytearray(harmed.read_bytes())
         content[len(content) // 2] ^= 1
         harmed.write_bytes(content)
         os.kill(child.pid, signal.SIGCONT)
         said = child.communicate(timeout=300)
-    finally:
+    except BaseException:
         child.kill()
+        child.communicate()
+        raise
     return subprocess.CompletedProcess(arguments, child.returncode, *said), harmed.relative_to(data).as_posix()
 
 

@@ -28,7 +28,7 @@ class Service(msgspec.Struct, frozen=True):
     Attributes:
         name: Its name in the status.
         run: Works until its reach is cancelled; returning or raising earlier is a failure.
-        proves: Whether it says by `Reach.prove` that it works; any other does when it has run for half a minute.
+        proves: Whether it says by `Reach.prove` that it works; any other works when it runs.
     """
 
     name: str
@@ -59,12 +59,8 @@ class Supervised:
 
     def status(self) -> ServiceStatus:
         """Return how it does."""
-        recovering = self.is_alive and self._error is not None and not self._works
+        recovering = self.is_alive and self._error is not None and self._service.proves and not self._reach.works
         return ServiceStatus(self._service.name, self.is_alive, max(0, self._starts - 1), self._error, recovering)
-
-    @property
-    def _works(self) -> bool:
-        return self._reach.works if self._service.proves else self._clock.monotonic() - self._began > _HEALTHY_AFTER
 
     def tend(self) -> None:
         """Start it when it does not run and its delay is over."""
