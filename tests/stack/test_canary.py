@@ -24,8 +24,8 @@ def test_no_value_written_after_the_switch_is_clear_in_any_file_log_dump_cache_a
     protected: Home, tmp_path: Path
 ) -> None:
     canaries = plant(protected)
-    full = protected.data("backup", "full")["id"]
-    protected.data("backup", "export", full, str(tmp_path / "backup.tar"))
+    full = protected.data("backup", "full", "--yes")["id"]
+    protected.data("backup", "export", "--yes", full, str(tmp_path / "backup.tar"))
 
     found = found_in(places(protected, tmp_path), [*canaries.sealed, canaries.personal, canaries.secret])
 
