@@ -21,6 +21,7 @@ _COMMIT = re.compile(r"(?:(\d+): )?(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)?) UT
 _LIST = re.compile(r"; (rels|subxacts|dropped stats): ([^;]*)")
 _NEW_TABLESPACE = re.compile(r'lsn: ([0-9A-F]+/[0-9A-F]+), .*desc: CREATE \d+ "?(.*?)"?$', re.MULTILINE)
 _STATISTICS_OF_RELATION = "2/"
+_HEADER = 24  # bytes of a record's head
 
 Change = Literal["DELETE", "UPDATE"]
 _WRITES = {"INSERT", "DELETE", "UPDATE", "HOT_UPDATE", "MULTI_INSERT", "TRUNCATE"}
@@ -129,6 +130,9 @@ class Wal(msgspec.Struct, frozen=True):
 def require_whole(wal: Wal, end: int, tools: Tools, *, size: int) -> None:
     """Prove that every record up to one is there and as it was written; PostgreSQL itself would promote at the first fault.
 
+    The last one's head is read too. Told to end where a segment's first record begins, `pg_waldump` takes that record's head
+    from the page it read before (15 to 18: it reads no further than the end, and looks at a whole head) and calls it damaged.
+
     Args:
         wal: The stretch.
         end: Where the last record that is needed begins.
@@ -149,7 +153,7 @@ def require_whole(wal: Wal, end: int, tools: Tools, *, size: int) -> None:
             data={"segment": missing},
         )
     place = [f"--path={wal.folder}", f"--timeline={wal.timeline}", f"--start={format_lsn(wal.start)}"]
-    read = outcome(tools, "pg_waldump", ["--rmgr=Tablespace", *place, f"--end={format_lsn(end)}"])
+    read = outcome(tools, "pg_waldump", ["--rmgr=Tablespace", *place, f"--end={format_lsn(end + _HEADER)}"])
     if read.code:
         until = format_lsn(min(end, segment_end(wanted[-1], size=size)))
         raise WalDamaged(
