@@ -234,6 +234,7 @@ def _archive(project: Project, repositories: Sequence[Repository], system: str, 
         tuple(segments[name] for name in sorted(segments)),
         tuple(pieces[key] for key in sorted(pieces)),
         folders,
+        system=system,
     )
 
 
