@@ -4,7 +4,10 @@ from io import FileIO
 from pathlib import Path, PosixPath
 from typing import Any
 
-from pgkeel.backup.spool import OpenSegment
+import pytest
+
+from pgkeel.backup.spool import OpenSegment, Spool
+from pgkeel.core.errors import LockNotObtained
 
 SIZE, BLOCK = 2**20, 8192
 MESSAGE = b"wal" * 4000
@@ -46,3 +49,11 @@ def test_what_follows_an_offset_is_what_was_not_shipped_yet(tmp_path: Path) -> N
 
     assert segment.filled(5000) == MESSAGE[5000:]
     assert segment.filled(len(MESSAGE)) == b""
+
+
+def test_two_agents_do_not_empty_one_folder(tmp_path: Path) -> None:
+    spool = Spool(tmp_path)
+    with spool.emptied_by_us(), pytest.raises(LockNotObtained, match="another process archives"), spool.emptied_by_us():
+        pass
+    with spool.emptied_by_us():
+        pass

@@ -4,18 +4,21 @@ import hashlib
 import os
 import struct
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
+import msgspec
 import pytest
 
 from pgkeel.backup import Folder, new_identity, recipient_of
+from pgkeel.backup.errors import Damaged
 from pgkeel.backup.lsn import segment_name, segment_start
 from pgkeel.backup.places import segment_key
 from pgkeel.backup.recovery import gather as gathering
 from pgkeel.backup.recovery.gather import Archive, gather
 from pgkeel.backup.sealing import seal
-from pgkeel.backup.wal_index import Segment, store_segment
+from pgkeel.backup.wal_index import Segment, read_segment, store_segment
 
 SIZE, SYSTEM = 2**20, "777"
 ONE, TWO, THREE, NINE = (segment_name(1, number * SIZE, size=SIZE) for number in (1, 2, 3, 9))
@@ -119,6 +122,28 @@ def test_a_segment_that_is_closed_meanwhile_is_found_under_its_name(
     gather(archive, 1, SIZE, None, tmp_path / "place")
 
     assert (tmp_path / "place" / TWO).read_bytes() == content_of(TWO)
+
+
+def test_a_stored_segment_that_is_damaged_is_taken_from_who_has_the_same_bytes_and_else_is_where_the_wal_ends(
+    archive: Archive, received: Path, tmp_path: Path
+) -> None:
+    pg_wal, heard = archive.folders[1], list[Damaged]()
+    (pg_wal / TWO).write_bytes(content_of(TWO))
+    archived(archive, received, ONE)
+    archived(archive, received, TWO)
+    (repository,) = archive.repositories
+    rows = tuple(row for row in map(partial(read_segment, repository, SYSTEM), (ONE, TWO)) if row)
+    known = msgspec.structs.replace(archive, segments=rows)
+    key = rows[1].parts[0].key
+    repository.delete(key)
+
+    assert gather(known, 1, SIZE, None, tmp_path / "one", hear=heard.append) == segment_start(THREE, size=SIZE)
+    assert (tmp_path / "one" / TWO).read_bytes() == content_of(TWO)
+    (pg_wal / TWO).write_bytes(content_of(TWO)[:-1] + b"x")
+    assert gather(known, 1, SIZE, None, tmp_path / "two", hear=heard.append) == segment_start(TWO, size=SIZE)
+    assert [TWO in one.message for one in heard] == [True]
+    with pytest.raises(Damaged, match="missing"):
+        gather(known, 1, SIZE, None, tmp_path / "three")
 
 
 def test_a_gathering_that_is_killed_leaves_no_half_segment(archive: Archive, tmp_path: Path, meanwhile: Meanwhile) -> None:

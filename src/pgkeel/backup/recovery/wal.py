@@ -21,7 +21,8 @@ _COMMIT = re.compile(r"(?:(\d+): )?(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)?) UT
 _LIST = re.compile(r"; (rels|subxacts|dropped stats): ([^;]*)")
 _NEW_TABLESPACE = re.compile(r'lsn: ([0-9A-F]+/[0-9A-F]+), .*desc: CREATE \d+ "?(.*?)"?$', re.MULTILINE)
 _STATISTICS_OF_RELATION = "2/"
-_HEADER = 24  # bytes of a record's head
+_HEAD = 24  # bytes of a record's head
+_LONG = 40  # bytes of the head of a segment's first page
 
 Change = Literal["DELETE", "UPDATE"]
 _WRITES = {"INSERT", "DELETE", "UPDATE", "HOT_UPDATE", "MULTI_INSERT", "TRUNCATE"}
@@ -130,8 +131,7 @@ class Wal(msgspec.Struct, frozen=True):
 def require_whole(wal: Wal, end: int, tools: Tools, *, size: int) -> None:
     """Prove that every record up to one is there and as it was written; PostgreSQL itself would promote at the first fault.
 
-    The last one's head is read too. Told to end where a segment's first record begins, `pg_waldump` takes that record's head
-    from the page it read before (15 to 18: it reads no further than the end, and looks at a whole head) and calls it damaged.
+    The last one's head is read too.
 
     Args:
         wal: The stretch.
@@ -153,7 +153,7 @@ def require_whole(wal: Wal, end: int, tools: Tools, *, size: int) -> None:
             data={"segment": missing},
         )
     place = [f"--path={wal.folder}", f"--timeline={wal.timeline}", f"--start={format_lsn(wal.start)}"]
-    read = outcome(tools, "pg_waldump", ["--rmgr=Tablespace", *place, f"--end={format_lsn(end + _HEADER)}"])
+    read = outcome(tools, "pg_waldump", ["--rmgr=Tablespace", *place, f"--end={format_lsn(_limit(end, size))}"])
     if read.code:
         until = format_lsn(min(end, segment_end(wanted[-1], size=size)))
         raise WalDamaged(
@@ -166,6 +166,16 @@ def require_whole(wal: Wal, end: int, tools: Tools, *, size: int) -> None:
             f"the tablespace {made[2]} was made after the backup, at {made[1]}, and replaying that would write to its place",
             hint="recover to a time before it, or from a backup that was taken after it",
         )
+
+
+def _limit(end: int, size: int) -> int:
+    """Return where `pg_waldump` is to end: behind the last record's head, or the segment's beginning if that is in its first one.
+
+    It reads no further, and looks at a whole head all the same: told to end within the first one of a segment, it takes that from
+    the page that it read before, and calls it damaged (15 to 18).
+    """
+    limit = end + _HEAD
+    return limit - limit % size if _HEAD <= limit % size < _LONG + _HEAD else limit
 
 
 def _commit(xid: int, lsn: int, rest: str) -> Commit | None:
