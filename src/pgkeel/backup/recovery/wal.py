@@ -9,7 +9,7 @@ from typing import Literal
 
 import msgspec
 
-from pgkeel.backup.lsn import format_lsn, parse_lsn, segment_end, segment_name, segment_start
+from pgkeel.backup.lsn import SEGMENT_BYTES, format_lsn, next_segment, parse_lsn, segment_end, segment_name, segment_start
 from pgkeel.backup.recovery.errors import NotRestorable, WalDamaged, WalMissing
 from pgkeel.backup.recovery.programs import outcome, streamed
 from pgkeel.backup.tools import Tools
@@ -120,12 +120,24 @@ class Wal(msgspec.Struct, frozen=True):
         return any(lsn <= until and word.partition("+")[0] in _WRITES for _, lsn, word, _ in records)
 
     def _records(self, tools: Tools, options: Sequence[str]) -> Iterator[tuple[int, int, str, str]]:
+        end = self._end()
+        if end <= self.start:
+            return
         place = [f"--path={self.folder}", f"--timeline={self.timeline}", f"--start={format_lsn(self.start)}"]
-        with streamed(tools, "pg_waldump", [*place, *options]) as lines:
+        with streamed(tools, "pg_waldump", [*place, f"--end={format_lsn(end)}", *options]) as lines:
             for line in lines:
                 match = _RECORD.match(line)
                 if match is not None:
                     yield int(match[1]), parse_lsn(match[2]), match[3], match[4]
+
+    def _end(self) -> int:
+        """Return where the last of the segments ends that follow each other; `pg_waldump` would wait 5 s for the next one."""
+        sizes = [path.stat().st_size for path in self.folder.glob(f"{self.timeline:08X}" + "[0-9A-F]" * 16)]
+        size = max(sizes, default=SEGMENT_BYTES)
+        name = segment_name(self.timeline, self.start, size=size)
+        while (self.folder / name).is_file():
+            name = next_segment(name, size=size)
+        return segment_start(name, size=size)
 
 
 def require_whole(wal: Wal, end: int, tools: Tools, *, size: int) -> None:
