@@ -23,9 +23,10 @@ class Written(PosixPath):
 class Halfway(FileIO):
     has_come = False
 
-    def read(self, size: int = -1, /) -> bytes:
-        first = super().read(BLOCK if size < 0 else size)
-        if size >= 0:
+    def read(self, size: int | None = -1, /) -> bytes:
+        is_all = size is None or size < 0
+        first = super().read(BLOCK if is_all else size) or b""
+        if not is_all:
             return first
         if not self.has_come:
             self.has_come = True

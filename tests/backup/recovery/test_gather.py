@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shutil
 import struct
 from collections.abc import Callable
 from functools import partial
@@ -15,7 +16,6 @@ from pgkeel.backup import Folder, new_identity, recipient_of
 from pgkeel.backup.errors import Damaged
 from pgkeel.backup.lsn import segment_name, segment_start
 from pgkeel.backup.places import segment_key
-from pgkeel.backup.recovery import gather as gathering
 from pgkeel.backup.recovery.gather import Archive, gather
 from pgkeel.backup.sealing import seal
 from pgkeel.backup.wal_index import Segment, read_segment, store_segment
@@ -61,7 +61,7 @@ def meanwhile(monkeypatch: pytest.MonkeyPatch) -> Meanwhile:
                 waiting.pop()()
             target.write(source.read())
 
-        monkeypatch.setattr(gathering.shutil, "copyfileobj", copied)
+        monkeypatch.setattr(shutil, "copyfileobj", copied)
 
     return happen
 
@@ -71,7 +71,11 @@ def archived(archive: Archive, folder: Path, name: str) -> None:
     content = (folder / name).read_bytes()
     key = segment_key(SYSTEM, name)
     recipients = [recipient_of(archive.identity)]
-    parts = seal(lambda sink: sink.write(content) and None, key=key, repositories=archive.repositories, recipients=recipients)
+
+    def write(sink: IO[bytes]) -> None:
+        sink.write(content)
+
+    parts = seal(write, key=key, repositories=archive.repositories, recipients=recipients)
     unknown: dict[str, Any] = dict.fromkeys(
         ("first_commit_at", "last_commit_at", "earliest_commit_at", "latest_commit_at", "last_commit_xid", "last_commit_lsn")
     )
