@@ -311,6 +311,27 @@ def test_a_service_that_failed_is_failing_until_it_proves_that_it_works(connecto
         assert shown(tmp_path, "copier")["last_error"] == "OSError: nobody answers"
 
 
+def test_a_service_that_comes_to_no_end_is_behind_until_it_does(connector: Connector, tmp_path: Path) -> None:
+    answers = threading.Event()
+
+    def run(reach: Reach) -> None:
+        reach.prove()
+        until(answers.is_set)
+        while True:
+            reach.prove()
+            reach.wait(timedelta(milliseconds=20))
+
+    with working(connector, tmp_path, services=[Service("copier", run, proves=True, within=timedelta(milliseconds=500))]):
+        until(lambda: behind_since(tmp_path, "copier") is not None)
+        answers.set()
+        until(lambda: behind_since(tmp_path, "copier") is None)
+
+
+def behind_since(state: Path, service: str) -> object:
+    written = json.loads((state / "status.json").read_text())["services"] if (state / "status.json").exists() else []
+    return next((each["behind_since"] for each in written if each["name"] == service), None)
+
+
 def shown(state: Path, service: str) -> dict[str, object]:
     services = json.loads((state / "status.json").read_text())["services"]
     keys = ("running", "restarts", "last_error", "recovering")

@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -37,7 +38,8 @@ def test_the_status_of_an_agent_that_never_ran_is_an_answer(tmp_path: Path) -> N
 
 def test_a_service_that_is_down_makes_the_status_a_finding(tmp_path: Path) -> None:
     state = layout_of(load(tmp_path)).agent
-    services = (ServiceStatus("wal_copier", False, 2, "geo is full"), ServiceStatus("wal_receiver", True))
+    slow = ServiceStatus("wal_archiver", True, behind_since=datetime(2026, 1, 1, tzinfo=UTC))
+    services = (ServiceStatus("wal_copier", False, 2, "geo is full"), ServiceStatus("wal_receiver", True), slow)
     state.mkdir(parents=True)
     (state / "status.json").write_bytes(msgspec.json.encode(Status(running=True, leader=True, services=services)))
 
@@ -48,6 +50,8 @@ def test_a_service_that_is_down_makes_the_status_a_finding(tmp_path: Path) -> No
     assert "! wal_copier" in answer.stdout
     assert "geo is full" in answer.stdout
     assert "! wal_receiver" not in answer.stdout
+    assert "! wal_archiver" in answer.stdout
+    assert "is behind" in answer.stdout
 
 
 def test_a_job_that_the_agent_does_not_have_is_told_before_anything_starts(tmp_path: Path) -> None:

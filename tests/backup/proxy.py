@@ -17,6 +17,7 @@ class FaultProxy:
     def __init__(self, target: str) -> None:  # noqa: C901 - the handler is in it
         self.target = target
         self.faults: list[tuple[str, int, bytes]] = []  # method, status (0: the line is cut), body
+        self.is_away = False  # every line is cut until it comes back
         self.flip = False  # give objects back with a bit turned
         self.seen: list[str] = []
         proxy = self
@@ -74,6 +75,8 @@ class FaultProxy:
 
     def next_fault(self, method: str) -> tuple[str, int, bytes] | None:
         self.seen.append(method)
+        if self.is_away:
+            return method, 0, b""
         for fault in self.faults:
             if fault[0] in {method, "*"}:
                 self.faults.remove(fault)

@@ -210,6 +210,35 @@ def test_a_server_that_is_killed_during_a_backup_ends_it_and_the_next_one_succee
     assert take(server, folder, recipients).kind == "full"
 
 
+@pytest.mark.faults
+def test_checkpoints_during_a_backup_do_not_remove_the_wal_that_it_ends_with(
+    server: Server, folder: Folder, recipients: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    server.run("CREATE TABLE noise AS SELECT sha512(n::text::bytea) FROM generate_series(1, 200000) AS n")
+    rounds = list(range(5))
+
+    def busy(_done: int, _total: int) -> None:
+        with server.connect() as connection:
+            streams = connection.execute("SELECT FROM pg_stat_progress_basebackup WHERE phase = 'streaming database files'")
+            while rounds and streams.rowcount:
+                server.switch()
+                server.run("CHECKPOINT")
+                rounds.pop()
+
+    with server.taker(folder, recipients) as taker:
+        taker.take("full", progress=busy)
+        assert rounds == [], "it was over too soon"
+        with server.connect() as connection:
+            assert connection.execute("SELECT slot_name FROM pg_replication_slots").fetchall() == []
+
+    server.run("SELECT pg_create_physical_replication_slot('s' || n) FROM generate_series(1, 10) AS n")
+    with server.taker(folder, recipients) as taker:
+        taker.take("full")
+    server.run("SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots")
+    server.run("DROP TABLE noise")
+    assert "backup.wal_not_kept" in caplog.text
+
+
 def test_two_processes_do_not_take_backups_of_a_cluster_at_once(server: Server, folder: Folder, recipients: list[str]) -> None:
     with working(folder, server.system(), holder="elsewhere:1"):
         with pytest.raises(LockNotObtained, match="elsewhere:1"):

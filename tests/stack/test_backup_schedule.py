@@ -114,6 +114,21 @@ def test_a_copy_that_is_tried_again_and_again_is_a_warning_until_it_works() -> N
     assert (works(recovered), backup_warnings(recovered, NOW)) == (True, ())
 
 
+def test_a_copy_that_takes_its_time_is_a_warning_that_says_since_when() -> None:
+    slow = Status(running=True, leader=True, services=(ServiceStatus("wal_copier", True, behind_since=NOW),))
+    gone = Status(
+        running=True, leader=True, services=(ServiceStatus("wal_copier", False, 3, "nobody answers", behind_since=NOW),)
+    )
+
+    assert (works(slow), works(gone)) == (False, False)
+    assert backup_warnings(slow, NOW) == (
+        "wal_copier is behind: it has come to no end since 2026-01-02 12:00:00Z; the repository is slow, or does not answer",
+    )
+    assert backup_warnings(gone, NOW)[0].startswith(
+        "wal_copier does not run: nobody answers; nothing was shipped since 2026-01-02 12:00:00Z; until it does, nothing new"
+    )
+
+
 def test_commits_wait_for_everybody_that_somebody_wishes_to_wait_for() -> None:
     assert compose({}) == ""
     assert compose({"backup": ["pgkeel_wal"], "scaling": []}) == 'FIRST 1 ("pgkeel_wal")'

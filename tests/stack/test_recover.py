@@ -396,7 +396,15 @@ def require_what_was(database: Database, before: list[tuple[Any, ...]], contents
     assert database.sql("SELECT datconnlimit FROM pg_database WHERE datname = current_database()") == [(-1,)]
     wait_for_the_receiver(database)
     assert database.home.data("backup", "list")["backups"][-1]["kind"] == "full"
+    require_both_timelines(database.home)
     require_todays_world(database)
+
+
+def require_both_timelines(home: Home) -> None:
+    """What happened before the recovery is found on its own timeline only, however much WAL of both lies in the archive."""
+    lost = ("recover", "--before", "DELETE on comments", "--latest", "--dry-run")
+    assert home.error(*lost)[1] == "target_not_found"
+    assert home.data(*lost, "--timeline", "1")["target"]["timeline"] == 1
 
 
 def require_open_recovery(home: Home) -> None:

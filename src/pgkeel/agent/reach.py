@@ -46,10 +46,18 @@ class Reach:
         self._cancelled = threading.Event()
         self._reason = ""
         self.works = False
+        self._proof = threading.Event()
 
     def prove(self) -> None:
         """Say that the work does what it is for: a service that failed before has recovered."""
         self.works = True
+        self._proof.set()
+
+    def take_proof(self) -> bool:
+        """Return whether it was said since this was asked last."""
+        said = self._proof.is_set()
+        self._proof.clear()
+        return said
 
     @property
     def reason(self) -> str | None:

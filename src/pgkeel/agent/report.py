@@ -52,6 +52,7 @@ class ServiceStatus(msgspec.Struct, frozen=True):
         restarts: How often it was started again since the agent started.
         last_error: Why it ended last, or None.
         recovering: Whether it was started again after that and has not proved yet that it works.
+        behind_since: When it proved last that it works, or was started, where that is longer ago than it may be.
     """
 
     name: str
@@ -59,11 +60,17 @@ class ServiceStatus(msgspec.Struct, frozen=True):
     restarts: int = 0
     last_error: str | None = None
     recovering: bool = False
+    behind_since: datetime | None = None
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it ended with an error and does not work since."""
+        return bool(self.last_error) and (self.recovering or not self.running)
 
     @property
     def is_failing(self) -> bool:
-        """Whether it ended with an error and does not work since."""
-        return bool(self.last_error) and (self.recovering or not self.running)
+        """Whether it ended so, or runs and comes to no end with what it does."""
+        return self.has_ended or self.behind_since is not None
 
 
 class Status(msgspec.Struct, frozen=True):
@@ -87,7 +94,7 @@ class Status(msgspec.Struct, frozen=True):
 
     @property
     def failing(self) -> tuple[ServiceStatus, ...]:
-        """The services that ended with an error and do not work since."""
+        """The services that ended with an error and do not work since, or are behind."""
         return tuple(service for service in self.services if service.is_failing)
 
 

@@ -76,15 +76,14 @@ def working(
     held = [_take_patiently(repository, folder, holder, term, patience=patience, report=report)]
 
     def renew() -> None:
-        fresh = _take(repository, folder, holder, term, mine=held[0])
-        repository.delete(held[0])
-        held[0] = fresh
+        old, held[0] = held[0], _take(repository, folder, holder, term, mine=held[0])
+        _drop(repository, old)
 
     with _renewed(renew, term):
         try:
             yield
         finally:
-            repository.delete(held[0])
+            _drop(repository, held[0])
 
 
 @contextmanager
@@ -106,16 +105,16 @@ def reading(
     def renew() -> None:
         fresh = f"{folder}/{random_id().hex}"
         repository.put(fresh, msgspec.json.encode(Reader(holder, clock.now() + term, tuple(backups))))
-        if held[0]:
-            repository.delete(held[0])
-        held[0] = fresh
+        old, held[0] = held[0], fresh
+        if old:
+            _drop(repository, old)
 
     renew()
     with _renewed(renew, term):
         try:
             yield
         finally:
-            repository.delete(held[0])
+            _drop(repository, held[0])
 
 
 def readers_of(repository: Repository, system: str) -> tuple[Reader, ...]:
@@ -159,8 +158,16 @@ def _take(repository: Repository, folder: str, holder: str, term: timedelta, *, 
         raise _taken(repository, _reader(repository.get(fresh)))
     for left in keys:
         if left != mine:
-            repository.delete(left)
+            _drop(repository, left)
     return fresh
+
+
+def _drop(repository: Repository, key: str) -> None:
+    """Delete a lease that is not needed any more; where the repository does not answer now, it ends by itself."""
+    try:
+        repository.delete(key)
+    except KeelError as err:
+        log.warning("lease.not_dropped", key=key, error=err.message)
 
 
 def _taken(repository: Repository, other: Reader | None) -> LockNotObtained:

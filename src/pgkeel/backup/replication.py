@@ -1,12 +1,18 @@
 """Whether a server lets us replicate: without that PostgreSQL's own tools neither copy its data nor receive its WAL."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
 import psycopg
 
 from pgkeel.backup.source import Source
 from pgkeel.core.errors import Refused
-from pgkeel.postgres import Connection
+from pgkeel.core.log import get_logger
+from pgkeel.postgres import Connection, load
 
-__all__ = ["NoReplication", "is_replication_refused", "no_replication", "require_takeable"]
+__all__ = ["NoReplication", "is_replication_refused", "no_replication", "require_takeable", "wal_kept"]
+
+log = get_logger(__name__)
 
 _INSTEAD = (
     "where the provider offers no replication (most managed services), use its snapshots and point-in-time recovery, "
@@ -58,3 +64,25 @@ def _answers(connection: Connection) -> bool:
     except psycopg.OperationalError:
         return False
     return True
+
+
+@contextmanager
+def wal_kept(connection: Connection) -> Iterator[None]:
+    """Let the server keep its WAL while a backup runs, which ends with it: checkpoints would remove what a long one needs.
+
+    Where no slot is free, the log says so, and the backup may fail at its end.
+
+    Args:
+        connection: Lives as long as the block; the slot goes with it.
+    """
+    try:
+        load(__name__, "keep_wal").row(connection)
+    except (psycopg.errors.ConfigurationLimitExceeded, psycopg.errors.ObjectNotInPrerequisiteState) as err:
+        log.warning("backup.wal_not_kept", error=str(err).strip(), hint="raise max_replication_slots")
+        yield
+        return
+    try:
+        yield
+    finally:
+        with suppress(psycopg.Error):  # the server went away, and the slot with it
+            load(__name__, "let_wal_go").row(connection)

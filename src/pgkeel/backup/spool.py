@@ -41,10 +41,15 @@ class OpenSegment(msgspec.Struct, frozen=True):
     path: Path
 
     def filled(self, start: int = 0) -> bytes:
-        """Return the bytes from an offset to the last one that is not zero: WAL is received in order, the rest is not written."""
-        with self.path.open("rb") as file:
+        """Return the bytes from an offset to the last one that is not zero: WAL is received in order, the rest is not written.
+
+        They are read again once it is known where they end: more may come where zeros were read, before what was read after.
+        """
+        with self.path.open("rb", buffering=0) as file:
             file.seek(start)
-            return file.read().rstrip(b"\0")
+            size = len(file.read().rstrip(b"\0"))
+            file.seek(start)
+            return file.read(size)
 
 
 class Spool(msgspec.Struct, frozen=True):

@@ -23,7 +23,7 @@ from pgkeel.backup.pipes import own_errors
 from pgkeel.backup.planning import Plan, Wish, plan_backup
 from pgkeel.backup.records import Record, Tablespace, write_record
 from pgkeel.backup.relations import Relations
-from pgkeel.backup.replication import is_replication_refused, no_replication, require_takeable
+from pgkeel.backup.replication import is_replication_refused, no_replication, require_takeable, wal_kept
 from pgkeel.backup.sealing import Part, seal, seal_packed
 from pgkeel.backup.slicing import await_archived
 from pgkeel.backup.source import Source, source_of
@@ -184,7 +184,7 @@ class Taker:
 
     def _stream(self, plan: Plan, progress: Progress) -> Record:
         started, stored = clock.now(), dict[str, tuple[Part, ...]]()
-        with staged(self._order.staging) as folder, ThreadPoolExecutor(1, "relations") as beside:
+        with staged(self._order.staging) as folder, ThreadPoolExecutor(1, "relations") as beside, wal_kept(self._connection):
             relations = beside.submit(self._seal_relations, plan)
             base = BaseBackup(
                 self._order.programs.client,

@@ -23,6 +23,7 @@ __all__ = [
     "WalIndex",
     "gaps_between",
     "read_index",
+    "read_segment",
     "spans_of",
     "store_piece",
     "store_segment",
@@ -234,6 +235,12 @@ def read_index(repository: Repository, system: str, *, known: Iterable[Segment] 
     )
     histories = sorted(timeline_of(key.rpartition("/")[2]) for key in keys if key.endswith(".history"))
     return WalIndex(tuple(segments), tuple(pieces), tuple(row for row in read if isinstance(row, str)), tuple(histories))
+
+
+def read_segment(repository: Repository, system: str, name: str) -> Segment | None:
+    """Return the row of one closed segment, or None where there is none that can be trusted."""
+    row = _row(repository, f"{segment_key(system, name)}.json")
+    return row if isinstance(row, Segment) else None
 
 
 def gaps_between(segments: Sequence[Segment]) -> tuple[Gap, ...]:

@@ -97,7 +97,7 @@ def _text(found: Status) -> str:
 
 
 def _service(service: ServiceStatus, width: int) -> str:
-    state = "running" if service.running and not service.is_failing else "is tried again"
+    state = "is tried again" if service.has_ended else "is behind" if service.behind_since else "running"
     restarts = f"restarts {service.restarts}" if service.restarts else ""
     mark = "! " if service.is_failing else ""
     return f"{mark}{service.name:<{width}} {'service':<14} {state:<10} {restarts}  {service.last_error or ''}".rstrip()

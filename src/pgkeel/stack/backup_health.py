@@ -63,6 +63,10 @@ def _is_late(job: JobStatus, now: datetime) -> bool:
 
 def _of_services(agent: Status) -> Iterator[str]:
     for service in agent.failing:
-        if service.name in _SERVICES:
+        since = f"{service.behind_since:%Y-%m-%d %H:%M:%S}Z" if service.behind_since else ""
+        if service.name in _SERVICES and service.has_ended:
             state = "is tried again" if service.running else "does not run"
-            yield f"{service.name} {state}: {service.last_error}; {_CURES.get(service.name, _CURE)}"
+            lag = f"nothing was shipped since {since}; " if since else ""
+            yield f"{service.name} {state}: {service.last_error}; {lag}{_CURES.get(service.name, _CURE)}"
+        elif service.name in _SERVICES:
+            yield f"{service.name} is behind: it has come to no end since {since}; the repository is slow, or does not answer"

@@ -24,15 +24,16 @@ log = get_logger(__name__)
 _LOOK = timedelta(milliseconds=250)
 _SHIP = timedelta(seconds=10)  # with the copier's round, what is written leaves the machine within 15 s
 _COPY = timedelta(seconds=4)
+_LATE = timedelta(seconds=45)  # WAL that was not shipped for so long is said, whether it fails or only takes its time
 
 
 def backup_services(project: Project) -> tuple[Service, ...]:
     """Return the services; each is started again when it fails, and says why in `agent status`."""
     receiver = Service("wal_receiver", lambda reach: _receive(project, reach))
-    archiver = Service("wal_archiver", lambda reach: _archive(project, reach))
+    archiver = Service("wal_archiver", lambda reach: _archive(project, reach), proves=True, within=_LATE)
     if len(repositories_of(project)) == 1:
         return (receiver, archiver)
-    wal_copier = Service("wal_copier", lambda reach: _copy(project, "wal", reach), proves=True)
+    wal_copier = Service("wal_copier", lambda reach: _copy(project, "wal", reach), proves=True, within=_LATE)
     backup_copier = Service("backup_copier", lambda reach: _copy(project, "backups", reach), proves=True)
     return (receiver, archiver, wal_copier, backup_copier)
 
@@ -84,6 +85,7 @@ def _archive(project: Project, reach: Reach) -> None:
                 archivers[system].run()
                 if clock.monotonic() >= ship_at:
                     archivers[system].ship()
+        reach.prove()
         ship_at = clock.monotonic() + _SHIP.total_seconds() if clock.monotonic() >= ship_at else ship_at
         reach.wait(_LOOK)
 

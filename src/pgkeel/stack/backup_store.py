@@ -4,6 +4,7 @@ import os
 import shutil
 import tarfile
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from pgkeel.backup import Part, Record, fetch_manifest, read_catalogue, unseal
@@ -54,18 +55,26 @@ def find_backup(project: Project, name: str, *repositories: str) -> Record:
 
     Raises:
         NotFound: None has it.
+        RepositoryUnreachable: One that may have it does not answer, and no other has it.
     """
-    found, places = [], []
-    engine = engine_of(project)
-    if engine is not None:
-        found, places = list(engine.backups()), [engine.name]
-    for repository in () if engine else repositories_of(project, *repositories):
-        found += read_catalogue(repository).records
-        places.append(repository.name)
-    for record in found:
-        if record.id == name:
-            return record
-    raise NotFound(f"there is no backup {name} in {', '.join(places)}", hint="`pgkeel backup list` shows them")
+    engine, refusals = engine_of(project), list[KeelError]()
+    places = () if engine else repositories_of(project, *repositories)
+    for records in (engine.backups,) if engine else [partial(_records_of, one) for one in places]:
+        try:
+            found = next((one for one in records() if one.id == name), None)
+        except KeelError as err:
+            refusals.append(err)
+            continue
+        if found is not None:
+            return found
+    if refusals:
+        raise refusals[0]
+    where = engine.name if engine else ", ".join(one.name for one in places)
+    raise NotFound(f"there is no backup {name} in {where}", hint="`pgkeel backup list` shows them")
+
+
+def _records_of(repository: Repository) -> Sequence[Record]:
+    return read_catalogue(repository).records
 
 
 def states_of(project: Project, record: Record) -> Mapping[str, str]:

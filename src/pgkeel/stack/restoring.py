@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from pgkeel.backup import Record, Tools, fetch_backup, open_repository, read_catalogue, read_index
+from pgkeel.backup import Record, Tools, fetch_backup, open_repository, read_index
 from pgkeel.backup.adopted import Engine
 from pgkeel.backup.lease import reading
 from pgkeel.backup.lsn import parse_lsn
@@ -32,6 +32,7 @@ from pgkeel.core.secret import Secret
 from pgkeel.core.telling import Report
 from pgkeel.local import Account, Cluster, Runtime, choose_account, find_runtime
 from pgkeel.stack.adopting import adopted_archive, engine_of
+from pgkeel.stack.answering import Answering, ask
 from pgkeel.stack.backups import holder
 from pgkeel.stack.layout import Layout, layout_of
 from pgkeel.stack.postgres import server_folder
@@ -68,6 +69,7 @@ class Scene(msgspec.Struct, frozen=True):
         archive: Where its WAL is.
         engine: The tool that took the backups, or None where pgkeel did.
         may_use_image: Whether a restore may begin with the rolling image; a drill may not, because it proves the backups.
+        warnings: What a person should know first.
     """
 
     project: Project
@@ -80,6 +82,7 @@ class Scene(msgspec.Struct, frozen=True):
     archive: Archive
     engine: Engine | None = None
     may_use_image: bool = True
+    warnings: tuple[str, ...] = ()
 
     @property
     def tools(self) -> Tools:
@@ -93,7 +96,7 @@ class Scene(msgspec.Struct, frozen=True):
 
 
 def scene_of(project: Project, *, source: str | None = None, system: str | None = None) -> Scene:
-    """Return what a restore works with.
+    """Return what a restore works with; a repository that does not answer is left out while another does.
 
     Args:
         project: Whose.
@@ -103,11 +106,12 @@ def scene_of(project: Project, *, source: str | None = None, system: str | None 
     Raises:
         ConfigError: Nothing here opens the backups.
         NotRestorable: There is no backup (`NoBackup`), or several clusters' and nobody said which.
+        RepositoryUnreachable: No repository answers.
     """
     layout, account = layout_of(project), choose_account(project.config.local.run_as)
     engine = engine_of(project) if source is None else None
-    repositories = () if engine else _repositories(project, source)
-    records = {one.id: one for one in _records(engine, repositories)}
+    asked = Answering(records=_adopted(engine)) if engine else ask(_repositories(project, source))
+    records = {one.id: one for one in asked.records}
     server = server_folder(layout, account)
     known = _system_of(server / "postgres" / "data", account)
     chosen = known or system or _only_system(list(records.values()))
@@ -117,8 +121,8 @@ def scene_of(project: Project, *, source: str | None = None, system: str | None 
     major = mine[-1].server_version.partition(".")[0]
     runtime = find_runtime(major, account=account)
     folders = (backup_folder(project) / "wal" / chosen, server / "postgres" / "data" / "pg_wal")
-    archive = adopted_archive(project, engine, folders) if engine else _archive(project, repositories, chosen, folders)
-    return Scene(project, layout, server, account, runtime, chosen, mine, archive, engine)
+    archive = adopted_archive(project, engine, folders) if engine else _archive(project, asked.repositories, chosen, folders)
+    return Scene(project, layout, server, account, runtime, chosen, mine, archive, engine, warnings=asked.warnings)
 
 
 def image_folder(scene: Scene) -> Path:
@@ -204,11 +208,9 @@ def replay(scene: Scene, plan: Plan, directory: Path, report: Report) -> Cluster
     return server
 
 
-def _records(engine: Engine | None, repositories: Sequence[Repository]) -> list[Record]:
-    """Return the finished backups; those of another tool are whole by themselves, because it puts a chain together."""
-    if engine is None:
-        return [one for each in repositories for one in read_catalogue(each).records]
-    return [msgspec.structs.replace(one, kind="full", parent=None) for one in engine.backups()]
+def _adopted(engine: Engine) -> tuple[Record, ...]:
+    """Return the backups of another tool: each is whole by itself, because it puts a chain together."""
+    return tuple(msgspec.structs.replace(one, kind="full", parent=None) for one in engine.backups())
 
 
 def _repositories(project: Project, source: str | None) -> tuple[Repository, ...]:
@@ -234,6 +236,7 @@ def _archive(project: Project, repositories: Sequence[Repository], system: str, 
         tuple(segments[name] for name in sorted(segments)),
         tuple(pieces[key] for key in sorted(pieces)),
         folders,
+        system=system,
     )
 
 

@@ -5,6 +5,8 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 
+import msgspec
+
 from pgkeel.backup import Record, fetch_relations, relations_of
 from pgkeel.backup.recovery.resolve import Plan, resolve
 from pgkeel.backup.recovery.search import Files, TableFiles
@@ -20,9 +22,10 @@ __all__ = ["plan_of"]
 
 def plan_of(scene: Scene, wish: Wish, place: Path, *, since: datetime | None = None) -> Plan:
     """Return the plan of a wish; the WAL that it needs, and what was looked through, is in `place` afterwards."""
-    return resolve(
+    found = resolve(
         wish, scene.records, scene.archive, scene.tools, place, files=partial(_files, scene), now=clock.now(), since=since
     )
+    return msgspec.structs.replace(found, warnings=(*scene.warnings, *found.warnings))
 
 
 def _files(scene: Scene, bases: Sequence[Record]) -> Files:

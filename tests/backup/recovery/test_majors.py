@@ -2,9 +2,12 @@
 
 import pytest
 
+from pgkeel.backup.lsn import SEGMENT_BYTES, segment_name
 from pgkeel.backup.recovery.checks import check_offline, check_online
+from pgkeel.backup.recovery.errors import WalDamaged
 from pgkeel.backup.recovery.search import TableFiles, cut_of
 from pgkeel.backup.recovery.side import promote
+from pgkeel.backup.recovery.wal import require_whole
 from pgkeel.backup.recovery.wish import wish_from
 from pgkeel.core.clock import now
 from tests.backup.recovery.conftest import History, Side, files_of
@@ -49,3 +52,26 @@ def test_statements_are_found_and_recovered_from_on_every_major(history: History
         "rows": True,
         "checksums": True,
     }, (major, online)
+
+
+@pytest.mark.majors
+def test_wal_that_is_needed_up_to_the_first_record_of_a_segment_is_whole_unless_that_record_is_not(
+    history: History, side: Side
+) -> None:
+    history.sql("CREATE TABLE first (n int)")
+    with history.connect() as connection, connection.transaction():
+        connection.execute("INSERT INTO first VALUES (1)")
+        connection.execute("SELECT pg_switch_wal()")  # and so the commit is the next segment's first record
+    cut, wal = cut_of(wish_from(None, now=now()), history.wal(), history.tools, lambda _: TableFiles()), history.wal()
+    assert cut.kept is not None
+    lsn = cut.kept.lsn
+
+    require_whole(wal, lsn, history.tools, size=SEGMENT_BYTES)
+    side.restore(cut)
+    assert side.values("SELECT n FROM first") == [1]
+
+    with (wal.folder / segment_name(wal.timeline, lsn)).open("r+b") as segment:
+        segment.seek(lsn % SEGMENT_BYTES)
+        segment.write(bytes(24))
+    with pytest.raises(WalDamaged):
+        require_whole(wal, lsn, history.tools, size=SEGMENT_BYTES)

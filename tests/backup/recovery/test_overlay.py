@@ -178,6 +178,37 @@ def test_a_file_that_the_disk_lost_before_it_was_listed_is_named(pair: tuple[Ser
         write_manifest(tmp_path / "ours", sources)
 
 
+def test_a_file_that_the_disk_changed_before_it_was_listed_is_found_though_it_was_put_together_here(
+    pair: tuple[Server, Path, Path], tmp_path: Path
+) -> None:
+    server, *_ = pair
+    data, sources = tmp_path / "ours", laid_over(pair, tmp_path)
+    victim = max((name for name in sources.made if "/" in name), key=lambda name: (data / name).stat().st_size)
+    content = (data / victim).read_bytes()
+
+    (data / victim).write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    write_manifest(data, sources)
+
+    with pytest.raises(FilesDiffer, match=f'checksum mismatch for file "{victim}"'):
+        verify_files(data, server.tools)
+
+
+def test_a_file_that_the_disk_changed_before_blocks_were_put_into_it_is_found(
+    pair: tuple[Server, Path, Path], tmp_path: Path
+) -> None:
+    server, full, newer = pair
+    victim = largest(held_of(newer)).replace("INCREMENTAL.", "")
+
+    def spoilt(place: Path, files: Files, check: Callable[[], None]) -> None:
+        copies(full)[0].bring(place, files, check)
+        content = (place / victim).read_bytes()
+        (place / victim).write_bytes(bytes([content[0] ^ 1]) + content[1:])
+
+    with pytest.raises(FilesDiffer, match=f'checksum mismatch for file "{victim}" of the full backup'):
+        combine([Link("full", spoilt), *copies(newer)], tmp_path / "links", tmp_path / "data", server.tools, lambda _: None)
+    assert not (tmp_path / "data").exists()
+
+
 def laid_over(pair: tuple[Server, Path, Path], folder: Path) -> Sources:
     server, full, newer = pair
     sources = combine(copies(full, newer), folder / "links", folder / "ours", server.tools, lambda _: None)

@@ -2,23 +2,24 @@
 
 import resource
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from urllib.request import Request, urlopen
 
+import msgspec
 import psycopg.conninfo
 import pytest
 
 from pgkeel.backup import Bucket, Folder, Programs, Record, fetch_backup, new_identity, read_catalogue, recipient_of, relations_of
 from pgkeel.backup.copying import Copier
 from pgkeel.backup.errors import Damaged, RepositoryUnreachable
-from pgkeel.backup.lsn import parse_lsn
+from pgkeel.backup.lsn import SEGMENT_BYTES, parse_lsn, segment_name, segment_start
 from pgkeel.backup.planning import Wish as Kind
 from pgkeel.backup.recovery.chain import Link, add_own_wal, combine, give_away, prepare, require_room
 from pgkeel.backup.recovery.checks import check_online
-from pgkeel.backup.recovery.errors import NotRestorable, TargetNotFound
+from pgkeel.backup.recovery.errors import NotRestorable, TargetNotFound, WalDamaged, WalMissing
 from pgkeel.backup.recovery.gather import Archive
 from pgkeel.backup.recovery.resolve import Plan, chain_of, resolve
 from pgkeel.backup.recovery.search import TableFiles
@@ -180,18 +181,30 @@ def test_a_visibility_map_that_lies_is_found(restored: Cluster, history: History
     assert found["rows"].ok is False
 
 
-def test_a_damaged_backup_is_found_and_nothing_is_restored_from_it(vault: Vault, history: History, tmp_path: Path) -> None:
-    full = vault.records[0]
-    key = full.parts[0].key
+@pytest.mark.parametrize(
+    ("number", "harm", "reason"),
+    [
+        (0, lambda whole: whole[:-9] + bytes([whole[-9] ^ 1]) + whole[-8:], "its SHA-256 is another"),
+        (1, lambda whole: whole[:-9] + bytes([whole[-9] ^ 1]) + whole[-8:], "its SHA-256 is another"),
+        (0, lambda whole: whole[:-9], "bytes instead of"),
+        (0, lambda _: None, "missing"),
+    ],
+    ids=["a bit of the full one", "a bit of the incremental one", "a cut one", "a lost one"],
+)
+def test_a_damaged_backup_is_found_and_nothing_is_restored_from_it(
+    vault: Vault, history: History, tmp_path: Path, number: int, harm: Callable[[bytes], bytes | None], reason: str
+) -> None:
+    full, newer = vault.records[:2]
+    key = (full, newer)[number].parts[0].key
     content = vault.repository.get(key)
     assert content is not None
-    broken = bytearray(content)
-    broken[len(broken) // 2] ^= 1
     vault.repository.delete(key)
-    vault.repository.put(key, bytes(broken))
+    harmed = harm(content)
+    if harmed is not None:
+        vault.repository.put(key, harmed)
     try:
-        with pytest.raises(Damaged, match="its SHA-256 is another"):
-            combine(vault.links(full.id), tmp_path / "links", tmp_path / "data", history.tools, lambda _: None)
+        with pytest.raises(Damaged, match=reason):
+            combine(vault.links(full.id, newer.id), tmp_path / "links", tmp_path / "data", history.tools, lambda _: None)
         assert not (tmp_path / "data").exists()
     finally:
         vault.repository.delete(key)
@@ -326,3 +339,55 @@ def test_what_happened_behind_a_gap_is_found_from_the_backup_that_follows_it(
     assert plan("in front").chain == (before.id,)
     with pytest.raises(TargetNotFound):
         plan("nowhere")
+
+
+def test_the_newest_point_is_refused_where_there_is_wal_behind_a_fault_until_somebody_says_how_far(
+    vault: Vault, history: History, tmp_path: Path
+) -> None:
+    vault.take("full")
+    for number in range(4):
+        history.sql(f"INSERT INTO v VALUES ({70000 + number})", "SELECT pg_switch_wal()")
+    history.sql("INSERT INTO v VALUES (80000)")
+    received = tmp_path / "received"
+    shutil.copytree(history.cluster.data / "pg_wal", received, ignore=shutil.ignore_patterns("archive_status"))
+    archive = Archive([vault.repository], vault.identity, folders=(received,))
+    asked = iter(range(20))
+
+    def plan(wish: Wish) -> Plan:
+        place = tmp_path / f"wal{next(asked)}"
+        return resolve(wish, vault.records, archive, history.tools, place, files=lambda _: _nothing, now=now())
+
+    whole = plan(Wish())
+    victim = received / segment_name(1, parse_lsn(whole.end) - 2 * SEGMENT_BYTES)
+    content = victim.read_bytes()
+    victim.write_bytes(content[:70] + bytes([content[70] ^ 1]) + content[71:])
+    with pytest.raises(WalDamaged) as damaged:
+        plan(Wish())
+    victim.unlink()
+    with pytest.raises(WalMissing, match=f"{victim.name} is missing, and later ones are there") as missing:
+        plan(Wish(time=now()))
+
+    hint = missing.value.hint
+    assert hint is not None
+    assert hint == damaged.value.hint
+    before = plan(Wish(lsn=parse_lsn(hint.split()[1])))
+    assert parse_lsn(before.end) < segment_start(victim.name)
+    with pytest.raises(WalMissing):
+        plan(Wish(lsn=parse_lsn(whole.end) + 1))
+
+
+def test_a_time_on_another_timeline_is_refused_with_the_timeline_that_leads_there(vault: Vault, tmp_path: Path) -> None:
+    full = vault.records[0]
+    later = {"started_at": now(), "finished_at": now(), "start_lsn": "0/FF000028", "end_lsn": "0/FF000100"}
+    fork = msgspec.structs.replace(full, id="fork", timeline=2, **later)
+    archive = Archive([vault.repository], vault.identity, folders=(vault.history.cluster.data / "pg_wal",))
+
+    def plan(timeline: int | None) -> Plan:
+        wish, place = Wish(time=vault.records[1].finished_at, timeline=timeline), tmp_path / f"{timeline}"
+        known = [*vault.records[:2], fork]
+        return resolve(wish, known, archive, vault.history.tools, place, files=lambda _: _nothing, now=now())
+
+    with pytest.raises(NotRestorable) as refused:
+        plan(None)
+    assert refused.value.hint == "--timeline 1 has a backup from before it"
+    assert plan(1).target.timeline == 1

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import msgspec
 import psycopg
@@ -29,11 +29,13 @@ class Service(msgspec.Struct, frozen=True):
         name: Its name in the status.
         run: Works until its reach is cancelled; returning or raising earlier is a failure.
         proves: Whether it says by `Reach.prove` that it works; any other works when it runs.
+        within: How often it must say so, or it is behind; None is as rarely as it likes.
     """
 
     name: str
     run: Callable[[Reach], None]
     proves: bool = False
+    within: timedelta | None = None
 
 
 class Supervised:
@@ -51,6 +53,7 @@ class Supervised:
         self._failures = 0
         self._starts = 0
         self._error: str | None = None
+        self._proved: tuple[float, datetime] | None = None
 
     @property
     def is_alive(self) -> bool:
@@ -60,11 +63,14 @@ class Supervised:
     def status(self) -> ServiceStatus:
         """Return how it does."""
         recovering = self.is_alive and self._error is not None and self._service.proves and not self._reach.works
-        return ServiceStatus(self._service.name, self.is_alive, max(0, self._starts - 1), self._error, recovering)
+        restarts = max(0, self._starts - 1)
+        return ServiceStatus(self._service.name, self.is_alive, restarts, self._error, recovering, self._behind_since())
 
     def tend(self) -> None:
         """Start it when it does not run and its delay is over."""
         now = self._clock.monotonic()
+        if self._proved is None or self._reach.take_proof():
+            self._proved = now, self._clock.now()
         if self.is_alive:
             return
         if self._thread is not None:
@@ -75,6 +81,13 @@ class Supervised:
     def cancel(self, reason: str) -> None:
         """Take its connections and processes away."""
         self._reach.cancel(reason)
+
+    def _behind_since(self) -> datetime | None:
+        allowed = self._service.within
+        if allowed is None or self._proved is None:
+            return None
+        last, since = self._proved
+        return since if self._clock.monotonic() - last > allowed.total_seconds() else None
 
     def _note_failure(self, now: float) -> None:
         self._failures = 0 if now - self._began > _HEALTHY_AFTER else self._failures + 1

@@ -186,7 +186,9 @@ def add_own_wal(data: Path, place: Path, *, is_fresh: bool) -> None:
     """
     for segment in (data / "pg_wal").glob("[0-9A-F]" * 24):
         if is_fresh or not (place / segment.name).exists():
-            shutil.copyfile(segment, place / segment.name)
+            fresh = place / f".{segment.name}.new"
+            shutil.copyfile(segment, fresh)
+            fresh.replace(place / segment.name)  # whole or not at all: what lies there already stays
 
 
 def give_away(folder: Path, uid: int, gid: int) -> None:

@@ -1,7 +1,7 @@
 """Let PostgreSQL read from the disk what was restored, before a server starts on it: `pg_verifybackup`, against a manifest.
 
 A full backup has its own. What a chain comes to gets one as `pg_combinebackup` writes it: what stayed and what was sent whole
-keeps its entry of the older or of the newer manifest; only what was put together is read, for its new size and checksum.
+keeps its entry of the older or of the newer manifest; what was put together has the checksum of what was written there.
 """
 
 import hashlib
@@ -14,11 +14,11 @@ import msgspec
 
 from pgkeel.backup.recovery.checks import Check
 from pgkeel.backup.recovery.errors import VerificationFailed
-from pgkeel.backup.recovery.manifest import crc32c, document_of, path_of
+from pgkeel.backup.recovery.manifest import document_of, path_of
 from pgkeel.backup.recovery.programs import outcome
 from pgkeel.backup.tools import Tools
 
-__all__ = ["FilesDiffer", "Sources", "not_evaluated", "outcome_of", "verify_files", "write_manifest"]
+__all__ = ["FilesDiffer", "Made", "Sources", "differ", "not_evaluated", "outcome_of", "verify_files", "write_manifest"]
 
 _NAME = "pg_verifybackup"
 _MANIFEST, _LABEL = "backup_manifest", "backup_label"
@@ -33,6 +33,18 @@ class FilesDiffer(VerificationFailed):
     """What lies on the disk is not what was backed up."""
 
 
+class Made(msgspec.Struct, frozen=True):
+    """What a file was made.
+
+    Attributes:
+        size: Bytes that were written.
+        checksum: Of them, as manifests spell it.
+    """
+
+    size: int
+    checksum: str
+
+
 class Sources(msgspec.Struct, frozen=True):
     """What a full backup and an incremental one on it came to is made of.
 
@@ -40,11 +52,13 @@ class Sources(msgspec.Struct, frozen=True):
         full: The older manifest.
         newer: The newer one.
         same: Files that were sent by blocks, of which none had changed.
+        made: Files that were put together.
     """
 
     full: bytes
     newer: bytes
     same: frozenset[str]
+    made: Mapping[str, Made]
 
 
 def outcome_of(name: str) -> str:
@@ -80,7 +94,7 @@ def verify_files(data: Path, tools: Tools) -> Check:
     read = outcome(tools, _NAME, ["--no-parse-wal", data])
     if read.code:
         faults = [line.removeprefix(f"{_NAME}: error: ") for line in read.said.splitlines()]
-        raise _differ("; ".join(faults[:_SHOWN]) or "it said nothing")
+        raise differ("; ".join(faults[:_SHOWN]) or "it said nothing")
     return Check(_NAME, True, f"{len(document_of((data / _MANIFEST).read_bytes())['Files'])} files are what their manifest lists")
 
 
@@ -99,19 +113,20 @@ def _entries(data: Path, sources: Sources, newer: list[_Entry]) -> Iterator[_Ent
         elif lies == name != _LABEL:
             yield one
         else:
-            yield {**older.get(lies, {"Path": lies}), **_measured(data / lies)}
+            yield {**older.get(lies, {"Path": lies}), **_entry(data / lies, sources.made[lies])}
 
 
-def _measured(file: Path) -> _Entry:
+def _entry(file: Path, made: Made) -> _Entry:
     try:
-        found, checksum = file.stat(), crc32c(file)
+        found = file.stat()
     except OSError as err:
-        raise _differ(f'"{file}" cannot be read: {err.strerror}') from err
+        raise differ(f'"{file}" cannot be read: {err.strerror}') from err
     changed = f"{datetime.fromtimestamp(found.st_mtime, UTC):%Y-%m-%d %H:%M:%S} GMT"
-    return {"Size": found.st_size, "Last-Modified": changed, "Checksum-Algorithm": "CRC32C", "Checksum": checksum}
+    return {"Size": made.size, "Last-Modified": changed, "Checksum-Algorithm": "CRC32C", "Checksum": made.checksum}
 
 
-def _differ(reason: str) -> FilesDiffer:
+def differ(reason: str) -> FilesDiffer:
+    """Return the error that says what is otherwise on the disk than it was unpacked."""
     return FilesDiffer(
         f"{_NAME}: {reason}",
         hint="what was unpacked was sound, and is not so on the disk: look at the disk, then run it again; it restores anew",

@@ -6,7 +6,6 @@ It is what `pg_verifybackup` proves: that each file of the manifest is there wit
 import hashlib
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Protocol
 
 import google_crc32c
@@ -15,10 +14,9 @@ import msgspec
 from pgkeel.backup.errors import Damaged
 from pgkeel.backup.unpacking import Content, Files
 
-__all__ = ["NotAsListed", "Proved", "crc32c", "document_of", "path_of"]
+__all__ = ["Crc32c", "NotAsListed", "Proved", "checksum_of", "document_of", "path_of"]
 
 _HASHES = frozenset({"SHA224", "SHA256", "SHA384", "SHA512"})
-_PIECE = 2**20
 _WAL = "pg_wal/"  # is listed in no manifest; it is proved before it is replayed
 
 
@@ -92,25 +90,27 @@ class _Measure(Protocol):
     def hexdigest(self) -> str: ...
 
 
-def crc32c(file: Path) -> str:
-    """Return a file's checksum as manifests spell it."""
-    measure = _Crc32c()
-    with file.open("rb", buffering=0) as content:
-        while piece := content.read(_PIECE):
-            measure.update(piece)
-    return measure.hexdigest()
+class Crc32c:
+    """A checksum as manifests have it."""
 
-
-class _Crc32c:
     def __init__(self) -> None:
+        """Begin with nothing."""
         self._value = 0
 
     def update(self, content: bytes) -> None:
+        """Add what follows."""
         self._value = google_crc32c.extend(self._value, content)
 
     def hexdigest(self) -> str:
         """Return it as `pg_checksum_final` leaves it."""
         return self._value.to_bytes(4, sys.byteorder).hex()
+
+
+def checksum_of(content: bytes) -> str:
+    """Return the checksum of a small file, as manifests spell it."""
+    measure = Crc32c()
+    measure.update(content)
+    return measure.hexdigest()
 
 
 class _Nothing:
@@ -125,7 +125,7 @@ def _measure(algorithm: str | None) -> _Measure:
     if algorithm is None:
         return _Nothing()
     if algorithm == "CRC32C":
-        return _Crc32c()
+        return Crc32c()
     if algorithm not in _HASHES:
         raise NotAsListed(f"the manifest has checksums of an unknown kind: {algorithm!r}")
     return hashlib.new(algorithm)

@@ -10,12 +10,15 @@ and how many of the older file's blocks are left; then come the blocks' numbers,
 
 import os
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
-from pgkeel.backup.recovery.listing import Sources, outcome_of
+from pgkeel.backup.recovery.listing import Made, Sources, differ, outcome_of
+from pgkeel.backup.recovery.manifest import checksum_of, document_of, path_of
+from pgkeel.backup.recovery.mixing import mix
 from pgkeel.backup.tools import Tools, tool
 from pgkeel.backup.unpacking import Content, Written, pour
 
@@ -77,6 +80,8 @@ class Laid:
         self._old: dict[str, None] | None = None  # files, then folders, the inner ones first
         self._kept: set[str] = set()
         self._same: set[str] = set()  # files that were sent by blocks, of which none had changed
+        self._made: dict[str, Made] = {}  # those of which some had
+        self._listed: dict[str, Mapping[str, Any]] = {}
         self._block = 0
         self.has_begun = False
 
@@ -98,6 +103,7 @@ class Laid:
 
         Raises:
             UnknownForm: It is neither.
+            FilesDiffer: The older file is not any more what was unpacked.
         """
         old = self._look()
         if name in _LOOKED_AT:
@@ -124,10 +130,11 @@ class Laid:
             (self._base / name).rmdir() if (self._base / name).is_dir() else (self._base / name).unlink()
         label = self._beside / _LABEL
         lines = label.read_bytes().splitlines(keepends=True)
-        label.write_bytes(b"".join(line for line in lines if not line.startswith(_OF_INCREMENTAL)))
+        kept = b"".join(line for line in lines if not line.startswith(_OF_INCREMENTAL))
+        label.write_bytes(kept)
         for name in _LOOKED_AT:
             (self._beside / name).replace(self._base / name)
-        return Sources(full, newer, frozenset(self._same))
+        return Sources(full, newer, frozenset(self._same), self._made | {_LABEL: Made(len(kept), checksum_of(kept))})
 
     def _look(self) -> dict[str, None]:
         """Return what the full backup holds, once it is whole."""
@@ -141,24 +148,28 @@ class Laid:
 
     def _put_blocks(self, name: str, content: Content) -> None:
         head = _head(content, self._block)
-        target = os.open(os.path.join(self._base, name), os.O_WRONLY | os.O_CLOEXEC)  # noqa: PTH118 - a million files
+        target = os.open(os.path.join(self._base, name), os.O_RDWR | os.O_CLOEXEC)  # noqa: PTH118 - a million files
         try:
-            if not _cut(target, head.left, head.length, self._block) and not head.numbers:
+            size = os.fstat(target).st_size
+            if not head.numbers and size == head.left * self._block == head.length * self._block:
                 self._same.add(name)
-            for first, count in _runs(head.numbers):
-                pour(content.pieces(count * self._block), target, first * self._block)
+                return
+            kept, length = min(size // self._block, head.left) * self._block, head.length * self._block
+            mixed = mix(content, head.numbers, target, kept=kept, length=length, block=self._block)
         finally:
             os.close(target)
+        self._require_unchanged(name, size, mixed.older)
+        self._made[name] = Made(mixed.size, mixed.checksum)
 
-
-def _cut(target: int, left: int, length: int, block: int) -> bool:
-    """Cut the older file, fill it up with zeros as the server does, and return whether there was anything to do."""
-    size = os.fstat(target).st_size
-    if size == left * block == length * block:
-        return False
-    os.ftruncate(target, min(size // block, left) * block)
-    os.ftruncate(target, length * block)
-    return True
+    def _require_unchanged(self, name: str, size: int, checksum: str) -> None:
+        """Prove that what was read of the older file is what the full backup's manifest lists, which it was when it came."""
+        if not self._listed:
+            listed = document_of((self._base / _MANIFEST).read_bytes())["Files"]
+            self._listed = {path_of(one): one for one in listed}
+        one = self._listed.get(name, {})
+        is_known = one.get("Checksum-Algorithm") == "CRC32C"
+        if size != one.get("Size", size) or (is_known and checksum != one.get("Checksum")):
+            raise differ(f'checksum mismatch for file "{name}" of the full backup')
 
 
 def _replace(path: str, mode: int, content: Content) -> None:
@@ -167,20 +178,6 @@ def _replace(path: str, mode: int, content: Content) -> None:
         pour(content.pieces(), target)
     finally:
         os.close(target)
-
-
-def _runs(numbers: "array[int]") -> Iterator[tuple[int, int]]:
-    """Yield which blocks follow each other, as the first and how many."""
-    first, count = 0, 0
-    for number in numbers:
-        if count and number == first + count:
-            count += 1
-            continue
-        if count:
-            yield first, count
-        first, count = number, 1
-    if count:
-        yield first, count
 
 
 def _head(content: Content, block: int) -> _Blocks:
@@ -197,6 +194,8 @@ def _head(content: Content, block: int) -> _Blocks:
     if magic != _MAGIC or size != begin + fill + count * block:
         raise UnknownForm
     numbers = array("I", content.read(count * _WORD))
+    if numbers.tolist() != sorted(set(numbers)):
+        raise UnknownForm
     content.read(fill)
     return _Blocks(numbers, left)
 

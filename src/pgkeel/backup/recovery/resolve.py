@@ -6,13 +6,14 @@ from pathlib import Path
 
 import msgspec
 
-from pgkeel.backup.lsn import format_lsn, parse_lsn
+from pgkeel.backup.errors import Damaged
+from pgkeel.backup.lsn import format_lsn, parse_lsn, segment_name
 from pgkeel.backup.records import Record
 from pgkeel.backup.recovery.cut import Cut
-from pgkeel.backup.recovery.errors import NotRestorable, TargetNotFound
-from pgkeel.backup.recovery.gather import Archive, gather
+from pgkeel.backup.recovery.errors import NotRestorable, TargetNotFound, WalDamaged, WalMissing
+from pgkeel.backup.recovery.gather import Archive, gather, known_after
 from pgkeel.backup.recovery.search import Files, cut_of
-from pgkeel.backup.recovery.wal import Wal
+from pgkeel.backup.recovery.wal import Wal, require_whole
 from pgkeel.backup.recovery.wish import Wish
 from pgkeel.backup.tools import Tools
 
@@ -95,25 +96,67 @@ def resolve(
         NotRestorable: No backup leads there.
         TargetNotFound: There is no such place.
         AmbiguousTarget: There are several.
+        WalMissing: It may lie behind a segment that is not there.
+        WalDamaged: It may lie behind a fault.
     """
     bases = _bases(records, wish.timeline)
     first = _first(wish, bases, since or now - _LOOK_BACK)
-    stretches = _stretches(first, bases, archive, place)
+    faults = list[Damaged]()
+    stretches = _stretches(first, bases, archive, place, faults)
     cut, end = _newest_cut(wish, stretches if wish.is_searched else stretches[:1], tools, files(bases))
-    base = _base([one for one in bases if parse_lsn(one.start_lsn) < end], cut, wish)
+    if cut.left is None and not wish.is_searched:
+        _require_all(wish, cut, stretches[0], archive, tools, faults)
+    base = _base([one for one in bases if parse_lsn(one.start_lsn) < end], cut, wish, _elsewhere(records, bases, wish))
     return _plan(base, chain_of(base, records), cut, archive.size)
 
 
-def _stretches(first: Record, bases: Sequence[Record], archive: Archive, place: Path) -> list[tuple[Wal, int]]:
+def _stretches(
+    first: Record, bases: Sequence[Record], archive: Archive, place: Path, faults: list[Damaged]
+) -> list[tuple[Wal, int]]:
     """Return the WAL from a backup on and where it ends; and behind each gap that from the next backup on, which begins anew."""
     found = list[tuple[Wal, int]]()
     base: Record | None = first
     while base is not None:
         start = parse_lsn(base.start_lsn)
-        end = max(start + 1, gather(archive, base.timeline, start, None, place))  # its own WAL may be archived nowhere
+        reached = gather(archive, base.timeline, start, None, place, hear=faults.append)
+        end = max(start + 1, reached)  # its own WAL may be archived nowhere
         found.append((Wal(place, base.timeline, start), end))
         base = next((one for one in bases if parse_lsn(one.start_lsn) >= end), None)
     return found
+
+
+def _require_all(
+    wish: Wish, cut: Cut, stretch: tuple[Wal, int], archive: Archive, tools: Tools, faults: Sequence[Damaged]
+) -> None:
+    """Prove that the WAL ends where nothing more was found: who wants the newest, or a time, gets no less without a word."""
+    wal, end = stretch
+    size, kept = archive.size, format_lsn(cut.kept.lsn + 1 if cut.kept else wal.start)
+    hint = f"--to {kept} takes what lies before it; or bring the segment back, or recover from another repository (--from)"
+    name = segment_name(wal.timeline, end, size=size)
+    if wish.lsn is None or wish.lsn > end:
+        for fault in faults:
+            if name in fault.message:
+                raise WalDamaged(fault.message, hint=hint, data={"segment": name})
+        if known_after(archive, wal.timeline, end) is not None:
+            raise WalMissing(f"the WAL segment {name} is missing, and later ones are there", hint=hint, data={"segment": name})
+    last = end - size  # the last segment, which may end anywhere
+    until = min(last if wish.lsn is None else wish.lsn, last) - 1
+    is_read = cut.kept is not None and cut.kept.lsn >= last
+    if until <= wal.start or is_read:
+        return
+    try:
+        require_whole(wal, until, tools, size=size)
+    except WalDamaged as err:
+        raise WalDamaged(err.message, hint=hint) from err
+
+
+def _elsewhere(records: Sequence[Record], bases: Sequence[Record], wish: Wish) -> str:
+    """Return the hint that names the timeline on which a time lies, where it is another than the one that is looked at."""
+    found = [one for one in records if one.kind != "wal" and one.timeline != bases[0].timeline]
+    fitting = [one.timeline for one in found if wish.time is not None and one.finished_at <= wish.time]
+    if not fitting:
+        return "`pgkeel backup list` shows what can be restored"
+    return f"--timeline {max(fitting)} has a backup from before it"
 
 
 def _newest_cut(wish: Wish, stretches: Sequence[tuple[Wal, int]], tools: Tools, files: Files) -> tuple[Cut, int]:
@@ -167,13 +210,13 @@ def _first(wish: Wish, bases: Sequence[Record], since: datetime) -> Record:
     return fitting[-1] if fitting else bases[0]
 
 
-def _base(bases: Sequence[Record], cut: Cut, wish: Wish) -> Record:
+def _base(bases: Sequence[Record], cut: Cut, wish: Wish, hint: str) -> Record:
     fitting = [one for one in bases if cut.left is None or parse_lsn(one.end_lsn) <= cut.left.lsn]
     is_too_early = wish.time is not None and cut.kept is None and wish.time < bases[0].finished_at
     if not fitting or is_too_early:
         raise NotRestorable(
             f"the oldest backup is consistent at {bases[0].end_lsn}, {bases[0].finished_at:%Y-%m-%d %H:%M:%SZ}, after this point",
-            hint="`pgkeel backup list` shows what can be restored",
+            hint=hint,
         )
     return fitting[-1]
 

@@ -9,7 +9,7 @@ from typing import Literal
 
 import msgspec
 
-from pgkeel.backup.lsn import format_lsn, parse_lsn, segment_end, segment_name, segment_start
+from pgkeel.backup.lsn import SEGMENT_BYTES, format_lsn, next_segment, parse_lsn, segment_end, segment_name, segment_start
 from pgkeel.backup.recovery.errors import NotRestorable, WalDamaged, WalMissing
 from pgkeel.backup.recovery.programs import outcome, streamed
 from pgkeel.backup.tools import Tools
@@ -21,6 +21,8 @@ _COMMIT = re.compile(r"(?:(\d+): )?(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)?) UT
 _LIST = re.compile(r"; (rels|subxacts|dropped stats): ([^;]*)")
 _NEW_TABLESPACE = re.compile(r'lsn: ([0-9A-F]+/[0-9A-F]+), .*desc: CREATE \d+ "?(.*?)"?$', re.MULTILINE)
 _STATISTICS_OF_RELATION = "2/"
+_HEAD = 24  # bytes of a record's head
+_LONG = 40  # bytes of the head of a segment's first page
 
 Change = Literal["DELETE", "UPDATE"]
 _WRITES = {"INSERT", "DELETE", "UPDATE", "HOT_UPDATE", "MULTI_INSERT", "TRUNCATE"}
@@ -118,16 +120,30 @@ class Wal(msgspec.Struct, frozen=True):
         return any(lsn <= until and word.partition("+")[0] in _WRITES for _, lsn, word, _ in records)
 
     def _records(self, tools: Tools, options: Sequence[str]) -> Iterator[tuple[int, int, str, str]]:
+        end = self._end()
+        if end <= self.start:
+            return
         place = [f"--path={self.folder}", f"--timeline={self.timeline}", f"--start={format_lsn(self.start)}"]
-        with streamed(tools, "pg_waldump", [*place, *options]) as lines:
+        with streamed(tools, "pg_waldump", [*place, f"--end={format_lsn(end)}", *options]) as lines:
             for line in lines:
                 match = _RECORD.match(line)
                 if match is not None:
                     yield int(match[1]), parse_lsn(match[2]), match[3], match[4]
 
+    def _end(self) -> int:
+        """Return where the last of the segments ends that follow each other; `pg_waldump` would wait 5 s for the next one."""
+        sizes = [path.stat().st_size for path in self.folder.glob(f"{self.timeline:08X}" + "[0-9A-F]" * 16)]
+        size = max(sizes, default=SEGMENT_BYTES)
+        name = segment_name(self.timeline, self.start, size=size)
+        while (self.folder / name).is_file():
+            name = next_segment(name, size=size)
+        return segment_start(name, size=size)
+
 
 def require_whole(wal: Wal, end: int, tools: Tools, *, size: int) -> None:
     """Prove that every record up to one is there and as it was written; PostgreSQL itself would promote at the first fault.
+
+    The last one's head is read too.
 
     Args:
         wal: The stretch.
@@ -149,7 +165,7 @@ def require_whole(wal: Wal, end: int, tools: Tools, *, size: int) -> None:
             data={"segment": missing},
         )
     place = [f"--path={wal.folder}", f"--timeline={wal.timeline}", f"--start={format_lsn(wal.start)}"]
-    read = outcome(tools, "pg_waldump", ["--rmgr=Tablespace", *place, f"--end={format_lsn(end)}"])
+    read = outcome(tools, "pg_waldump", ["--rmgr=Tablespace", *place, f"--end={format_lsn(_limit(end, size))}"])
     if read.code:
         until = format_lsn(min(end, segment_end(wanted[-1], size=size)))
         raise WalDamaged(
@@ -162,6 +178,16 @@ def require_whole(wal: Wal, end: int, tools: Tools, *, size: int) -> None:
             f"the tablespace {made[2]} was made after the backup, at {made[1]}, and replaying that would write to its place",
             hint="recover to a time before it, or from a backup that was taken after it",
         )
+
+
+def _limit(end: int, size: int) -> int:
+    """Return where `pg_waldump` is to end: behind the last record's head, or the segment's beginning if that is in its first one.
+
+    It reads no further, and looks at a whole head all the same: told to end within the first one of a segment, it takes that from
+    the page that it read before, and calls it damaged (15 to 18).
+    """
+    limit = end + _HEAD
+    return limit - limit % size if _HEAD <= limit % size < _LONG + _HEAD else limit
 
 
 def _commit(xid: int, lsn: int, rest: str) -> Commit | None:
