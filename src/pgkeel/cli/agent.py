@@ -97,14 +97,14 @@ def _service(service: ServiceStatus) -> str:
     state = "running" if service.running and not service.is_failing else "is tried again"
     restarts = f"restarts {service.restarts}" if service.restarts else ""
     mark = "! " if service.is_failing else ""
-    return f"{mark}{service.name:<16} {'service':<14} {state:<10} {restarts}  {service.last_error or ''}".rstrip()
+    return f"{mark}{service.name:<18} {'service':<14} {state:<10} {restarts}  {service.last_error or ''}".rstrip()
 
 
 def _line(job: JobStatus) -> str:
     outcome = "running" if job.running else job.last_outcome or "never ran"
     said = job.last_error or ", ".join(f"{name} {value}" for name, value in (job.last_result or {}).items())
     times = f"last {_time(job.last_finished):<20}  next {_time(job.next_run):<20}"
-    return f"{job.name:<16} {job.schedule:<14} {outcome:<10} {times}  {said}".rstrip()
+    return f"{job.name:<18} {job.schedule:<14} {outcome:<10} {times}  {said}".rstrip()
 
 
 def _time(at: datetime | None) -> str:

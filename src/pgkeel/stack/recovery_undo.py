@@ -27,12 +27,24 @@ from pgkeel.stack.recovery_guard import journal_file
 from pgkeel.stack.restoring import scene_of, side_cluster
 from pgkeel.stack.valkey import ensure_valkey
 
-__all__ = ["back_up", "last_recovery", "stop_server", "undo", "undoable"]
+__all__ = ["back_up", "last_recovery", "open_recovery", "stop_server", "undo", "undoable"]
 
 
 def last_recovery(project: Project) -> Journal | None:
     """Return the last recovery of a project, open or not; None when there was none."""
     return read_journal(journal_file(layout_of(project)))
+
+
+def open_recovery(project: Project) -> Journal:
+    """Return the recovery that is open.
+
+    Raises:
+        NotFound: None is.
+    """
+    journal = last_recovery(project)
+    if journal is None or journal.state != "open":
+        raise NotFound("no recovery is open", hint="`pgkeel recover status` shows the last one")
+    return journal
 
 
 def undoable(project: Project) -> Journal:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from pgkeel.backup import Record, Tools, fetch_backup, open_repository, read_catalogue, read_index
+from pgkeel.backup import Folder, Record, Tools, fetch_backup, open_repository, read_catalogue, read_index
 from pgkeel.backup.adopted import Engine
 from pgkeel.backup.lease import reading
 from pgkeel.backup.lsn import parse_lsn
@@ -22,10 +22,11 @@ from pgkeel.backup.recovery.pace import Pace
 from pgkeel.backup.recovery.resolve import Plan
 from pgkeel.backup.recovery.side import apply_wal, hide_settings, limits_of
 from pgkeel.backup.recovery.tablespaces import PLACE, set_apart
+from pgkeel.backup.recovery.timelines import hold_timelines, newest_timeline
 from pgkeel.backup.recovery.wal import Wal, require_whole
 from pgkeel.backup.tools import tool
 from pgkeel.backup.unpacking import Files
-from pgkeel.core.errors import ConfigError, KeelError
+from pgkeel.core.errors import ConfigError, KeelError, NotFound
 from pgkeel.core.project import Project
 from pgkeel.core.repository import Repository
 from pgkeel.core.secret import Secret
@@ -139,6 +140,7 @@ def bring_back(scene: Scene, plan: Plan, directory: Path, report: Report) -> Che
     has_image = scene.may_use_image and copy_image(image_folder(scene), scene.system, plan, directory, scene.tools, report)
     files = not_evaluated(_ROLLED) if has_image else _restore_chain(scene, plan, directory, report)
     add_own_wal(data, directory / "wal", is_fresh=not has_image and scene.engine is None)
+    hold_timelines(directory / "wal", plan.target.timeline, newest_timeline(scene.records, scene.archive, scene.system))
     for part in (data, directory / "wal", directory / PLACE):
         if part.is_dir():
             give_away(part, scene.account.uid, scene.account.gid)
@@ -216,7 +218,11 @@ def _repositories(project: Project, source: str | None) -> tuple[Repository, ...
         return repositories_of(project)
     if source in project.config.backup.repositories:
         return repositories_of(project, source)
-    return (open_repository("from", source, root=Path.cwd()),)
+    found = open_repository(source, source, root=Path.cwd())
+    if isinstance(found, Folder) and not found.root.is_dir():
+        known = ", ".join(("a folder", "s3://BUCKET/PREFIX", *project.config.backup.repositories))
+        raise NotFound(f"there is no folder {found.root}", hint=f"name one of {known}")
+    return (found,)
 
 
 def _archive(project: Project, repositories: Sequence[Repository], system: str, folders: tuple[Path, ...]) -> Archive:

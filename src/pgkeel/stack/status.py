@@ -20,6 +20,7 @@ from pgkeel.stack.connection import login_url
 from pgkeel.stack.layout import Layout, layout_of
 from pgkeel.stack.memory import Memory, recall
 from pgkeel.stack.protection import is_protected
+from pgkeel.stack.recovery_guard import WAYS_OUT, recovery_open
 from pgkeel.stack.valkey import remembered_valkey
 
 __all__ = ["AgentStatus", "MigrationsStatus", "PostgresStatus", "Status", "ValkeyStatus", "status"]
@@ -77,6 +78,7 @@ class Status(msgspec.Struct, frozen=True):
         account: As whom the servers run; null for an external database.
         warnings: What a person should do something about.
         is_healthy: Whether everything that should run does, the services of the backups too, and copies are really elsewhere.
+        recovery: The recovery that is open, if one is: nothing else is started until it ends.
     """
 
     postgres: PostgresStatus
@@ -86,6 +88,7 @@ class Status(msgspec.Struct, frozen=True):
     account: str | None
     warnings: tuple[str, ...]
     is_healthy: bool
+    recovery: str | None = None
 
 
 def status(project: Project) -> Status:
@@ -103,12 +106,14 @@ def status(project: Project) -> Status:
         migrations=applied,
         account=memory.account.name if memory else None,
         warnings=(
+            *_open_recovery(layout),
             *(memory.warnings if memory else ()),
             *_outdated(server),
             *backup_warnings(working, now()),
             *_unreceived(project, working),
             *shared,
         ),
+        recovery=recovery_open(layout),
         is_healthy=server is not None
         and not shared
         and works(working)
@@ -116,6 +121,11 @@ def status(project: Project) -> Status:
         and (working.running or not _needs_agent(project))
         and (valkey.running or project.is_external or not project.config.local.valkey),
     )
+
+
+def _open_recovery(layout: Layout) -> tuple[str, ...]:
+    found = recovery_open(layout)
+    return (f"recovery {found} is open, and until it ends nothing else is started: {WAYS_OUT}",) if found else ()
 
 
 def _unreceived(project: Project, agent: Working) -> tuple[str, ...]:

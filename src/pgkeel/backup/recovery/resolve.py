@@ -99,9 +99,31 @@ def resolve(
     bases = _bases(records, wish.timeline)
     first = _first(wish, bases, since or now - _LOOK_BACK)
     stretches = _stretches(first, bases, archive, place)
-    cut, end = _newest_cut(wish, stretches if wish.is_searched else stretches[:1], tools, files(bases))
-    base = _base([one for one in bases if parse_lsn(one.start_lsn) < end], cut, wish)
+    try:
+        cut, end = _newest_cut(wish, stretches if wish.is_searched else stretches[:1], tools, files(bases), since)
+        _require_known(wish, bases, end)
+        base = _base([one for one in bases if parse_lsn(one.start_lsn) < end], cut, wish)
+    except (NotRestorable, TargetNotFound) as err:
+        raise type(err)(err.message, hint=f"{err.hint}{_elsewhere(wish, records, bases)}", data=err.data) from err
     return _plan(base, chain_of(base, records), cut, archive.size)
+
+
+def _require_known(wish: Wish, bases: Sequence[Record], end: int) -> None:
+    """Return when a place in the WAL that was named is in the WAL that was found; else all that is known would pass for it."""
+    if wish.lsn is not None and wish.lsn > end:
+        known = f"the WAL that is known of timeline {bases[0].timeline} ends at {format_lsn(end)}"
+        raise TargetNotFound(
+            f"{format_lsn(wish.lsn)} is not there: {known}",
+            hint="without a point everything that is known is recovered; `pgkeel backup list` shows gaps",
+        )
+
+
+def _elsewhere(wish: Wish, records: Sequence[Record], bases: Sequence[Record]) -> str:
+    """Return what to type where a point may lie before the recovery with which the newest timeline began, or ""."""
+    others = sorted({one.timeline for one in records if one.kind != "wal"} - {bases[0].timeline}, reverse=True)
+    if not others or wish.timeline is not None:
+        return ""
+    return f"; only timeline {bases[0].timeline} was looked at: --timeline takes {', '.join(map(str, others))} too"
 
 
 def _stretches(first: Record, bases: Sequence[Record], archive: Archive, place: Path) -> list[tuple[Wal, int]]:
@@ -116,15 +138,17 @@ def _stretches(first: Record, bases: Sequence[Record], archive: Archive, place: 
     return found
 
 
-def _newest_cut(wish: Wish, stretches: Sequence[tuple[Wal, int]], tools: Tools, files: Files) -> tuple[Cut, int]:
+def _newest_cut(
+    wish: Wish, stretches: Sequence[tuple[Wal, int]], tools: Tools, files: Files, since: datetime | None
+) -> tuple[Cut, int]:
     """Return the place that a wish means, and where its WAL ends; what happened is looked for behind the last gap first."""
     *older, (newest, end) = stretches
     try:
-        return cut_of(wish, newest, tools, files), end
+        return cut_of(wish, newest, tools, files, since=since), end
     except TargetNotFound:
         if not older:
             raise
-        return _newest_cut(wish, older, tools, files)
+        return _newest_cut(wish, older, tools, files, since)
 
 
 def chain_of(base: Record, records: Sequence[Record]) -> tuple[Record, ...]:
