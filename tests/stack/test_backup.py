@@ -103,6 +103,25 @@ def test_commits_wait_for_the_receiver_until_it_is_released_and_again_when_it_st
     assert any("repository geo lies on the disk of the data" in warning for warning in now["warnings"])
 
 
+@pytest.mark.faults
+def test_commits_that_wait_for_a_receiver_that_is_gone_are_seen_although_the_agent_says_nothing(stack: Home) -> None:
+    eventually(lambda: "pgkeel_wal" in names(stack))
+    ((receiver, _),) = [pid for pid in children() if str(stack.root) in pid[1]]
+    worker = int(Path(f"/proc/{receiver}/stat").read_text().rpartition(") ")[2].split()[1])
+    os.kill(worker, signal.SIGSTOP)
+    try:
+        os.kill(receiver, signal.SIGKILL)
+        eventually(lambda: any("commits wait for the WAL receiver" in one for one in warnings(stack)))
+    finally:
+        os.kill(worker, signal.SIGCONT)
+    eventually(lambda: not any("commits wait" in one for one in warnings(stack)))
+
+
+def warnings(stack: Home) -> list[str]:
+    told: list[str] = json.loads(stack.run("status", "--json").stdout)["data"]["warnings"]
+    return told
+
+
 def children() -> list[tuple[int, str]]:
     found = []
     for entry in Path("/proc").iterdir():

@@ -73,7 +73,7 @@ def _everything(*, keep_sessions: bool, system: str | None, into: Path | None, d
             made = recover_into(project, wish, into, agree=agree, system=system, **given)
             return Answer(words.into_data(made), words.into_text(made))
         done = carry_out(project, wish, agree=agree, keep_sessions=keep_sessions, system=system, **given)
-        return Answer(words.journal_data(done), words.journal_text(done))
+        return Answer(words.journal_data(done), "\n".join([words.journal_text(done), *words.elsewhere_text(source, project)]))
 
     return _planned(work, "Stop the application and recover to this point?", is_whole=True, dry_run=dry_run, yes=yes)
 

@@ -10,12 +10,14 @@ from pgkeel.backup.recovery.journal import Journal
 from pgkeel.backup.recovery.resolve import Plan
 from pgkeel.backup.rows import RowsBack
 from pgkeel.core.files import write_whole
+from pgkeel.core.project import Project
 from pgkeel.core.units import Size, format_duration
 from pgkeel.stack.beside import Beside
 from pgkeel.stack.recover_into import Into
 
 __all__ = [
     "beside_data",
+    "elsewhere_text",
     "into_data",
     "into_text",
     "journal_data",
@@ -72,6 +74,14 @@ def journal_data(journal: Journal) -> dict[str, Any]:
         "rto_seconds": journal.rto_seconds,
         "loss_seconds": journal.plan.lost.total_seconds(),
     }
+
+
+def elsewhere_text(source: str | None, project: Project) -> list[str]:
+    """Return what to write down after a recovery from a repository that the configuration does not name."""
+    if source is None or source in project.config.backup.repositories:
+        return []
+    now = ", ".join(project.config.backup.repositories) or project.config.backup.directory
+    return [f"! backups go to {now} now: write {source} into repositories of [backup] in pgkeel.toml to go on there"]
 
 
 def journal_text(journal: Journal) -> str:

@@ -6,7 +6,7 @@ from pgkeel.core.config import ZERO
 from pgkeel.core.project import Project
 from pgkeel.core.telling import Report
 
-__all__ = ["ensure_protection", "is_protected", "lift_synchrony"]
+__all__ = ["commits_stand_still", "ensure_protection", "is_protected", "lift_synchrony"]
 
 _NEEDED = ("pyrage", "obstore")
 
@@ -38,3 +38,12 @@ def lift_synchrony(project: Project) -> None:
     from pgkeel.stack.synchrony import lift_if_reachable  # noqa: PLC0415 - needs the extra [backup]
 
     lift_if_reachable(project)
+
+
+def commits_stand_still(project: Project) -> bool:
+    """Return whether commits wait for a receiver that does not stream, whatever the agent says of it."""
+    if project.config.backup.rpo != ZERO or not is_protected(project):
+        return False
+    from pgkeel.stack.synchrony import is_stuck  # noqa: PLC0415 - needs the extra [backup]
+
+    return is_stuck(project)

@@ -9,7 +9,7 @@ from pgkeel.backup.recovery.errors import NotRestorable
 from pgkeel.backup.recovery.image import IMAGE, forget_image
 from pgkeel.backup.recovery.journal import Journal, read_journal, write_journal
 from pgkeel.core import clock
-from pgkeel.core.errors import KeelError, NotFound
+from pgkeel.core.errors import KeelError, LockNotObtained, NotFound
 from pgkeel.core.project import Project
 from pgkeel.core.telling import Report
 from pgkeel.local import Cluster
@@ -130,6 +130,8 @@ def back_up(project: Project, report: Report) -> None:
     """Take the full backup without which no later point can be reached; where it fails, the agent takes it when it can."""
     try:
         report(f"taken {take(project, 'full').id}")
+    except LockNotObtained as err:  # the agent, which has just been started, is quicker
+        report(f"no full backup from here: {err.message}; `pgkeel backup list` shows the one that the agent takes")
     except KeelError as err:
         report(f"! no full backup yet: {err.message}; `pgkeel backup full` takes one")
 

@@ -19,13 +19,14 @@ from pgkeel.stack.backup_places import copies_on_the_datas_disk
 from pgkeel.stack.connection import login_url
 from pgkeel.stack.layout import Layout, layout_of
 from pgkeel.stack.memory import Memory, recall
-from pgkeel.stack.protection import is_protected
+from pgkeel.stack.protection import commits_stand_still, is_protected
 from pgkeel.stack.recovery_guard import WAYS_OUT, recovery_open
 from pgkeel.stack.valkey import remembered_valkey
 
 __all__ = ["AgentStatus", "MigrationsStatus", "PostgresStatus", "Status", "ValkeyStatus", "status"]
 
 _PATIENCE = timedelta(seconds=2)
+_STUCK = 'commits wait for the WAL receiver (rpo = "zero"), which does not stream: `pgkeel backup wal release` lets them go on'
 
 
 class PostgresStatus(msgspec.Struct, frozen=True):
@@ -99,6 +100,7 @@ def status(project: Project) -> Status:
     valkey = _valkey(layout, memory)
     working = agent_status(layout.agent)
     shared = copies_on_the_datas_disk(project, memory)
+    is_stuck = server is not None and commits_stand_still(project)
     return Status(
         postgres=_postgres(project, server, memory),
         valkey=valkey,
@@ -111,11 +113,13 @@ def status(project: Project) -> Status:
             *_outdated(server),
             *backup_warnings(working, now()),
             *_unreceived(project, working),
+            *((_STUCK,) if is_stuck else ()),
             *shared,
         ),
         recovery=recovery_open(layout),
         is_healthy=server is not None
         and not shared
+        and not is_stuck
         and works(working)
         and (receives(working) or project.config.backup.rpo != ZERO)
         and (working.running or not _needs_agent(project))
