@@ -22,6 +22,7 @@ from pgkeel.schema.field import EncryptedField
 from pgkeel.security.keys import WrappedKey
 from pgkeel.stack import connect
 from pgkeel.stack.holders import holders
+from pgkeel.stack.protection import ensure_protection
 from pgkeel.testing.servers import scratch_folder
 from tests.projects import Home, new_home, remove_home
 
@@ -299,3 +300,15 @@ def test_a_repository_that_does_not_answer_keeps_no_other_from_being_read(home: 
     assert (done.returncode, error["code"]) == (3, "repository_unreachable")
     assert error["message"] == "repository geo: listing: nobody answers at http://127.0.0.1:1"
     assert [one["object"] for one in error["data"]["damaged"]] == ["local:777/20260101T000000Z-full/backup.json"]
+
+
+def test_an_identity_that_is_gone_is_not_replaced_without_a_word(home: Home) -> None:
+    project, heard = load(home.root), list[str]()
+    ensure_protection(project, heard.append)
+    assert not [line for line in heard if "the identity was gone" in line]
+
+    (home.root / ".pgkeel-backup/wal").mkdir()
+    (home.root / ".pgkeel-backup/identity").unlink()
+    ensure_protection(project, heard.append)
+
+    assert [line for line in heard if "opens only with the old one" in line]

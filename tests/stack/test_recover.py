@@ -16,6 +16,7 @@ import msgspec
 import psycopg
 import pytest
 
+from pgkeel.backup.recovery.errors import NotRestorable
 from pgkeel.cache.sync import Cache
 from pgkeel.core.cipher import ERASED, key_of
 from pgkeel.core.ids import random_id
@@ -29,6 +30,7 @@ from pgkeel.stack import connect
 from pgkeel.stack.escrow import living_keys
 from pgkeel.stack.keys import key_provider, opened_ring
 from pgkeel.stack.layout import layout_of
+from pgkeel.stack.restoring import require_own_cluster, scene_of
 from pgkeel.stack.valkey import cache_url
 from tests.projects import Home, new_home, remove_home
 
@@ -223,6 +225,18 @@ def test_a_point_is_shown_before_anything_runs(database: Database) -> None:
     assert database.home.error("recover", "--to", "FF/0", "--dry-run")[:2] == (2, "target_not_found")
     assert database.home.error("recover", "resume", "--dry-run")[:2] == (2, "not_found")
     assert database.home.data("recover", "status") is None
+
+
+def test_another_clusters_backups_never_take_the_place_of_the_server_that_is_here(database: Database) -> None:
+    scene = scene_of(load(database.home.root))
+    require_own_cluster(scene)
+
+    with pytest.raises(NotRestorable, match="not 777") as refused:
+        require_own_cluster(msgspec.structs.replace(scene, system="777"))
+
+    assert "--into DIR" in refused.value.hint
+    unknown = database.home.run("recover", "--system", "777", "--dry-run", "--json")
+    assert scene.system in json.loads(unknown.stdout)["error"]["hint"]
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,7 @@ __all__ = [
     "write_script",
 ]
 
+_FOUND = {True: "✓", False: "✗", None: "-"}
 _MARKS = {"done": "✓", "running": "…", "waiting": "·"}
 
 
@@ -165,7 +166,9 @@ def into_data(made: Into) -> dict[str, Any]:
 
 def into_text(made: Into) -> str:
     """Return where the recovered server is, and what is left to do."""
-    return "\n".join([f"recovered into {made.data_directory}", f"psql {made.url.reveal()!r}", *made.instructions])
+    checks = [f"{_FOUND[check.ok]} {check.name}: {check.detail}" for check in made.checks]
+    left = [f"{number}. {step}" for number, step in enumerate(made.instructions, 1)]
+    return "\n".join([*checks, f"recovered into {made.data_directory}", f"psql {made.url.reveal()!r}", *left])
 
 
 def _loss(lost: timedelta) -> str:

@@ -8,6 +8,7 @@ from pgkeel.core.telling import Report
 
 __all__ = ["commits_stand_still", "ensure_protection", "is_protected", "lift_synchrony"]
 
+_PUT = ', so keep that; with recipients = ["age1…"] in [backup] none is needed here'
 _NEEDED = ("pyrage", "obstore")
 
 
@@ -26,7 +27,10 @@ def ensure_protection(project: Project, report: Report) -> None:
         return
     from pgkeel.stack.vault import backup_folder, ensure_identity, identity_file  # noqa: PLC0415 - needs the extra [backup]
 
+    had_one = (backup_folder(project) / "wal").is_dir()
     if ensure_identity(project):
+        if had_one:
+            report(f"! the identity was gone and a new one was made: what was backed up before opens only with the old one{_PUT}")
         places = ", ".join(project.config.backup.repositories) or backup_folder(project)
         report(f"backups go to {places}; {identity_file(project)} opens them: copy it to another machine")
 

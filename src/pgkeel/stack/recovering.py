@@ -39,7 +39,7 @@ from pgkeel.stack.readmission import readmit
 from pgkeel.stack.recovery_checks import assertions_of, looks_of
 from pgkeel.stack.recovery_guard import journal_file, require_no_recovery
 from pgkeel.stack.recovery_undo import back_up, last_recovery, open_recovery, stop_server
-from pgkeel.stack.restoring import Scene, bring_back, open_side, replay, scene_of, side_cluster
+from pgkeel.stack.restoring import Scene, bring_back, open_side, replay, require_own_cluster, scene_of, side_cluster
 from pgkeel.stack.targets import plan_of
 from pgkeel.stack.valkey import ensure_valkey
 
@@ -82,6 +82,7 @@ def recover(
     with explained(layout.state), exclusive(layout, report):
         require_no_recovery(layout)
         scene = scene_of(project, source=source, system=system)
+        require_own_cluster(scene)
         _require_major(scene)
         _sweep(scene)
         name = clock.now().strftime("%Y%m%dT%H%M%SZ")

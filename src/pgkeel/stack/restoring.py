@@ -24,7 +24,6 @@ from pgkeel.backup.recovery.side import apply_wal, hide_settings, limits_of
 from pgkeel.backup.recovery.tablespaces import PLACE, set_apart
 from pgkeel.backup.recovery.timelines import hold_timelines, newest_timeline
 from pgkeel.backup.recovery.wal import Wal, require_whole
-from pgkeel.backup.tools import tool
 from pgkeel.backup.unpacking import Files
 from pgkeel.core.errors import ConfigError, KeelError, NotFound
 from pgkeel.core.project import Project
@@ -34,6 +33,7 @@ from pgkeel.core.telling import Report
 from pgkeel.local import Account, Cluster, Runtime, choose_account, find_runtime
 from pgkeel.stack.adopting import adopted_archive, engine_of
 from pgkeel.stack.backups import holder
+from pgkeel.stack.clusters import hint_at_others, only_system, system_of
 from pgkeel.stack.layout import Layout, layout_of
 from pgkeel.stack.postgres import server_folder
 from pgkeel.stack.vault import backup_folder, identity_of, repositories_of, tools_of
@@ -52,7 +52,6 @@ __all__ = [
 
 _PATIENCE = timedelta(hours=24)
 _ROLLED = "it began with the rolling image, which WAL has changed since"
-_CONTROL = "Database system identifier:"
 
 
 class Scene(msgspec.Struct, frozen=True):
@@ -99,7 +98,7 @@ def scene_of(project: Project, *, source: str | None = None, system: str | None 
     Args:
         project: Whose.
         source: Address of a repository, or the name of a configured one; all configured ones when not given.
-        system: Which cluster, where the repository holds several and none is here.
+        system: Which cluster; when not given, that of the server that is here, or the only one in the repository.
 
     Raises:
         ConfigError: Nothing here opens the backups.
@@ -110,16 +109,31 @@ def scene_of(project: Project, *, source: str | None = None, system: str | None 
     repositories = () if engine else _repositories(project, source)
     records = {one.id: one for one in _records(engine, repositories)}
     server = server_folder(layout, account)
-    known = _system_of(server / "postgres" / "data", account)
-    chosen = known or system or _only_system(list(records.values()))
+    known = system_of(server / "postgres" / "data", account)
+    chosen = system or known or only_system(list(records.values()))
     mine = tuple(sorted((one for one in records.values() if one.system_identifier == chosen), key=lambda one: one.finished_at))
     if not mine:
-        raise NoBackup(f"there is no backup of cluster {chosen}", hint="`pgkeel backup list` shows what is there")
+        raise NoBackup(f"there is no backup of cluster {chosen}", hint=hint_at_others(records.values()))
     major = mine[-1].server_version.partition(".")[0]
     runtime = find_runtime(major, account=account)
-    folders = (backup_folder(project) / "wal" / chosen, server / "postgres" / "data" / "pg_wal")
+    own = server / "postgres" / "data" / "pg_wal" if known in {None, chosen} else server / "of-another-cluster"
+    folders = (backup_folder(project) / "wal" / chosen, own)
     archive = adopted_archive(project, engine, folders) if engine else _archive(project, repositories, chosen, folders)
     return Scene(project, layout, server, account, runtime, chosen, mine, archive, engine)
+
+
+def require_own_cluster(scene: Scene) -> None:
+    """Prove that a recovery would not put one cluster in the place of another.
+
+    Raises:
+        NotRestorable: The server that is here is another one than the backups'.
+    """
+    known = system_of(scene.directory / "data", scene.account)
+    if known not in {None, scene.system}:
+        raise NotRestorable(
+            f"the server here is cluster {known}, not {scene.system}",
+            hint=f"`pgkeel recover --system {scene.system} --into DIR` brings that one up beside it; or `pgkeel reset` first",
+        )
 
 
 def image_folder(scene: Scene) -> Path:
@@ -241,29 +255,6 @@ def _archive(project: Project, repositories: Sequence[Repository], system: str, 
         tuple(pieces[key] for key in sorted(pieces)),
         folders,
     )
-
-
-def _only_system(records: Sequence[Record]) -> str:
-    systems = {one.system_identifier: one for one in sorted(records, key=lambda one: one.finished_at)}
-    if not systems:
-        hint = "name the folder or prefix in which the folder of the cluster lies: CLUSTER/BACKUP/backup.json"
-        raise NotRestorable("there is no backup in the repository", hint=hint, data={"systems": []})
-    if len(systems) > 1:
-        known = ", ".join(f"{name} ({one.finished_at:%Y-%m-%d})" for name, one in systems.items())
-        message = f"the repository holds backups of {len(systems)} clusters"
-        raise NotRestorable(message, hint=f"--system, one of {known}", data={"systems": list(systems)})
-    return next(iter(systems))
-
-
-def _system_of(data: Path, account: Account) -> str | None:
-    """Return the system identifier of the server that is here, or None when there is none or its control file is gone."""
-    try:
-        major = (data / "PG_VERSION").read_text(encoding="ascii").strip()
-        runtime = find_runtime(major, account=account)
-        lines = tool(tools_of(runtime), "pg_controldata", data).splitlines()
-    except (OSError, KeelError):
-        return None
-    return next((line.removeprefix(_CONTROL).strip() for line in lines if line.startswith(_CONTROL)), None)
 
 
 @contextmanager

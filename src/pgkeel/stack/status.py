@@ -141,7 +141,7 @@ def _unreceived(project: Project, agent: Working) -> tuple[str, ...]:
 
 
 def _needs_agent(project: Project) -> bool:
-    return not project.is_external or project.config.database.manage
+    return not project.is_external or project.config.database.manage or is_protected(project)
 
 
 def _ask(project: Project) -> tuple[Server | None, MigrationsStatus]:
