@@ -40,7 +40,7 @@ class Progress:
     def __call__(self, done: int, total: int) -> None:
         """Say it, at most once a second."""
         now = clock.monotonic()
-        if now - self._said_at < _EVERY or not sys.stderr.isatty():
+        if now - self._said_at < _EVERY or not total or not sys.stderr.isatty():
             return
         self._said_at, self._has_line = now, True
         rate = done / (now - self._began)

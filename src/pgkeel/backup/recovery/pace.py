@@ -1,4 +1,4 @@
-"""Say how far something is, how fast it goes, and how long it will take; at most once a second."""
+"""Say how far something is, how fast it goes, and how long it will take; at most once a second, and ever less often."""
 
 from datetime import timedelta
 
@@ -9,6 +9,7 @@ from pgkeel.core.units import Size, format_duration
 __all__ = ["Pace"]
 
 _EVERY = 1.0
+_SHARE = 20  # of what has passed until now is waited for: an hour is told in a hundred lines, and not in 3,600
 
 
 class Pace:
@@ -28,7 +29,7 @@ class Pace:
     def __call__(self, done: int, total: int) -> None:
         """Take note of `done` bytes of `total`."""
         now = clock.monotonic()
-        if now - self._said_at < self._every:
+        if now - self._said_at < max(self._every, (now - self._began) / _SHARE):
             return
         self._said_at = now
         rate = done / max(now - self._began, 0.001)
