@@ -24,12 +24,12 @@ Agree = Callable[["Plan"], bool]
 _POINT = 'ISO 8601 (no offset: UTC), "10 minutes ago", a restore point, or an LSN.'
 _STATEMENT = '"DELETE|UPDATE|TRUNCATE|DROP on [SCHEMA.]TABLE"'
 _CHOICE = (
-    click.option("--before-xid", type=int, metavar="N", help="Just before this transaction."),
+    click.option("--before-xid", type=click.IntRange(min=3), metavar="N", help="Just before this transaction."),
     click.option("--before", metavar="STATEMENT", help=f"Just before the transaction that did {_STATEMENT}."),
     click.option("--latest", is_flag=True, help="Of several such transactions take the last."),
     click.option("--rows", metavar='">= N"', help="Only transactions that changed so many rows."),
     click.option("--since", metavar="TIME", help="How far back transactions and names are looked for.  [default: 26 hours]"),
-    click.option("--timeline", type=int, help="The timeline; that of the newest backup when not given."),
+    click.option("--timeline", type=click.IntRange(min=1), help="The timeline; that of the newest backup when not given."),
     click.option("--from", "source", metavar="REPOSITORY", help="A configured name, a folder, or s3://BUCKET/PREFIX."),
 )
 _YES = click.option("--yes", is_flag=True, help="Do not ask.")

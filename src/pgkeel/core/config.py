@@ -6,7 +6,7 @@ from typing import Any, Literal, get_type_hints
 
 import msgspec
 
-__all__ = ["ZERO", "Config", "leaves"]
+__all__ = ["ZERO", "BackupConfig", "Config", "leaves"]
 
 
 ZERO = "zero"  # backup.rpo: a commit waits until the receiver has it

@@ -14,8 +14,10 @@ def require_folder_of(path: Path) -> None:
     """Prove, before long work, that a file can be made where somebody wants it.
 
     Raises:
-        UsageError: Its folder is missing, or closed to us.
+        UsageError: It is a folder itself, or its folder is missing, or closed to us.
     """
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder", hint="name a FILE")
     folder = path.absolute().parent
     if not folder.is_dir():
         raise UsageError(f"{folder} does not exist", hint="make it, or name another FILE")

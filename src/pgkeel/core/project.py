@@ -15,10 +15,10 @@ from typing import Any, get_args, get_origin
 import msgspec
 
 from pgkeel.core.cache_url import CacheUrl
-from pgkeel.core.config import Config, leaves
+from pgkeel.core.config import ZERO, BackupConfig, Config, leaves
 from pgkeel.core.errors import ConfigError
 from pgkeel.core.secret import Secret
-from pgkeel.core.units import parse_duration
+from pgkeel.core.units import Size, parse_duration
 from pgkeel.core.url import Url
 
 __all__ = ["FILE_NAME", "Project", "find_root", "load"]
@@ -223,3 +223,19 @@ def _refuse_contradictions(config: Config) -> None:
     for path, port in (("local.port", config.local.port), ("local.valkey_port", config.local.valkey_port)):
         if not 0 <= port < 65536:
             raise ConfigError(f"{path} is {port}", hint="a port is a number from 1 to 65535, or 0 for a free one")
+    _require_promises(config.backup)
+
+
+def _require_promises(backup: BackupConfig) -> None:
+    """Prove that what backups promise can be read: a promise that is misspelled would quietly not be kept."""
+    if backup.rpo != ZERO:
+        try:
+            parse_duration(backup.rpo)
+        except ConfigError as err:
+            raise ConfigError(f"backup.rpo: {err.message}", hint=f'write "{ZERO}", or a duration as 15s') from err
+    try:
+        Size.parse(backup.slot_limit)
+    except ConfigError as err:
+        raise ConfigError(f"backup.slot_limit: {err.message}", hint=err.hint) from err
+    if backup.minimum < 1:
+        raise ConfigError(f"backup.minimum is {backup.minimum}", hint="at least one full backup stays: write 1 or more")
