@@ -398,6 +398,7 @@ def test_a_file_that_the_disk_damages_during_a_recovery_is_found_and_the_old_ser
     assert (done.returncode, error["code"]) == (1, "verification_failed"), done.stdout
     assert harmed in error["message"]
     assert "look at the disk" in error["hint"]
+    assert "`pgkeel recover undo`" in error["hint"]
     steps = json.loads(database.home.run("recover", "status", "--json").stdout)["data"]["steps"]
     assert [step["state"] for step in steps[:3]] == ["done", "running", "waiting"], steps
     assert database.home.data("recover", "undo", "--yes")["state"] == "undone"

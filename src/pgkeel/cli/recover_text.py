@@ -89,7 +89,10 @@ def journal_text(journal: Journal) -> str:
     """Return a recovery as a person reads it."""
     lines = [f"{_MARKS[step.state]} {step.number} {step.name:<22} {_took(step.seconds)}".rstrip() for step in journal.steps]
     if journal.state == "open":
-        return "\n".join([f"recovery {journal.id} is open", *lines, "Next: pgkeel recover resume"])
+        failed = [f"  ✗ {check.name}: {check.detail}" for check in journal.checks if check.ok is False]
+        accept = " (--accept-checks goes on although a check failed)" if failed else ""
+        step = f"Next: pgkeel recover resume{accept} · pgkeel recover undo"
+        return "\n".join([f"recovery {journal.id} is open", *lines, *failed, step])
     if journal.state == "undone":
         kept = f"; what it brought is kept in {journal.side}: delete it when nobody needs it" if journal.side.is_dir() else ""
         return f"recovery {journal.id} is undone{kept}"

@@ -37,7 +37,7 @@ from pgkeel.stack.memory import recall
 from pgkeel.stack.postgres import ensure_postgres
 from pgkeel.stack.readmission import readmit
 from pgkeel.stack.recovery_checks import assertions_of, looks_of
-from pgkeel.stack.recovery_guard import journal_file, require_no_recovery
+from pgkeel.stack.recovery_guard import WAYS_OUT, journal_file, require_no_recovery
 from pgkeel.stack.recovery_undo import back_up, last_recovery, open_recovery, stop_server
 from pgkeel.stack.restoring import Scene, bring_back, open_side, replay, require_own_cluster, scene_of, side_cluster
 from pgkeel.stack.targets import plan_of
@@ -135,7 +135,12 @@ def resume(project: Project, *, report: Report, accept_checks: bool = False) -> 
 def _work(scene: Scene, journal: Journal, report: Report, *, accept_checks: bool = False) -> Journal:
     verify = partial(_verify, accept=accept_checks)
     acts = [partial(act, scene, report) for act in (_stop_application, _restore, _apply, verify, _resume)]
-    journal = work_off(journal_file(scene.layout), journal, acts, report)
+    try:
+        journal = work_off(journal_file(scene.layout), journal, acts, report)
+    except KeelError as err:
+        if "pgkeel recover undo" not in err.hint:  # the application is shut out: nobody may be left to look for the way
+            err.hint = f"{err.hint}; the recovery is open: {WAYS_OUT}"
+        raise
     ensure_agent(scene.project, scene.layout, report)
     back_up(scene.project, report)
     return journal
