@@ -81,7 +81,7 @@ class Copier:
 
 
 def copy_order(keys: Iterable[str], what: What) -> list[str]:
-    """Return the keys that are copied, in their order; backups that are not finished and WAL without a row may change, and stay."""
+    """Return the keys that are copied, in their order; unfinished backups and WAL without a row may change, and stay."""
     finished = {key.removesuffix(f"/{RECORD}") for key in keys if key.endswith(f"/{RECORD}")}
     known = set(keys)
     wanted = [key for key in known if (_is_wal(key, known) if what == "wal" else _is_finished(key, finished))]
