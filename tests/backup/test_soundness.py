@@ -57,6 +57,14 @@ def test_the_plan_says_what_is_taken_instead_and_why(change: dict[str, object], 
     assert reason in plan.reason
 
 
+def test_what_an_undone_recovery_left_on_a_later_timeline_forces_no_full_backup() -> None:
+    left = replace(FULL, id="20260102T023000Z-full", timeline=2, start_lsn="0/5000028", end_lsn="0/5000120")
+
+    plan = plan_backup("incremental", SOURCE, [FULL, left], WalIndex(), now=AT, written=2**26, rto=timedelta(minutes=30))
+
+    assert (plan.kind, plan.parent) == ("incremental", FULL)
+
+
 def test_a_full_backup_is_forced_after_leaving_an_unsound_minor() -> None:
     plan = planned(full=replace(FULL, server_version="17.10"))
 

@@ -22,6 +22,7 @@ from pgkeel.schema.field import EncryptedField
 from pgkeel.security.keys import WrappedKey
 from pgkeel.stack import connect
 from pgkeel.stack.holders import holders
+from pgkeel.stack.protection import ensure_protection
 from pgkeel.testing.servers import scratch_folder
 from tests.projects import Home, new_home, remove_home
 
@@ -101,6 +102,25 @@ def test_commits_wait_for_the_receiver_until_it_is_released_and_again_when_it_st
     now = json.loads(done.stdout)["data"]
     assert (done.returncode, now["healthy"]) == (1, False), "a copy on the disk of the data is none"
     assert any("repository geo lies on the disk of the data" in warning for warning in now["warnings"])
+
+
+@pytest.mark.faults
+def test_commits_that_wait_for_a_receiver_that_is_gone_are_seen_although_the_agent_says_nothing(stack: Home) -> None:
+    eventually(lambda: "pgkeel_wal" in names(stack))
+    ((receiver, _),) = [pid for pid in children() if str(stack.root) in pid[1]]
+    worker = int(Path(f"/proc/{receiver}/stat").read_text().rpartition(") ")[2].split()[1])
+    os.kill(worker, signal.SIGSTOP)
+    try:
+        os.kill(receiver, signal.SIGKILL)
+        eventually(lambda: any("commits wait for the WAL receiver" in one for one in warnings(stack)))
+    finally:
+        os.kill(worker, signal.SIGCONT)
+    eventually(lambda: not any("commits wait" in one for one in warnings(stack)))
+
+
+def warnings(stack: Home) -> list[str]:
+    told: list[str] = json.loads(stack.run("status", "--json").stdout)["data"]["warnings"]
+    return told
 
 
 def children() -> list[tuple[int, str]]:
@@ -280,3 +300,15 @@ def test_a_repository_that_does_not_answer_keeps_no_other_from_being_read(home: 
     assert (done.returncode, error["code"]) == (3, "repository_unreachable")
     assert error["message"] == "repository geo: listing: nobody answers at http://127.0.0.1:1"
     assert [one["object"] for one in error["data"]["damaged"]] == ["local:777/20260101T000000Z-full/backup.json"]
+
+
+def test_an_identity_that_is_gone_is_not_replaced_without_a_word(home: Home) -> None:
+    project, heard = load(home.root), list[str]()
+    ensure_protection(project, heard.append)
+    assert not [line for line in heard if "the identity was gone" in line]
+
+    (home.root / ".pgkeel-backup/wal").mkdir()
+    (home.root / ".pgkeel-backup/identity").unlink()
+    ensure_protection(project, heard.append)
+
+    assert [line for line in heard if "opens only with the old one" in line]

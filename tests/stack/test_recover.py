@@ -16,6 +16,7 @@ import msgspec
 import psycopg
 import pytest
 
+from pgkeel.backup.recovery.errors import NotRestorable
 from pgkeel.cache.sync import Cache
 from pgkeel.core.cipher import ERASED, key_of
 from pgkeel.core.ids import random_id
@@ -29,6 +30,7 @@ from pgkeel.stack import connect
 from pgkeel.stack.escrow import living_keys
 from pgkeel.stack.keys import key_provider, opened_ring
 from pgkeel.stack.layout import layout_of
+from pgkeel.stack.restoring import require_own_cluster, scene_of
 from pgkeel.stack.valkey import cache_url
 from tests.projects import Home, new_home, remove_home
 
@@ -200,15 +202,18 @@ def test_deleted_posts_come_back_with_their_comments_while_newer_writes_stay(dat
     assert (database.counts(), database.contents()) == (before, contents)
 
 
-def test_looking_at_the_past_changes_nothing(database: Database) -> None:
+def test_looking_at_the_past_changes_nothing_and_planning_another_look_leaves_the_copy(database: Database) -> None:
     database.sql("SELECT pg_create_restore_point('look')", "UPDATE users SET username = username || '_x'")
     made = database.home.data("recover", "beside", "--at", "look", "--yes")
     try:
+        database.home.data("recover", "beside", "--at", "1 second ago", "--dry-run")
+        assert database.home.error("recover", "beside", "--at", "1 second ago")[:2] == (4, "refused")
+        assert database.home.data("recover", "beside", "--end", "--dry-run") == {"ended": True, "dry_run": True}
         with open_connection(Url.parse(made["url"])) as past:
             row = past.execute("SELECT count(*) AS n, pg_is_in_recovery() AS r FROM users WHERE username LIKE '%x'").fetchone()
         assert row == {"n": 0, "r": True}
     finally:
-        assert database.home.data("recover", "beside", "--end", "--yes") == {"ended": True}
+        assert database.home.data("recover", "beside", "--end", "--yes") == {"ended": True, "dry_run": False}
 
 
 def test_a_point_is_shown_before_anything_runs(database: Database) -> None:
@@ -217,7 +222,21 @@ def test_a_point_is_shown_before_anything_runs(database: Database) -> None:
     assert planned["target"]["timeline"] == 1
     assert planned["predicted_seconds"] > 0
     assert planned["loss_seconds"] >= 0
+    assert database.home.error("recover", "--to", "FF/0", "--dry-run")[:2] == (2, "target_not_found")
+    assert database.home.error("recover", "resume", "--dry-run")[:2] == (2, "not_found")
     assert database.home.data("recover", "status") is None
+
+
+def test_another_clusters_backups_never_take_the_place_of_the_server_that_is_here(database: Database) -> None:
+    scene = scene_of(load(database.home.root))
+    require_own_cluster(scene)
+
+    with pytest.raises(NotRestorable, match="not 777") as refused:
+        require_own_cluster(msgspec.structs.replace(scene, system="777"))
+
+    assert "--into DIR" in refused.value.hint
+    unknown = database.home.run("recover", "--system", "777", "--dry-run", "--json")
+    assert scene.system in json.loads(unknown.stdout)["error"]["hint"]
 
 
 @pytest.mark.parametrize(
@@ -349,6 +368,25 @@ def recover_through_kills(database: Database, steps: tuple[int, ...]) -> None:
     assert home.data("recover", "status")["rto_seconds"] == done["rto_seconds"]
 
 
+@pytest.mark.long
+@pytest.mark.timeout(900)
+def test_a_second_recovery_behind_the_first_begins_a_timeline_of_its_own_and_its_wal_is_archived(database: Database) -> None:
+    before, home = database.counts(), database.home
+    timelines = []
+    for _ in range(2):
+        database.sql("DELETE FROM comments")
+        home.data("recover", "--before", "DELETE on comments", "--latest", "--yes")
+        assert database.counts()[0][:2] == before[0][:2]
+        ((timeline,),) = database.sql("SELECT timeline_id FROM pg_control_checkpoint()")
+        timelines.append(timeline)
+        wait_for_the_receiver(database)
+        home.data("recover", "undo", "--yes")
+        home.data("recover", "rows", "--table", "comments", "--before", "DELETE on comments", "--latest", "--yes")
+
+    assert timelines[1] == timelines[0] + 1
+    home.ok("status")  # exit 0: the receiver and the archiver work
+
+
 @pytest.mark.faults
 @pytest.mark.timeout(600)
 def test_a_file_that_the_disk_damages_during_a_recovery_is_found_and_the_old_server_is_still_there(database: Database) -> None:
@@ -412,6 +450,9 @@ def require_open_recovery(home: Home) -> None:
     assert home.error("backup", "full", "--yes")[:2] == (4, "recovery_open")
     assert home.run("recover", "status").returncode == 1
     assert home.error("recover", "resume")[:2] == (4, "refused")
+    assert home.error("recover", "rows", "--table", "posts", "--at", "1 second ago", "--yes")[:2] == (4, "recovery_open")
+    told = home.run("status")
+    assert (told.returncode, "Next: pgkeel recover resume" in told.stdout) == (1, True), told.stdout
 
 
 def erase_and_anchor(database: Database, patient: UUID) -> None:
@@ -438,6 +479,8 @@ def undo(database: Database, posts: int, sessions: int) -> None:
     assert undone["state"] == "undone"
     assert database.counts() == [(posts, 0, sessions)]
     require_todays_world(database)
+    wait_for_the_receiver(database)  # which was receiving from another timeline
+    assert database.home.data("backup", "incremental", "--dry-run")["kind"] == "incremental"
     database.sql("INSERT INTO comments (post_id, user_id, content) SELECT id, user_id, 'words' FROM posts")
 
 

@@ -75,8 +75,9 @@ def _plan(now: datetime, kind: Kind, parent: Record | None = None, reason: str =
 
 
 def _newest_full(source: Source, records: Sequence[Record]) -> Record | None:
+    """Return the newest of the server's timeline; an undone recovery leaves those of a higher one behind, which lead nowhere."""
     fulls = [record for record in records if record.kind == "full" and record.system_identifier == source.system]
-    return max(fulls, key=lambda record: (record.timeline, parse_lsn(record.end_lsn)), default=None)
+    return max(fulls, key=lambda one: (one.timeline == source.timeline, one.timeline, parse_lsn(one.end_lsn)), default=None)
 
 
 def _why_full(source: Source, parent: Record, index: WalIndex, *, written: int, rto: timedelta) -> str:

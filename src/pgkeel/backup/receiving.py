@@ -19,6 +19,7 @@ log = get_logger(__name__)
 
 APPLICATION = "pgkeel_wal"  # what synchronous_standby_names calls the receiver
 _POLL = timedelta(milliseconds=200)
+_NO_REASON = "disconnected"  # what it says last, whatever happened
 
 
 class Slot(msgspec.Struct, frozen=True):
@@ -107,6 +108,7 @@ class Receiver:
 
     def _ended(self, code: int) -> ToolFailed:
         said = self._spool.output.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        said = [line.removeprefix("pg_receivewal: error: ") for line in said if not line.endswith(_NO_REASON)] or said
         if shutil.disk_usage(self._spool.folder).free < SEGMENT_BYTES:  # what it said about that had no room either
             said = [f"no space left in {self._spool.folder}"]
         hint = "the server keeps what is not received, up to [backup] slot_limit"

@@ -5,6 +5,7 @@ wal/SYSTEM/
 ├── SEGMENT.partial     being written by pg_receivewal
 ├── TTTTTTTT.history
 ├── damaged/SEGMENT     failed its check; kept for whoever looks
+├── undone/             what was being written on a timeline that the server has left: its recovery was undone
 ├── major               of the server: its pg_waldump reads what lies here, also while the server is down
 ├── lock                held by the one that empties the folder
 └── receiver.out        what pg_receivewal says
@@ -19,6 +20,7 @@ from pathlib import Path
 
 import msgspec
 
+from pgkeel.backup.lsn import timeline_of
 from pgkeel.core.errors import LockNotObtained
 from pgkeel.core.files import sync_folder, write_whole
 
@@ -120,6 +122,19 @@ class Spool(msgspec.Struct, frozen=True):
         """Forget what is being written: pg_receivewal then begins where its slot does."""
         for segment in self.open_segments():
             segment.path.unlink()
+
+    def leave_undone(self, timeline: int) -> bool:
+        """Put away what is being written on later timelines than the server's: pg_receivewal would go on there, and cannot.
+
+        Returns:
+            Whether closed segments of such a timeline are here; they are archived as all are, and until then it cannot either.
+        """
+        place = self.folder / "undone"
+        for segment in self.open_segments():
+            if timeline_of(segment.name) > timeline:
+                place.mkdir(mode=0o700, exist_ok=True)
+                segment.path.replace(place / segment.path.name)
+        return any(timeline_of(path.name) > timeline for path in self.closed())
 
     def drop_stunted(self) -> None:
         """Delete open segments in which nothing is: one that a full disk cut short stops pg_receivewal for ever."""

@@ -173,6 +173,7 @@ class Taker:
 
     def _carry_out(self, plan: Plan, progress: Progress, wait: Callable[[timedelta], None]) -> Record:
         log.info("backup.started", id=plan.id, kind=plan.kind, reason=plan.reason)
+        self._report(f"taking {plan.kind} {plan.id}{plan.reason and f': {plan.reason}'}")
         try:
             record = self._slice(plan, wait) if plan.kind == "wal" else self._stream(plan, progress)
             write_record(self._order.repository, record)

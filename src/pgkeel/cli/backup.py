@@ -23,6 +23,7 @@ _YES = click.option("--yes", is_flag=True, help="Do not ask.")
 _UNATTENDED = click.option("--yes", is_flag=True, help="Run without a terminal; at one, this verb asks nothing.")
 _UNASKED = click.option("--yes", is_flag=True, expose_value=False, help="Accepted by every verb; this one only reads.")
 _IDLE = click.option("--dry-run", is_flag=True, expose_value=False, help="Accepted by every verb; this one only reads.")
+_NO_BUCKET = "There is no bucket: only those have object lock."
 _REPOSITORY = click.option("--repository", metavar="NAME", help="Only this one of [backup] repositories.")
 
 
@@ -114,7 +115,7 @@ def verify(repository: str | None, *, locks: bool, dry_run: bool, yes: bool) -> 
         return _faults(engine)
     chosen = repositories_of(current_project(), *([repository] if repository else []))
     if locks and dry_run:
-        return Answer({"checked": 0, "damaged": []}, f"would try {', '.join(one.name for one in chosen)}")
+        return _would_probe(chosen)
     if locks:
         require_yes(yes=yes)
         return _probe(chosen)
@@ -238,6 +239,13 @@ def _faults(engine: Any) -> Answer:  # noqa: ANN401 - an Engine: its module need
     return Answer({"checked": checked, "damaged": found}, text, 1 if found else 0)
 
 
+def _would_probe(repositories: Sequence[Repository]) -> Answer:
+    from pgkeel.backup import Bucket  # noqa: PLC0415 - needs the extra [backup]
+
+    names = [one.name for one in repositories if isinstance(one, Bucket)]
+    return Answer({"locks": [], "would_try": names}, f"would try {', '.join(names)}" if names else _NO_BUCKET)
+
+
 def _probe(repositories: Sequence[Repository]) -> Answer:
     from pgkeel.backup import Bucket  # noqa: PLC0415 - needs the extra [backup]
 
@@ -245,7 +253,7 @@ def _probe(repositories: Sequence[Repository]) -> Answer:
     data = [{"repository": name, "ok": verdict.holds, "detail": verdict.detail} for name, verdict in found.items()]
     lines = [f"{'✓' if verdict.holds else '✗'} {name}: {verdict.detail}" for name, verdict in found.items()]
     failed = any(not verdict.holds for verdict in found.values())
-    return Answer({"locks": data}, "\n".join(lines) or "There is no bucket: only those have object lock.", 1 if failed else 0)
+    return Answer({"locks": data}, "\n".join(lines) or _NO_BUCKET, 1 if failed else 0)
 
 
 def _take(wish: str, *, dry_run: bool, yes: bool) -> Answer:

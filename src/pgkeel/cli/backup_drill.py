@@ -51,5 +51,6 @@ def _data(one: Any) -> dict[str, Any]:  # noqa: ANN401 - a Drill: its module nee
 
 
 def _line(one: Any) -> str:  # noqa: ANN401 - as above
-    measured = f"RTO {one.rto_seconds} s, RPO {one.rpo_seconds} s" if one.rto_seconds is not None else "was not restored"
+    lacked = f"RPO {one.rpo_seconds} s" if one.rpo_seconds is not None else "RPO unknown: the server's own WAL is not here"
+    measured = f"RTO {one.rto_seconds} s, {lacked}" if one.rto_seconds is not None else "was not restored"
     return f"{one.finished_at:%Y-%m-%d %H:%M:%SZ}  {one.backup}  {'good' if one.is_good else 'NOT GOOD'}  {measured}"

@@ -86,15 +86,17 @@ def record_text(record: "Record", states: Mapping[str, str]) -> str:
 
 def list_text(found: "Overview") -> str:
     """Return the list as a person reads it."""
-    lines = [_line(entry) for entry in found.entries] or ["no backups"]
+    is_shared = len({entry.record.system_identifier for entry in found.entries}) > 1
+    lines = [_line(entry, is_shared=is_shared) for entry in found.entries] or ["no backups"]
     lines += [f"restorable  {span.start:%F %T}Z to {span.end:%F %T}Z, timeline {span.timeline}" for span in found.restorable]
     lines += [f"! WAL is missing from {gap.from_lsn} to {gap.to_lsn} on timeline {gap.timeline}" for gap in found.gaps]
     lines += [f"! {key} is damaged" for key in found.damaged]
     return "\n".join(lines)
 
 
-def _line(entry: "Entry") -> str:
+def _line(entry: "Entry", *, is_shared: bool) -> str:
     record = entry.record
     verified = f"verified {entry.verified_at:%F %T}Z" if entry.verified_at else "not verified"
     expiry = "kept" if entry.kept else f"until {entry.expires_at:%F}" if entry.expires_at else ""
-    return f"{record.id:<30} {record.finished_at:%F %T}Z  {Size(record.bytes)!s:>9}  {verified:<30} {expiry}".rstrip()
+    whose = f"  cluster {record.system_identifier}" if is_shared else ""
+    return f"{record.id:<30} {record.finished_at:%F %T}Z  {Size(record.bytes)!s:>9}  {verified:<30} {expiry}".rstrip() + whose

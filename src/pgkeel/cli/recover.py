@@ -10,7 +10,7 @@ import click
 from pgkeel.cli.answer import Answer, answers, confirm, current_project, require_yes, talk
 from pgkeel.cli.groups import Group
 from pgkeel.core.clock import now
-from pgkeel.core.errors import Refused
+from pgkeel.core.errors import Refused, UsageError
 from pgkeel.core.files import require_folder_of
 
 if TYPE_CHECKING:
@@ -32,10 +32,9 @@ _CHOICE = (
     click.option("--timeline", type=int, help="The timeline; that of the newest backup when not given."),
     click.option("--from", "source", metavar="REPOSITORY", help="A configured name, a folder, or s3://BUCKET/PREFIX."),
 )
-_SAFETY = (
-    click.option("--dry-run", is_flag=True, help="Find the point, print the plan, change nothing."),
-    click.option("--yes", is_flag=True, help="Do not ask."),
-)
+_YES = click.option("--yes", is_flag=True, help="Do not ask.")
+_DRY_RUN = click.option("--dry-run", is_flag=True, help="Show what would be done, and do nothing.")
+_SAFETY = (click.option("--dry-run", is_flag=True, help="Find the point, print the plan, change nothing."), _YES)
 _WHOLE = (
     click.option("--to", metavar="TIME|NAME|LSN", help=_POINT),
     *_CHOICE,
@@ -74,9 +73,9 @@ def _everything(*, keep_sessions: bool, system: str | None, into: Path | None, d
             made = recover_into(project, wish, into, agree=agree, system=system, **given)
             return Answer(words.into_data(made), words.into_text(made))
         done = carry_out(project, wish, agree=agree, keep_sessions=keep_sessions, system=system, **given)
-        return Answer(words.journal_data(done), words.journal_text(done))
+        return Answer(words.journal_data(done), "\n".join([words.journal_text(done), *words.elsewhere_text(source, project)]))
 
-    return _planned(work, "Stop the application and recover to this point?", dry_run=dry_run, yes=yes)
+    return _planned(work, "Stop the application and recover to this point?", is_whole=True, dry_run=dry_run, yes=yes)
 
 
 @click.group(cls=Group, invoke_without_command=True)
@@ -118,11 +117,13 @@ def rows_(*, table: str, where: str, changed: bool, file: Path | None, dry_run: 
     project = current_project()
     if file is not None:
         require_folder_of(file)
+    if point["to"] is None and point["before"] is None and point["before_xid"] is None:
+        raise UsageError("rows as of when?", hint=f'add --at "10 minutes ago" or --before "DELETE on {table}"')
     wish, since, source = _wish(**point)
     is_free = dry_run or file is not None
 
     def agree(plan: "Plan") -> bool:
-        talk(words.plan_text(plan))
+        talk(words.plan_text(plan, is_whole=False))
         return is_free or confirm(f"Put the rows of {table} back?", yes=yes)
 
     plan, done = recover_rows(
@@ -140,7 +141,9 @@ def rows_(*, table: str, where: str, changed: bool, file: Path | None, dry_run: 
     )
     if file is not None:
         words.write_script(file, done)
-    return Answer(words.rows_data(plan, done, file), words.rows_text(done, file, dry_run=dry_run), 1 if done.conflicts else 0)
+    return Answer(
+        words.rows_data(plan, done, file), words.rows_text(plan, done, file, dry_run=dry_run), 1 if done.conflicts else 0
+    )
 
 
 @recover.command("beside")
@@ -152,20 +155,21 @@ def rows_(*, table: str, where: str, changed: bool, file: Path | None, dry_run: 
 def beside_(*, end: bool, dry_run: bool, yes: bool, **point: Any) -> Answer:  # noqa: ANN401 - click's options
     """Start a read-only copy of the database as it was, for looking; it stays until --end."""
     from pgkeel.cli import recover_text as words  # noqa: PLC0415 - needs the extra [backup]
-    from pgkeel.stack.beside import end_beside, open_beside  # noqa: PLC0415 - as above
+    from pgkeel.stack.beside import end_beside, has_beside, open_beside  # noqa: PLC0415 - as above
 
     project = current_project()
     if end:
         require_yes(yes=yes or dry_run)
-        was_there = not dry_run and end_beside(project)
-        return Answer({"ended": was_there}, "Deleted." if was_there else "There is no copy.")
+        is_there = has_beside(project) if dry_run else end_beside(project)
+        text = ("Would delete it." if dry_run else "Deleted.") if is_there else "There is no copy."
+        return Answer({"ended": is_there, "dry_run": dry_run}, text)
     wish, since, source = _wish(**point)
 
     def work(agree: Agree) -> Answer:
         made = open_beside(project, wish, report=talk, agree=agree, source=source, since=since)
         return Answer(words.beside_data(made), f"psql {made.url.reveal()!r}\nNext: pgkeel recover beside --end")
 
-    return _planned(work, "Start a copy as of this point?", dry_run=dry_run, yes=yes)
+    return _planned(work, "Start a copy as of this point?", is_whole=False, dry_run=dry_run, yes=yes)
 
 
 @recover.command("status")
@@ -185,26 +189,28 @@ def status_() -> Answer:
 
 @recover.command("resume")
 @click.option("--accept-checks", is_flag=True, help="Go on although a check of step 4 failed.")
-@_with(_SAFETY)
+@_DRY_RUN
+@_YES
 @answers
 def resume_(*, accept_checks: bool, dry_run: bool, yes: bool) -> Answer:
     """Finish a recovery that was killed or that a check stopped."""
     from pgkeel.cli import recover_text as words  # noqa: PLC0415 - needs the extra [backup]
     from pgkeel.stack.recovering import resume  # noqa: PLC0415 - as above
-    from pgkeel.stack.recovery_undo import last_recovery  # noqa: PLC0415 - as above
+    from pgkeel.stack.recovery_undo import open_recovery  # noqa: PLC0415 - as above
 
     project = current_project()
-    found = last_recovery(project)
-    if dry_run and found is not None:
+    found = open_recovery(project)
+    if dry_run:
         return Answer(words.journal_data(found), words.journal_text(found))
-    if found is not None and found.state == "open" and not confirm(f"Go on with recovery {found.id}?", yes=yes):
+    if not confirm(f"Go on with recovery {found.id}?", yes=yes):
         raise Refused("nothing was changed", hint="add --yes")
     done = resume(project, report=talk, accept_checks=accept_checks)
     return Answer(words.journal_data(done), words.journal_text(done))
 
 
 @recover.command("undo")
-@_with(_SAFETY)
+@_DRY_RUN
+@_YES
 @answers
 def undo_(*, dry_run: bool, yes: bool) -> Answer:
     """Bring the server back that the last recovery replaced; the recovered one is kept beside it."""
@@ -221,7 +227,7 @@ def undo_(*, dry_run: bool, yes: bool) -> Answer:
     return Answer(words.journal_data(done), words.journal_text(done))
 
 
-def _planned(work: Callable[[Agree], Answer], question: str, *, dry_run: bool, yes: bool) -> Answer:
+def _planned(work: Callable[[Agree], Answer], question: str, *, is_whole: bool, dry_run: bool, yes: bool) -> Answer:
     """Do the work if a person agrees to its plan; with a dry run the plan is the answer."""
     from pgkeel.cli import recover_text as words  # noqa: PLC0415 - needs the extra [backup]
 
@@ -230,14 +236,14 @@ def _planned(work: Callable[[Agree], Answer], question: str, *, dry_run: bool, y
     def agree(plan: "Plan") -> bool:
         seen.append(plan)
         if not dry_run:
-            talk(words.plan_text(plan))
+            talk(words.plan_text(plan, is_whole=is_whole))
         return not dry_run and confirm(question, yes=yes)
 
     try:
         return work(agree)
     except Refused:
         if dry_run and seen:
-            return Answer(words.plan_data(seen[0]), words.plan_text(seen[0]))
+            return Answer(words.plan_data(seen[0]), words.plan_text(seen[0], is_whole=is_whole))
         raise
 
 

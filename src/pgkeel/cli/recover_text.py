@@ -10,12 +10,14 @@ from pgkeel.backup.recovery.journal import Journal
 from pgkeel.backup.recovery.resolve import Plan
 from pgkeel.backup.rows import RowsBack
 from pgkeel.core.files import write_whole
+from pgkeel.core.project import Project
 from pgkeel.core.units import Size, format_duration
 from pgkeel.stack.beside import Beside
 from pgkeel.stack.recover_into import Into
 
 __all__ = [
     "beside_data",
+    "elsewhere_text",
     "into_data",
     "into_text",
     "journal_data",
@@ -27,6 +29,7 @@ __all__ = [
     "write_script",
 ]
 
+_FOUND = {True: "✓", False: "✗", None: "-"}
 _MARKS = {"done": "✓", "running": "…", "waiting": "·"}
 
 
@@ -44,8 +47,8 @@ def plan_data(plan: Plan) -> dict[str, Any]:
     }
 
 
-def plan_text(plan: Plan) -> str:
-    """Return the plan as a person reads it."""
+def plan_text(plan: Plan, *, is_whole: bool) -> str:
+    """Return the plan as a person reads it; only where the whole database goes back is anything left out."""
     kept = f"{plan.target.time:%Y-%m-%d %H:%M:%S.%fZ}" if plan.target.time else "the end of the backup"
     left = f"before xid {plan.target.xid}" if plan.target.xid else "everything that is known"
     return "\n".join(
@@ -53,7 +56,7 @@ def plan_text(plan: Plan) -> str:
             f"target     {left}: last kept commit {kept}, {plan.target.lsn} on timeline {plan.target.timeline}",
             f"from       {' + '.join(plan.chain)} ({Size(plan.bytes)}) and {Size(plan.wal_bytes)} of WAL",
             f"takes      about {format_duration(timedelta(seconds=round(plan.seconds)))}",
-            f"leaves out {_loss(plan.lost)}",
+            *([f"leaves out {_loss(plan.lost)}"] if is_whole else []),
             *(f"! {warning}" for warning in plan.warnings),
         ]
     )
@@ -74,6 +77,14 @@ def journal_data(journal: Journal) -> dict[str, Any]:
     }
 
 
+def elsewhere_text(source: str | None, project: Project) -> list[str]:
+    """Return what to write down after a recovery from a repository that the configuration does not name."""
+    if source is None or source in project.config.backup.repositories:
+        return []
+    now = ", ".join(project.config.backup.repositories) or project.config.backup.directory
+    return [f"! backups go to {now} now: write {source} into repositories of [backup] in pgkeel.toml to go on there"]
+
+
 def journal_text(journal: Journal) -> str:
     """Return a recovery as a person reads it."""
     lines = [f"{_MARKS[step.state]} {step.number} {step.name:<22} {_took(step.seconds)}".rstrip() for step in journal.steps]
@@ -84,8 +95,10 @@ def journal_text(journal: Journal) -> str:
         return f"recovery {journal.id} is undone{kept}"
     is_kept = journal.undo is not None and journal.undo.is_dir()
     old = [f"the old server is kept in {journal.undo}: delete it when nobody needs it"] if is_kept else []
+    at = f" at {journal.finished_at:%Y-%m-%d %H:%M:%SZ}" if journal.finished_at else ""
+    head = f"recovery {journal.id} was done{at}"
     took = f"recovered to {journal.plan.target.lsn} in {_took(journal.rto_seconds)}, leaving out {_loss(journal.plan.lost)}"
-    return "\n".join([took, *lines, *old, f"Next: pgkeel status{' · pgkeel recover undo' if is_kept else ''}"])
+    return "\n".join([head, took, *lines, *old, f"Next: pgkeel status{' · pgkeel recover undo' if is_kept else ''}"])
 
 
 def rows_data(plan: Plan, done: RowsBack, file: Path | None) -> dict[str, Any]:
@@ -104,16 +117,23 @@ def rows_data(plan: Plan, done: RowsBack, file: Path | None) -> dict[str, Any]:
     }
 
 
-def rows_text(done: RowsBack, file: Path | None, *, dry_run: bool) -> str:
+def rows_text(plan: Plan, done: RowsBack, file: Path | None, *, dry_run: bool) -> str:
     """Return what came back as a person reads it."""
     verb = "would come back" if dry_run or file else "came back"
-    lines = [f"{rows:>10,} {name} {verb}" for name, rows in done.restored.items()] or ["nothing is missing"]
+    lines = [] if done.restored or done.changed or done.conflicts else _nothing(plan, done)
+    lines += [f"{rows:>10,} {name} {verb}" for name, rows in done.restored.items()]
     lines += [f"{done.changed:>10,} {done.table} set back"] if done.changed else []
     lines += [f"conflict   {one.table} {_key(one.key)}: {one.reason}" for one in done.conflicts[:20]]
     lines += [f"left out   {name}" for name in done.left_out]
     lines += [f"! column {name} did not exist then: its default" for name in done.added]
     lines += [f"! column {name} exists no more: its values stay behind" for name in done.dropped]
     return "\n".join([*lines, *([f"statements in {file}"] if file else [])])
+
+
+def _nothing(plan: Plan, done: RowsBack) -> list[str]:
+    at = f"{plan.target.time:%Y-%m-%d %H:%M:%SZ}" if plan.target.time else f"the end of {plan.chain[-1]}"
+    finds = f"`pgkeel recover --before 'DELETE on {done.table}' --dry-run` finds when rows went"
+    return [f"nothing that {done.table} had at {at} is missing now", f"Next: {finds}"]
 
 
 def write_script(file: Path, done: RowsBack) -> None:
@@ -146,7 +166,9 @@ def into_data(made: Into) -> dict[str, Any]:
 
 def into_text(made: Into) -> str:
     """Return where the recovered server is, and what is left to do."""
-    return "\n".join([f"recovered into {made.data_directory}", f"psql {made.url.reveal()!r}", *made.instructions])
+    checks = [f"{_FOUND[check.ok]} {check.name}: {check.detail}" for check in made.checks]
+    left = [f"{number}. {step}" for number, step in enumerate(made.instructions, 1)]
+    return "\n".join([*checks, f"recovered into {made.data_directory}", f"psql {made.url.reveal()!r}", *left])
 
 
 def _loss(lost: timedelta) -> str:

@@ -8,6 +8,7 @@ from pgkeel.core.errors import Refused
 from pgkeel.stack.down import down as take_down
 from pgkeel.stack.reset import plan_reset
 from pgkeel.stack.reset import reset as delete
+from pgkeel.stack.status import Status
 from pgkeel.stack.status import status as look
 from pgkeel.stack.up import plan_up
 from pgkeel.stack.up import up as bring_up
@@ -63,8 +64,15 @@ def status() -> Answer:
     """
     project = current_project()
     now = look(project)
-    step = "pgkeel psql" if now.is_healthy else "pgkeel up"
-    return Answer(status_data(now), status_text(project, now, step=step), 0 if now.is_healthy else 1)
+    return Answer(status_data(now), status_text(project, now, step=_next(now)), 0 if now.is_healthy else 1)
+
+
+def _next(now: Status) -> str:
+    if now.recovery is not None:
+        return "pgkeel recover resume · pgkeel recover undo"
+    if now.is_healthy:
+        return "pgkeel psql"
+    return "pgkeel agent status" if now.postgres.running and now.agent.running else "pgkeel up"
 
 
 @click.command()

@@ -44,7 +44,8 @@ def _receive(project: Project, reach: Reach) -> None:
         server = source_of(connection)
         spool = spool_of(project, server.system)
         spool.make(server.major)
-        if drop_lost_slot(connection, slot):
+        is_undone = spool.leave_undone(server.timeline)
+        if drop_lost_slot(connection, slot) or is_undone:
             _await_emptied(spool, reach)
         if ensure_slot(connection, slot):
             spool.clear()  # a segment that was half received before the slot was made cannot be continued

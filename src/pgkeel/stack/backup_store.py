@@ -22,6 +22,8 @@ from pgkeel.core.secret import Secret
 from pgkeel.core.telling import Report
 from pgkeel.stack.adopting import engine_of, require_own
 from pgkeel.stack.backups import holder
+from pgkeel.stack.layout import layout_of
+from pgkeel.stack.recovery_guard import require_no_recovery
 from pgkeel.stack.vault import identity_of, repositories_of
 
 __all__ = [
@@ -135,7 +137,9 @@ def carry_out_prune(project: Project, plans: Mapping[str, PrunePlan]) -> Pruned:
 
     Raises:
         LockNotObtained: Somebody reads or takes backups; nothing more is deleted.
+        RecoveryOpen: One is that may need them.
     """
+    require_no_recovery(layout_of(project))
     done = [prune(one, plans[one.name], holder=holder()) for one in repositories_of(project, *plans)]
     gone = tuple(dict.fromkeys(backup for each in done for backup in each.backups))
     return Pruned(gone, sum(each.wal for each in done), tuple(key for each in done for key in each.locked))

@@ -15,7 +15,7 @@ from pgkeel.backup.recovery.checks import Check
 from pgkeel.backup.recovery.resolve import Plan
 from pgkeel.backup.recovery.side import promote
 from pgkeel.backup.recovery.wish import Wish
-from pgkeel.backup.rows import RowsBack, put_back, require_key, require_which
+from pgkeel.backup.rows import RowsBack, put_back, require_condition, require_key, require_which
 from pgkeel.backup.rows.resealing import WithoutKeys
 from pgkeel.backup.rows.shape import Table
 from pgkeel.core import clock
@@ -30,15 +30,17 @@ from pgkeel.postgres import connect as open_connection
 from pgkeel.security.names import RoleWord
 from pgkeel.stack.connection import connect
 from pgkeel.stack.folders import explained
+from pgkeel.stack.layout import layout_of
 from pgkeel.stack.readmission import forget_cache
 from pgkeel.stack.recovery_guard import require_no_recovery
 from pgkeel.stack.resealing import resealing_of
 from pgkeel.stack.restoring import Scene, bring_back, replay, scene_of, side_cluster
 from pgkeel.stack.targets import plan_of
 
-__all__ = ["Beside", "end_beside", "open_beside", "recover_rows", "scratch_restore"]
+__all__ = ["Beside", "end_beside", "has_beside", "open_beside", "recover_rows", "scratch_restore"]
 
 _APPLICATION = "pgkeel recover rows"
+_BESIDE = "beside"
 
 Agree = Callable[[Plan], bool]
 
@@ -128,13 +130,15 @@ def recover_rows(
         since: How far back a transaction is looked for.
 
     Raises:
-        UsageError: `changed` without `where`.
+        UsageError: `changed` without `where`, or that is no condition.
         NotFound: The database has no such table; nothing was restored.
         NoPrimaryKey: It has no primary key; nothing was restored.
     """
     require_which(where, changed=changed)
+    require_no_recovery(layout_of(project))
     with _live(project) as live:
         require_key(live, table)
+        require_condition(live, table, where)
     name = f"rows-{clock.now():%Y%m%dT%H%M%SZ}"
     with (
         scratch_restore(_calm_scene(project, source), wish, name, report, agree=agree, since=since) as (plan, server, _),
@@ -159,13 +163,12 @@ def open_beside(
         NotRestorable: No backup leads there.
     """
     scene = _calm_scene(project, source)
-    directory = scene.server / "beside"
-    _remove(scene, directory)
-    make_folder(directory)
+    directory = scene.server / _BESIDE
+    with _planned_for(scene, wish, agree, since=since) as (plan, draft):
+        _remove(scene, directory)
+        draft.rename(directory)
     try:
         with explained(scene.server):
-            plan = plan_of(scene, wish, directory / "wal", since=since)
-            _require_consent(plan, agree)
             bring_back(scene, plan, directory, report)
             server = replay(scene, plan, directory, report)
     except BaseException:
@@ -174,10 +177,30 @@ def open_beside(
     return Beside(plan, server.superuser_url(project.config.database.name).without_password(), directory)
 
 
+@contextmanager
+def _planned_for(scene: Scene, wish: Wish, agree: Agree, *, since: datetime | None) -> Iterator[tuple[Plan, Path]]:
+    """Yield a plan that was agreed to and a folder with its WAL; until then an earlier copy is left alone."""
+    draft = scene.server / f"{_BESIDE}-next"
+    _remove(scene, draft)
+    make_folder(draft)
+    try:
+        with explained(scene.server):
+            plan = plan_of(scene, wish, draft / "wal", since=since)
+            _require_consent(plan, agree)
+            yield plan, draft
+    finally:
+        _remove(scene, draft)
+
+
+def has_beside(project: Project) -> bool:
+    """Return whether there is a copy."""
+    return (scene_of(project).server / _BESIDE).is_dir()
+
+
 def end_beside(project: Project) -> bool:
     """Stop and delete the copy; return whether there was one."""
     scene = scene_of(project)
-    directory = scene.server / "beside"
+    directory = scene.server / _BESIDE
     there = directory.is_dir()
     _remove(scene, directory)
     return there

@@ -2,6 +2,7 @@
 
 from pgkeel.core.project import Project
 from pgkeel.core.telling import Report
+from pgkeel.local import Cluster
 from pgkeel.stack.background import stop_agent
 from pgkeel.stack.folders import explained, is_ours
 from pgkeel.stack.layout import Layout, layout_of
@@ -43,3 +44,5 @@ def _stop_servers(layout: Layout, memory: Memory, report: Report) -> None:
     if cluster is not None and cluster.is_running:
         report("stopping PostgreSQL")
         cluster.stop()
+    if Cluster.exists(memory.server / "beside"):
+        report("the copy that `pgkeel recover beside` started stays: `pgkeel recover beside --end` stops and deletes it")

@@ -21,7 +21,7 @@ from pgkeel.backup.recovery.side import promote
 from pgkeel.backup.recovery.wal import Wal
 from pgkeel.backup.recovery.wish import Wish
 from pgkeel.core import clock
-from pgkeel.core.errors import KeelError
+from pgkeel.core.errors import KeelError, NotFound
 from pgkeel.core.log import get_logger
 from pgkeel.core.project import Project
 from pgkeel.core.repository import Repository
@@ -107,7 +107,7 @@ def _narrowed(scene: Scene, backup: str | None) -> Scene:
         return scene
     wanted = next((one for one in scene.records if one.id == backup and one.kind != "wal"), None)
     if wanted is None:
-        raise NotRestorable(f"there is no backup {backup} with data in it", hint="`pgkeel backup list` shows what is there")
+        raise NotFound(f"there is no backup {backup} with data in it", hint="`pgkeel backup list` shows what is there")
     needed = tuple(one for one in scene.records if one.id in {backup, wanted.parent})
     return msgspec.structs.replace(scene, records=tuple(sorted(needed, key=lambda one: one.finished_at)))
 

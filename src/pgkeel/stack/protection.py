@@ -6,8 +6,9 @@ from pgkeel.core.config import ZERO
 from pgkeel.core.project import Project
 from pgkeel.core.telling import Report
 
-__all__ = ["ensure_protection", "is_protected", "lift_synchrony"]
+__all__ = ["commits_stand_still", "ensure_protection", "is_protected", "lift_synchrony"]
 
+_PUT = ', so keep that; with recipients = ["age1…"] in [backup] none is needed here'
 _NEEDED = ("pyrage", "obstore")
 
 
@@ -26,7 +27,10 @@ def ensure_protection(project: Project, report: Report) -> None:
         return
     from pgkeel.stack.vault import backup_folder, ensure_identity, identity_file  # noqa: PLC0415 - needs the extra [backup]
 
+    had_one = (backup_folder(project) / "wal").is_dir()
     if ensure_identity(project):
+        if had_one:
+            report(f"! the identity was gone and a new one was made: what was backed up before opens only with the old one{_PUT}")
         places = ", ".join(project.config.backup.repositories) or backup_folder(project)
         report(f"backups go to {places}; {identity_file(project)} opens them: copy it to another machine")
 
@@ -38,3 +42,12 @@ def lift_synchrony(project: Project) -> None:
     from pgkeel.stack.synchrony import lift_if_reachable  # noqa: PLC0415 - needs the extra [backup]
 
     lift_if_reachable(project)
+
+
+def commits_stand_still(project: Project) -> bool:
+    """Return whether commits wait for a receiver that does not stream, whatever the agent says of it."""
+    if project.config.backup.rpo != ZERO or not is_protected(project):
+        return False
+    from pgkeel.stack.synchrony import is_stuck  # noqa: PLC0415 - needs the extra [backup]
+
+    return is_stuck(project)

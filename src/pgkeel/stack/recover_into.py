@@ -77,7 +77,8 @@ def recover_into(
     """
     directory = into.resolve()
     if directory.exists() and any(directory.iterdir()):
-        raise NotRestorable(f"{directory} is not empty", hint="name a new folder; nothing is ever restored over data")
+        hint = "name a new folder, or delete this one if a killed run left it; nothing is ever restored over data"
+        raise NotRestorable(f"{directory} is not empty", hint=hint)
     began = clock.monotonic()
     scene = scene_of(project, source=source, system=system)
     plan = _agreed_plan(scene, wish, make_folder(directory), agree, since)

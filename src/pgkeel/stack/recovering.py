@@ -22,7 +22,7 @@ from pgkeel.backup.recovery.side import promote, show_settings
 from pgkeel.backup.recovery.tablespaces import follow_move
 from pgkeel.backup.recovery.wish import Wish
 from pgkeel.core import clock
-from pgkeel.core.errors import ConfigError, KeelError, NotFound, Refused, UsageError
+from pgkeel.core.errors import ConfigError, KeelError, Refused, UsageError
 from pgkeel.core.project import Project
 from pgkeel.core.telling import Report
 from pgkeel.local import Cluster, find_runtime
@@ -38,8 +38,8 @@ from pgkeel.stack.postgres import ensure_postgres
 from pgkeel.stack.readmission import readmit
 from pgkeel.stack.recovery_checks import assertions_of, looks_of
 from pgkeel.stack.recovery_guard import journal_file, require_no_recovery
-from pgkeel.stack.recovery_undo import back_up, last_recovery, stop_server
-from pgkeel.stack.restoring import Scene, bring_back, open_side, replay, scene_of, side_cluster
+from pgkeel.stack.recovery_undo import back_up, last_recovery, open_recovery, stop_server
+from pgkeel.stack.restoring import Scene, bring_back, open_side, replay, require_own_cluster, scene_of, side_cluster
 from pgkeel.stack.targets import plan_of
 from pgkeel.stack.valkey import ensure_valkey
 
@@ -82,6 +82,7 @@ def recover(
     with explained(layout.state), exclusive(layout, report):
         require_no_recovery(layout)
         scene = scene_of(project, source=source, system=system)
+        require_own_cluster(scene)
         _require_major(scene)
         _sweep(scene)
         name = clock.now().strftime("%Y%m%dT%H%M%SZ")
@@ -125,9 +126,7 @@ def resume(project: Project, *, report: Report, accept_checks: bool = False) -> 
     """
     layout = layout_of(project)
     with explained(layout.state), exclusive(layout, report):
-        journal = last_recovery(project)
-        if journal is None or journal.state != "open":
-            raise NotFound("no recovery is open", hint="`pgkeel recover status` shows the last one")
+        journal = open_recovery(project)
         return _work(
             scene_of(project, source=journal.source, system=journal.system), journal, report, accept_checks=accept_checks
         )

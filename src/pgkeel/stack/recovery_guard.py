@@ -10,7 +10,9 @@ import msgspec
 from pgkeel.core.errors import Refused
 from pgkeel.stack.layout import Layout
 
-__all__ = ["RecoveryOpen", "journal_file", "require_no_recovery"]
+__all__ = ["WAYS_OUT", "RecoveryOpen", "journal_file", "recovery_open", "require_no_recovery"]
+
+WAYS_OUT = "`pgkeel recover resume` finishes it, `pgkeel recover undo` takes it back"
 
 
 class RecoveryOpen(Refused):
@@ -35,11 +37,15 @@ def require_no_recovery(layout: Layout) -> None:
     Raises:
         RecoveryOpen: One is; nothing was started.
     """
+    found = recovery_open(layout)
+    if found is not None:
+        raise RecoveryOpen(f"recovery {found} is open", hint=WAYS_OUT)
+
+
+def recovery_open(layout: Layout) -> str | None:
+    """Return the id of the recovery that is open, or None."""
     try:
         head = msgspec.json.decode(journal_file(layout).read_bytes(), type=_Head)
     except (FileNotFoundError, NotADirectoryError):
-        return
-    if head.state == "open":
-        raise RecoveryOpen(
-            f"recovery {head.id} is open", hint="`pgkeel recover resume` finishes it, `pgkeel recover undo` takes it back"
-        )
+        return None
+    return head.id if head.state == "open" else None

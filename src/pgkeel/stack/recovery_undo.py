@@ -9,7 +9,7 @@ from pgkeel.backup.recovery.errors import NotRestorable
 from pgkeel.backup.recovery.image import IMAGE, forget_image
 from pgkeel.backup.recovery.journal import Journal, read_journal, write_journal
 from pgkeel.core import clock
-from pgkeel.core.errors import KeelError, NotFound
+from pgkeel.core.errors import KeelError, LockNotObtained, NotFound
 from pgkeel.core.project import Project
 from pgkeel.core.telling import Report
 from pgkeel.local import Cluster
@@ -27,12 +27,24 @@ from pgkeel.stack.recovery_guard import journal_file
 from pgkeel.stack.restoring import scene_of, side_cluster
 from pgkeel.stack.valkey import ensure_valkey
 
-__all__ = ["back_up", "last_recovery", "stop_server", "undo", "undoable"]
+__all__ = ["back_up", "last_recovery", "open_recovery", "stop_server", "undo", "undoable"]
 
 
 def last_recovery(project: Project) -> Journal | None:
     """Return the last recovery of a project, open or not; None when there was none."""
     return read_journal(journal_file(layout_of(project)))
+
+
+def open_recovery(project: Project) -> Journal:
+    """Return the recovery that is open.
+
+    Raises:
+        NotFound: None is.
+    """
+    journal = last_recovery(project)
+    if journal is None or journal.state != "open":
+        raise NotFound("no recovery is open", hint="`pgkeel recover status` shows the last one")
+    return journal
 
 
 def undoable(project: Project) -> Journal:
@@ -118,6 +130,8 @@ def back_up(project: Project, report: Report) -> None:
     """Take the full backup without which no later point can be reached; where it fails, the agent takes it when it can."""
     try:
         report(f"taken {take(project, 'full').id}")
+    except LockNotObtained as err:  # the agent, which has just been started, is quicker
+        report(f"no full backup from here: {err.message}; `pgkeel backup list` shows the one that the agent takes")
     except KeelError as err:
         report(f"! no full backup yet: {err.message}; `pgkeel backup full` takes one")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from pgkeel.backup import Record, Tools, fetch_backup, open_repository, read_index
+from pgkeel.backup import Folder, Record, Tools, fetch_backup, open_repository, read_index
 from pgkeel.backup.adopted import Engine
 from pgkeel.backup.lease import reading
 from pgkeel.backup.lsn import parse_lsn
@@ -22,10 +22,10 @@ from pgkeel.backup.recovery.pace import Pace
 from pgkeel.backup.recovery.resolve import Plan
 from pgkeel.backup.recovery.side import apply_wal, hide_settings, limits_of
 from pgkeel.backup.recovery.tablespaces import PLACE, set_apart
+from pgkeel.backup.recovery.timelines import hold_timelines, newest_timeline
 from pgkeel.backup.recovery.wal import Wal, require_whole
-from pgkeel.backup.tools import tool
 from pgkeel.backup.unpacking import Files
-from pgkeel.core.errors import ConfigError, KeelError
+from pgkeel.core.errors import ConfigError, KeelError, NotFound
 from pgkeel.core.project import Project
 from pgkeel.core.repository import Repository
 from pgkeel.core.secret import Secret
@@ -34,6 +34,7 @@ from pgkeel.local import Account, Cluster, Runtime, choose_account, find_runtime
 from pgkeel.stack.adopting import adopted_archive, engine_of
 from pgkeel.stack.answering import Answering, ask
 from pgkeel.stack.backups import holder
+from pgkeel.stack.clusters import hint_at_others, only_system, system_of
 from pgkeel.stack.layout import Layout, layout_of
 from pgkeel.stack.postgres import server_folder
 from pgkeel.stack.vault import backup_folder, identity_of, repositories_of, tools_of
@@ -52,7 +53,6 @@ __all__ = [
 
 _PATIENCE = timedelta(hours=24)
 _ROLLED = "it began with the rolling image, which WAL has changed since"
-_CONTROL = "Database system identifier:"
 
 
 class Scene(msgspec.Struct, frozen=True):
@@ -101,7 +101,7 @@ def scene_of(project: Project, *, source: str | None = None, system: str | None 
     Args:
         project: Whose.
         source: Address of a repository, or the name of a configured one; all configured ones when not given.
-        system: Which cluster, where the repository holds several and none is here.
+        system: Which cluster; when not given, that of the server that is here, or the only one in the repository.
 
     Raises:
         ConfigError: Nothing here opens the backups.
@@ -113,16 +113,31 @@ def scene_of(project: Project, *, source: str | None = None, system: str | None 
     asked = Answering(records=_adopted(engine)) if engine else ask(_repositories(project, source))
     records = {one.id: one for one in asked.records}
     server = server_folder(layout, account)
-    known = _system_of(server / "postgres" / "data", account)
-    chosen = known or system or _only_system(list(records.values()))
+    known = system_of(server / "postgres" / "data", account)
+    chosen = system or known or only_system(list(records.values()))
     mine = tuple(sorted((one for one in records.values() if one.system_identifier == chosen), key=lambda one: one.finished_at))
     if not mine:
-        raise NoBackup(f"there is no backup of cluster {chosen}", hint="`pgkeel backup list` shows what is there")
+        raise NoBackup(f"there is no backup of cluster {chosen}", hint=hint_at_others(records.values()))
     major = mine[-1].server_version.partition(".")[0]
     runtime = find_runtime(major, account=account)
-    folders = (backup_folder(project) / "wal" / chosen, server / "postgres" / "data" / "pg_wal")
+    own = server / "postgres" / "data" / "pg_wal" if known in {None, chosen} else server / "of-another-cluster"
+    folders = (backup_folder(project) / "wal" / chosen, own)
     archive = adopted_archive(project, engine, folders) if engine else _archive(project, asked.repositories, chosen, folders)
     return Scene(project, layout, server, account, runtime, chosen, mine, archive, engine, warnings=asked.warnings)
+
+
+def require_own_cluster(scene: Scene) -> None:
+    """Prove that a recovery would not put one cluster in the place of another.
+
+    Raises:
+        NotRestorable: The server that is here is another one than the backups'.
+    """
+    known = system_of(scene.directory / "data", scene.account)
+    if known not in {None, scene.system}:
+        raise NotRestorable(
+            f"the server here is cluster {known}, not {scene.system}",
+            hint=f"`pgkeel recover --system {scene.system} --into DIR` brings that one up beside it; or `pgkeel reset` first",
+        )
 
 
 def image_folder(scene: Scene) -> Path:
@@ -143,6 +158,7 @@ def bring_back(scene: Scene, plan: Plan, directory: Path, report: Report) -> Che
     has_image = scene.may_use_image and copy_image(image_folder(scene), scene.system, plan, directory, scene.tools, report)
     files = not_evaluated(_ROLLED) if has_image else _restore_chain(scene, plan, directory, report)
     add_own_wal(data, directory / "wal", is_fresh=not has_image and scene.engine is None)
+    hold_timelines(directory / "wal", plan.target.timeline, newest_timeline(scene.records, scene.archive, scene.system))
     for part in (data, directory / "wal", directory / PLACE):
         if part.is_dir():
             give_away(part, scene.account.uid, scene.account.gid)
@@ -218,7 +234,11 @@ def _repositories(project: Project, source: str | None) -> tuple[Repository, ...
         return repositories_of(project)
     if source in project.config.backup.repositories:
         return repositories_of(project, source)
-    return (open_repository("from", source, root=Path.cwd()),)
+    found = open_repository(source, source, root=Path.cwd())
+    if isinstance(found, Folder) and not found.root.is_dir():
+        known = ", ".join(("a folder", "s3://BUCKET/PREFIX", *project.config.backup.repositories))
+        raise NotFound(f"there is no folder {found.root}", hint=f"name one of {known}")
+    return (found,)
 
 
 def _archive(project: Project, repositories: Sequence[Repository], system: str, folders: tuple[Path, ...]) -> Archive:
@@ -238,29 +258,6 @@ def _archive(project: Project, repositories: Sequence[Repository], system: str, 
         folders,
         system=system,
     )
-
-
-def _only_system(records: Sequence[Record]) -> str:
-    systems = {one.system_identifier: one for one in sorted(records, key=lambda one: one.finished_at)}
-    if not systems:
-        hint = "name the folder or prefix in which the folder of the cluster lies: CLUSTER/BACKUP/backup.json"
-        raise NotRestorable("there is no backup in the repository", hint=hint, data={"systems": []})
-    if len(systems) > 1:
-        known = ", ".join(f"{name} ({one.finished_at:%Y-%m-%d})" for name, one in systems.items())
-        message = f"the repository holds backups of {len(systems)} clusters"
-        raise NotRestorable(message, hint=f"--system, one of {known}", data={"systems": list(systems)})
-    return next(iter(systems))
-
-
-def _system_of(data: Path, account: Account) -> str | None:
-    """Return the system identifier of the server that is here, or None when there is none or its control file is gone."""
-    try:
-        major = (data / "PG_VERSION").read_text(encoding="ascii").strip()
-        runtime = find_runtime(major, account=account)
-        lines = tool(tools_of(runtime), "pg_controldata", data).splitlines()
-    except (OSError, KeelError):
-        return None
-    return next((line.removeprefix(_CONTROL).strip() for line in lines if line.startswith(_CONTROL)), None)
 
 
 @contextmanager

@@ -19,12 +19,14 @@ from pgkeel.stack.backup_places import copies_on_the_datas_disk
 from pgkeel.stack.connection import login_url
 from pgkeel.stack.layout import Layout, layout_of
 from pgkeel.stack.memory import Memory, recall
-from pgkeel.stack.protection import is_protected
+from pgkeel.stack.protection import commits_stand_still, is_protected
+from pgkeel.stack.recovery_guard import WAYS_OUT, recovery_open
 from pgkeel.stack.valkey import remembered_valkey
 
 __all__ = ["AgentStatus", "MigrationsStatus", "PostgresStatus", "Status", "ValkeyStatus", "status"]
 
 _PATIENCE = timedelta(seconds=2)
+_STUCK = 'commits wait for the WAL receiver (rpo = "zero"), which does not stream: `pgkeel backup wal release` lets them go on'
 
 
 class PostgresStatus(msgspec.Struct, frozen=True):
@@ -77,6 +79,7 @@ class Status(msgspec.Struct, frozen=True):
         account: As whom the servers run; null for an external database.
         warnings: What a person should do something about.
         is_healthy: Whether everything that should run does, the services of the backups too, and copies are really elsewhere.
+        recovery: The recovery that is open, if one is: nothing else is started until it ends.
     """
 
     postgres: PostgresStatus
@@ -86,6 +89,7 @@ class Status(msgspec.Struct, frozen=True):
     account: str | None
     warnings: tuple[str, ...]
     is_healthy: bool
+    recovery: str | None = None
 
 
 def status(project: Project) -> Status:
@@ -96,6 +100,7 @@ def status(project: Project) -> Status:
     valkey = _valkey(layout, memory)
     working = agent_status(layout.agent)
     shared = copies_on_the_datas_disk(project, memory)
+    is_stuck = server is not None and commits_stand_still(project)
     return Status(
         postgres=_postgres(project, server, memory),
         valkey=valkey,
@@ -103,19 +108,28 @@ def status(project: Project) -> Status:
         migrations=applied,
         account=memory.account.name if memory else None,
         warnings=(
+            *_open_recovery(layout),
             *(memory.warnings if memory else ()),
             *_outdated(server),
             *backup_warnings(working, now()),
             *_unreceived(project, working),
+            *((_STUCK,) if is_stuck else ()),
             *shared,
         ),
+        recovery=recovery_open(layout),
         is_healthy=server is not None
         and not shared
+        and not is_stuck
         and works(working)
         and (receives(working) or project.config.backup.rpo != ZERO)
         and (working.running or not _needs_agent(project))
         and (valkey.running or project.is_external or not project.config.local.valkey),
     )
+
+
+def _open_recovery(layout: Layout) -> tuple[str, ...]:
+    found = recovery_open(layout)
+    return (f"recovery {found} is open, and until it ends nothing else is started: {WAYS_OUT}",) if found else ()
 
 
 def _unreceived(project: Project, agent: Working) -> tuple[str, ...]:
@@ -127,7 +141,7 @@ def _unreceived(project: Project, agent: Working) -> tuple[str, ...]:
 
 
 def _needs_agent(project: Project) -> bool:
-    return not project.is_external or project.config.database.manage
+    return not project.is_external or project.config.database.manage or is_protected(project)
 
 
 def _ask(project: Project) -> tuple[Server | None, MigrationsStatus]:

@@ -8,7 +8,7 @@ from pgkeel.core.project import Project
 from pgkeel.postgres import Connection
 from pgkeel.stack.connection import connect
 
-__all__ = ["WISH", "is_zero", "lift_if_reachable", "make_commits_wait", "release"]
+__all__ = ["WISH", "is_stuck", "is_zero", "lift_if_reachable", "make_commits_wait", "release"]
 
 WISH = {"backup": (APPLICATION,)}
 
@@ -35,6 +35,15 @@ def release(project: Project, *, dry_run: bool = False) -> bool:
     """
     with _superuser(project) as connection:
         return names_of(connection) == compose(WISH) if dry_run else lift(connection)
+
+
+def is_stuck(project: Project) -> bool:
+    """Return whether commits wait for the receiver while it does not stream; no where the server does not answer."""
+    try:
+        with _superuser(project) as connection:
+            return names_of(connection) == compose(WISH) and not streams(connection)
+    except Unreachable:
+        return False
 
 
 def lift_if_reachable(project: Project) -> None:

@@ -64,6 +64,22 @@ def test_several_deletions_are_listed_with_their_rows_until_one_is_chosen(histor
     assert latest.left.xid == listed[2]["xid"]
 
 
+def test_what_was_deleted_before_the_search_begins_is_no_candidate(history: History) -> None:
+    history.sql(
+        "CREATE TABLE c2 (n int PRIMARY KEY)", "INSERT INTO c2 SELECT generate_series(1, 9)", "DELETE FROM c2 WHERE n = 1"
+    )
+    with history.connect() as connection:
+        row = connection.execute("SELECT clock_timestamp() AS now").fetchone()
+    assert row is not None
+    history.sql("DELETE FROM c2 WHERE n = 2")
+    table, wish = files_of(history, "c2"), wish_from(before="DELETE on c2", now=NOW)
+
+    cut = cut_of(wish, history.wal(), history.tools, lambda _: table, since=row["now"])
+
+    assert cut.left is not None
+    assert cut.left.time > row["now"]
+
+
 def test_truncating_and_dropping_are_told_apart(history: History) -> None:
     history.sql("CREATE TABLE d (n int PRIMARY KEY)", "INSERT INTO d VALUES (1)")
     before = files_of(history, "d")

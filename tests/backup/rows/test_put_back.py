@@ -128,6 +128,21 @@ def test_columns_that_came_since_get_their_default_and_those_that_went_are_repor
     assert pair.rows("SELECT title, mood FROM post WHERE id = 4") == [("title 4", "calm")]
 
 
+def test_columns_that_went_from_what_the_cascade_took_are_reported_with_their_table(pair: Pair) -> None:
+    pair.run("DELETE FROM post WHERE id = 4")
+    pair.run("ALTER TABLE comment DROP COLUMN words")
+
+    assert pair.back("post").dropped == ("comment.words",)
+
+
+@pytest.mark.parametrize("where", ["id = ", "nowhere = 3", "id = 'four'"])
+def test_a_condition_that_is_none_is_blamed_by_its_words(pair: Pair, where: str) -> None:
+    with pytest.raises(UsageError, match="--where") as refused:
+        pair.back("post", where=where)
+
+    assert where in refused.value.message.replace("\\", "")
+
+
 def test_a_dry_run_says_the_same_and_changes_nothing(pair: Pair) -> None:
     pair.run("DELETE FROM post WHERE id <= 10")
     said = pair.back("post", dry_run=True)

@@ -1,5 +1,6 @@
 """Prove that what was restored is sound before anybody works on it; one check a function, and none stops the others."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -18,6 +19,7 @@ from pgkeel.postgres import Connection, connect, describe, identifier, load
 __all__ = ["Check", "Look", "check_offline", "check_online"]
 
 _SHOWN = 3
+_COUNTED = re.compile(r"(files scanned|blocks scanned|bad checksums):\s+(\d+)")
 _SCHEMA = "pgkeel_verify"
 _EXTENSIONS = ("amcheck", "pg_visibility")
 
@@ -71,8 +73,9 @@ def check_offline(server: SideServer, tools: Tools) -> Check:
     if "checksum version:           0" in (read := outcome(tools, "pg_controldata", [server.data])).said:
         return Check("checksums", None, "not evaluated: the cluster has none (`initdb --data-checksums`)")
     read = outcome(tools, "pg_checksums", ["--check", "-D", server.data])
-    words = " ".join(read.said.split())
-    return Check("checksums", read.code == 0, words[:300])
+    if read.code == 0:
+        return Check("checksums", True, ", ".join(f"{number} {name}" for name, number in _COUNTED.findall(read.said.lower())))
+    return Check("checksums", False, " ".join(read.said.split())[:300])
 
 
 def _each(server: SideServer, databases: Sequence[str], name: str, look: Callable[[str], str]) -> Check:

@@ -103,11 +103,33 @@ def resolve(
     first = _first(wish, bases, since or now - _LOOK_BACK)
     faults = list[Damaged]()
     stretches = _stretches(first, bases, archive, place, faults)
-    cut, end = _newest_cut(wish, stretches if wish.is_searched else stretches[:1], tools, files(bases))
-    if cut.left is None and not wish.is_searched:
-        _require_all(wish, cut, stretches[0], archive, tools, faults)
-    base = _base([one for one in bases if parse_lsn(one.start_lsn) < end], cut, wish, _elsewhere(records, bases, wish))
+    try:
+        cut, end = _newest_cut(wish, stretches if wish.is_searched else stretches[:1], tools, files(bases), since)
+        if cut.left is None and not wish.is_searched:
+            _require_all(wish, cut, stretches[0], archive, tools, faults)
+        _require_known(wish, bases, end)
+        base = _base([one for one in bases if parse_lsn(one.start_lsn) < end], cut, wish)
+    except (NotRestorable, TargetNotFound) as err:
+        raise type(err)(err.message, hint=f"{err.hint}{_elsewhere(wish, records, bases)}", data=err.data) from err
     return _plan(base, chain_of(base, records), cut, archive.size)
+
+
+def _require_known(wish: Wish, bases: Sequence[Record], end: int) -> None:
+    """Return when a place in the WAL that was named is in the WAL that was found; else all that is known would pass for it."""
+    if wish.lsn is not None and wish.lsn > end:
+        known = f"the WAL that is known of timeline {bases[0].timeline} ends at {format_lsn(end)}"
+        raise TargetNotFound(
+            f"{format_lsn(wish.lsn)} is not there: {known}",
+            hint="without a point everything that is known is recovered; `pgkeel backup list` shows gaps",
+        )
+
+
+def _elsewhere(wish: Wish, records: Sequence[Record], bases: Sequence[Record]) -> str:
+    """Return what to type where a point may lie before the recovery with which the newest timeline began, or ""."""
+    others = sorted({one.timeline for one in records if one.kind != "wal"} - {bases[0].timeline}, reverse=True)
+    if not others or wish.timeline is not None:
+        return ""
+    return f"; only timeline {bases[0].timeline} was looked at: --timeline takes {', '.join(map(str, others))} too"
 
 
 def _stretches(
@@ -150,24 +172,17 @@ def _require_all(
         raise WalDamaged(err.message, hint=hint) from err
 
 
-def _elsewhere(records: Sequence[Record], bases: Sequence[Record], wish: Wish) -> str:
-    """Return the hint that names the timeline on which a time lies, where it is another than the one that is looked at."""
-    found = [one for one in records if one.kind != "wal" and one.timeline != bases[0].timeline]
-    fitting = [one.timeline for one in found if wish.time is not None and one.finished_at <= wish.time]
-    if not fitting:
-        return "`pgkeel backup list` shows what can be restored"
-    return f"--timeline {max(fitting)} has a backup from before it"
-
-
-def _newest_cut(wish: Wish, stretches: Sequence[tuple[Wal, int]], tools: Tools, files: Files) -> tuple[Cut, int]:
+def _newest_cut(
+    wish: Wish, stretches: Sequence[tuple[Wal, int]], tools: Tools, files: Files, since: datetime | None
+) -> tuple[Cut, int]:
     """Return the place that a wish means, and where its WAL ends; what happened is looked for behind the last gap first."""
     *older, (newest, end) = stretches
     try:
-        return cut_of(wish, newest, tools, files), end
+        return cut_of(wish, newest, tools, files, since=since), end
     except TargetNotFound:
         if not older:
             raise
-        return _newest_cut(wish, older, tools, files)
+        return _newest_cut(wish, older, tools, files, since)
 
 
 def chain_of(base: Record, records: Sequence[Record]) -> tuple[Record, ...]:
@@ -210,13 +225,13 @@ def _first(wish: Wish, bases: Sequence[Record], since: datetime) -> Record:
     return fitting[-1] if fitting else bases[0]
 
 
-def _base(bases: Sequence[Record], cut: Cut, wish: Wish, hint: str) -> Record:
+def _base(bases: Sequence[Record], cut: Cut, wish: Wish) -> Record:
     fitting = [one for one in bases if cut.left is None or parse_lsn(one.end_lsn) <= cut.left.lsn]
     is_too_early = wish.time is not None and cut.kept is None and wish.time < bases[0].finished_at
     if not fitting or is_too_early:
         raise NotRestorable(
             f"the oldest backup is consistent at {bases[0].end_lsn}, {bases[0].finished_at:%Y-%m-%d %H:%M:%SZ}, after this point",
-            hint=hint,
+            hint="`pgkeel backup list` shows what can be restored",
         )
     return fitting[-1]
 

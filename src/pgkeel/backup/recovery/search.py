@@ -25,6 +25,7 @@ _COMPARISONS: Mapping[str, Callable[[int, int], bool]] = {
 }
 
 _SHOWN = 5
+_NAMELESS = "check its name; a table that came after the last backup and is gone has left none: name a time"
 
 
 class TableFiles(msgspec.Struct, frozen=True):
@@ -58,7 +59,7 @@ class Candidate(msgspec.Struct, frozen=True):
     lsn: str
 
 
-def cut_of(wish: Wish, wal: Wal, tools: Tools, files: Files) -> Cut:
+def cut_of(wish: Wish, wal: Wal, tools: Tools, files: Files, *, since: datetime | None = None) -> Cut:
     """Return the place that a wish means.
 
     Args:
@@ -66,6 +67,7 @@ def cut_of(wish: Wish, wal: Wal, tools: Tools, files: Files) -> Cut:
         wal: Everything that is known of the timeline.
         tools: Those of the server's major.
         files: Says which files a table has been.
+        since: Transactions of `before` that were committed earlier are none.
 
     Raises:
         TargetNotFound: There is no such place in the WAL.
@@ -82,7 +84,8 @@ def cut_of(wish: Wish, wal: Wal, tools: Tools, files: Files) -> Cut:
         case Wish(xid=int() as xid):
             return before_xid(commits, wal.timeline, xid)
         case Wish(before=Statement() as statement):
-            found = candidates(statement, wal, tools, files(statement), commits)
+            late = commits if since is None else [one for one in commits if one.time >= since]
+            found = candidates(statement, wal, tools, files(statement), late)
             return before_xid(commits, wal.timeline, _chosen(wish, statement, found).xid)
         case _:
             return after_all(commits, wal.timeline)
@@ -99,7 +102,7 @@ def candidates(
         TargetNotFound: Nobody knows this table.
     """
     if not table.files and not table.oids:
-        raise TargetNotFound(f"no backup and no server knows {statement.schema}.{statement.table}", hint="check its name")
+        raise TargetNotFound(f"no backup and no server knows {statement.schema}.{statement.table}", hint=_NAMELESS)
     if statement.word in {"TRUNCATE", "DROP"}:
         wanted = statement.word == "DROP"
         hit = [one for one in commits if _lost(one, table) and bool(table.oids.intersection(one.dropped)) is wanted]
@@ -120,16 +123,19 @@ def _candidate(one: Commit, rows: int | None) -> Candidate:
 def _chosen(wish: Wish, statement: Statement, found: Collection[Candidate]) -> Candidate:
     fitting = [one for one in found if wish.rows is None or _fits(one.rows, wish.rows)]
     if not fitting:
-        seen = f"{len(found)} have another number of rows" if found else "widen the search: an older backup, another timeline"
-        raise TargetNotFound(f"no committed transaction did {statement}", hint=seen)
+        hint = "widen the search: --since TIME" if not found else f"--rows lets none of these pass: {_listed(found)}"
+        raise TargetNotFound(f"no committed transaction did {statement}{' to so many rows' if found else ''}", hint=hint)
     if len(fitting) > 1 and not wish.latest:
-        shown = ", ".join(map(_said, fitting[-_SHOWN:]))
         raise AmbiguousTarget(
-            f"{len(fitting)} transactions did {statement}{', the last' if len(fitting) > _SHOWN else ''}: {shown}",
+            f"{len(fitting)} transactions did {statement}{', the last' if len(fitting) > _SHOWN else ''}: {_listed(fitting)}",
             hint='choose: --before-xid N, --latest, or --rows ">= N"',
             data={"candidates": msgspec.to_builtins(fitting)},
         )
     return fitting[-1]
+
+
+def _listed(found: Collection[Candidate]) -> str:
+    return ", ".join(map(_said, list(found)[-_SHOWN:]))
 
 
 def _said(one: Candidate) -> str:

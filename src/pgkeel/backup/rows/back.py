@@ -80,7 +80,8 @@ def require_which(where: str, *, changed: bool) -> None:
 
 
 def _outcome(table: Table, lost: Lost, restored: dict[str, int], changed: int, work: "_Work", text: tuple[str, ...]) -> RowsBack:
-    shape = lost.shapes[table]
+    shapes = [lost.shapes[each] for each in dict.fromkeys((table, *lost.tables))]
+    named = {each.table: "" if each.table == table else f"{each.table}." for each in shapes}
     return RowsBack(
         str(table),
         lost.count(table),
@@ -88,8 +89,8 @@ def _outcome(table: Table, lost: Lost, restored: dict[str, int], changed: int, w
         {name: rows for name, rows in restored.items() if rows},
         tuple(work.conflicts),
         tuple(map(str, sorted(lost.left_out))),
-        tuple(name for name in shape.added if name not in work.columns(shape)),
-        shape.dropped,
+        tuple(f"{named[each.table]}{name}" for each in shapes for name in each.added if name not in work.columns(each)),
+        tuple(f"{named[each.table]}{name}" for each in shapes for name in each.dropped),
         text,
     )
 

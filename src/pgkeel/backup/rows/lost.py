@@ -2,8 +2,10 @@
 
 from collections.abc import Iterable, Iterator
 
+import psycopg
 from psycopg import sql
 
+from pgkeel.backup.rows.condition import wrong_condition
 from pgkeel.backup.rows.shape import Link, Shape, Table, carry, names, read_shape, words
 from pgkeel.postgres import Connection, Query, identifier, load
 
@@ -28,8 +30,15 @@ class Lost:
         self.left_out: set[Table] = set()
 
     def find(self, table: Table, where: str) -> None:
-        """Collect what a table lost, what those rows need, and what the cascade took."""
-        self._take(table, load(__name__, "lost_rows"), where=words(where))
+        """Collect what a table lost, what those rows need, and what the cascade took.
+
+        Raises:
+            UsageError: The condition is none.
+        """
+        try:
+            self._take(table, load(__name__, "lost_rows"), where=words(where))
+        except (psycopg.ProgrammingError, psycopg.DataError) as err:
+            raise wrong_condition(where, err) from err
         self._parents(table)
         self._children(table)
 

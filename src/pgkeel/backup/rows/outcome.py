@@ -31,7 +31,7 @@ class RowsBack(msgspec.Struct, frozen=True):
         restored: Rows put back by table, and references by `table.column`.
         conflicts: Rows that were not put back.
         left_out: Tables whose rows are never put back.
-        added: Columns that came since; they have their defaults.
+        added: Columns that came since; they have their defaults. Those of another table as `table.column`.
         dropped: Columns that went since; their values are not put back.
         script: The statements that do it; empty unless they were asked for.
     """

@@ -1,0 +1,29 @@
+"""The condition that somebody typed: read by the server before anything is restored, and blamed where it is wrong."""
+
+import psycopg
+
+from pgkeel.backup.rows.shape import Table, words
+from pgkeel.core.errors import UsageError
+from pgkeel.postgres import Connection, describe, load
+
+__all__ = ["require_condition", "wrong_condition"]
+
+
+def require_condition(live: Connection, table: Table, where: str) -> None:
+    """Prove that a condition is one; it may name columns that went since, so only its form is judged.
+
+    Raises:
+        UsageError: The server cannot read it.
+    """
+    try:
+        load(__name__, "try_condition").named(table=table.quoted, where=words(where)).run(live)
+    except psycopg.errors.SyntaxError as err:
+        raise wrong_condition(where, err) from err
+    except psycopg.Error:
+        return
+
+
+def wrong_condition(where: str, error: psycopg.Error) -> UsageError:
+    """Return the error that says what is wrong with a condition."""
+    hint = "write what would stand behind WHERE, over the columns as they were: --where \"status = 'draft'\""
+    return UsageError(f"--where {where!r}: {describe(error)}", hint=hint)
