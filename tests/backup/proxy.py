@@ -6,7 +6,9 @@ import urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-__all__ = ["FaultProxy"]
+__all__ = ["LOST", "FaultProxy"]
+
+LOST = 1  # what is asked is done, and the answer does not come
 
 _HOP = {"connection", "transfer-encoding", "content-length", "host"}
 
@@ -16,7 +18,7 @@ class FaultProxy:
 
     def __init__(self, target: str) -> None:  # noqa: C901 - the handler is in it
         self.target = target
-        self.faults: list[tuple[str, int, bytes]] = []  # method, status (0: the line is cut), body
+        self.faults: list[tuple[str, int, bytes]] = []  # method, status (0: the line is cut, LOST), body
         self.is_away = False  # every line is cut until it comes back
         self.flip = False  # give objects back with a bit turned
         self.seen: list[str] = []
@@ -37,6 +39,11 @@ class FaultProxy:
                     self.close_connection = True
                     return
                 body = self._chunks() if self.headers.get("transfer-encoding") == "chunked" else self.rfile.read(length)
+                if fault is not None and fault[1] == LOST:
+                    proxy.ask(self.command, self.path, dict(self.headers), body)
+                    self.connection.close()
+                    self.close_connection = True
+                    return
                 if fault is not None:
                     self._answer(fault[1], {}, fault[2])
                     return

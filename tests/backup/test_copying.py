@@ -1,6 +1,7 @@
 """The geo copy: byte for byte, in an order in which nothing counts too early, over a line that breaks."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import IO
 from urllib.request import Request, urlopen
@@ -22,7 +23,7 @@ from pgkeel.backup import (
 )
 from pgkeel.backup.copying import Copier, copy_order
 from pgkeel.backup.errors import ObjectLocked
-from tests.backup.proxy import FaultProxy
+from tests.backup.proxy import LOST, FaultProxy
 
 AT = datetime(2026, 1, 2, tzinfo=UTC)
 EXPIRED = b"<Error><Code>ExpiredToken</Code><Message>The provided token has expired.</Message></Error>"
@@ -72,6 +73,20 @@ def test_what_makes_an_object_count_comes_after_it_and_unfinished_backups_stay()
     assert copy_order([*keys, *wal], "wal") == ["7/wal/00000001/S.00000", "7/wal/00000002.history", "7/wal/00000001/S.json"]
 
 
+@pytest.mark.faults
+def test_wal_whose_row_could_not_be_stored_is_not_copied_before_it_was_sealed_anew(folder: Folder, geo: Bucket) -> None:
+    copier, segment = Copier(folder, geo, "wal"), "777/wal/00000001/S"
+    folder.put(f"{segment}.00000", b"sealed once")
+    copier.run()
+    folder.delete(f"{segment}.00000")
+    folder.put(f"{segment}.00000", b"sealed anew")
+    folder.put(f"{segment}.json", b"{}")
+
+    copier.run()
+
+    assert geo.get(f"{segment}.00000") == b"sealed anew"
+
+
 def test_pieces_go_from_the_copy_when_their_segment_is_whole_there(folder: Folder, geo: Bucket) -> None:
     piece = "777/wal/00000001/S.partial/00000000"
     for ending in ("00000", "json"):
@@ -93,10 +108,13 @@ def test_errors_throttling_and_cut_uploads_are_repeated_until_the_copy_is_whole(
 ) -> None:
     record = stored(folder)
     proxy.faults = [("PUT", 500, b""), ("PUT", 503, b"<Error><Code>SlowDown</Code></Error>"), ("PUT", 0, b""), ("GET", 500, b"")]
+    proxy.faults += [("PUT", LOST, b"")] * 2
+
+    while proxy.faults:
+        with suppress(RepositoryUnreachable):  # the agent starts it again
+            Copier(folder, geo, "backups").run()
 
     Copier(folder, geo, "backups").run()
-
-    assert proxy.faults == []
     assert read_catalogue(geo).records == (record,)
     assert verify(geo).damaged == ()
 

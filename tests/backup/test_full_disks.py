@@ -3,7 +3,7 @@
 import os
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import psycopg
@@ -71,12 +71,13 @@ def test_a_full_repository_ends_the_backup_and_the_next_one_succeeds(server: Ser
 def test_a_full_disk_of_the_server_loses_nothing_that_it_acknowledged(
     runtime: Runtime, account: Account, identity: Secret, folder: Folder, place: Path, tmp_path: Path
 ) -> None:
-    with small_disk(place / "disk", "100m") as disk:
+    with small_disk(place / "disk", "100m") as disk, ExitStack() as left:
         settings = {**FAST, "max_wal_size": "32MB", "min_wal_size": "32MB", "wal_keep_size": "0"}
         disk.chmod(0o755)
         cluster = Cluster.create(
             disk / "one", runtime=runtime, account=account, superuser_password=Secret("x"), settings=settings
         )
+        left.callback(cluster.destroy)
         cluster.start()
         server = Server(cluster, tmp_path)
         server.run("CREATE TABLE filling (n int, filler text)")
@@ -94,7 +95,6 @@ def test_a_full_disk_of_the_server_loses_nothing_that_it_acknowledged(
         with server.taker(folder, [recipient_of(identity)]) as taker:
             record = taker.take("full")
         assert read_catalogue(folder).records[-1] == record
-        cluster.destroy()
 
 
 @pytest.mark.long

@@ -4,17 +4,30 @@ import hashlib
 import os
 import subprocess
 from collections.abc import Iterator
+from contextlib import closing, suppress
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from pgkeel.backup import Folder, KeyTaken, fetch_open_segment, fetch_segment, read_index, recipient_of, verify
+from pgkeel.backup import (
+    Bucket,
+    Folder,
+    KeyTaken,
+    RepositoryUnreachable,
+    fetch_open_segment,
+    fetch_segment,
+    read_index,
+    recipient_of,
+    verify,
+)
 from pgkeel.backup.receiving import drop_lost_slot, ensure_slot, slot_of
 from pgkeel.backup.spool import Spool
 from pgkeel.backup.tools import start, tool
 from pgkeel.core.secret import Secret
 from pgkeel.local import Account, Runtime
 from pgkeel.testing.servers import scratch_cluster
+from tests.backup.proxy import LOST, FaultProxy
 from tests.backup.server import SLOT, Server
 
 
@@ -141,6 +154,28 @@ def test_an_archiver_that_is_killed_anywhere_is_simply_run_again(
     assert segment.sha256 == hashlib.sha256(content).hexdigest()
     assert verify(folder).damaged == ()
     assert spool.closed() == []
+
+
+@pytest.mark.faults
+def test_an_archiver_whose_bucket_errs_and_loses_answers_stores_all_that_was_received(
+    server: Server, spool: Spool, s3_bucket: Bucket, s3_endpoint: str, recipients: list[str], request: pytest.FixtureRequest
+) -> None:
+    received(server, spool, 2)
+    names = [path.name for path in spool.closed()]
+    with closing(FaultProxy(s3_endpoint)) as line:
+        name = f"b{abs(hash(request.node.nodeid))}"
+        geo = Bucket("geo", bucket=name, prefix="keel", endpoint=line.url, patience=timedelta(seconds=5))
+        archiver = server.archiver(spool, geo, recipients)
+        line.faults = [("PUT", LOST, b""), ("PUT", 503, b"SlowDown"), ("PUT", 0, b""), ("GET", 500, b""), ("PUT", LOST, b"")]
+        while line.faults or spool.closed():
+            with suppress(RepositoryUnreachable):  # the agent starts it again
+                archiver.run()
+                archiver.ship()
+
+    index = read_index(s3_bucket, spool.folder.name)
+    assert [segment.name for segment in index.segments] == names
+    assert index.spans[-1].pieces
+    assert verify(s3_bucket).damaged == ()
 
 
 @pytest.mark.faults

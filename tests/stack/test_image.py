@@ -40,6 +40,7 @@ def test_the_image_follows_every_hour_and_a_recovery_begins_with_it_until_it_is_
     home.ok("up")
     home.ok("backup", "full", "--yes")
     rolled_twice(home)
+    rolled_through_an_idle_hour(home)
     second = rolled_through_kills(home)
     insert(home, 4)
 
@@ -78,6 +79,16 @@ def rolled_twice(home: Home) -> Image:
     assert (second.point, second.is_ready) == (second_id, True)
     assert sum("anew" in one for one in said) == 1, said
     return second
+
+
+def rolled_through_an_idle_hour(home: Home) -> None:
+    """Nothing is written: the hour's restore point is the first record of its segment."""
+    said: list[str] = []
+    newest = [home.data("backup", "incremental", "--yes")["id"] for _ in range(2)][-1]
+    image = roll(load(home.root), said.append)
+    assert image is not None
+    assert (image.point, image.is_ready) == (newest, True)
+    assert not any("anew" in one for one in said), said
 
 
 def rolled_through_kills(home: Home) -> Image:

@@ -1,6 +1,6 @@
 """Copy what lies in one repository to another, byte for byte: what makes an object count comes after the object."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Literal
 
 from pgkeel.backup.errors import KeyTaken
@@ -81,14 +81,15 @@ class Copier:
 
 
 def copy_order(keys: Iterable[str], what: What) -> list[str]:
-    """Return the keys that are copied, in their order; objects of backups that are not finished stay where they are."""
+    """Return the keys that are copied, in their order; unfinished backups and WAL without a row may change, and stay."""
     finished = {key.removesuffix(f"/{RECORD}") for key in keys if key.endswith(f"/{RECORD}")}
-    wanted = [key for key in keys if (_is_wal(key) if what == "wal" else _is_finished(key, finished))]
+    known = set(keys)
+    wanted = [key for key in known if (_is_wal(key, known) if what == "wal" else _is_finished(key, finished))]
     return sorted(wanted, key=lambda key: (key.endswith(".json"), key))
 
 
-def _is_wal(key: str) -> bool:
-    return key.split("/")[1:2] == ["wal"]
+def _is_wal(key: str, known: Collection[str]) -> bool:
+    return key.split("/")[1:2] == ["wal"] and (key.endswith(".history") or f"{key.rpartition('.')[0]}.json" in known)
 
 
 def _is_finished(key: str, finished: set[str]) -> bool:

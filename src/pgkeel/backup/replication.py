@@ -8,7 +8,7 @@ import psycopg
 from pgkeel.backup.source import Source
 from pgkeel.core.errors import Refused
 from pgkeel.core.log import get_logger
-from pgkeel.postgres import Connection, load
+from pgkeel.postgres import Connection, describe, load
 
 __all__ = ["NoReplication", "is_replication_refused", "no_replication", "require_takeable", "wal_kept"]
 
@@ -70,15 +70,15 @@ def _answers(connection: Connection) -> bool:
 def wal_kept(connection: Connection) -> Iterator[None]:
     """Let the server keep its WAL while a backup runs, which ends with it: checkpoints would remove what a long one needs.
 
-    Where no slot is free, the log says so, and the backup may fail at its end.
+    Where none can be made (no slot is free, its disk is full), the log says so, and the backup may fail at its end.
 
     Args:
         connection: Lives as long as the block; the slot goes with it.
     """
     try:
         load(__name__, "keep_wal").row(connection)
-    except (psycopg.errors.ConfigurationLimitExceeded, psycopg.errors.ObjectNotInPrerequisiteState) as err:
-        log.warning("backup.wal_not_kept", error=str(err).strip(), hint="raise max_replication_slots")
+    except psycopg.Error as err:  # where the server is gone, pg_basebackup says so better
+        log.warning("backup.wal_not_kept", error=describe(err))
         yield
         return
     try:

@@ -16,7 +16,7 @@ from pgkeel.backup import Folder, new_identity, recipient_of
 from pgkeel.backup.errors import Damaged
 from pgkeel.backup.lsn import segment_name, segment_start
 from pgkeel.backup.places import segment_key
-from pgkeel.backup.recovery.gather import Archive, gather
+from pgkeel.backup.recovery.gather import Archive, gather, known_after
 from pgkeel.backup.sealing import seal
 from pgkeel.backup.wal_index import Segment, read_segment, store_segment
 
@@ -148,6 +148,21 @@ def test_a_stored_segment_that_is_damaged_is_taken_from_who_has_the_same_bytes_a
     assert [TWO in one.message for one in heard] == [True]
     with pytest.raises(Damaged, match="missing"):
         gather(known, 1, SIZE, None, tmp_path / "three")
+
+
+def test_wal_that_is_written_and_archived_after_it_was_gathered_is_no_gap(
+    archive: Archive, received: Path, tmp_path: Path
+) -> None:
+    four = segment_name(1, 4 * SIZE, size=SIZE)
+    end = gather(archive, 1, SIZE, None, tmp_path / "place")
+    assert known_after(archive, 1, end) is None
+
+    (received / four).write_bytes(content_of(four))
+    assert known_after(archive, 1, end) == four
+    (received / THREE).write_bytes(content_of(THREE))
+    assert known_after(archive, 1, end) is None
+    archived(archive, received, THREE)
+    assert known_after(archive, 1, end) is None
 
 
 def test_a_gathering_that_is_killed_leaves_no_half_segment(archive: Archive, tmp_path: Path, meanwhile: Meanwhile) -> None:

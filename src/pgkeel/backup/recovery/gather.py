@@ -104,11 +104,12 @@ def known_after(archive: Archive, timeline: int, end: int) -> str | None:
     size = archive.size
     last = segment_name(timeline, end, size=size)
     if _lies(archive, last, size):
-        return None  # the server has gone on meanwhile
+        return None  # the server has gone on meanwhile; what it wrote may be archived by now too
     stored = [row.name for row in archive.segments] + [piece.segment for piece in archive.pieces]
     plain = [path.name for folder in archive.folders for path in folder.glob(f"{timeline:08X}" + "[0-9A-F]" * 16)]
     later = sorted({name for name in (*stored, *plain) if name[:8] == last[:8] and name > last})
-    return next((name for name in later if name in stored or _lies(archive, name, size)), None)
+    found = next((name for name in later if name in stored or _lies(archive, name, size)), None)
+    return None if found is None or _archived_since(archive, last) is not None else found
 
 
 def _lies(archive: Archive, name: str, size: int) -> bool:
