@@ -1,11 +1,12 @@
 """Write the migrations that encrypt or decrypt a column into the team's folder."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from pgkeel import migrations
 from pgkeel.core import clock
 from pgkeel.core.project import Project
+from pgkeel.core.telling import Report
 from pgkeel.migrations import Source
 from pgkeel.security.encryption import MigrationText, plan_decryption, plan_encryption
 from pgkeel.security.encryption.column import TableColumn, find_column
@@ -17,7 +18,6 @@ from pgkeel.stack.protection import is_protected
 
 __all__ = ["plan_decrypt", "plan_encrypt", "remains_of", "write_migrations"]
 
-Report = Callable[[str], None]
 _APPLICATION = "pgkeel security encrypt"
 
 
