@@ -1,6 +1,7 @@
 # Generated from pgkeel/access/_async/caching.py by tools/unasync.py; do not edit.
 """A cache bound to a database handle: rows by key through it, every write announced to it, its epoch in the database."""
 
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 import msgspec
@@ -22,6 +23,7 @@ from pgkeel.core.errors import ConfigError
 __all__ = ["Caching"]
 
 _FORGET_AFTER = 600.0
+_NONE = frozenset[str]()
 
 
 class Caching:
@@ -61,7 +63,7 @@ class Caching:
             return None
         known = self._rows.get(table)
         if known is None:
-            self.cache.declare(table, tagged_columns(shape))
+            self.cache.declared.declare(table, tagged_columns(shape))
             said = shape.cache
             known = self._rows[table] = self.cache.rows(
                 table,
@@ -90,15 +92,18 @@ class Caching:
         Raises:
             Unreachable: The cache does not answer, and `on_outage` is "closed".
         """
-        change = self.cache.change(*self._all_of(touched))
+        begun = monotonic()
+        agreed = self._agreed(touched) if touched.values else _NONE
+        change = self.cache.change(*self._all_of(touched, agreed))
         change.mark()
         self._forget_old()
-        self._open[id(touched)] = touched, change, monotonic()
+        self._open[id(touched)] = touched, change, begun
 
     def after_commit(self, touched: Written) -> None:
-        """Take the announcement back."""
-        _, change, _ = self._open.pop(id(touched))
-        change.release()
+        """Take the announcement back; by now, what others declare may not be what it was, where that took long."""
+        _, change, begun = self._open.pop(id(touched))
+        is_late = touched.values and monotonic() - begun > self.cache.mark
+        change.release(*(self._of_all_values(touched) if is_late else ()))
 
     def after_rollback(self, touched: Written) -> None:
         """Take the announcement back."""
@@ -113,22 +118,30 @@ class Caching:
             if self._open[oldest][2] < monotonic() - _FORGET_AFTER:
                 del self._open[oldest]
 
-    def _all_of(self, written: Written) -> list[Touched | Tag]:
+    def _agreed(self, written: Written) -> AbstractSet[str]:
+        """Return the tables of which a write names the values that it touches: it says all that anybody declares."""
+        declared, said = self.cache.declared, {table: {one for one, _ in its} for table, its in written.values.items()}
+        for table, columns in said.items():
+            if table not in declared.columns:  # of a unit of work, and nobody asked for its repository
+                declared.declare(table, columns)
+        agreed = (declared.now()).agreed
+        return {table for table, columns in said.items() if table in agreed and columns >= declared.columns[table]}
+
+    def _of_all_values(self, written: Written) -> list[Touched]:
+        return [Touched(table, every_value=True) for table in written.values]
+
+    def _all_of(self, written: Written, agreed: AbstractSet[str]) -> list[Touched | Tag]:
         if written.is_unknown:
             return [EVERYTHING, *(Touched(table, every_row=True) for table in written.tables)]
         found: list[Touched | Tag] = [Touched(table, every_row=True) for table in written.whole]
         for table in written.tables - written.whole:
-            keys, is_exact = written.rows.get(table), self._is_exact(table, written)
+            keys, is_exact = written.rows.get(table), table in agreed and table not in written.vague
             if keys:
                 found += [self._row(table, key, is_exact=is_exact) for key in keys]
             else:
                 found.append(Touched(table, every_value=True, is_exact=is_exact))
             found += [Tag(table, (pair,)) for pair in written.values.get(table, ())] if is_exact else []
         return found
-
-    def _is_exact(self, table: str, written: Written) -> bool:
-        """Return whether all that depends on the declared columns is named; where none is, another process may declare some."""
-        return table in written.values and table not in written.vague
 
     def _row(self, table: str, key: tuple[object, ...], *, is_exact: bool) -> Touched:
         wanted: Any = key if len(key) > 1 else key[0]
