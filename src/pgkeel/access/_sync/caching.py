@@ -1,7 +1,6 @@
 # Generated from pgkeel/access/_async/caching.py by tools/unasync.py; do not edit.
 """A cache bound to a database handle: rows by key through it, every write announced to it, its epoch in the database."""
 
-from collections.abc import Set as AbstractSet
 from typing import Any
 
 import msgspec
@@ -92,8 +91,11 @@ class Caching:
         Raises:
             Unreachable: The cache does not answer, and `on_outage` is "closed".
         """
-        begun = monotonic()
-        agreed = self._agreed(touched) if touched.values else _NONE
+        begun, agreed = monotonic(), _NONE
+        if touched.values:
+            heard = self.cache.declared.heard
+            is_known = begun < heard.until and touched.values.keys() <= heard.agreed
+            agreed = heard.agreed if is_known else self._agreed(touched)
         change = self.cache.change(*self._all_of(touched, agreed))
         change.mark()
         self._forget_old()
@@ -118,24 +120,28 @@ class Caching:
             if self._open[oldest][2] < monotonic() - _FORGET_AFTER:
                 del self._open[oldest]
 
-    def _agreed(self, written: Written) -> AbstractSet[str]:
-        """Return the tables of which a write names the values that it touches: it says all that anybody declares."""
-        declared, said = self.cache.declared, {table: {one for one, _ in its} for table, its in written.values.items()}
-        for table, columns in said.items():
+    def _agreed(self, written: Written) -> frozenset[str]:
+        """Return the tables of which nobody declares a column that this process does not."""
+        declared = self.cache.declared
+        for table, values in written.values.items():
             if table not in declared.columns:  # of a unit of work, and nobody asked for its repository
-                declared.declare(table, columns)
-        agreed = (declared.now()).agreed
-        return {table for table, columns in said.items() if table in agreed and columns >= declared.columns[table]}
+                declared.declare(table, {column for column, _ in values})
+        return (declared.now()).agreed
+
+    def _is_exact(self, table: str, written: Written) -> bool:
+        """Return whether the values of all declared columns are named; another model of the table may name others."""
+        columns = self.cache.declared.columns.get(table)
+        return table not in written.vague and columns is not None and columns <= {one for one, _ in written.values[table]}
 
     def _of_all_values(self, written: Written) -> list[Touched]:
         return [Touched(table, every_value=True) for table in written.values]
 
-    def _all_of(self, written: Written, agreed: AbstractSet[str]) -> list[Touched | Tag]:
+    def _all_of(self, written: Written, agreed: frozenset[str]) -> list[Touched | Tag]:
         if written.is_unknown:
             return [EVERYTHING, *(Touched(table, every_row=True) for table in written.tables)]
         found: list[Touched | Tag] = [Touched(table, every_row=True) for table in written.whole]
         for table in written.tables - written.whole:
-            keys, is_exact = written.rows.get(table), table in agreed and table not in written.vague
+            keys, is_exact = written.rows.get(table), table in agreed and self._is_exact(table, written)
             if keys:
                 found += [self._row(table, key, is_exact=is_exact) for key in keys]
             else:
