@@ -22,6 +22,7 @@ from pgkeel import access
 from pgkeel.access._async.caching import Caching
 from pgkeel.cache import Cache, CommandRefused
 from pgkeel.cache._async.declared import Declared, Heard
+from pgkeel.core.config import PoolConfig
 from pgkeel.core.errors import KeelError
 from pgkeel.core.secret import Secret
 from pgkeel.schema.caching import Row
@@ -70,24 +71,24 @@ def model_of(columns: tuple[str, ...]) -> Any:
 
 
 class Process:
-    def __init__(self, orders: Orders, cache: Cache, db: Any, model: Any, outcome: Outcome) -> None:
-        self.orders, self.cache, self.db, self.model = orders, cache, db, model
-        self.things = db.repository(model)
+    def __init__(self, orders: Orders, cache: Cache, outcome: Outcome) -> None:
+        self.orders, self.cache, self.outcome = orders, cache, outcome
+        self.model = model_of(orders.columns)
         with Path(orders.board).open("r+b") as opened:
             self.board = memoryview(mmap.mmap(opened.fileno(), 0)).cast("q")
         self.dice = Random()
-        self.end = monotonic() + orders.seconds
-        self.outcome = outcome
         self.doing: dict[Any, tuple[int, int, int]] = {}
-
-    async def run(self) -> None:
-        if self.orders.deadly:
+        if orders.deadly:  # before a handle takes the method
             Caching.after_commit = self.after_commit_or_death(Caching.after_commit)  # type: ignore[method-assign]
+
+    async def run(self, db: Any) -> None:
+        self.db, self.things = db, db.repository(self.model)
+        self.end = monotonic() + self.orders.seconds
         await asyncio.gather(*(self.reader() for _ in range(READERS)), *(self.writer(number) for number in range(WRITERS)))
 
     def after_commit_or_death(self, after: Any) -> Any:
         async def dies(caching: Any, touched: Any) -> None:
-            if self.dice.random() < 0.003:
+            if self.dice.random() < 0.01:
                 self.acknowledge(*self.doing[asyncio.current_task()])
                 os._exit(9)
             await after(caching, touched)
@@ -145,8 +146,9 @@ async def one_round(orders: Orders, outcome: Outcome) -> None:
     cache.declared.life = orders.life
     if not orders.hears:
         deafen(cache.declared)
-    async with cache, access.Database(orders.database, cache=cache) as db:
-        await Process(orders, cache, db, model_of(orders.columns), outcome).run()
+    process = Process(orders, cache, outcome)
+    async with cache, access.Database(orders.database, cache=cache, pool=PoolConfig(connect=timedelta(seconds=20))) as db:
+        await process.run(db)
     outcome.hits += cache.figures.hits
 
 

@@ -89,7 +89,7 @@ def test_no_count_lacks_a_row_while_programs_declare_different_columns(orders: O
 @pytest.mark.timeout(900)
 @pytest.mark.faults
 def test_no_count_lacks_a_row_for_long(orders: Orders) -> None:
-    older, newer, deaths = race(orders, 40)
+    older, newer, deaths = race(orders, 12)
     print(older, newer, deaths)
     assert newer.stale == older.stale == 0
     assert deaths > 0
