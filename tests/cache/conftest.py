@@ -101,6 +101,7 @@ async def trust(cache: Any) -> None:
 
 async def rely(cache: Any) -> None:
     """Let the columns that were declared just now be declared for long: readers rely on them."""
+    cache.declared.forget()
     await cache.declared.now()
     for field, said in (await cache.client.call("HGETALL", cache.names.declarations)).items():
         await cache.client.call("HSET", cache.names.declarations, field, b"0" * 13 + said[13:])

@@ -179,7 +179,7 @@ async def test_what_was_kept_before_a_declaration_ended_dies_when_it_begins_agai
     older.cache.declared.forget()
     await older.notes.insert(owner="ada", title="x")
     assert "declared_notes" in older.cache.declared.heard.agreed
-    newer.cache.declared.forget()
+    await rely(newer.cache)
     assert await titled("x") == 1
 
 
