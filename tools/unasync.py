@@ -19,6 +19,7 @@ SUBSTITUTIONS = (
     (r"\basynccontextmanager\b", "contextmanager"),
     (r"\b_async\b", "_sync"),
     (r"\b_colour\.asynchronous\b", "_colour.threaded"),
+    (r"\b_colour\.crowd\b", "_colour.crowd_of_threads"),
     (r"\b_colour\.nodes\b", "_colour.nodes_of_threads"),
     (r"\b_drivers\.asynchronous\b", "_drivers.threaded"),
     (r"\bredis\.asyncio\b", "redis"),

@@ -9,7 +9,8 @@ from pgkeel.cache._async.client import Client
 from pgkeel.cache._async.declared import Declared
 from pgkeel.cache._async.ledger import Confirmed, Ledger
 from pgkeel.cache._async.stale import Stale
-from pgkeel.cache._colour.asynchronous import Call, Crowd, Flight, Link, Load, nap
+from pgkeel.cache._colour.asynchronous import Call, Flight, Link, Load, nap
+from pgkeel.cache._colour.crowd import Crowd
 from pgkeel.cache.entry import MISS, VERSION, Shelf, Taken, fresh, held_by
 from pgkeel.cache.errors import CacheUnsuitable, CommandRefused, LoginRefused
 from pgkeel.cache.figures import Figures, Tallies, Tally

@@ -5,7 +5,7 @@ All keys of a namespace have the same hash tag, so that they lie on one node, an
 is ours. Imported with such an address only: redis-py takes as long to import as all the rest.
 """
 
-from random import sample
+from random import SystemRandom
 from typing import Any
 
 from pgkeel.cache.errors import LoginRefused
@@ -46,7 +46,7 @@ def find_server(url: CacheUrl, key: bytes, patience: float) -> CacheUrl:
         ConfigError: The file of the authority cannot be read.
     """
     options, is_refused = _options(url, patience / len(url.seeds)), False
-    for host, port in sample(url.seeds, len(url.seeds)):
+    for host, port in SystemRandom().sample(url.seeds, len(url.seeds)):
         try:
             found = _named(url, host, port, options) if url.via == "sentinel" else _owner(url, host, port, key, options)
         except _FAILURES as err:

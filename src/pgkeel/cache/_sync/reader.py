@@ -6,7 +6,8 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from pgkeel.cache._colour.threaded import Call, Crowd, Flight, Link, Load, nap
+from pgkeel.cache._colour.crowd_of_threads import Crowd
+from pgkeel.cache._colour.threaded import Call, Flight, Link, Load, nap
 from pgkeel.cache._sync.client import Client
 from pgkeel.cache._sync.declared import Declared
 from pgkeel.cache._sync.ledger import Confirmed, Ledger
