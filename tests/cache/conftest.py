@@ -97,3 +97,12 @@ async def trust(cache: Any) -> None:
     """End the time after a flush in which nobody fills."""
     raw = await cache.client.call("GET", b"{pgkeel}:epoch")
     await cache.client.call("SET", b"{pgkeel}:epoch", raw[:17] + b"0" * 13 + raw[30:])
+
+
+async def rely(cache: Any) -> None:
+    """Let the columns that were declared just now be declared for long: readers rely on them."""
+    cache.declared.forget()
+    await cache.declared.now()
+    for field, said in (await cache.client.call("HGETALL", cache.names.declarations)).items():
+        await cache.client.call("HSET", cache.names.declarations, field, b"0" * 13 + said[13:])
+    cache.declared.forget()

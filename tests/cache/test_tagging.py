@@ -21,7 +21,7 @@ from pgkeel.postgres import connect
 from pgkeel.schema.caching import Row
 from pgkeel.schema.encrypted import Encrypted
 from pgkeel.testing.keys import ring_for_tests
-from tests.cache.conftest import SECRET, trust
+from tests.cache.conftest import SECRET, rely, trust
 
 Database: Any = access.Database
 
@@ -81,6 +81,7 @@ async def db(place: Url, cache: Cache) -> AsyncIterator[Any]:
         for model, nobody in ((Note, UUID(int=0)), (Guarded, 0), (Person, UUID(int=0))):
             await db.repository(model).get(nobody)
         await trust(cache)
+        await rely(cache)
         yield db
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from pgkeel.cache._colour.threaded import Crowd
+from pgkeel.cache._colour.crowd_of_threads import Crowd
 from pgkeel.cache._sync.client import Client
 from pgkeel.cache.announcing import Said
 from pgkeel.cache.entry import fresh

@@ -42,16 +42,31 @@ class Shelf(Generic[T]):
         decode: What returns a value of it in bytes.
     """
 
-    __slots__ = ("_codec", "_head", "_length", "decode", "shape", "shared", "strict", "tally")
+    __slots__ = ("_codec", "_head", "_length", "_only_in", "decode", "shape", "shared", "strict", "tally")
 
     def __init__(
-        self, shared: tuple[bytes, ...], codec: Codec[T], *, strict: int | None = None, tally: Tally | None = None
+        self,
+        shared: tuple[bytes, ...],
+        codec: Codec[T],
+        *,
+        strict: int | None = None,
+        tally: Tally | None = None,
+        only_in: bytes = b"",
     ) -> None:
-        """Name in `shared` the keys of the epoch and of the tags; a value that is not None depends on the first `strict` only."""
+        """Say what the values depend on.
+
+        Args:
+            shared: The keys of the epoch and of the tags.
+            codec: Makes bytes of a value.
+            strict: How many of them a value that is not None depends on; the first ones.
+            tally: Where reads are counted.
+            only_in: The only epoch in which values may be kept; b"" is any.
+        """
         self._codec = codec
         self.decode = codec.decode
         self.tally = tally or Tally()
         self.shared = shared
+        self._only_in = only_in
         self.shape = codec.shape
         self.strict = len(shared) if strict is None else strict
         self._length = VERSION * self.strict
@@ -103,6 +118,10 @@ class Shelf(Generic[T]):
         if kind in {_VALUE, _NOTHING}:
             return Taken(self.judge(reply, reply[1 : 1 + VERSION * len(self.shared)]))
         return Taken()
+
+    def is_kept_in(self, versions: bytes) -> bool:
+        """Return whether values may be kept in the epoch with which versions begin."""
+        return versions.startswith(self._only_in)
 
     def filled(self, value: T | None, versions: bytes) -> bytes | None:
         """Return the bytes to keep, or None for a value that cannot be kept."""

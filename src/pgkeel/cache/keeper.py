@@ -7,7 +7,7 @@ import msgspec
 from pgkeel.cache._sync.client import Client
 from pgkeel.cache.advice import Benefit, benefits_of
 from pgkeel.cache.entry import epoch_ends, fresh
-from pgkeel.cache.names import epoch_of, figures_of, is_marks, pattern_of
+from pgkeel.cache.names import declarations_of, epoch_of, figures_of, is_marks, pattern_of
 from pgkeel.core.cache_url import CacheUrl
 
 __all__ = ["Kinds", "Stats", "count", "flush", "kinds", "stats"]
@@ -153,10 +153,9 @@ def flush(url: CacheUrl, namespace: str, mark: int) -> int:
 
 
 def _keys(client: Client, namespace: str) -> Iterator[list[bytes]]:
-    cursor = b"0"
-    epoch = epoch_of(namespace)
+    cursor, kept = b"0", (epoch_of(namespace), declarations_of(namespace))
     while True:
         cursor, found = client.call("SCAN", cursor, "MATCH", pattern_of(namespace), "COUNT", _BATCH)
-        yield [key for key in found if key != epoch]
+        yield [key for key in found if key not in kept]
         if cursor == b"0":
             return

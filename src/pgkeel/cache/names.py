@@ -9,7 +9,19 @@ import msgspec
 from pgkeel.core.errors import ConfigError, UsageError
 from pgkeel.core.secret import Secret
 
-__all__ = ["DIGEST", "Namer", "Names", "Tag", "epoch_of", "figures_of", "is_marks", "marks_of", "pattern_of", "tag"]
+__all__ = [
+    "DIGEST",
+    "Namer",
+    "Names",
+    "Tag",
+    "declarations_of",
+    "epoch_of",
+    "figures_of",
+    "is_marks",
+    "marks_of",
+    "pattern_of",
+    "tag",
+]
 
 _encode = msgspec.msgpack.Encoder(order="deterministic").encode
 _SHORTEST = 16
@@ -63,7 +75,9 @@ class Namer:
 class Names:
     """Makes the names of one namespace with one key."""
 
-    __slots__ = ("_key", "_prefix", "_results", "_tables", "_tags", "_wide", "carried", "epoch", "everything", "figures")
+    __slots__ = (
+        "_key", "_prefix", "_results", "_tables", "_tags", "_wide", "carried", "declarations", "epoch", "everything", "figures"
+    )  # fmt: skip
 
     def __init__(self, namespace: str, secret: Secret) -> None:
         """Take the namespace and a secret of 16 bytes or more that all processes share.
@@ -83,6 +97,7 @@ class Names:
         self.everything = self._prefix + _EVERYTHING
         self.carried = self._prefix + b"carried"
         self.figures = figures_of(namespace)
+        self.declarations = declarations_of(namespace)
 
     def rows(self, table: str) -> Namer:
         """Return what names the rows of a table by their keys."""
@@ -99,6 +114,10 @@ class Names:
     def inexact(self, table: str) -> bytes:
         """Return the name of the version that all tags of a table's column values share: rows with any value were written."""
         return self._known(b"i", table)
+
+    def declared(self, table: str, column: str) -> bytes:
+        """Return the name of a column by whose values results are tagged; those of one table begin alike."""
+        return self._known(b"d", table)[-DIGEST:] + self._namer(b"d", str(table))(column)[-DIGEST:]
 
     def things(self, kind: str, name: str) -> Namer:
         """Return what names the keys of one recipe."""
@@ -132,6 +151,11 @@ class Names:
 def epoch_of(namespace: str) -> bytes:
     """Return the name of the namespace's epoch."""
     return _prefix_of(namespace) + b"epoch"
+
+
+def declarations_of(namespace: str) -> bytes:
+    """Return the name of what processes declare."""
+    return _prefix_of(namespace) + b"declared"
 
 
 def figures_of(namespace: str) -> bytes:

@@ -5,5 +5,6 @@ from pgkeel.cache._sync.change import Change
 from pgkeel.cache._sync.client import Client
 from pgkeel.cache._sync.recipes import Counter, Leaderboard, Limiter, Lock, Once, Sessions
 from pgkeel.cache._sync.rows import RowCache
+from pgkeel.core.limits import Rate
 
-__all__ = ["Cache", "Change", "Client", "Counter", "Leaderboard", "Limiter", "Lock", "Once", "RowCache", "Sessions"]
+__all__ = ["Cache", "Change", "Client", "Counter", "Leaderboard", "Limiter", "Lock", "Once", "Rate", "RowCache", "Sessions"]

@@ -22,6 +22,7 @@ from pgkeel.core.errors import ConfigError
 __all__ = ["Caching"]
 
 _FORGET_AFTER = 600.0
+_NONE = frozenset[str]()
 
 
 class Caching:
@@ -61,7 +62,7 @@ class Caching:
             return None
         known = self._rows.get(table)
         if known is None:
-            self.cache.declare(table, tagged_columns(shape))
+            self.cache.declared.declare(table, tagged_columns(shape))
             said = shape.cache
             known = self._rows[table] = self.cache.rows(
                 table,
@@ -90,15 +91,21 @@ class Caching:
         Raises:
             Unreachable: The cache does not answer, and `on_outage` is "closed".
         """
-        change = self.cache.change(*self._all_of(touched))
+        begun, agreed = monotonic(), _NONE
+        if touched.values:
+            heard = self.cache.declared.heard
+            is_known = begun < heard.until and touched.values.keys() <= heard.agreed
+            agreed = heard.agreed if is_known else self._agreed(touched)
+        change = self.cache.change(*self._all_of(touched, agreed))
         change.mark()
         self._forget_old()
-        self._open[id(touched)] = touched, change, monotonic()
+        self._open[id(touched)] = touched, change, begun
 
     def after_commit(self, touched: Written) -> None:
-        """Take the announcement back."""
-        _, change, _ = self._open.pop(id(touched))
-        change.release()
+        """Take the announcement back; by now, what others declare may not be what it was, where that took long."""
+        _, change, begun = self._open.pop(id(touched))
+        is_late = touched.values and monotonic() - begun > self.cache.mark
+        change.release(*(self._of_all_values(touched) if is_late else ()))
 
     def after_rollback(self, touched: Written) -> None:
         """Take the announcement back."""
@@ -113,22 +120,34 @@ class Caching:
             if self._open[oldest][2] < monotonic() - _FORGET_AFTER:
                 del self._open[oldest]
 
-    def _all_of(self, written: Written) -> list[Touched | Tag]:
+    def _agreed(self, written: Written) -> frozenset[str]:
+        """Return the tables of which nobody declares a column that this process does not."""
+        declared = self.cache.declared
+        for table, values in written.values.items():
+            if table not in declared.columns:  # of a unit of work, and nobody asked for its repository
+                declared.declare(table, {column for column, _ in values})
+        return (declared.now()).agreed
+
+    def _is_exact(self, table: str, written: Written) -> bool:
+        """Return whether the values of all declared columns are named; another model of the table may name others."""
+        columns = self.cache.declared.columns.get(table)
+        return table not in written.vague and columns is not None and columns <= {one for one, _ in written.values[table]}
+
+    def _of_all_values(self, written: Written) -> list[Touched]:
+        return [Touched(table, every_value=True) for table in written.values]
+
+    def _all_of(self, written: Written, agreed: frozenset[str]) -> list[Touched | Tag]:
         if written.is_unknown:
             return [EVERYTHING, *(Touched(table, every_row=True) for table in written.tables)]
         found: list[Touched | Tag] = [Touched(table, every_row=True) for table in written.whole]
         for table in written.tables - written.whole:
-            keys, is_exact = written.rows.get(table), self._is_exact(table, written)
+            keys, is_exact = written.rows.get(table), table in agreed and self._is_exact(table, written)
             if keys:
                 found += [self._row(table, key, is_exact=is_exact) for key in keys]
             else:
                 found.append(Touched(table, every_value=True, is_exact=is_exact))
             found += [Tag(table, (pair,)) for pair in written.values.get(table, ())] if is_exact else []
         return found
-
-    def _is_exact(self, table: str, written: Written) -> bool:
-        """Return whether all that depends on the declared columns is named; where none is, another process may declare some."""
-        return table in written.values and table not in written.vague
 
     def _row(self, table: str, key: tuple[object, ...], *, is_exact: bool) -> Touched:
         wanted: Any = key if len(key) > 1 else key[0]

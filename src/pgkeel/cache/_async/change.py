@@ -79,11 +79,11 @@ class Change:
         When the cache does not answer, the marks stay until they end by themselves, and nobody fills until then.
 
         Args:
-            touched: What is known by now to have been written too: a row whose key came with the answer.
+            touched: What is known by now to be touched too: a row whose key came with the answer.
         """
         if touched and self._keys is not None:
             also = keys_of(touched, self._reader.names)
-            self._keys = Keys([*self._keys.rows, *also.rows], self._keys.tags)
+            self._keys = Keys([*self._keys.rows, *also.rows], self._keys.tags | also.tags)
         await self.__aexit__(None, None, None)
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-from pgkeel.cache._async.discovery import find_server
 from pgkeel.cache._colour.asynchronous import Call, Gate, Link, open_link
 from pgkeel.cache.errors import CacheUnsuitable, CommandRefused, LoginRefused
 from pgkeel.cache.script import script
@@ -35,9 +34,13 @@ class Client:
             url: The address.
             patience: Seconds that connecting may take, and that the server may be silent while it owes an answer.
             home: One of the keys; in a cluster, the node that has it is the server.
+
+        Raises:
+            ConfigError: The address is none, or one of Sentinels or of a cluster, and redis-py is not installed.
         """
         self._home = home
         self.url = CacheUrl.parse(url) if isinstance(url, str) else url
+        self._find = _finder() if self.url.via else None
         self.server: Server | None = None
         self._patience = patience
         self.link: Link | None = None
@@ -122,7 +125,8 @@ class Client:
             if monotonic() < self._retry_at:
                 raise Unreachable(f"the cache {self.url} did not answer just now", hint="`pgkeel status` shows what is running")
             try:
-                link = await open_link(await find_server(self.url, self._home, self._patience), self._patience)
+                at = self.url if self._find is None else await self._find(self.url, self._home, self._patience)
+                link = await open_link(at, self._patience)
                 await self._welcome(link)
             except Exception:
                 self._retry_at = monotonic() + self._break
@@ -156,6 +160,12 @@ class Client:
             login += ["AUTH", self.url.user or "default", self.url.password.reveal()]
         wanted: list[list[Word]] = [[*login, "SETNAME", "pgkeel"]]
         return [*wanted, ["SELECT", self.url.database]] if self.url.database else wanted
+
+
+def _finder() -> Call[CacheUrl]:
+    from pgkeel.cache._async.discovery import find_server  # noqa: PLC0415 - imports redis-py
+
+    return find_server
 
 
 def _refusal_of_login(reply: Exception, url: CacheUrl) -> LoginRefused | CacheUnsuitable | Unreachable:

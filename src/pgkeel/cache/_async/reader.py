@@ -6,9 +6,11 @@ from typing import Any, TypeVar
 import msgspec
 
 from pgkeel.cache._async.client import Client
+from pgkeel.cache._async.declared import Declared
 from pgkeel.cache._async.ledger import Confirmed, Ledger
 from pgkeel.cache._async.stale import Stale
-from pgkeel.cache._colour.asynchronous import Call, Crowd, Flight, Link, Load, nap
+from pgkeel.cache._colour.asynchronous import Call, Flight, Link, Load, nap
+from pgkeel.cache._colour.crowd import Crowd
 from pgkeel.cache.entry import MISS, VERSION, Shelf, Taken, fresh, held_by
 from pgkeel.cache.errors import CacheUnsuitable, CommandRefused, LoginRefused
 from pgkeel.cache.figures import Figures, Tallies, Tally
@@ -67,6 +69,7 @@ class Reader:
         self.crowd = Crowd(client)
         self.confirmed: Confirmed | None = None
         self.stale = Stale(client, lease)
+        self.declared = Declared(client, names, mark)
         self.tallies = Tallies()
         self._lease_for = lease
         self._run = ""
@@ -251,7 +254,10 @@ class Reader:
             if not is_read:
                 lease.flight.crash()
         kept = lease.shelf.filled(value, lease.versions)
-        if kept is None or len(kept) > _LARGEST:
+        if not lease.shelf.is_kept_in(lease.versions):
+            self.declared.forget()
+            await self._give_up(lease)
+        elif kept is None or len(kept) > _LARGEST:
             await self._give_up(lease)
         else:
             await self._keep(lease, kept, life, is_nothing=value is None)

@@ -5,7 +5,6 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar, cast
 
-from pgkeel.cache._colour.crowd import Crowd
 from pgkeel.cache._colour.door import Door, dial
 from pgkeel.cache._colour.flight import Flight
 from pgkeel.cache._colour.together import Batch, Look, Shared
@@ -15,7 +14,7 @@ from pgkeel.cache.wire import Replies, ReplyError, Word, away, packed
 from pgkeel.core.cache_url import CacheUrl
 from pgkeel.core.errors import Unreachable
 
-__all__ = ["Call", "Crowd", "Flight", "Gate", "Link", "Load", "nap", "open_link"]
+__all__ = ["Call", "Flight", "Gate", "Link", "Load", "nap", "open_link"]
 
 T = TypeVar("T")
 V = TypeVar("V")

@@ -1,20 +1,18 @@
 """What writers of one event loop say together: before COMMIT, and after it."""
 
 import asyncio
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
+from pgkeel.cache._colour.asynchronous import Link
 from pgkeel.cache._colour.together import Look, Shared
 from pgkeel.cache.announcing import INSTEAD, Said, in_a_script, packet_of
+from pgkeel.cache.errors import CommandRefused
 from pgkeel.cache.forms import ANSWERS
 from pgkeel.cache.script import script
 from pgkeel.cache.touched import Keys
 from pgkeel.cache.wire import ReplyError, packed, refusal
 from pgkeel.core.clock import monotonic
 from pgkeel.core.errors import KeelError, Unreachable
-
-if TYPE_CHECKING:
-    from pgkeel.cache._async.client import Client
-    from pgkeel.cache._colour.asynchronous import Link
 
 __all__ = ["Crowd"]
 
@@ -23,6 +21,24 @@ _GATHER = 0.006
 """Longer than a tick of the processor (4 ms): a shorter one is set anew at each turn of the loop, as dear as a round trip."""
 _LONGEST = 10.0
 _MOST = 500
+
+
+class Speaker(Protocol):
+    """The client, as far as writers speak through it.
+
+    Attributes:
+        link: The connection, or None.
+    """
+
+    link: Link | None
+
+    async def connected(self) -> Link:
+        """Return the connection; open it where there is none."""
+        ...
+
+    def noted(self, refused: CommandRefused) -> CommandRefused:
+        """Leave a server that says that it is not the one any more."""
+        ...
 
 
 class Announcement(Shared):
@@ -36,7 +52,7 @@ class Announcement(Shared):
 
     __slots__ = ("_client", "_is_script", "is_leaving", "said", "timer")
 
-    def __init__(self, client: "Client", loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, client: Speaker, loop: asyncio.AbstractEventLoop) -> None:
         """Say nothing yet."""
         super().__init__(loop)
         self._client = client
@@ -99,7 +115,7 @@ class Crowd:
 
     __slots__ = ("_client", "_expected", "_gathering", "_is_crowd", "_leaving", "_under_way")
 
-    def __init__(self, client: "Client") -> None:
+    def __init__(self, client: Speaker) -> None:
         """Speak to this server."""
         self._client = client
         self._under_way: dict[bytes, float] = {}
@@ -136,7 +152,7 @@ class Crowd:
             return HEARD  # so many answers to the last byte, all of them numbers or `+OK`, and no message beside them
         return self._asked(link, Said(keys, who, is_over), packet[sent:], received, replies if sent else 0)
 
-    def _asked(self, link: "Link", said: Said, rest: bytes, received: bytes, replies: int) -> Look:
+    def _asked(self, link: Link, said: Said, rest: bytes, received: bytes, replies: int) -> Look:
         """Wait for what was asked at the door, if it was."""
         if not replies:
             return self._alone(said)

@@ -1,22 +1,43 @@
 """What the writers of one process say where each is a thread."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import Protocol
 
+from pgkeel.cache._colour.threaded import Link
 from pgkeel.cache.announcing import INSTEAD, Said, in_a_script, packet_of
+from pgkeel.cache.errors import CommandRefused
 from pgkeel.cache.touched import Keys
-from pgkeel.cache.wire import ReplyError, refusal
-
-if TYPE_CHECKING:
-    from pgkeel.cache._sync.client import Client
+from pgkeel.cache.wire import ReplyError, Word, refusal
 
 __all__ = ["Crowd"]
+
+
+class Speaker(Protocol):
+    """The client, as far as writers speak through it.
+
+    Attributes:
+        link: The connection, or None.
+    """
+
+    link: Link | None
+
+    def connected(self) -> Link:
+        """Return the connection; open it where there is none."""
+        ...
+
+    def noted(self, refused: CommandRefused) -> CommandRefused:
+        """Leave a server that says that it is not the one any more."""
+        ...
+
+    def run(self, name: str, keys: Sequence[bytes], *values: Word) -> object:
+        """Return what one of our Lua scripts returns."""
+        ...
 
 
 class Crowd:
     """Writers of this process; threads do not wait for each other."""
 
-    def __init__(self, client: "Client") -> None:
+    def __init__(self, client: Speaker) -> None:
         """Speak to this server."""
         self._client = client
 

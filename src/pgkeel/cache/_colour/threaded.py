@@ -11,7 +11,6 @@ from contextlib import suppress
 from typing import Any, Generic, TypeVar
 
 from pgkeel.cache._colour.cover import Plain, Tls
-from pgkeel.cache._colour.crowd_of_threads import Crowd
 from pgkeel.cache.entry import MISS, Shelf, joined
 from pgkeel.cache.near import Near
 from pgkeel.cache.wire import Replies, ReplyError, Word, away, packed, refusal
@@ -19,7 +18,7 @@ from pgkeel.core.cache_url import CacheUrl
 from pgkeel.core.clock import monotonic
 from pgkeel.core.errors import Unreachable
 
-__all__ = ["Call", "Crowd", "Flight", "Gate", "Link", "Load", "nap", "open_link"]
+__all__ = ["Call", "Flight", "Gate", "Link", "Load", "nap", "open_link"]
 
 T = TypeVar("T")
 V = TypeVar("V")

@@ -12,6 +12,7 @@ import msgspec
 from pgkeel.cache._colour.threaded import Call
 from pgkeel.cache._sync.change import Change
 from pgkeel.cache._sync.client import Client
+from pgkeel.cache._sync.declared import Declared
 from pgkeel.cache._sync.ledger import Ledger
 from pgkeel.cache._sync.reader import Reader
 from pgkeel.cache._sync.rows import RowCache
@@ -88,12 +89,21 @@ class Cache:
         self._namers: dict[str, Namer] = {}
         self._epoch_check = epoch_check.total_seconds()
         self._meter = meter
-        self._declared: dict[str, frozenset[str]] = {}
 
     @property
     def names(self) -> Names:
         """What names the keys of this namespace."""
         return self._reader.names
+
+    @property
+    def declared(self) -> Declared:
+        """By the values of which columns results are tagged; `access.Database(cache=…)` says so, from the models."""
+        return self._reader.declared
+
+    @property
+    def mark(self) -> float:
+        """How long a write may take from the announcement of its COMMIT to its end, in seconds."""
+        return self._reader.mark / 1000
 
     @property
     def figures(self) -> Figures:
@@ -190,18 +200,16 @@ class Cache:
             @wraps(function)
             def call(*given: object, **named: object) -> Any:  # noqa: ANN401 - what the function returns
                 wanted = list(tags(*given, **named) if callable(tags) else tags)
-                names = self._reader.names
+                names, declared = self._reader.names, self._reader.declared
+                heard = declared.now() if declared.columns else declared.heard
                 codec = hidden if any(table_of(one) in self._sealed for one in wanted) else clear
-                shelf = Shelf((names.epoch, names.everything, *keys_of_tags(wanted, names, self._declared)), codec, tally=tally)
+                shared = (names.epoch, names.everything, *keys_of_tags(wanted, names, heard.relied))
+                shelf = Shelf(shared, codec, tally=tally, only_in=heard.epoch if heard.relied else b"")
                 return self._reader.read(names.result(known, given, named), shelf, life, function, *given, **named)
 
             return call
 
         return decorate
-
-    def declare(self, table: str, columns: Iterable[str]) -> None:
-        """Say by which columns' values results are tagged exactly; `access.Database(cache=…)` does, from the model."""
-        self._declared[table] = frozenset(columns)
 
     def row(self, table: str, key: object, *, is_exact: bool = False) -> Touched:
         """Return what a write of a row touches whose other values are not known: it, its table's tag, and those of all values.

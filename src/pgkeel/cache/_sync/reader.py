@@ -6,8 +6,10 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from pgkeel.cache._colour.threaded import Call, Crowd, Flight, Link, Load, nap
+from pgkeel.cache._colour.crowd_of_threads import Crowd
+from pgkeel.cache._colour.threaded import Call, Flight, Link, Load, nap
 from pgkeel.cache._sync.client import Client
+from pgkeel.cache._sync.declared import Declared
 from pgkeel.cache._sync.ledger import Confirmed, Ledger
 from pgkeel.cache._sync.stale import Stale
 from pgkeel.cache.entry import MISS, VERSION, Shelf, Taken, fresh, held_by
@@ -68,6 +70,7 @@ class Reader:
         self.crowd = Crowd(client)
         self.confirmed: Confirmed | None = None
         self.stale = Stale(client, lease)
+        self.declared = Declared(client, names, mark)
         self.tallies = Tallies()
         self._lease_for = lease
         self._run = ""
@@ -248,7 +251,10 @@ class Reader:
             if not is_read:
                 lease.flight.crash()
         kept = lease.shelf.filled(value, lease.versions)
-        if kept is None or len(kept) > _LARGEST:
+        if not lease.shelf.is_kept_in(lease.versions):
+            self.declared.forget()
+            self._give_up(lease)
+        elif kept is None or len(kept) > _LARGEST:
             self._give_up(lease)
         else:
             self._keep(lease, kept, life, is_nothing=value is None)
