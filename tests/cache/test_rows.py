@@ -33,6 +33,20 @@ async def test_that_there_is_no_row_is_remembered(table: Table) -> None:
     assert table.asked == 1
 
 
+async def test_rows_that_are_filled_together_do_not_end_together(cache: Any) -> None:
+    rows = cache.rows("users", UserRow, key=UUID, ttl="1h")
+
+    async def load(key: UUID) -> UserRow:
+        return UserRow(key, "ada")
+
+    keys = [uuid4() for _ in range(20)]
+    for key in keys:
+        await rows.get(key, load)
+    left = [await cache.client.call("PTTL", cache.names.rows("users")(key)) for key in keys]
+    assert all(3_100_000 < milliseconds <= 3_600_000 for milliseconds in left)
+    assert max(left) - min(left) > 60_000
+
+
 async def test_a_write_is_seen_by_the_next_read(table: Table, cache: Any) -> None:
     await table.read()
     async with touch(cache, table):
