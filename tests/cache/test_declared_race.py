@@ -95,6 +95,7 @@ def test_no_count_lacks_a_row_for_long(orders: Orders) -> None:
     assert deaths > 0
 
 
+@pytest.mark.long
 @pytest.mark.faults
 def test_the_race_shows_the_rows_that_are_lacking_where_nobody_hears_what_others_declare(orders: Orders) -> None:
     older, newer, _ = race(msgspec.structs.replace(orders, hears=False), 1)
