@@ -22,27 +22,14 @@ from pgkeel.security.audit.sealing import make_months, note_roles
 __all__ = ["AuditPlan", "Watched", "install", "is_installed", "plan"]
 
 _TABLES = (
-    *(
-        "note",
-        "noted",
-        "form",
-        "log",
-        "one_sequence",
-        "log_default",
-        "drop_log_indexes",
-        "log_index",
-        "seal",
-        "epoch",
-        "watched",
-        "role_snapshot",
-        "right_snapshot",
-    ),
-    *("waiting", "entries", "rights"),
+    *("note", "noted", "written", "form", "seal", "epoch", "watched", "role_snapshot", "right_snapshot"),
+    *("record_seq", "record", "record_default", "record_index", "leave_numbered"),
+    *("waiting", "log", "rights"),
 )
 _FUNCTIONS = (
     *("columns_of", "compares", "shape_of", "form_of", "note_drop", "note_truncate", "write_functions", "watch", "unwatch"),
-    *("rights_by", "rights_without", "note_rights", "note_ddl"),
-    *("digest_of", "chained", "take_in", "seal_now", "open_epoch"),
+    *("is_moved", "rights_by", "rights_without", "note_rights", "note_ddl", "refuse", "log_triggers"),
+    *("digest_of", "chained", "take_in", "seal_below", "seal_now", "begin_epoch", "open_epoch"),
 )
 _EVENTS = {"pgkeel_audit_ddl": "ddl_trigger", "pgkeel_audit_drop": "drop_trigger"}
 _TRIGGERS = 4

@@ -9,7 +9,7 @@ import msgspec
 from pgkeel.core.sink import Anchor, Sink
 from pgkeel.postgres import Connection, Row, load
 from pgkeel.security.audit.anchors import system_of
-from pgkeel.security.audit.older import reading
+from pgkeel.security.audit.older import refuse_older
 
 __all__ = ["Problem", "Verdict", "verify"]
 
@@ -61,7 +61,8 @@ def verify(connection: Connection, sinks: Sequence[Sink] = ()) -> Verdict:
         OlderLog: An older version made the log.
     """
     system = system_of(connection)
-    with reading(), connection.transaction():
+    refuse_older(connection)
+    with connection.transaction():
         load(__name__, "one_view").run(connection)
         seals = load(__name__, "seals").rows(connection)
         forged = load(__name__, "forged").rows(connection)

@@ -1,5 +1,5 @@
 -- utility: the form of the notes of a table: its columns of fixed size that may be kept in clear, by their type; kept once
-CREATE OR REPLACE FUNCTION audit.form_of(target regclass, named text, masked text[]) RETURNS audit.form
+CREATE OR REPLACE FUNCTION audit.form_of(target regclass, named text, masked text[], key text[]) RETURNS audit.form
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $body$
 DECLARE
     wanted audit.form;
@@ -13,13 +13,20 @@ BEGIN
     INTO wanted.longs, wanted.ints, wanted.times, wanted.bools, wanted.uuids
     FROM pg_attribute
     WHERE attrelid = target AND attnum > 0 AND NOT attisdropped AND attname <> ALL (masked);
+    IF cardinality(key) = 1 THEN
+        wanted.long_key := cardinality(wanted.longs) + array_position(wanted.longs, key[1]);
+        wanted.int_key := cardinality(wanted.ints) + array_position(wanted.ints, key[1]);
+        wanted.uuid_key := cardinality(wanted.uuids) + array_position(wanted.uuids, key[1]);
+    END IF;
 
     SELECT * INTO kept FROM audit.form
     WHERE (form.table_name, form.longs, form.ints, form.times, form.bools, form.uuids)
-          = (named, wanted.longs, wanted.ints, wanted.times, wanted.bools, wanted.uuids);
+          = (named, wanted.longs, wanted.ints, wanted.times, wanted.bools, wanted.uuids)
+      AND (form.long_key, form.int_key, form.uuid_key) IS NOT DISTINCT FROM (wanted.long_key, wanted.int_key, wanted.uuid_key);
     IF NOT FOUND THEN
-        INSERT INTO audit.form (table_name, longs, ints, times, bools, uuids)
-        VALUES (named, wanted.longs, wanted.ints, wanted.times, wanted.bools, wanted.uuids)
+        INSERT INTO audit.form (table_name, longs, ints, times, bools, uuids, long_key, int_key, uuid_key)
+        VALUES (named, wanted.longs, wanted.ints, wanted.times, wanted.bools, wanted.uuids,
+                wanted.long_key, wanted.int_key, wanted.uuid_key)
         RETURNING * INTO kept;
     END IF;
     RETURN kept;

@@ -1,11 +1,13 @@
--- utility: audit.noted as audit.log has it: of each changed column the old and the new value apart; a masked one is no pair but a text.
+-- utility: what waits for the next seal, as the record will have it: of a note each changed column's old and new value apart; a masked one is
+-- no pair but a text.
 -- the transaction is the row's own, which costs a writer nothing and cannot be forged: the nearest number that ends in its xmin
 CREATE OR REPLACE VIEW audit.waiting AS
-SELECT note.seq, note.at, top.xid - ((top.xid - note.xid) & 4294967295) AS xid, (SELECT max(epoch.epoch) FROM audit.epoch) AS epoch,
-       nullif(note.actor, '') AS actor, note.db_role, form.table_name, note.row_id, 'update'::text AS operation,
+SELECT note.at, top.xid - ((top.xid - note.xid) & 4294967295) AS xid, (SELECT max(epoch.epoch) FROM audit.epoch) AS epoch,
+       nullif(note.actor, '') AS actor, note.db_role, form.table_name,
+       coalesce(note.row_id, note.longs[form.long_key]::text, note.ints[form.int_key]::text, note.uuids[form.uuid_key]::text) AS row_id, 'update'::text AS operation,
        coalesce(image.before, '{}') AS before, image.after
 FROM (SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint + 2147483648 AS xid OFFSET 0) AS top,
-     (SELECT noted.seq, noted.xmin::text::bigint AS xid, (noted.note).* FROM audit.noted OFFSET 0) AS note
+     (SELECT noted.xmin::text::bigint AS xid, (noted.note).* FROM audit.noted OFFSET 0) AS note
      JOIN audit.form ON form.form = note.form,
      LATERAL (
          SELECT jsonb_object_agg(pair.name, pair.old) FILTER (WHERE pair.old IS NOT NULL) AS before,
@@ -46,4 +48,8 @@ FROM (SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint + 2147483648 
              FROM (SELECT jsonb_object_keys(note.changes) AS name WHERE note.changes IS NOT NULL OFFSET 0) AS other
          ) AS pair
      ) AS image
-WHERE image.after IS NOT NULL;
+WHERE image.after IS NOT NULL
+UNION ALL
+SELECT written.at, top.xid - ((top.xid - written.xmin::text::bigint) & 4294967295), (SELECT max(epoch.epoch) FROM audit.epoch),
+       written.actor, written.db_role, written.table_name, written.row_id, written.operation, written.before, written.after
+FROM (SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint + 2147483648 AS xid OFFSET 0) AS top, audit.written;
