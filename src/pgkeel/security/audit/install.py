@@ -22,9 +22,9 @@ from pgkeel.security.audit.sealing import make_months, note_roles
 __all__ = ["AuditPlan", "Watched", "install", "is_installed", "plan"]
 
 _TABLES = (
-    *("note", "noted", "written", "form", "seal", "epoch", "watched", "role_snapshot", "right_snapshot"),
-    *("record_seq", "record", "record_default", "record_index", "leave_numbered"),
-    *("waiting", "log", "rights"),
+    *("change", "updated", "written", "form", "seal", "epoch", "watched", "role_snapshot", "right_snapshot"),
+    *("record_seq", "record", "record_default", "record_index"),
+    *("differ", "changed", "waiting", "log", "rights"),
 )
 _FUNCTIONS = (
     *("columns_of", "compares", "shape_of", "form_of", "note_drop", "note_truncate", "write_functions", "watch", "unwatch"),
@@ -139,7 +139,8 @@ def install(superuser: Connection, plan: AuditPlan, *, wait: timedelta = timedel
             load(__name__, "unwatch_table").run(superuser, name=name)
         _own_functions(superuser)
         if plan.is_old:
-            load(__name__, "leave_fresh").run(superuser)
+            for older in ("leave_fresh", "leave_noted"):
+                load(__name__, older).run(superuser)
         if plan.needs_log:
             _ensure_events(superuser)
             load(__name__, "layout").named(layout=sql.Literal(_layout())).run(superuser)

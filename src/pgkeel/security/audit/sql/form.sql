@@ -1,4 +1,4 @@
--- utility: of which columns of which table the values in a note are, and where among the new ones the key is, if it is one of them; a
+-- utility: of which columns of which table the values in a change are, and where among the new ones the key is, if it is one of them; a
 -- trigger function that is written anew may have another form
 CREATE TABLE IF NOT EXISTS audit.form (
     form integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -10,4 +10,5 @@ CREATE TABLE IF NOT EXISTS audit.form (
     uuids text[] NOT NULL
 );
 ALTER TABLE audit.form
-    ADD COLUMN IF NOT EXISTS long_key integer, ADD COLUMN IF NOT EXISTS int_key integer, ADD COLUMN IF NOT EXISTS uuid_key integer;
+    ADD COLUMN IF NOT EXISTS texts text[] NOT NULL DEFAULT '{}', ADD COLUMN IF NOT EXISTS long_key integer,
+    ADD COLUMN IF NOT EXISTS int_key integer, ADD COLUMN IF NOT EXISTS uuid_key integer;

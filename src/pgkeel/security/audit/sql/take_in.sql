@@ -1,11 +1,11 @@
--- utility: takes into the record what transactions below a number have noted and written, in the order of time, and returns each month's
+-- utility: takes into the record what transactions below a number have changed and written, in the order of time, and returns each month's
 -- digest as digest_of does; one statement, so that all of it sees the same rows
 CREATE OR REPLACE FUNCTION audit.take_in(upper_xid bigint) RETURNS TABLE (month date, rows bigint, digest bytea)
 LANGUAGE sql SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $body$
     WITH top AS MATERIALIZED (
         SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint + 2147483648 AS xid
-    ), noted AS (
-        DELETE FROM audit.noted AS noted USING top WHERE top.xid - ((top.xid - noted.xmin::text::bigint) & 4294967295) < upper_xid
+    ), updated AS (
+        DELETE FROM audit.updated AS updated USING top WHERE top.xid - ((top.xid - updated.xmin::text::bigint) & 4294967295) < upper_xid
     ), written AS (
         DELETE FROM audit.written AS written USING top
         WHERE top.xid - ((top.xid - written.xmin::text::bigint) & 4294967295) < upper_xid

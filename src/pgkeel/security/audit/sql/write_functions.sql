@@ -53,17 +53,17 @@ BEGIN
                ' ' ORDER BY place)
     INTO changes
     FROM unnest(columns) WITH ORDINALITY AS named (name, place)
-    WHERE name <> ALL (form.longs || form.ints || form.times || form.bools || form.uuids);
+    WHERE name <> ALL (form.longs || form.ints || form.times || form.bools || form.uuids || form.texts);
     SELECT string_agg(CASE cardinality(kind.names) WHEN 0 THEN 'NULL' ELSE (
                SELECT 'ARRAY[' || string_agg('OLD.' || quote_ident(name), ', ' ORDER BY place) || ', '
                       || string_agg('NEW.' || quote_ident(name), ', ' ORDER BY place) || ']'
                FROM unnest(kind.names) WITH ORDINALITY AS named (name, place)) END, ', ' ORDER BY kind.place)
     INTO small
-    FROM (VALUES (1, form.longs), (2, form.ints), (3, form.times), (4, form.bools), (5, form.uuids)) AS kind (place, names);
+    FROM (VALUES (1, form.longs), (2, form.ints), (3, form.times), (4, form.bools), (5, form.uuids), (6, form.texts)) AS kind (place, names);
 
     EXECUTE format('CREATE OR REPLACE FUNCTION audit.%%I() RETURNS trigger %%s %%L', stem || '_update', head, format(
-        'DECLARE c jsonb; BEGIN %%s INSERT INTO audit.noted (note) '
-        'VALUES (ROW(clock_timestamp(), current_setting(''pgkeel.actor'', true), session_user, %%s, %%s, %%s, c)::audit.note); '
+        'DECLARE c jsonb; BEGIN %%s INSERT INTO audit.updated (change) '
+        'VALUES (ROW(clock_timestamp(), current_setting(''pgkeel.actor'', true), session_user, %%s, %%s, %%s, c)::audit.change); '
         'RETURN NULL; END', changes, form.form,
         CASE WHEN coalesce(form.long_key, form.int_key, form.uuid_key) IS NULL THEN id_new ELSE 'NULL' END, small));
 
