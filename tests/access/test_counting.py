@@ -28,7 +28,7 @@ async def test_the_statements_of_all_doors_are_counted(db: Any) -> None:
 
 
 async def test_another_number_than_expected_names_the_statements_and_their_places(db: Any) -> None:
-    said = r"expected 1 statements, 2 ran: 2 x Post.get at .*/tests/access/"
+    said = r"statements: 2 ran instead of 1: 2 x Post.get at .*/tests/access/"
     with pytest.raises(UnexpectedCount, match=said), db.expect(queries=1):  # noqa: PT012 - the block is what is counted
         for _ in range(2):
             await db.repository(Post).get(uuid4())

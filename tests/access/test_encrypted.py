@@ -369,6 +369,18 @@ async def test_a_value_that_was_moved_to_another_row_does_not_open(db: Any, raw:
             print(found.note)
 
 
+async def test_a_column_that_is_still_clear_text_is_named_and_not_shown(db: Any, raw: Connection) -> None:
+    await db.repository(Person).insert(email="ada@example.org", note="a")
+    raw.execute("ALTER TABLE people ALTER note TYPE text USING 'to ada@example.org'")
+    try:
+        with pytest.raises(CannotOpen, match=r"people\.note is clear text in this database") as caught:
+            await db.repository(Person).page(limit=2)
+    finally:
+        raw.execute("ALTER TABLE people ALTER note TYPE bytea USING NULL")
+    assert "security encrypt people.note" in str(caught.value.hint)
+    assert "ada@" not in str(caught.value)
+
+
 @ONE
 async def test_a_handle_without_keys_reads_the_rest_and_writes_nothing(db: Any, people: Url, open_db: Opener) -> None:
     key = await db.repository(Person).insert(email="ada@example.org", city="London")

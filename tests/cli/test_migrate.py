@@ -102,7 +102,7 @@ def test_where_the_database_cannot_be_asked_status_says_that_nothing_is_known(ho
     error = json.loads(done.stdout)["error"]
 
     assert (done.returncode, error["code"]) == (3, "unreachable")
-    assert error["message"].startswith("which of the 1 migration files are applied is not known: cannot connect to")
+    assert error["message"].startswith("it is not known what is applied of 1 migration file: cannot connect to")
     assert [state["state"] for state in error["data"]["migrations"]] == ["unknown"]
     assert (error["data"]["applied"], error["data"]["pending"]) == (None, None)
 

@@ -91,7 +91,9 @@ def test_keys_are_added_shown_and_not_activated_too_early(running: Home) -> None
 
 
 def test_a_column_is_encrypted_by_three_files(running: Home) -> None:
-    planned = running.data("security", "encrypt", "users.username", "--index", "exact", "--dry-run")["migrations"]
+    name = ("security", "encrypt", "users.username", "--index", "exact")
+    planned = running.data(*name, "--unique", "idx_users_username", "--dry-run")["migrations"]
+    assert running.error(*name)[:2] == (4, "refused")
     assert [each["name"] for each in planned] == ["encrypt users username", "switch users username", "drop old users username"]
     assert running.error("security", "find", "users.nothing")[:2] == (2, "not_found")
 

@@ -308,7 +308,7 @@ def test_an_unfinished_down_is_finished_by_up_which_then_applies(
     up(connection, [app])
     connection.execute("CREATE VIEW v AS SELECT * FROM b")
 
-    with pytest.raises(MigrationFailed):
+    with pytest.raises(MigrationFailed, match="view v depends on table b"):
         down(connection, [app], Options(allow_data_loss=True))
     assert tables() == {"b"}
     connection.execute("DROP VIEW v")

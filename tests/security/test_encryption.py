@@ -201,10 +201,60 @@ def test_an_encrypted_column_becomes_clear_again(connection: Connection, app: So
     encrypt(connection, app)
     _to_the_end(connection, app, ring)
     email = find_column(connection, "people.email", sealed=True)
-    write(app, plan_decryption(email, index="email", type_="varchar(255)"), "20240104000000")
+    planned = plan_decryption(email, index="email", unique="people_email_key", type_="varchar(255)")
+    write(app, planned, "20240104000000")
     _to_the_end(connection, app, ring)
     assert {row["id"]: row["email"] for row in _rows(connection, "SELECT id, email FROM people")} == rows
     assert columns(connection) == {"email": "varchar not null", "id": "uuid not null", "phone": "bytea"}
+    with pytest.raises(UniqueViolation):
+        connection.execute("INSERT INTO people (id, email) SELECT gen_random_uuid(), email FROM people LIMIT 1")
+
+
+def test_the_way_back_to_clear_values_goes_back_itself_on_an_empty_table(connection: Connection, app: Source) -> None:
+    encrypt(connection, app)
+    up(connection, [OURS, app])
+    before = columns(connection), rules(connection)
+    email = find_column(connection, "people.email", sealed=True)
+    write(app, plan_decryption(email, index="email", unique="people_email_key", type_="text"), "20240104000000")
+    up(connection, [OURS, app])
+    down(connection, [app], Options(to="20240104000000", allow_data_loss=True))
+    assert "people_email_clear_key" in rules(connection)
+    down(connection, [app], Options(to="20240103000002", allow_data_loss=True))
+    assert (columns(connection), rules(connection)) == before
+    up(connection, [OURS, app], Options(to="20240104000001"))
+    connection.execute("INSERT INTO people (id, email) VALUES (gen_random_uuid(), 'ada@example.org')")
+    up(connection, [OURS, app])
+    assert columns(connection)["email"] == "text not null"
+
+
+@pytest.mark.parametrize(
+    "made", ["CREATE UNIQUE INDEX apart ON people (lower(phone))", "ALTER TABLE people ADD CONSTRAINT apart UNIQUE (phone)"]
+)
+def test_equal_values_that_are_kept_apart_stay_apart_or_nothing_is_planned(connection: Connection, made: str) -> None:
+    connection.execute(made.encode())
+    phone = find_column(connection, "people.phone", sealed=False)
+    with pytest.raises(Refused, match=r"people\.phone would lose apart") as caught:
+        plan_encryption(phone, index="digits", unique=None)
+    assert "--unique idx_people_phone" in str(caught.value.hint)
+    assert "ADD CONSTRAINT called" in plan_encryption(phone, index="digits", unique="called")[1].text
+
+
+def test_a_constraint_over_more_columns_or_some_rows_keeps_nothing_apart_by_itself(connection: Connection) -> None:
+    connection.execute("ALTER TABLE people ADD UNIQUE (phone, id)")
+    connection.execute("CREATE UNIQUE INDEX ON people (phone) WHERE phone LIKE '+%'")
+    assert find_column(connection, "people.phone", sealed=False).apart == ()
+
+
+def test_digests_that_are_kept_apart_need_a_constraint_over_clear_values(connection: Connection, app: Source) -> None:
+    encrypt(connection, app)
+    up(connection, [OURS, app])
+    email = find_column(connection, "people.email", sealed=True)
+    with pytest.raises(Refused, match=r"people\.email would lose idx_people_email"):
+        plan_decryption(email, index="email", unique=None, type_="text")
+    with pytest.raises(UsageError, match="idx_people_email stands until"):
+        plan_decryption(email, index="email", unique="idx_people_email", type_="text")
+    with pytest.raises(Refused, match="encrypted already"):
+        find_column(connection, "people.email", sealed=False)
 
 
 def _up_or_wait(connection: Connection, app: Source) -> bool:
@@ -266,10 +316,12 @@ def _file_of(connection: Connection, cluster: Cluster) -> bytes:
         ("nothing.email", NotFound),
         ("people.id", Refused),
         ("pairs.body", Refused),
+        ("named.name", Refused),
     ],
 )
 def test_a_column_that_cannot_be_encrypted_is_refused(connection: Connection, name: str, error: type[KeelError]) -> None:
     connection.execute("CREATE TABLE pairs (a int, b int, body text, PRIMARY KEY (a, b))")
+    connection.execute("CREATE TABLE named (name text PRIMARY KEY)")
     with pytest.raises(error) as caught:
         find_column(connection, name, sealed=False)
     assert caught.value.hint
@@ -292,7 +344,7 @@ def test_what_else_reads_a_column_is_named_where_the_switch_has_to_care_for_it(
     connection.execute(made)
 
     found = find_column(connection, "people.email", sealed=False)
-    _, switch, _ = plan_encryption(found, index=None, unique=None)
+    _, switch, _ = plan_encryption(found, index="email", unique="idx_people_email")
     assert found.readers == (reader,)
     assert f"-- Read by {reader}: " in switch.text
 

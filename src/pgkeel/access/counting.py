@@ -182,7 +182,7 @@ def expect(queries: int | None = None, *, at_most: int | None = None) -> Iterato
     is_met = counter.total == queries if at_most is None else counter.total <= at_most
     if not is_met:
         wanted = str(queries) if at_most is None else f"at most {at_most}"
-        raise UnexpectedCount(f"expected {wanted} statements, {counter.total} ran: {counter.places() or 'none'}")
+        raise UnexpectedCount(f"statements: {counter.total} ran instead of {wanted}: {counter.places() or 'none'}")
 
 
 def _entered(inner: Scope) -> Iterator[Scope]:

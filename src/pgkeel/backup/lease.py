@@ -18,6 +18,7 @@ from pgkeel.core.errors import KeelError, LockNotObtained
 from pgkeel.core.ids import random_id
 from pgkeel.core.log import get_logger
 from pgkeel.core.repository import Repository
+from pgkeel.core.telling import Report, silent
 
 __all__ = ["LeaseLost", "Reader", "readers_of", "reading", "working"]
 
@@ -55,7 +56,7 @@ def working(
     holder: str,
     term: timedelta = _TERM,
     patience: timedelta = timedelta(),
-    report: Callable[[str], None] = lambda _text: None,
+    report: Report = silent,
 ) -> Iterator[None]:
     """Be the only one who takes or deletes backups of a cluster while the block runs.
 
@@ -130,7 +131,7 @@ def readers_of(repository: Repository, system: str) -> tuple[Reader, ...]:
 
 
 def _take_patiently(
-    repository: Repository, folder: str, holder: str, term: timedelta, *, patience: timedelta, report: Callable[[str], None]
+    repository: Repository, folder: str, holder: str, term: timedelta, *, patience: timedelta, report: Report
 ) -> str:
     until, told = clock.monotonic() + patience.total_seconds(), False
     while True:

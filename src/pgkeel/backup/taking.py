@@ -33,6 +33,7 @@ from pgkeel.core import clock
 from pgkeel.core.errors import KeelError
 from pgkeel.core.log import get_logger
 from pgkeel.core.repository import Repository
+from pgkeel.core.telling import Report, silent
 from pgkeel.postgres import Connection, load
 
 __all__ = ["Order", "Taker"]
@@ -81,7 +82,7 @@ class Taker:
         relations: Callable[[], Relations],
         closed: Callable[[], Sequence[Closed]] = tuple,
         spawn: Spawn = start,
-        report: Callable[[str], None] = lambda _text: None,
+        report: Report = silent,
     ) -> None:
         """Look at the server; nothing is written.
 

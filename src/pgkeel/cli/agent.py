@@ -90,21 +90,24 @@ def _work(project: Project, state: Path, only: tuple[str, ...]) -> int:
 
 def _text(found: Status) -> str:
     head = f"running, process {found.pid}, {'leader' if found.leader else 'not leader'}" if found.running else "not running"
-    return "\n".join([f"agent      {head}", *(_line(job) for job in found.jobs), *(_service(one) for one in found.services)])
+    names = ["agent", *(job.name for job in found.jobs), *(service.name for service in found.services)]
+    width = max(map(len, names))
+    lines = [*(_line(job, width) for job in found.jobs), *(_service(one, width) for one in found.services)]
+    return "\n".join([f"{'agent':<{width}} {head}", *lines])
 
 
-def _service(service: ServiceStatus) -> str:
+def _service(service: ServiceStatus, width: int) -> str:
     state = "running" if service.running and not service.is_failing else "is tried again"
     restarts = f"restarts {service.restarts}" if service.restarts else ""
     mark = "! " if service.is_failing else ""
-    return f"{mark}{service.name:<16} {'service':<14} {state:<10} {restarts}  {service.last_error or ''}".rstrip()
+    return f"{mark}{service.name:<{width}} {'service':<14} {state:<10} {restarts}  {service.last_error or ''}".rstrip()
 
 
-def _line(job: JobStatus) -> str:
+def _line(job: JobStatus, width: int) -> str:
     outcome = "running" if job.running else job.last_outcome or "never ran"
     said = job.last_error or ", ".join(f"{name} {value}" for name, value in (job.last_result or {}).items())
     times = f"last {_time(job.last_finished):<20}  next {_time(job.next_run):<20}"
-    return f"{job.name:<16} {job.schedule:<14} {outcome:<10} {times}  {said}".rstrip()
+    return f"{job.name:<{width}} {job.schedule:<14} {outcome:<10} {times}  {said}".rstrip()
 
 
 def _time(at: datetime | None) -> str:

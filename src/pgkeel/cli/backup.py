@@ -13,6 +13,7 @@ from pgkeel.cli.groups import Group
 from pgkeel.core.errors import KeelError, Refused
 from pgkeel.core.project import Project
 from pgkeel.core.repository import Repository
+from pgkeel.core.telling import counted
 from pgkeel.core.units import Size, format_duration
 
 __all__ = ["backup"]
@@ -131,7 +132,7 @@ def verify(repository: str | None, *, locks: bool, dry_run: bool, yes: bool) -> 
     ]
     checked = sum(verdict.checked for verdict in verdicts.values())
     lines = [f"{fault['object']}: {fault['reason']}" for fault in damaged]
-    text = "\n".join([*lines, f"{checked} objects read in {', '.join(verdicts)}, {len(damaged)} damaged"])
+    text = "\n".join([*lines, f"{counted(checked, 'object')} read in {', '.join(verdicts)}, {len(damaged)} damaged"])
     if unreachable:
         if verdicts:
             talk(text)
@@ -156,7 +157,7 @@ def prune(repository: str | None, *, dry_run: bool, yes: bool) -> Answer:
     names = list(dict.fromkeys(record.id for plan in plans.values() for record in plan.backups))
     wal = sum(len(plan.wal) for plan in plans.values())
     lines = [f"{name}: delete {record.id}" for name, plan in plans.items() for record in plan.backups]
-    lines += [f"{name}: delete {len(plan.wal)} objects of WAL" for name, plan in plans.items() if plan.wal]
+    lines += [f"{name}: delete {counted(len(plan.wal), 'object')} of WAL" for name, plan in plans.items() if plan.wal]
     planned: dict[str, Any] = {
         "backups": names,
         "wal": wal,
@@ -165,12 +166,12 @@ def prune(repository: str | None, *, dry_run: bool, yes: bool) -> Answer:
     if dry_run or not (names or wal):
         return Answer({**planned, "locked": [], "dry_run": dry_run}, "\n".join(lines) or "Nothing to delete.")
     talk("\n".join(lines))
-    if not confirm(f"Delete {len(names)} backups and {wal} objects of WAL?", yes=yes):
+    if not confirm(f"Delete {counted(len(names), 'backup')} and {counted(wal, 'object')} of WAL?", yes=yes):
         raise Refused("nothing was deleted", hint="`pgkeel backup prune --yes` deletes without asking")
     done = carry_out_prune(project, plans)
     data = {**planned, "backups": list(done.backups), "wal": done.wal, "locked": list(done.locked), "dry_run": False}
-    locked = f", {len(done.locked)} objects are locked and not yet due" if done.locked else ""
-    return Answer(data, f"deleted {len(done.backups)} backups and {done.wal} objects of WAL{locked}")
+    locked = f", {counted(len(done.locked), 'object')} locked and not yet due" if done.locked else ""
+    return Answer(data, f"deleted {counted(len(done.backups), 'backup')} and {counted(done.wal, 'object')} of WAL{locked}")
 
 
 @backup.command()
@@ -232,9 +233,9 @@ def wal_release(*, dry_run: bool, yes: bool) -> Answer:
 def _faults(engine: Any) -> Answer:  # noqa: ANN401 - an Engine: its module needs the extra [backup]
     found = [{"object": fault.object, "reason": fault.reason} for fault in engine.faults()]
     lines = [f"{fault['object']}: {fault['reason']}" for fault in found]
-    data = {"checked": len(engine.backups()), "damaged": found}
-    text = "\n".join([*lines, f"{data['checked']} backups checked by {engine.name}, {len(found)} findings"])
-    return Answer(data, text, 1 if found else 0)
+    checked = len(engine.backups())
+    text = "\n".join([*lines, f"{counted(checked, 'backup')} checked by {engine.name}, {counted(len(found), 'finding')}"])
+    return Answer({"checked": checked, "damaged": found}, text, 1 if found else 0)
 
 
 def _probe(repositories: Sequence[Repository]) -> Answer:

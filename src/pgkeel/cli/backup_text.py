@@ -1,11 +1,12 @@
 """How backups read: as the objects of `--json`, as lines, and while one is being taken."""
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from pgkeel.core import clock
+from pgkeel.core.telling import Report
 from pgkeel.core.units import Size
 
 if TYPE_CHECKING:  # the extra [backup] is not needed to list the commands
@@ -20,7 +21,7 @@ _EVERY = 1.0
 class Progress:
     """Says how far a backup is: at a terminal in one line, elsewhere not at all."""
 
-    def __init__(self, talk: Callable[[str], None]) -> None:
+    def __init__(self, talk: Report) -> None:
         """Say it through `talk` when it is over."""
         self._talk = talk
         self._began = clock.monotonic()

@@ -8,6 +8,7 @@ import msgspec
 from pgkeel.cli.answer import Answer, answers, confirm, current_project
 from pgkeel.cli.groups import Group
 from pgkeel.core.errors import Refused
+from pgkeel.core.telling import counted
 from pgkeel.core.units import Size
 from pgkeel.stack.valkey import cache_url
 
@@ -97,8 +98,8 @@ def flush_(*, dry_run: bool, yes: bool) -> Answer:
     url, settings = cache_url(project), project.config.cache
     if dry_run:
         number = count(url, settings.namespace)
-        return Answer({"keys": number, "dry_run": True}, f"would delete {number} keys of {settings.namespace}")
+        return Answer({"keys": number, "dry_run": True}, f"would delete {counted(number, 'key')} of {settings.namespace}")
     if not confirm(f"Forget everything in {settings.namespace} on {url}?", yes=yes):
         raise Refused("nothing was flushed", hint="add --yes")
     number = flush(url, settings.namespace, round(settings.mark.total_seconds() * 1000))
-    return Answer({"keys": number, "dry_run": False}, f"deleted {number} keys of {settings.namespace}")
+    return Answer({"keys": number, "dry_run": False}, f"deleted {counted(number, 'key')} of {settings.namespace}")

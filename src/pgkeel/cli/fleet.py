@@ -12,9 +12,9 @@ from pgkeel.cli.answer import Answer, current_project, talk
 from pgkeel.cli.migrate_options import chosen_sources
 from pgkeel.core.errors import KeelError, UsageError
 from pgkeel.core.project import Project
+from pgkeel.core.telling import Report
 from pgkeel.migrations import Options, Source
 from pgkeel.migrations.fleet import Member, Result, across, make_schema, read_members
-from pgkeel.migrations.options import Report
 from pgkeel.postgres import Connection
 from pgkeel.stack.connection import connect
 

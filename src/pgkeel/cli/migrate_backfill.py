@@ -11,6 +11,7 @@ from pgkeel.cli.answer import Answer, answers, current_project
 from pgkeel.cli.fleet import Fleet, Site, on_each, targets
 from pgkeel.cli.groups import Group
 from pgkeel.cli.migrate_options import options_of
+from pgkeel.core.telling import counted
 from pgkeel.core.units import format_duration
 from pgkeel.migrations import backfill as backfills
 from pgkeel.migrations.backfill import BackfillState, Forecast
@@ -110,4 +111,4 @@ def _line(state: BackfillState, seen: Forecast) -> str:
     is_moving = seen.left is not None and state.status != "finished"
     left = f"  {format_duration(timedelta(seconds=round(seen.left.total_seconds())))} left" if seen.left and is_moving else ""
     error = f"  {state.error}" if state.error else ""
-    return f"{state.status:<8}  {seen.share:>4.0%}  {state.rows_done:,} rows{speed}{left}  {state.title}{error}"
+    return f"{state.status:<8}  {seen.share:>4.0%}  {counted(state.rows_done, 'row')}{speed}{left}  {state.title}{error}"

@@ -10,10 +10,10 @@ from pgkeel.cli.answer import Answer, answers, current_project
 from pgkeel.cli.fleet import Fleet, Site, carried_out, on_each, targets
 from pgkeel.cli.migrate_options import OUT_OF_ORDER, SOURCE, TO, options_of
 from pgkeel.core.errors import UsageError
+from pgkeel.core.telling import Report
 from pgkeel.migrations import Options, Source, project_sources
 from pgkeel.migrations.impact.preview import preview
 from pgkeel.migrations.impact.text import preview_data, preview_text
-from pgkeel.migrations.options import Report
 from pgkeel.migrations.roundtrip import RoundTrip
 from pgkeel.postgres import Connection
 from pgkeel.stack.rehearse import trace_pending, try_all, try_pending

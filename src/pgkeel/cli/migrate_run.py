@@ -11,8 +11,8 @@ from pgkeel.cli.answer import Answer, answers, current_project
 from pgkeel.cli.fleet import Fleet, carried_out, targets
 from pgkeel.cli.migrate_options import DATA_LOSS, DRY_RUN, OUT_OF_ORDER, SOURCE, TO, chosen_sources, options_of
 from pgkeel.core.errors import Unreachable
+from pgkeel.core.telling import Report, counted
 from pgkeel.migrations import Options, Outcome, Source, Status
-from pgkeel.migrations.options import Report
 from pgkeel.postgres import Connection
 
 __all__ = ["down", "redo", "status", "up"]
@@ -87,8 +87,8 @@ def status(name: str | None, *, check: bool, **where: Any) -> Answer:  # noqa: A
         return carried_out("status", work, options_of(project), Fleet(**where), name)
     except Unreachable as err:
         found = migrations.unknown(chosen_sources(project, name))
-        many = f"{len(found.migrations)} migration files"
-        message = f"which of the {many} are applied is not known: {err.message}"
+        many = counted(len(found.migrations), "migration file")
+        message = f"it is not known what is applied of {many}: {err.message}"
         raise Unreachable(message, hint=err.hint, data=_shown(found)) from err
 
 
@@ -114,7 +114,7 @@ def _answer(outcome: Outcome) -> Answer:
         }
         for step in outcome.steps
     ]
-    text = _plan(outcome) if outcome.dry_run else f"{len(steps)} migration{'' if len(steps) == 1 else 's'}"
+    text = _plan(outcome) if outcome.dry_run else counted(len(steps), "migration")
     return Answer({"dry_run": outcome.dry_run, "steps": steps}, text or "nothing to do")
 
 

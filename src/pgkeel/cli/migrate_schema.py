@@ -15,13 +15,13 @@ from pgkeel.core import clock
 from pgkeel.core.errors import UsageError
 from pgkeel.core.project import Project
 from pgkeel.core.secret import Secret
+from pgkeel.core.telling import Report, counted
 from pgkeel.core.url import Url
 from pgkeel.migrations import Options, Source, project_sources
 from pgkeel.migrations.baseline import baseline as record_baseline
 from pgkeel.migrations.conversion import Inventory, read_inventory
 from pgkeel.migrations.dump import dump as dump_schema
 from pgkeel.migrations.dump import load_dump
-from pgkeel.migrations.options import Report
 from pgkeel.migrations.proposal import Proposal, propose
 from pgkeel.migrations.scratch import Fill, by_files, by_script, filled
 from pgkeel.migrations.source import text_of
@@ -163,7 +163,7 @@ def squash(version: str, source: str, *, dry_run: bool) -> Answer:
     if not dry_run:
         write_squash(plan, chosen, version)
     data = {"dry_run": dry_run, "path": str(plan.path), "replaced": [str(path) for path in plan.replaced], "text": plan.text}
-    return Answer(data, plan.text.rstrip("\n") if dry_run else f"{plan.path} replaces {len(plan.replaced)} files")
+    return Answer(data, plan.text.rstrip("\n") if dry_run else f"{plan.path} replaces {counted(len(plan.replaced), 'file')}")
 
 
 @contextmanager
@@ -229,7 +229,7 @@ def _verdict_text(found: Verdict) -> str:
         if found.expected_from != "nothing"
         else "; drift was not evaluated: neither the ledger nor the files say what to expect"
     )
-    return "\n".join([*lines, f"{len(lines)} finding{'' if len(lines) == 1 else 's'}{origin}"])
+    return "\n".join([*lines, f"{counted(len(lines), 'finding')}{origin}"])
 
 
 def _proposal(proposal: Proposal, path: str | None) -> dict[str, Any]:

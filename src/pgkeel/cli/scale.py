@@ -5,6 +5,7 @@ import click
 from pgkeel.cli.answer import Answer, answers, current_project
 from pgkeel.cli.groups import Group
 from pgkeel.core.clock import now
+from pgkeel.core.telling import counted
 from pgkeel.scaling import partitions as keeper
 from pgkeel.stack.connection import connect
 
@@ -64,7 +65,7 @@ def list_(table: str) -> Answer:
     shown = [{"name": each.name, "from": each.lower, "to": each.upper, "default": each.is_default} for each in layout.partitions]
     lines = [f"{each.name:<28} {_span(each)}" for each in layout.partitions]
     left = sum(contents.values())
-    text = "\n".join([*lines, f"{left:,} rows in the default partition"])
+    text = "\n".join([*lines, f"{counted(left, 'row')} in the default partition"])
     return Answer({"table": f"{layout.schema}.{layout.table}", "partitions": shown, "rows_in_default": left}, text)
 
 
@@ -74,16 +75,16 @@ def _plan(layout: keeper.Layout, contents: dict[keeper.Month | None, int], *, ah
     create = [layout.name_of(month) for month in work.create]
     place = {"table": f"{layout.schema}.{layout.table}", "left": work.left, "why_left": work.why_left}
     data = {"drain": drain, "create": create} | place
-    lines = [f"drain  {name}  {rows:,} rows" for name, rows in drain.items()]
+    lines = [f"drain  {name}  {counted(rows, 'row')}" for name, rows in drain.items()]
     lines += [f"create {name}" for name in create]
-    lines += [f"{work.left:,} rows stay in the default partition: {work.why_left}"] if work.left else []
+    lines += [f"{counted(work.left, 'row')} to stay in the default partition: {work.why_left}"] if work.left else []
     return Answer(data, "\n".join(lines) or "nothing to do")
 
 
 def _outcome_text(outcome: keeper.Outcome) -> str:
     lines = [f"moved   {rows:>12,} rows to {name}" for name, rows in outcome.moved.items()]
     lines += [f"created {name}" for name in outcome.created if name not in outcome.moved]
-    lines += [f"{outcome.left:,} rows stay in the default partition: {outcome.why_left}"] if outcome.left else []
+    lines += [f"{counted(outcome.left, 'row')} left in the default partition: {outcome.why_left}"] if outcome.left else []
     return "\n".join(lines) or f"{outcome.table}: nothing to do"
 
 

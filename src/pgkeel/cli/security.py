@@ -14,6 +14,7 @@ from pgkeel.cli.security_keys import find, keys
 from pgkeel.cli.security_rotate import rotate
 from pgkeel.cli.security_tls import tls
 from pgkeel.core.project import Project
+from pgkeel.core.telling import counted
 from pgkeel.postgres import Connection
 from pgkeel.security.roles import Applied, Declaration, Plan, plan_for
 from pgkeel.security.roles import apply as apply_statements
@@ -80,7 +81,7 @@ def matrix() -> Answer:
         cells = cells_of(connection, _declaration(project))
     wrong = [cell for cell in cells if cell.declared != cell.actual]
     lines = [f"{cell.role} {'may not' if cell.declared else 'may'}: {cell.operation}" for cell in wrong]
-    text = "\n".join([*lines, f"{len(cells)} cells, {len(wrong)} mismatches"])
+    text = "\n".join([*lines, f"{counted(len(cells), 'cell')}, {counted(len(wrong), 'mismatch', 'mismatches')}"])
     return Answer({"cells": msgspec.to_builtins(cells), "mismatches": len(wrong)}, text, int(bool(wrong)))
 
 
@@ -108,13 +109,13 @@ def _reported(found: Plan) -> str:
 
 
 def _tell_others(found: Plan) -> None:
-    talk(f"{len(found.others)} rights of other roles are revoked:")
+    talk(f"revoking {counted(len(found.others), 'right')} of other roles:")
     for statement in found.others:
         talk(f"  {statement.plain}")
 
 
 def _applied(done: Applied, *, dry_run: bool) -> str:
-    lines = [f"{text};" for text in done.statements] if dry_run else [f"{len(done.statements)} statements"]
+    lines = [f"{text};" for text in done.statements] if dry_run else [counted(len(done.statements), "statement")]
     if not done.statements and not done.not_done:
         return "-- everything is as declared"
     return "\n".join([*lines, *(f"not done: {one.statement} ({one.reason})" for one in done.not_done)])

@@ -10,6 +10,7 @@ from pgkeel.cli.answer import Answer, answers, current_project
 from pgkeel.cli.groups import Group
 from pgkeel.core.errors import UsageError
 from pgkeel.core.project import Project
+from pgkeel.core.telling import counted
 from pgkeel.postgres import Connection
 from pgkeel.security import audit as log
 from pgkeel.security.audit import Entry, Verdict
@@ -89,7 +90,8 @@ def anchor(*, dry_run: bool) -> Answer:
     with closing(_log_of(project, "anchor")) as connection:
         if dry_run:
             rows, where = log.waiting(connection), [sink.name for sink in places]
-            return Answer({"would_seal": rows, "sinks": where}, f"would seal {rows} rows, and write a seal to {', '.join(where)}")
+            text = f"would seal {counted(rows, 'row')}, and write a seal to {', '.join(where)}"
+            return Answer({"would_seal": rows, "sinks": where}, text)
         sealed = log.seal(connection)
         newest = log.anchor(connection, places)
     shown = f"seal {newest.seal} {newest.digest}" if newest else "there is nothing to anchor yet"
@@ -119,12 +121,12 @@ def _time(text: str | None, option: str) -> datetime | None:
 
 def _verdict(found: Verdict) -> str:
     lines = [f"✗ {one.kind}: {one.detail}" for one in found.problems]
+    sealed, unsealed = counted(found.sealed, "row"), counted(found.unsealed, "row")
     head = (
-        f"{found.sealed} rows under {found.seals} seals, {found.anchors} anchors compared, {found.unsealed} rows not sealed yet"
+        f"{sealed} under {counted(found.seals, 'seal')}, {counted(found.anchors, 'anchor')} compared, {unsealed} not sealed yet"
     )
-    return "\n".join(
-        [*lines, head, *(() if found.anchors else ("without an anchor, somebody who rewrote everything is not seen",))]
-    )
+    warning = () if found.anchors else ("without an anchor, somebody who rewrote everything is not seen",)
+    return "\n".join([*lines, head, *warning])
 
 
 def _line(one: Entry) -> str:

@@ -15,13 +15,14 @@ __all__ = ["decrypt", "encrypt"]
 
 _COLUMN = click.argument("column", metavar="TABLE.COLUMN")
 _INDEX = click.option("--index", type=click.Choice(list(NORMAL_FORMS)), help="The normal form by which equal values are found.")
+_UNIQUE = click.option("--unique", metavar="CONSTRAINT", help="Keep equal values apart by a constraint of this name.")
 _DRY_RUN = click.option("--dry-run", is_flag=True, help="Print the migrations; write nothing.")
 
 
 @click.command()
 @_COLUMN
 @_INDEX
-@click.option("--unique", metavar="CONSTRAINT", help="Keep equal values apart by a constraint of this name; needs --index.")
+@_UNIQUE
 @click.option("--remains", "shows_remains", is_flag=True, help="List where older clear values still lie; exit 1 when one does.")
 @click.option(
     "--scrub",
@@ -34,7 +35,7 @@ _DRY_RUN = click.option("--dry-run", is_flag=True, help="Print the migrations; w
 def encrypt(column: str, index: str | None, unique: str | None, *, shows_remains: bool, is_scrub: bool, dry_run: bool) -> Answer:
     """Write the three migrations that encrypt TABLE.COLUMN beside the application: expand and backfill, switch, contract."""
     if unique and index is None:
-        raise click.UsageError("--unique needs --index")
+        raise click.UsageError("--unique needs --index: digests are kept apart")
     project = current_project()
     if is_scrub and dry_run:
         talk(f"would write the table of {column} anew; until then, these remain:")
@@ -46,6 +47,7 @@ def encrypt(column: str, index: str | None, unique: str | None, *, shows_remains
 @click.command()
 @_COLUMN
 @_INDEX
+@_UNIQUE
 @click.option(
     "--type",
     "type_",
@@ -56,10 +58,11 @@ def encrypt(column: str, index: str | None, unique: str | None, *, shows_remains
 )
 @_DRY_RUN
 @answers
-def decrypt(column: str, index: str | None, type_: str, *, dry_run: bool) -> Answer:
+def decrypt(column: str, index: str | None, unique: str | None, type_: str, *, dry_run: bool) -> Answer:
     """Write the three migrations that make the encrypted TABLE.COLUMN clear again."""
     project = current_project()
-    return _written(project, plan_decrypt(project, column, index=index, type_=type_, report=talk), dry_run=dry_run)
+    planned = plan_decrypt(project, column, index=index, unique=unique, type_=type_, report=talk)
+    return _written(project, planned, dry_run=dry_run)
 
 
 def _left(found: Sequence[Remains]) -> Answer:

@@ -9,6 +9,7 @@ import msgspec
 from pgkeel.cli.answer import Answer, answers, current_project
 from pgkeel.cli.groups import Group
 from pgkeel.core.errors import UsageError
+from pgkeel.core.telling import counted
 from pgkeel.security import keys as ring_of_keys
 from pgkeel.security.keys import Rotated, WrappedKey, provider_from
 from pgkeel.stack.connection import connect
@@ -78,7 +79,7 @@ def rotate(*, dry_run: bool) -> Answer:
         if dry_run:
             rows = ring_of_keys.rows_by_key(connection)
             left = sum(count for key, count in rows.items() if key != ring.active)
-            return Answer({"dry_run": True, "rows": left}, f"{left:,} values would be sealed anew")
+            return Answer({"dry_run": True, "rows": left}, f"would seal {counted(left, 'value')} anew")
         done = ring_of_keys.rotate(connection, ring, fields_of(project))
     return Answer({"dry_run": False, "fields": msgspec.to_builtins(done)}, "\n".join(_rotated(each) for each in done))
 
@@ -116,7 +117,7 @@ def destroy(key: int, *, dry_run: bool) -> Answer:
 def erase_command(subject: str, *, dry_run: bool) -> Answer:
     """Forget the key of one person for ever: of whom SUBJECT is the id, nothing opens any more, in the audit log neither."""
     done = erase_person(current_project(), subject, dry_run=dry_run)
-    lines = [f"{each.field}: {each.rows} rows" for each in done]
+    lines = [f"{each.field}: {counted(each.rows, 'row')}" for each in done]
     text = "\n".join([*lines, "nothing was written" if dry_run else "the person's key is gone"])
     return Answer({"dry_run": dry_run, "subject": subject, "fields": msgspec.to_builtins(done)}, text)
 
@@ -135,7 +136,7 @@ def rewrap(reference: str, *, dry_run: bool) -> Answer:
         connection.transaction(force_rollback=dry_run),
     ):
         count = ring_of_keys.rewrap(connection, key_provider(project), provider_from(reference, project.root))
-    text = f"{count} keys {'would be' if dry_run else 'are'} wrapped by {reference}"
+    text = f"{'would wrap' if dry_run else 'wrapped'} {counted(count, 'key')} by {reference}"
     return Answer({"dry_run": dry_run, "keys": count}, text)
 
 
@@ -168,4 +169,4 @@ def _one(key: WrappedKey, *, dry_run: bool) -> Answer:
 
 
 def _rotated(done: Rotated) -> str:
-    return f"{done.field}: {done.rows:,} rows"
+    return f"{done.field}: {counted(done.rows, 'row')}"

@@ -6,6 +6,7 @@ import click
 import msgspec
 
 from pgkeel.cli.answer import Answer, answers, current_project, talk
+from pgkeel.core.telling import counted
 from pgkeel.core.units import parse_duration
 from pgkeel.security.roles.rotation import Turn
 from pgkeel.stack.rotation import ROTATED, rotate_passwords
@@ -50,7 +51,7 @@ def _line(done: Turn, *, dry_run: bool) -> str:
     verb, then = ("would get", "would be in use") if dry_run else ("has", "is in use")
     if done.previous is None:
         return f"{done.role}: {done.login} {verb} a new password"
-    end = f"{done.previous} ({done.sessions} sessions) gets in until {done.valid_until:%Y-%m-%d %H:%M:%S %Z}"
+    end = f"{done.previous} ({counted(done.sessions, 'session')}) gets in until {done.valid_until:%Y-%m-%d %H:%M:%S %Z}"
     match done.step:
         case "switch":
             return f"{done.role}: {done.login} {verb} a new password and {then}; {end}"

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from pgkeel.core.project import Project
+from pgkeel.core.telling import counted
 from pgkeel.stack import login_url
 from pgkeel.stack.status import Status
 
@@ -56,9 +57,8 @@ def _valkey(project: Project, now: Status) -> list[str]:
 
 def _migrations(now: Status) -> str:
     if not now.migrations.known:
-        return _line(
-            False, "migrations", f"{now.migrations.files} files; which are applied is unknown while the database is down"
-        )
+        files = counted(now.migrations.files, "file")
+        return _line(False, "migrations", f"{files}; which are applied is unknown while the database is down")
     return _line(not now.migrations.pending, "migrations", f"{now.migrations.applied} applied, {now.migrations.pending} pending")
 
 

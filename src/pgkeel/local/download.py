@@ -8,10 +8,11 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from pgkeel.core.errors import KeelError, NotFound
+from pgkeel.core.telling import Report, silent
 from pgkeel.local.account import Account
 from pgkeel.local.folders import make_folder, runtime_folder
 from pgkeel.local.runtime import Runtime, complete
@@ -30,9 +31,7 @@ class DownloadFailed(KeelError):
     code = "download_failed"
 
 
-def add_runtime(
-    major: int, *, account: Account, folder: Path | None = None, report: Callable[[str], None] = lambda _: None
-) -> Runtime:
+def add_runtime(major: int, *, account: Account, folder: Path | None = None, report: Report = silent) -> Runtime:
     """Return the pinned release of a major, fetched and unpacked where it is not yet.
 
     pip's own configuration says from where; its content must have one of the pinned hashes.

@@ -2,7 +2,7 @@
 
 from pgkeel.migrations.create import new
 from pgkeel.migrations.grammar import Backfill, MigrationFile, Section, parse
-from pgkeel.migrations.options import Options, Outcome, Report, Step
+from pgkeel.migrations.options import Options, Outcome, Step
 from pgkeel.migrations.runner import down, redo, up
 from pgkeel.migrations.source import PGKEEL, Source, count_files, project_sources, read
 from pgkeel.migrations.status import State, Status, pending, status, unknown
@@ -14,7 +14,6 @@ __all__ = [
     "MigrationFile",
     "Options",
     "Outcome",
-    "Report",
     "Section",
     "Source",
     "State",

@@ -6,12 +6,13 @@ import msgspec
 
 from pgkeel.core.errors import NotFound, Refused
 from pgkeel.core.ids import new_id
+from pgkeel.core.telling import Report, silent
 from pgkeel.migrations import ledger
 from pgkeel.migrations.drift import drift_between, remember
 from pgkeel.migrations.grammar import MigrationFile
 from pgkeel.migrations.guard import runner_lock
 from pgkeel.migrations.ledger import Scribe, facts_of, units_checksum
-from pgkeel.migrations.options import DEFAULTS, Options, Report, silent
+from pgkeel.migrations.options import DEFAULTS, Options
 from pgkeel.migrations.scratch import Scratch, by_files, filled
 from pgkeel.migrations.source import PGKEEL, Source, read
 from pgkeel.postgres import Connection

@@ -4,12 +4,13 @@ from collections.abc import Callable, Sequence
 
 from pgkeel.core.errors import Refused
 from pgkeel.core.ids import new_id
+from pgkeel.core.telling import Report, silent
 from pgkeel.migrations import ledger
 from pgkeel.migrations.drift import remember
 from pgkeel.migrations.errors import HalfApplied
 from pgkeel.migrations.guard import runner_lock
 from pgkeel.migrations.ledger import Scribe
-from pgkeel.migrations.options import DEFAULTS, Report, silent
+from pgkeel.migrations.options import DEFAULTS
 from pgkeel.migrations.scratch import run_script
 from pgkeel.migrations.statement import Statement, split
 from pgkeel.postgres import Connection, load

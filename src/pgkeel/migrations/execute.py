@@ -9,13 +9,14 @@ import msgspec
 import psycopg
 
 from pgkeel.core import clock
+from pgkeel.core.telling import Report
 from pgkeel.core.units import format_duration
 from pgkeel.migrations.errors import EditedMigration, MigrationFailed
 from pgkeel.migrations.grammar import Backfill
 from pgkeel.migrations.guard import Watcher
 from pgkeel.migrations.ledger import Scribe, units_checksum
 from pgkeel.migrations.message import Message, as_role, compose, settings
-from pgkeel.migrations.options import Options, Report, Step
+from pgkeel.migrations.options import Options, Step
 from pgkeel.migrations.patience import HINT, Patience, duration, lost, roll_back, try_once
 from pgkeel.migrations.plan import Task
 from pgkeel.migrations.position import place

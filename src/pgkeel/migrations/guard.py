@@ -12,8 +12,9 @@ from psycopg import pq
 from psycopg.rows import dict_row
 
 from pgkeel.core import clock
+from pgkeel.core.telling import Report
 from pgkeel.migrations.errors import ReadOnlyServer, RunnerBusy, TransactionPooler
-from pgkeel.migrations.options import Options, Report
+from pgkeel.migrations.options import Options
 from pgkeel.postgres import Connection, Row, load
 
 __all__ = ["LOCK_KEY", "Watcher", "jittered", "runner_lock", "session_role"]

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from pgkeel.core.telling import counted
 from pgkeel.migrations.errors import DataLoss, MigrationBlocked, MigrationFailed
 from pgkeel.migrations.execute import Run, opening
 from pgkeel.migrations.message import compose
@@ -39,7 +40,7 @@ class Loss(msgspec.Struct, frozen=True):
         more = "more than " if self.rows >= _BOUND else ""
         what = "value" if self.column else "row"
         name = f"{self.table}.{self.column}" if self.column else self.table
-        return f"{name} ({more}{self.rows:,} {what}{'' if self.rows == 1 else 's'})"
+        return f"{name} ({more}{counted(self.rows, what)})"
 
 
 def require_nothing_lost(run: Run, tasks: Sequence[Task]) -> None:

@@ -1,19 +1,12 @@
 """What a caller asks of a run, and what it answers."""
 
-from collections.abc import Callable
 from datetime import timedelta
 
 import msgspec
 
 from pgkeel.core.config import MigrationsConfig
 
-__all__ = ["DEFAULTS", "Options", "Outcome", "Report", "Step", "silent"]
-
-Report = Callable[[str], None]
-
-
-def silent(_: str) -> None:
-    """Report to nobody."""
+__all__ = ["DEFAULTS", "Options", "Outcome", "Step"]
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):

@@ -24,12 +24,15 @@ __all__ = ["HINT", "Patience", "duration", "failure_of", "lost", "roll_back", "t
 # lock_not_available, deadlock_detected, serialization_failure: another session was in the way, the next try may find it gone
 _WORTH_ANOTHER_TRY = {"55P03", "40P01", "40001"}
 _FIRST_DELAY, _LONGEST_DELAY = timedelta(milliseconds=100), timedelta(seconds=5)
+_DEPENDENT = "2BP01"
+"""Other objects rest on what is dropped; the DETAIL names them, and no row."""
 HINT = "this unit left nothing behind; correct the file and run `pgkeel migrate up` again"
 _HINTS = {
     "42501": "run it as the role that owns the object, or have the right granted",
     "55P04": "put ALTER TYPE … ADD VALUE in a BEGIN … COMMIT of its own, before the statements that use the value",
     "2D000": "a routine that commits needs `-- Up Migration transaction=none`",
     "25001": "move it out of BEGIN … COMMIT, or write `-- Up Migration transaction=none`",
+    _DEPENDENT: "drop them in the file before it, and make anew what is still wanted",
     "23505": "remove the duplicates first; an INVALID index is dropped by the next `pgkeel migrate up`",
 }
 
@@ -106,6 +109,8 @@ def failure_of(task: Task, message: Message, err: StatementRefused, waiting: Wai
     where = place(task.where, task.section.text, task.section.start if offset is None else offset)
     text = f"{where}: {describe(err.cause)}"
     state = err.cause.sqlstate or ""
+    if state == _DEPENDENT:
+        text = f"{text}: {'; '.join((err.cause.diag.message_detail or '').splitlines())}"
     _, line, column = where.rsplit(":", 2)
     facts = {"file": task.where, "line": int(line), "column": int(column), "sqlstate": state}
     if state in _WORTH_ANOTHER_TRY:

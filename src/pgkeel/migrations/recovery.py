@@ -4,10 +4,10 @@ An interrupted CREATE INDEX CONCURRENTLY leaves an INVALID index that costs ever
 CREATE INDEX, "Building Indexes Concurrently"); REINDEX leaves `_ccnew` and `_ccold`; DETACH leaves a pending detach.
 """
 
+from pgkeel.core.telling import Report
 from pgkeel.migrations.errors import NotOwned
 from pgkeel.migrations.lexer import TokenKind
 from pgkeel.migrations.names import name_after
-from pgkeel.migrations.options import Report
 from pgkeel.migrations.statement import Statement, split
 from pgkeel.postgres import Connection, identifier, load
 

@@ -7,13 +7,14 @@ import psycopg
 
 from pgkeel.core.errors import NotFound, UsageError
 from pgkeel.core.ids import new_id
+from pgkeel.core.telling import Report, silent
 from pgkeel.migrations import ledger
 from pgkeel.migrations.drift import remember
 from pgkeel.migrations.errors import MigrationFailed
 from pgkeel.migrations.grammar import MigrationFile
 from pgkeel.migrations.guard import Watcher, runner_lock, session_role
 from pgkeel.migrations.ledger import Entry, Scribe, facts_of, units_checksum
-from pgkeel.migrations.options import DEFAULTS, Options, Report, silent
+from pgkeel.migrations.options import DEFAULTS, Options
 from pgkeel.migrations.recovery import settle
 from pgkeel.migrations.source import Source, read
 from pgkeel.postgres import Connection, describe, identifier, load

@@ -5,13 +5,14 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 import msgspec
 
 from pgkeel.core.errors import KeelError
+from pgkeel.core.telling import Report, silent
 from pgkeel.migrations import backfill, ledger
 from pgkeel.migrations.backfill.keys import BackfillKey
 from pgkeel.migrations.errors import HalfApplied
 from pgkeel.migrations.execute import Run, carry_out
 from pgkeel.migrations.grammar import MigrationFile
 from pgkeel.migrations.ledger import Key
-from pgkeel.migrations.options import Options, Report, silent
+from pgkeel.migrations.options import Options
 from pgkeel.migrations.plan import plan_down, plan_up
 from pgkeel.migrations.runner import files_of, running
 from pgkeel.migrations.source import Source

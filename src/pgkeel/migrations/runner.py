@@ -8,6 +8,7 @@ from psycopg import pq
 
 from pgkeel.core.errors import NotFound
 from pgkeel.core.ids import new_id
+from pgkeel.core.telling import Report, silent
 from pgkeel.migrations import ledger
 from pgkeel.migrations.backfill.empty import finish_empty
 from pgkeel.migrations.drift import remember
@@ -16,7 +17,7 @@ from pgkeel.migrations.guard import Watcher, runner_lock, session_role
 from pgkeel.migrations.ledger import Key, Scribe
 from pgkeel.migrations.loss import require_nothing_lost
 from pgkeel.migrations.message import as_role
-from pgkeel.migrations.options import DEFAULTS, Options, Outcome, Report, Step, silent
+from pgkeel.migrations.options import DEFAULTS, Options, Outcome, Step
 from pgkeel.migrations.ownership import require_own_tables
 from pgkeel.migrations.plan import Files, Task, plan_down, plan_up, require_backfills
 from pgkeel.migrations.source import Source, read

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from pgkeel.core.ids import new_id
+from pgkeel.core.telling import counted
 from pgkeel.migrations import ledger
 from pgkeel.migrations.errors import HalfApplied
 from pgkeel.migrations.grammar import MigrationFile
@@ -54,7 +55,7 @@ def _is_new_to(source: str, file: MigrationFile, known: Mapping[Key, Entry]) -> 
     if missing or not all(one.is_complete for one in done):
         hint = "bring the old files back from version control, run `pgkeel migrate up`, then put the squashed file in their place"
         raise HalfApplied(
-            f"{file.file_name} replaces {len(file.replaces)} migrations and {len(done)} are applied here", hint=hint
+            f"{file.file_name} replaces {counted(len(file.replaces), 'migration')}, {len(done)} of them applied here", hint=hint
         )
     return True
 

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from contextlib import closing
 
 from pgkeel.core.project import load
+from pgkeel.core.telling import Report, silent
 from pgkeel.core.url import Url
 from pgkeel.migrations import runner
-from pgkeel.migrations.options import Options, Outcome, Report, silent
+from pgkeel.migrations.options import Options, Outcome
 from pgkeel.migrations.source import Source, project_sources
 from pgkeel.migrations.status import State, status
 from pgkeel.postgres import Connection, connect

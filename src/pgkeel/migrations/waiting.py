@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from pgkeel.core import clock
+from pgkeel.core.telling import Report
 from pgkeel.migrations.guard import Watcher
-from pgkeel.migrations.options import Report
 from pgkeel.postgres import Row
 
 __all__ = ["Waiting"]

@@ -11,7 +11,7 @@ from sqlalchemy.sql import operators
 from sqlalchemy.sql.elements import ClauseElement
 from sqlalchemy.types import TypeDecorator
 
-from pgkeel.core.cipher import Cipher, FieldCipher, Sealed
+from pgkeel.core.cipher import CannotOpen, Cipher, FieldCipher, Sealed
 from pgkeel.core.errors import ConfigError, UsageError
 from pgkeel.core.ids import new_id, random_id
 from pgkeel.core.normal_form import normal_form
@@ -87,7 +87,8 @@ class EncryptedType(TypeDecorator[Any]):
         """Return what wraps sealed bytes."""
         keys = keys_of(dialect)
         cipher = None if keys is None else keys.field(self.table, self.column)
-        return lambda value: None if value is None else Sealed(bytes(value), cipher)
+        name = f"{self.table}.{self.column}"
+        return lambda value: None if value is None else Sealed(_bytes_of(value, name), cipher)
 
     class Comparator(TypeDecorator.Comparator[Any]):
         """Equality by the blind index; everything else is refused."""
@@ -105,6 +106,13 @@ class EncryptedType(TypeDecorator[Any]):
             return _condition(self.expr, op, value)
 
     comparator_factory = Comparator
+
+
+def _bytes_of(value: Any, name: str) -> bytes:  # noqa: ANN401 - whatever the column holds
+    if isinstance(value, str):
+        hint = f"`pgkeel security encrypt {name}` writes the migrations; this program belongs behind their switch"
+        raise CannotOpen(f"{name} is clear text in this database, and encrypted in the models", hint=hint)
+    return bytes(value)
 
 
 class _Digests(TypeDecorator[Any]):

@@ -1,12 +1,13 @@
 """The audit log of a project: which tables it watches, and where its anchors lie."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from typing import Any
 
 from pgkeel.core.errors import ConfigError
 from pgkeel.core.project import Project
 from pgkeel.core.sink import Sink
+from pgkeel.core.telling import Report
 from pgkeel.postgres import Connection, load
 from pgkeel.security import audit
 from pgkeel.security.audit import FileSink, Watched
@@ -39,7 +40,7 @@ def watched(project: Project, connection: Connection) -> tuple[Watched, ...]:
     return tuple(_watched(text, marks) for text in sorted(set(named)))
 
 
-def ensure_audit(project: Project, report: Callable[[str], None]) -> None:
+def ensure_audit(project: Project, report: Report) -> None:
     """Make the log of the embedded stack as declared; nothing happens when it is."""
     with closing(connect(project, "superuser", application="pgkeel up")) as superuser:
         plan = audit.plan(superuser, watched(project, superuser))

@@ -4,9 +4,9 @@ import sys
 from functools import cache
 
 from pgkeel.core.project import Project
+from pgkeel.core.telling import Report
 from pgkeel.migrations import Options, backfill
 from pgkeel.migrations.backfill import BackfillState, Change
-from pgkeel.migrations.options import Report
 from pgkeel.postgres import Connection
 from pgkeel.security.encryption import change_of, is_ours
 from pgkeel.stack.connection import connect

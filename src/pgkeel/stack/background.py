@@ -1,15 +1,13 @@
 """The agent of this stack: a Python of its own, started and stopped with the servers."""
 
 import sys
-from collections.abc import Callable
 
 from pgkeel.agent import spawn, status, stop
 from pgkeel.core.project import Project
+from pgkeel.core.telling import Report
 from pgkeel.stack.layout import Layout
 
 __all__ = ["ensure_agent", "stop_agent"]
-
-Report = Callable[[str], None]
 
 
 def ensure_agent(project: Project, layout: Layout, report: Report) -> None:

@@ -17,6 +17,7 @@ from pgkeel.backup.retention import Policy, plan_prune, prune
 from pgkeel.core.errors import ConfigError, LockNotObtained
 from pgkeel.core.log import get_logger
 from pgkeel.core.project import Project
+from pgkeel.core.telling import counted
 from pgkeel.stack.backups import holder, source, take
 from pgkeel.stack.rolling import remove_image, roll, wants_image
 from pgkeel.stack.vault import repositories_of
@@ -114,7 +115,9 @@ def _verify(project: Project, context: Context) -> Result:
     damaged = [f"{name}: {fault.object}: {fault.reason}" for name, verdict in found.items() for fault in verdict.damaged]
     if damaged:
         log.error("backup.damaged", objects=damaged[:20])
-        raise VerificationFailed(f"{len(damaged)} objects are damaged: {damaged[0]}", hint="`pgkeel backup verify` lists them")
+        raise VerificationFailed(
+            f"{counted(len(damaged), 'damaged object')}: {damaged[0]}", hint="`pgkeel backup verify` lists them"
+        )
     return {"checked": sum(verdict.checked for verdict in found.values())}
 
 

@@ -3,7 +3,7 @@
 import os
 import shutil
 import tarfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from pgkeel.backup import Part, Record, fetch_manifest, read_catalogue, unseal
@@ -18,6 +18,7 @@ from pgkeel.core.files import require_folder_of, sync_folder
 from pgkeel.core.project import Project
 from pgkeel.core.repository import Repository
 from pgkeel.core.secret import Secret
+from pgkeel.core.telling import Report
 from pgkeel.stack.adopting import engine_of, require_own
 from pgkeel.stack.backups import holder
 from pgkeel.stack.vault import identity_of, repositories_of
@@ -82,9 +83,7 @@ def states_of(project: Project, record: Record) -> Mapping[str, str]:
     return states
 
 
-def copy_backup(
-    project: Project, record: Record, report: Callable[[str], None], progress: Progress = _unheard
-) -> Mapping[str, str]:
+def copy_backup(project: Project, record: Record, report: Report, progress: Progress = _unheard) -> Mapping[str, str]:
     """Copy what the other repositories lack, and return where the backup is then; what fails is left to the agent.
 
     Args:

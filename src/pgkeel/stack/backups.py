@@ -23,6 +23,7 @@ from pgkeel.core.files import write_whole
 from pgkeel.core.log import get_logger
 from pgkeel.core.project import Project
 from pgkeel.core.secret import Secret
+from pgkeel.core.telling import Report, silent
 from pgkeel.postgres import Connection
 from pgkeel.stack.adopting import engine_of, take_adopted
 from pgkeel.stack.connection import connect, login_url
@@ -45,7 +46,7 @@ def take(
     progress: Progress = lambda _done, _total: None,
     spawn: Spawn = start,
     wait: Callable[[timedelta], None] = clock.sleep,
-    report: Callable[[str], None] | None = None,
+    report: Report | None = None,
 ) -> Record:
     """Take a backup of the project's cluster into its first repository and return its record; see `Taker.take`.
 
@@ -73,7 +74,7 @@ def plan(project: Project, wish: Wish) -> Plan:
 
 
 @contextmanager
-def taker(project: Project, *, spawn: Spawn = start, report: Callable[[str], None] | None = None) -> Iterator[Taker]:
+def taker(project: Project, *, spawn: Spawn = start, report: Report | None = None) -> Iterator[Taker]:
     """Yield what takes the project's backups.
 
     Raises:
@@ -93,7 +94,7 @@ def taker(project: Project, *, spawn: Spawn = start, report: Callable[[str], Non
             keys=escrowed_keys(project),
             staging=backup_folder(project) / _STAGING,
         )
-        told = report or (lambda _text: None)
+        told = report or silent
         yield Taker(
             order,
             connection,

@@ -21,6 +21,7 @@ from pgkeel.backup.rows.shape import Table
 from pgkeel.core import clock
 from pgkeel.core.errors import Refused
 from pgkeel.core.project import Project
+from pgkeel.core.telling import Report
 from pgkeel.core.url import Url
 from pgkeel.local import Cluster
 from pgkeel.local.folders import make_folder
@@ -39,7 +40,6 @@ __all__ = ["Beside", "end_beside", "open_beside", "recover_rows", "scratch_resto
 
 _APPLICATION = "pgkeel recover rows"
 
-Report = Callable[[str], None]
 Agree = Callable[[Plan], bool]
 
 

@@ -1,8 +1,7 @@
 """`down`: stop the agent first, for it uses the servers, then Valkey, then PostgreSQL; the data stays."""
 
-from collections.abc import Callable
-
 from pgkeel.core.project import Project
+from pgkeel.core.telling import Report
 from pgkeel.stack.background import stop_agent
 from pgkeel.stack.folders import explained, is_ours
 from pgkeel.stack.layout import Layout, layout_of
@@ -14,8 +13,6 @@ from pgkeel.stack.status import Status, status
 from pgkeel.stack.valkey import remembered_valkey
 
 __all__ = ["down", "stop_everything"]
-
-Report = Callable[[str], None]
 
 
 def down(project: Project, *, report: Report) -> Status:

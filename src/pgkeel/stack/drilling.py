@@ -1,7 +1,6 @@
 """Restore a backup into a scratch server and look at it: a backup counts as verified only after that."""
 
 import os
-from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -26,6 +25,7 @@ from pgkeel.core.errors import KeelError
 from pgkeel.core.log import get_logger
 from pgkeel.core.project import Project
 from pgkeel.core.repository import Repository
+from pgkeel.core.telling import Report, counted
 from pgkeel.stack.beside import scratch_restore
 from pgkeel.stack.recovery_checks import assertions_of, looks_of
 from pgkeel.stack.recovery_guard import require_no_recovery
@@ -34,7 +34,6 @@ from pgkeel.stack.vault import repositories_of
 
 __all__ = ["drill", "drills", "plan_drill"]
 
-Report = Callable[[str], None]
 log = get_logger(__name__)
 
 
@@ -148,7 +147,7 @@ def _other_way(scene: Scene, plan: Plan, rows: dict[str, tuple[int, str]], repor
     with scratch_restore(only, wish, f"drill-b-{os.getpid()}", report, agree=lambda _: True) as (_, server, _):
         other = fingerprints(server, scene.project.config.database.name)
     names = differing(rows, other)
-    return Check("both ways", not names, ", ".join(names) or f"{len(rows)} tables hash equal")
+    return Check("both ways", not names, ", ".join(names) or f"{counted(len(rows), 'table')} hash equal")
 
 
 def _missing(whole: Scene, plan: Plan, place: Path) -> float | None:

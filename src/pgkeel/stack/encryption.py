@@ -1,11 +1,12 @@
 """Write the migrations that encrypt or decrypt a column into the team's folder."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from pgkeel import migrations
 from pgkeel.core import clock
 from pgkeel.core.project import Project
+from pgkeel.core.telling import Report
 from pgkeel.migrations import Source
 from pgkeel.security.encryption import MigrationText, plan_decryption, plan_encryption
 from pgkeel.security.encryption.column import TableColumn, find_column
@@ -17,7 +18,6 @@ from pgkeel.stack.protection import is_protected
 
 __all__ = ["plan_decrypt", "plan_encrypt", "remains_of", "write_migrations"]
 
-Report = Callable[[str], None]
 _APPLICATION = "pgkeel security encrypt"
 
 
@@ -28,19 +28,22 @@ def plan_encrypt(
 
     Raises:
         NotFound: There is no such column.
-        Refused: Its type or the table's key does not allow it.
+        Refused: Its type, the table's key or a constraint does not allow it.
     """
     return plan_encryption(_found(project, name, sealed=False, report=report), index=index, unique=unique)
 
 
-def plan_decrypt(project: Project, name: str, *, index: str | None, type_: str, report: Report) -> tuple[MigrationText, ...]:
+def plan_decrypt(
+    project: Project, name: str, *, index: str | None, unique: str | None, type_: str, report: Report
+) -> tuple[MigrationText, ...]:
     """Return the migrations that make the encrypted column `table.column` a clear one; see `plan_decryption`.
 
     Raises:
         NotFound: There is no such column.
-        Refused: It is not an encrypted one.
+        Refused: It is not an encrypted one, or a constraint does not allow it.
+        UsageError: A constraint of that name stands until the encrypted form is dropped.
     """
-    return plan_decryption(_found(project, name, sealed=True, report=report), index=index, type_=type_)
+    return plan_decryption(_found(project, name, sealed=True, report=report), index=index, unique=unique, type_=type_)
 
 
 def remains_of(project: Project, name: str, *, does_scrub: bool, report: Report) -> tuple[Remains, ...]:
@@ -78,6 +81,8 @@ def write_migrations(project: Project, planned: Sequence[MigrationText]) -> list
 def _found(project: Project, name: str, *, sealed: bool, report: Report) -> TableColumn:
     with connect(project, "owner", application=_APPLICATION) as connection:
         column = find_column(connection, name, sealed=sealed)
+    for rule in column.rules:
+        report(f"{rule.kind} {rule.name} ends with the switch: {rule.definition}")
     for reader in column.readers:
         report(f"{name} is read by {reader}: the file of the switch says where it has to be dropped and made anew")
     return column

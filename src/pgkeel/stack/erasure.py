@@ -1,6 +1,5 @@
 """Erase one person, and again after a recovery to an older day: who was erased is written down outside of the database."""
 
-from collections.abc import Callable
 from contextlib import closing, nullcontext
 from pathlib import Path
 from uuid import UUID
@@ -8,6 +7,7 @@ from uuid import UUID
 from pgkeel.core.errors import UsageError
 from pgkeel.core.files import write_whole
 from pgkeel.core.project import Project
+from pgkeel.core.telling import Report, counted
 from pgkeel.postgres import Connection
 from pgkeel.security.keys import Erasure, erasable, erase
 from pgkeel.stack.connection import connect
@@ -39,7 +39,7 @@ def erase_person(project: Project, subject: str, *, dry_run: bool) -> tuple[Eras
         return erase(owner, fields, person, dry_run=dry_run)
 
 
-def erase_again(project: Project, report: Callable[[str], None], connection: Connection | None = None) -> None:
+def erase_again(project: Project, report: Report, connection: Connection | None = None) -> None:
     """Erase whoever was erased and came back with an older day.
 
     Args:
@@ -58,7 +58,7 @@ def erase_again(project: Project, report: Callable[[str], None], connection: Con
         fields = erasable(owner, fields_of(project))
         back = [person for person in persons if fields and any(each.rows for each in erase(owner, fields, person))]
     if back:
-        report(f"{len(back)} persons who were erased came back and were erased again")
+        report(f"erased {counted(len(back), 'person')} again who came back")
 
 
 def erased_persons(project: Project) -> tuple[str, ...]:

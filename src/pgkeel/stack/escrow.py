@@ -1,13 +1,12 @@
 """The key that wraps the keys of encrypted columns, seen from a recovered database: today's, or the one in its backup."""
 
-from collections.abc import Callable
-
 from pgkeel.backup import fetch_sealed
 from pgkeel.backup.recovery.resolve import Plan
 from pgkeel.core.errors import ConfigError
 from pgkeel.core.files import write_whole
 from pgkeel.core.project import Project
 from pgkeel.core.secret import Secret
+from pgkeel.core.telling import Report, counted
 from pgkeel.postgres import Connection, load
 from pgkeel.security.keys import KeyProvider, LocalProvider, WrappedKey, keys_of, rewrap
 from pgkeel.stack.keys import key_provider
@@ -37,7 +36,7 @@ def carried_provider(scene: Scene, plan: Plan) -> KeyProvider | None:
     return LocalProvider(Secret(content.decode())) if content else None
 
 
-def bring_key_back(scene: Scene, plan: Plan, report: Callable[[str], None]) -> None:
+def bring_key_back(scene: Scene, plan: Plan, report: Report) -> None:
     """On a machine that has no key file yet, make it of what the backup carries: without it no encrypted column opens."""
     file = scene.layout.field_key
     if scene.project.is_external or scene.project.config.security.key is not None or file.exists():
@@ -49,13 +48,13 @@ def bring_key_back(scene: Scene, plan: Plan, report: Callable[[str], None]) -> N
         write_whole(file, content)
 
 
-def wrap_by_todays(scene: Scene, plan: Plan, connection: Connection, report: Callable[[str], None]) -> None:
+def wrap_by_todays(scene: Scene, plan: Plan, connection: Connection, report: Report) -> None:
     """Wrap the keys by today's outer key where the backup's time had another one; the values stay as they are."""
     here, carried = provider_here(scene.project), carried_provider(scene, plan)
     if here is None or carried is None or here.name == carried.name:
         return
     if any(key.provider == carried.name for key in living_keys(connection)):
-        report(f"wrapping {rewrap(connection, carried, here)} keys by today's key")
+        report(f"wrapping {counted(rewrap(connection, carried, here), 'key')} by today's key")
 
 
 def _carried(scene: Scene, plan: Plan) -> bytes:

@@ -1,9 +1,8 @@
 """`up` on a database that is not ours: look first, and write only what was allowed in words."""
 
-from collections.abc import Callable
-
 from pgkeel.core.errors import Refused
 from pgkeel.core.project import Project
+from pgkeel.core.telling import Report, counted
 from pgkeel.stack.background import ensure_agent
 from pgkeel.stack.folders import explained
 from pgkeel.stack.layout import layout_of
@@ -21,7 +20,7 @@ class NotAllowed(Refused):
     code = "not_allowed"
 
 
-def up_external(project: Project, *, yes: bool, report: Callable[[str], None]) -> Status:
+def up_external(project: Project, *, yes: bool, report: Report) -> Status:
     """Apply the migrations and start the agent, if `yes` or `[database] manage = true` allows it.
 
     Raises:
@@ -42,7 +41,7 @@ def _refuse_pending(project: Project) -> None:
     pending = pending_migrations(project)
     if pending:
         raise NotAllowed(
-            f"{len(pending)} migrations are pending on {project.external_url()}, and `up` may not write there",
+            f"{counted(len(pending), 'pending migration')} on {project.external_url()}, and `up` may not write there",
             hint="`pgkeel up --yes` applies them once, [database] manage = true always",
             data={"pending": list(pending)},
         )

@@ -1,11 +1,10 @@
 """Step 1 of a recovery: the application is put out of its database and cannot come back; undone by one number."""
 
-from collections.abc import Callable
-
 from psycopg import sql
 
 from pgkeel.core.errors import Unreachable
 from pgkeel.core.project import Project
+from pgkeel.core.telling import Report, counted
 from pgkeel.postgres import Connection, identifier, load
 from pgkeel.stack.connection import connect
 
@@ -24,7 +23,7 @@ def connections_of(project: Project) -> int | None:
     return None if row is None else int(row["connections"])
 
 
-def shut(project: Project, report: Callable[[str], None]) -> None:
+def shut(project: Project, report: Report) -> None:
     """Let nobody but a superuser connect to the real database, and end the sessions that are there; safe to repeat.
 
     Every login loses CONNECT by the database's limit of connections and not by REVOKE: whatever grants somebody gave and
@@ -36,7 +35,7 @@ def shut(project: Project, report: Callable[[str], None]) -> None:
             if load(__name__, "connections").row(connection, name=name) is None:
                 return
             _allow(connection, name, 0)
-            report(f"ending {int(load(__name__, 'end_connections').scalar(connection, name=name))} connections")
+            report(f"ending {counted(int(load(__name__, 'end_connections').scalar(connection, name=name)), 'connection')}")
     except Unreachable:
         return
 

@@ -2,10 +2,11 @@
 
 import fcntl
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from pgkeel.core.telling import Report
 from pgkeel.stack.folders import prepare
 from pgkeel.stack.layout import Layout
 
@@ -13,7 +14,7 @@ __all__ = ["exclusive"]
 
 
 @contextmanager
-def exclusive(layout: Layout, report: Callable[[str], None]) -> Iterator[None]:
+def exclusive(layout: Layout, report: Report) -> Iterator[None]:
     """Make the state folder and hold its lock while the block runs; wait for another holder and say so once.
 
     Children do not inherit the lock (Python opens files that way), so a server that outlives us does not hold it.
@@ -28,7 +29,7 @@ def exclusive(layout: Layout, report: Callable[[str], None]) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _acquire(layout: Layout, report: Callable[[str], None]) -> int:
+def _acquire(layout: Layout, report: Report) -> int:
     while True:
         prepare(layout)
         with suppress(FileNotFoundError):  # `reset` moved the folder away between these two lines
@@ -39,7 +40,7 @@ def _acquire(layout: Layout, report: Callable[[str], None]) -> int:
             os.close(descriptor)  # `reset` removed the file while we waited: lock its successor
 
 
-def _wait(descriptor: int, folder: Path, report: Callable[[str], None]) -> None:
+def _wait(descriptor: int, folder: Path, report: Report) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

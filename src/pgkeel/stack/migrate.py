@@ -1,11 +1,10 @@
 """Apply a project's migrations as their owner, through the same door as `pgkeel migrate up`."""
 
-from collections.abc import Callable
-
 from msgspec.structs import replace
 
 from pgkeel import migrations
 from pgkeel.core.project import Project
+from pgkeel.core.telling import Report
 from pgkeel.migrations import Options, Outcome, project_sources
 from pgkeel.migrations.errors import BackfillMissing, NotReady
 from pgkeel.stack.backfill import run_backfills, seal_rest
@@ -16,7 +15,7 @@ __all__ = ["apply_migrations", "pending_migrations"]
 _ROUNDS = 3
 
 
-def apply_migrations(project: Project, report: Callable[[str], None]) -> Outcome:
+def apply_migrations(project: Project, report: Report) -> Outcome:
     """Apply what is pending, source after source; where one waits for rows to be sealed, its backfill runs first.
 
     Raises:
@@ -34,7 +33,7 @@ def apply_migrations(project: Project, report: Callable[[str], None]) -> Outcome
     return _apply(project, report)
 
 
-def _apply(project: Project, report: Callable[[str], None]) -> Outcome:
+def _apply(project: Project, report: Report) -> Outcome:
     with connect(project, "owner", application="pgkeel up") as owner:
         return migrations.up(owner, project_sources(project), Options.of(project.config.migrations), report)
 

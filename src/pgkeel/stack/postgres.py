@@ -1,6 +1,5 @@
 """The embedded PostgreSQL as the stack wants it: where, by whom, with which certificate, roles and database."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -8,6 +7,7 @@ from msgspec.structs import replace
 from pgkeel.core.errors import ConfigError
 from pgkeel.core.project import Project
 from pgkeel.core.secret import Secret
+from pgkeel.core.telling import Report
 from pgkeel.core.units import Size
 from pgkeel.local import Account, Cluster, Runtime, TlsFiles, choose_account, find_runtime
 from pgkeel.local.launch import can
@@ -23,8 +23,6 @@ from pgkeel.stack.protection import lift_synchrony
 from pgkeel.stack.rotation import settle_passwords
 
 __all__ = ["ensure_database", "ensure_postgres", "remembered_cluster", "server_folder"]
-
-Report = Callable[[str], None]
 
 
 def ensure_postgres(project: Project, layout: Layout, report: Report) -> Memory:

@@ -1,10 +1,10 @@
 """Whether a project's backups are ours to take, and what `up` does for that."""
 
-from collections.abc import Callable
 from importlib.util import find_spec
 
 from pgkeel.core.config import ZERO
 from pgkeel.core.project import Project
+from pgkeel.core.telling import Report
 
 __all__ = ["ensure_protection", "is_protected", "lift_synchrony"]
 
@@ -20,7 +20,7 @@ def is_protected(project: Project) -> bool:
     return is_wanted and all(find_spec(name) is not None for name in _NEEDED)
 
 
-def ensure_protection(project: Project, report: Callable[[str], None]) -> None:
+def ensure_protection(project: Project, report: Report) -> None:
     """Make the identity that opens the backups, where nobody is configured to encrypt for."""
     if not is_protected(project):
         return

@@ -1,10 +1,9 @@
 """What must be true of a recovered server before anybody connects to it: it woke up in another time."""
 
-from collections.abc import Callable
-
 from pgkeel.backup.recovery.journal import Journal
 from pgkeel.core.errors import ConfigError
 from pgkeel.core.project import Project
+from pgkeel.core.telling import Report
 from pgkeel.local import Cluster
 from pgkeel.postgres import Connection, connect, load
 from pgkeel.security import audit
@@ -19,8 +18,6 @@ from pgkeel.stack.restoring import Scene
 from pgkeel.stack.valkey import cache_url
 
 __all__ = ["begin_epoch", "forget_cache", "readmit"]
-
-Report = Callable[[str], None]
 
 
 def readmit(scene: Scene, journal: Journal, server: Cluster, report: Report) -> None:

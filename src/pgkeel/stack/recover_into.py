@@ -17,6 +17,7 @@ from pgkeel.backup.recovery.wish import Wish
 from pgkeel.core import clock
 from pgkeel.core.errors import KeelError, Refused
 from pgkeel.core.project import Project
+from pgkeel.core.telling import Report
 from pgkeel.core.url import Url
 from pgkeel.local.folders import make_folder
 from pgkeel.stack.escrow import bring_key_back
@@ -59,7 +60,7 @@ def recover_into(
     wish: Wish,
     into: Path,
     *,
-    report: Callable[[str], None],
+    report: Report,
     agree: Callable[[Plan], bool],
     source: str | None = None,
     system: str | None = None,

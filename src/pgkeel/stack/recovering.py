@@ -24,6 +24,7 @@ from pgkeel.backup.recovery.wish import Wish
 from pgkeel.core import clock
 from pgkeel.core.errors import ConfigError, KeelError, NotFound, Refused, UsageError
 from pgkeel.core.project import Project
+from pgkeel.core.telling import Report
 from pgkeel.local import Cluster, find_runtime
 from pgkeel.local.folders import make_folder
 from pgkeel.stack.background import ensure_agent
@@ -44,7 +45,6 @@ from pgkeel.stack.valkey import ensure_valkey
 
 __all__ = ["recover", "resume"]
 
-Report = Callable[[str], None]
 Agree = Callable[[Plan], bool]
 
 

@@ -15,6 +15,7 @@ from pgkeel.backup.recovery.resolve import Plan
 from pgkeel.backup.recovery.wal import Wal
 from pgkeel.core.errors import KeelError
 from pgkeel.core.project import Project
+from pgkeel.core.telling import counted
 from pgkeel.migrations import project_sources
 from pgkeel.migrations.drift import drift_between, recall
 from pgkeel.postgres import Connection
@@ -86,6 +87,6 @@ def _schema_check(project: Project, connection: Connection) -> Check:
         return Check("schema", None, "not evaluated: no migration run has noted a fingerprint")
     drift = drift_between(expected, found)
     missing = [f"{one.kind} {one.name}" for one in drift if one.right is None]
-    by_hand = f"; {len(drift)} differences that were made by hand" if drift else ""
+    by_hand = f"; {counted(len(drift), 'difference')} made by hand" if drift else ""
     told = f"missing: {', '.join(missing[:_SHOWN])}" if missing else f"fingerprint {found.fingerprint[:16]}{by_hand}"
     return Check("schema", not missing, told)

@@ -1,7 +1,6 @@
 """Take the last recovery back: the server that it replaced was kept, and two renames make it the real one again."""
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -12,6 +11,7 @@ from pgkeel.backup.recovery.journal import Journal, read_journal, write_journal
 from pgkeel.core import clock
 from pgkeel.core.errors import KeelError, NotFound
 from pgkeel.core.project import Project
+from pgkeel.core.telling import Report
 from pgkeel.local import Cluster
 from pgkeel.stack.background import ensure_agent, stop_agent
 from pgkeel.stack.backups import take
@@ -28,8 +28,6 @@ from pgkeel.stack.restoring import scene_of, side_cluster
 from pgkeel.stack.valkey import ensure_valkey
 
 __all__ = ["back_up", "last_recovery", "stop_server", "undo", "undoable"]
-
-Report = Callable[[str], None]
 
 
 def last_recovery(project: Project) -> Journal | None:

@@ -7,11 +7,11 @@ import msgspec
 
 from pgkeel.core.errors import Unreachable
 from pgkeel.core.project import Project
+from pgkeel.core.telling import Report
 from pgkeel.migrations import Options, Source
 from pgkeel.migrations.clone import Original, cloned, read_original
 from pgkeel.migrations.impact.preview import Preview, rehearse
 from pgkeel.migrations.ledger import Key
-from pgkeel.migrations.options import Report
 from pgkeel.migrations.roundtrip import RoundTrip, round_trips
 from pgkeel.postgres import Connection, identifier, load
 from pgkeel.security.names import SUPERUSER

@@ -1,12 +1,12 @@
 """`reset`: delete what carries our marker and nothing else; what a kill in the middle leaves, `up` and `reset` accept."""
 
 import shutil
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 from pgkeel.core.project import Project
 from pgkeel.core.secret import Secret
+from pgkeel.core.telling import Report
 from pgkeel.local import Cluster
 from pgkeel.stack.down import stop_everything
 from pgkeel.stack.folders import NotOurs, explained, is_ours
@@ -17,7 +17,6 @@ from pgkeel.stack.valkey import remembered_valkey
 
 __all__ = ["plan_reset", "reset"]
 
-Report = Callable[[str], None]
 _LEAVING = ".leaving"
 _KEPT = ("repository", "wal", "identity")  # what a backup needs: the identity goes last
 

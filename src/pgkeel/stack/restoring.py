@@ -29,6 +29,7 @@ from pgkeel.core.errors import ConfigError, KeelError
 from pgkeel.core.project import Project
 from pgkeel.core.repository import Repository
 from pgkeel.core.secret import Secret
+from pgkeel.core.telling import Report
 from pgkeel.local import Account, Cluster, Runtime, choose_account, find_runtime
 from pgkeel.stack.adopting import adopted_archive, engine_of
 from pgkeel.stack.backups import holder
@@ -48,7 +49,6 @@ __all__ = [
     "side_cluster",
 ]
 
-Report = Callable[[str], None]
 _PATIENCE = timedelta(hours=24)
 _ROLLED = "it began with the rolling image, which WAL has changed since"
 _CONTROL = "Database system identifier:"

@@ -1,7 +1,6 @@
 """Roll the restored image forward to the newest WAL slice, where native incremental backups are missing or unsound."""
 
 import shutil
-from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -22,6 +21,7 @@ from pgkeel.backup.tools import tool
 from pgkeel.core import clock
 from pgkeel.core.errors import KeelError
 from pgkeel.core.project import Project
+from pgkeel.core.telling import Report
 from pgkeel.local import Cluster
 from pgkeel.local.folders import make_folder
 from pgkeel.stack.recovery_guard import require_no_recovery
@@ -29,7 +29,6 @@ from pgkeel.stack.restoring import Scene, fetch_link, image_folder, kept_from_pr
 
 __all__ = ["remove_image", "roll", "wants_image"]
 
-Report = Callable[[str], None]
 _PATIENCE = timedelta(hours=6)
 _REDO = "Latest checkpoint's REDO location:"
 

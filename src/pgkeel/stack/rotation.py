@@ -1,12 +1,13 @@
 """Rotate the passwords of a project's logins, and tell its services through the password files."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
 from pgkeel.core.errors import UsageError
 from pgkeel.core.project import Project
+from pgkeel.core.telling import Report
 from pgkeel.postgres import Connection
 from pgkeel.security.roles.rotation import PAIRS, Turn, plan_turn, read_halves, settle, turn
 from pgkeel.stack.connection import connect
@@ -29,7 +30,7 @@ def rotate_passwords(
     grace: timedelta = GRACE,
     is_urgent: bool = False,
     dry_run: bool = False,
-    report: Callable[[str], None],
+    report: Report,
 ) -> tuple[Turn, ...]:
     """Give roles new passwords, and return what was done to each.
 

@@ -1,6 +1,5 @@
 """What `pgkeel init` writes: a configuration, a folder for migrations, a CI file, an ignore line; never over what exists."""
 
-from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import msgspec
 
 from pgkeel.core.config_forms import json_schema
 from pgkeel.core.errors import UsageError
+from pgkeel.core.telling import Report
 
 __all__ = ["ScaffoldFile", "carry_out", "plan_scaffold"]
 
@@ -40,7 +40,7 @@ def plan_scaffold(folder: Path) -> list[ScaffoldFile]:
     return [*planned, _ignore_file(folder / ".gitignore")]
 
 
-def carry_out(folder: Path, plan: list[ScaffoldFile], report: Callable[[str], None]) -> None:
+def carry_out(folder: Path, plan: list[ScaffoldFile], report: Report) -> None:
     """Write the plan's files.
 
     Raises:

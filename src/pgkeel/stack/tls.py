@@ -1,10 +1,11 @@
 """Certificates of the stack, or of a server elsewhere: what there is, and their renewal while connections stay."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from pgkeel.core.errors import UsageError
 from pgkeel.core.project import Project
+from pgkeel.core.telling import Report
 from pgkeel.security import tls_renewal
 from pgkeel.security.tls import HOSTS
 from pgkeel.security.tls_probe import shown_certificate
@@ -17,8 +18,6 @@ from pgkeel.stack.memory import recall
 from pgkeel.stack.postgres import ensure_postgres, remembered_cluster
 
 __all__ = ["folder_for", "init_tls", "keep_tls", "renew_tls", "tls_status"]
-
-Report = Callable[[str], None]
 
 
 def folder_for(project: Project, directory: Path | None) -> TlsFolder:

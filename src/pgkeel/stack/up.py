@@ -1,8 +1,7 @@
 """`up`: every step is safe to repeat, so a killed `up` is finished by the next one and a second `up` changes nothing."""
 
-from collections.abc import Callable
-
 from pgkeel.core.project import Project
+from pgkeel.core.telling import Report
 from pgkeel.migrations import project_sources
 from pgkeel.security.exposure import app_networks
 from pgkeel.stack.audit import ensure_audit
@@ -22,8 +21,6 @@ from pgkeel.stack.status import Status, status
 from pgkeel.stack.valkey import ensure_valkey
 
 __all__ = ["plan_up", "up"]
-
-Report = Callable[[str], None]
 
 
 def up(project: Project, *, yes: bool = False, report: Report) -> Status:

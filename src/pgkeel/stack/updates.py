@@ -2,7 +2,7 @@
 
 import importlib.metadata
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from cryptography.hazmat.backends.openssl import backend
 from pgkeel.core import clock
 from pgkeel.core.errors import Refused, Unreachable
 from pgkeel.core.project import Project
+from pgkeel.core.telling import Report
 from pgkeel.local import add_runtime, find_runtime
 from pgkeel.postgres import server_of
 from pgkeel.security.releases import NEWEST
@@ -47,7 +48,7 @@ def updates(project: Project) -> Updates:
     return judge_updates((*_server(project), *_libraries(project), *_wheels()), clock.now().date())
 
 
-def apply_updates(project: Project, report: Callable[[str], None], *, dry_run: bool = False) -> Moved:
+def apply_updates(project: Project, report: Report, *, dry_run: bool = False) -> Moved:
     """Fetch the newest pinned minor of the embedded server's major and restart the server on it; the data stays where it is.
 
     A dry run fetches nothing: it tells the newest that is here.

@@ -1,13 +1,12 @@
 """The embedded Valkey as the stack wants it."""
 
-from collections.abc import Callable
-
 from msgspec.structs import replace
 
 from pgkeel.core.cache_url import CacheUrl
 from pgkeel.core.errors import ConfigError
 from pgkeel.core.project import Project
 from pgkeel.core.secret import Secret
+from pgkeel.core.telling import Report
 from pgkeel.local import VALKEY_USER, Valkey
 from pgkeel.local.valkey_plan import ValkeyPlan
 from pgkeel.stack.layout import Layout, layout_of
@@ -15,8 +14,6 @@ from pgkeel.stack.memory import Memory, remember, require_memory
 from pgkeel.stack.password import ensure_password
 
 __all__ = ["cache_secret", "cache_url", "ensure_valkey", "remembered_valkey"]
-
-Report = Callable[[str], None]
 
 
 def ensure_valkey(project: Project, layout: Layout, memory: Memory, report: Report) -> Memory:

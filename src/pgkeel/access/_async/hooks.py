@@ -1,10 +1,22 @@
-"""What is told of every unit of work, before and after it ends: a cache announces its writes here."""
+"""What a handle is given beside its pool: who is told of every unit of work, and who keeps rows by their key."""
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
+from pgkeel.access.shape import Shape
 from pgkeel.access.touched import Touched
 
-__all__ = ["Hook"]
+if TYPE_CHECKING:  # the extra [cache]
+    from pgkeel.cache._async.rows import RowCache
+
+__all__ = ["Hook", "RowCaches"]
+
+
+class RowCaches(Protocol):
+    """The caches of a handle."""
+
+    def rows(self, shape: Shape[Any]) -> "RowCache[Any] | None":
+        """Return the row cache of a model; None where the model does not ask for one."""
+        ...
 
 
 class Hook(Protocol):

@@ -2,21 +2,42 @@
 """Compiled statements on the connection of a unit of work."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from typing import Protocol, TypeVar
 
 from pgkeel.access._colour.threaded import now
 from pgkeel.access._drivers._sync.port import Connection
+from pgkeel.access._sync.pool import Slot
 from pgkeel.access._sync.runner import Runner, drop_lost, each, rows_of
 from pgkeel.access.compiled import Compiled
 from pgkeel.access.lasting import refuse_session_feature
 from pgkeel.access.touched import Touched
-
-if TYPE_CHECKING:
-    from pgkeel.access._sync.transaction import Transaction
+from pgkeel.core.errors import KeelError
 
 __all__ = ["TransactionRunner"]
 
 T = TypeVar("T")
+
+
+class UnitOfWork(Protocol):
+    """Whose connection it is, and who has to know what happens on it.
+
+    Attributes:
+        touched: What it has written so far.
+    """
+
+    touched: Touched
+
+    def slot_for(self, sql: str, doing: str) -> Slot:
+        """Return the transaction's place in the pool, pending changes flushed."""
+        ...
+
+    def failed(self, error: Exception, doing: str) -> KeelError:
+        """Return our error for a statement's, and remember that the transaction can no longer be kept."""
+        ...
+
+    def mark_lasting(self, sql: str) -> None:
+        """Remember that a statement may leave something of the session behind."""
+        ...
 
 
 class TransactionRunner(Runner):
@@ -25,9 +46,8 @@ class TransactionRunner(Runner):
     __slots__ = ("_transaction",)
     is_autocommit = False
 
-    def __init__(self, transaction: "Transaction") -> None:
-        """Run in this transaction."""
-        outer = transaction._runner  # noqa: SLF001 - the two are one thing in two shapes
+    def __init__(self, transaction: UnitOfWork, outer: Runner) -> None:
+        """Run in this transaction, with what the handle's runner has."""
         super().__init__(outer.pool, outer.hooks, outer.caching)
         self._transaction = transaction
 

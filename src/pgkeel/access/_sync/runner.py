@@ -3,11 +3,11 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from pgkeel.access._drivers._sync.port import Connection
 from pgkeel.access._drivers.diagnosis import error_of
-from pgkeel.access._sync.hooks import Hook
+from pgkeel.access._sync.hooks import Hook, RowCaches
 from pgkeel.access._sync.pool import Pool, Slot
 from pgkeel.access.actor import SIGNATURE, current_actor
 from pgkeel.access.compiled import Compiled
@@ -18,9 +18,6 @@ from pgkeel.access.lasting import refuse_session_feature, taints
 from pgkeel.access.touched import Touched
 from pgkeel.core.errors import KeelError
 from pgkeel.core.log import get_logger
-
-if TYPE_CHECKING:
-    from pgkeel.access._sync.caching import Caching
 
 __all__ = ["Runner", "drop_lost", "each", "rows_of", "tell"]
 
@@ -41,7 +38,7 @@ class Runner:
     __slots__ = ("_errors", "caching", "hooks", "pool")
     is_autocommit = True
 
-    def __init__(self, pool: Pool, hooks: Sequence[Hook] = (), caching: "Caching | None" = None) -> None:
+    def __init__(self, pool: Pool, hooks: Sequence[Hook] = (), caching: RowCaches | None = None) -> None:
         """Run on this pool."""
         self.pool = pool
         self.caching = caching

@@ -67,7 +67,7 @@ class Transaction(Session):
         super().__init__(engine, expire_on_commit=False)
         self._runner = runner
         self._repositories = repositories
-        self._inside = TransactionRunner(self)
+        self._inside = TransactionRunner(self, runner)
         self._slot: Slot | None = None
         self._state = _OPEN
         self._is_failed = False

@@ -20,6 +20,7 @@ from pgkeel.backup.recovery.programs import outcome
 from pgkeel.backup.tools import Tools, tool
 from pgkeel.backup.unpacking import Files, Written
 from pgkeel.core.log import get_logger
+from pgkeel.core.telling import Report
 
 __all__ = ["Bring", "Link", "add_own_wal", "combine", "give_away", "prepare", "require_room"]
 
@@ -64,7 +65,7 @@ def require_room(folder: Path, wanted: int) -> None:
         )
 
 
-def combine(links: Sequence[Link], work: Path, data: Path, tools: Tools, report: Callable[[str], None]) -> Sources | None:
+def combine(links: Sequence[Link], work: Path, data: Path, tools: Tools, report: Report) -> Sources | None:
     """Make `data` out of the links, the full one first; what an earlier attempt left is removed.
 
     Returns what its manifest is to be made of, or None where it has one already.
@@ -93,7 +94,7 @@ def combine(links: Sequence[Link], work: Path, data: Path, tools: Tools, report:
     return sources
 
 
-def _brought(links: Sequence[Link], work: Path, tools: Tools, report: Callable[[str], None]) -> Laid | None:
+def _brought(links: Sequence[Link], work: Path, tools: Tools, report: Report) -> Laid | None:
     """Bring the links, and return what laid one over the other, or None where each lies in a folder of its own."""
     try:
         _restart(work)
@@ -109,7 +110,7 @@ def _restart(work: Path) -> None:
     work.mkdir(mode=0o700)
 
 
-def _bring(links: Sequence[Link], work: Path, tools: Tools, report: Callable[[str], None], *, is_laid: bool) -> Laid | None:
+def _bring(links: Sequence[Link], work: Path, tools: Tools, report: Report, *, is_laid: bool) -> Laid | None:
     """Unpack and prove the links, two at once, each into a folder, or the second one over the first; nothing is synced."""
     state = _State()
     laid = Laid(work / "0", work / "1", tools, state.wait) if is_laid else None

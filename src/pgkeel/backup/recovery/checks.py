@@ -12,6 +12,7 @@ from pgkeel.backup.recovery.programs import outcome
 from pgkeel.backup.recovery.side import SideServer
 from pgkeel.backup.tools import Tools
 from pgkeel.core.errors import KeelError
+from pgkeel.core.telling import counted
 from pgkeel.postgres import Connection, connect, describe, identifier, load
 
 __all__ = ["Check", "Look", "check_offline", "check_online"]
@@ -80,7 +81,7 @@ def _each(server: SideServer, databases: Sequence[str], name: str, look: Callabl
     def all_of_them() -> str:
         return "; ".join(f"{database}: {fault}" for database in databases for fault in [_with(server, database, look)] if fault)
 
-    return _check(name, all_of_them, sound=f"{len(databases)} databases")
+    return _check(name, all_of_them, sound=counted(len(databases), "database"))
 
 
 def _with(server: SideServer, database: str, look: Callable[[str], str]) -> str:
@@ -144,7 +145,7 @@ def _rows(connection: Connection) -> str:
         if by_pages != by_key:
             return f"{row['schema']}.{row['name']} has {by_pages} rows by its pages and {by_key} by its primary key"
         total, tables = total + by_pages, tables + 1
-    return f"✓ {total} rows in {tables} tables, by pages and by primary key"
+    return f"✓ {counted(total, 'row')} in {counted(tables, 'table')}, by pages and by primary key"
 
 
 def _assertion(connection: Connection, query: str) -> str:

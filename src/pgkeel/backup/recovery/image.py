@@ -7,7 +7,7 @@ import contextlib
 import fcntl
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from pgkeel.backup.recovery.tablespaces import PLACE, follow_move
 from pgkeel.backup.tools import Tools
 from pgkeel.core.errors import LockNotObtained
 from pgkeel.core.files import write_whole
+from pgkeel.core.telling import Report
 
 __all__ = ["IMAGE", "Image", "copy_image", "forget_image", "held", "leads_to", "read_image", "write_image"]
 
@@ -97,7 +98,7 @@ def leads_to(image: Image | None, system: str, plan: Plan) -> bool:
     )
 
 
-def copy_image(source: Path, system: str, plan: Plan, directory: Path, tools: Tools, report: Callable[[str], None]) -> bool:
+def copy_image(source: Path, system: str, plan: Plan, directory: Path, tools: Tools, report: Report) -> bool:
     """Copy the image into the folder of a side server, and return whether that is sound and leads to the plan's target.
 
     Every page of the copy is read. An image that is broken is forgotten, and the backups are restored instead.

@@ -12,6 +12,7 @@ from pgkeel.backup.recovery.resolve import Plan
 from pgkeel.backup.recovery.wish import Wish
 from pgkeel.core import clock
 from pgkeel.core.files import write_whole
+from pgkeel.core.telling import Report
 
 __all__ = ["STEPS", "Journal", "Step", "read_journal", "work_off", "write_journal"]
 
@@ -98,9 +99,7 @@ def read_journal(file: Path) -> Journal | None:
         return None
 
 
-def work_off(
-    file: Path, journal: Journal, acts: Sequence[Callable[[Journal], Journal]], report: Callable[[str], None]
-) -> Journal:
+def work_off(file: Path, journal: Journal, acts: Sequence[Callable[[Journal], Journal]], report: Report) -> Journal:
     """Do the steps that are not done yet, in their order; a killed run does the step again in which it was killed.
 
     Args:

@@ -1,9 +1,9 @@
 """Say how far something is, how fast it goes, and how long it will take; at most once a second."""
 
-from collections.abc import Callable
 from datetime import timedelta
 
 from pgkeel.core import clock
+from pgkeel.core.telling import Report
 from pgkeel.core.units import Size, format_duration
 
 __all__ = ["Pace"]
@@ -14,7 +14,7 @@ _EVERY = 1.0
 class Pace:
     """Hears figures and reports words."""
 
-    def __init__(self, verb: str, report: Callable[[str], None], *, every: float = _EVERY) -> None:
+    def __init__(self, verb: str, report: Report, *, every: float = _EVERY) -> None:
         """Begin now.
 
         Args:

@@ -8,6 +8,7 @@ from pgkeel.backup.closed import Closed, hash_of
 from pgkeel.backup.recovery.checks import Check
 from pgkeel.backup.recovery.wal import Wal
 from pgkeel.backup.tools import Tools
+from pgkeel.core.telling import counted
 from pgkeel.postgres import Connection, load
 
 __all__ = ["Touched", "noted_in", "partitions_check", "touched_in"]
@@ -37,8 +38,7 @@ def partitions_check(connection: Connection, noted: Sequence[Closed], touched: T
     return Check(
         _NAME,
         True,
-        f"{same} closed partition{'' if same == 1 else 's'} hash equal"
-        + (f", {len(other)} were written to since" if other else ""),
+        f"{counted(same, 'closed partition')} hash equal" + (f", {len(other)} were written to since" if other else ""),
     )
 
 

@@ -12,6 +12,7 @@ from pgkeel.backup.recovery.errors import AmbiguousTarget, TargetNotFound
 from pgkeel.backup.recovery.wal import Commit, Wal
 from pgkeel.backup.recovery.wish import Statement, Wish
 from pgkeel.backup.tools import Tools
+from pgkeel.core.telling import counted
 
 __all__ = ["Candidate", "Files", "TableFiles", "candidates", "cut_of"]
 
@@ -132,7 +133,8 @@ def _chosen(wish: Wish, statement: Statement, found: Collection[Candidate]) -> C
 
 
 def _said(one: Candidate) -> str:
-    return f"{one.xid} ({'' if one.rows is None else f'{one.rows} rows, '}{one.time:%Y-%m-%d %H:%M:%SZ})"
+    rows = "" if one.rows is None else f"{counted(one.rows, 'row')}, "
+    return f"{one.xid} ({rows}{one.time:%Y-%m-%d %H:%M:%SZ})"
 
 
 def _fits(rows: int | None, wanted: tuple[str, int]) -> bool:

@@ -9,6 +9,7 @@ import psycopg
 from psycopg import pq
 
 from pgkeel.core import clock
+from pgkeel.core.telling import Report, counted, silent
 from pgkeel.core.units import Size, format_duration
 from pgkeel.migrations.backfill.code import Change, Resolve, change_by, imported
 from pgkeel.migrations.backfill.keys import BackfillKey, Target, bounds, find_target, read_key, step_before
@@ -18,7 +19,7 @@ from pgkeel.migrations.backfill.watch import WaitWatch
 from pgkeel.migrations.errors import BackfillFailed, MigrationBlocked
 from pgkeel.migrations.guard import Watcher, jittered, runner_lock, session_role
 from pgkeel.migrations.message import as_role, settings
-from pgkeel.migrations.options import DEFAULTS, Options, Report, silent
+from pgkeel.migrations.options import DEFAULTS, Options
 from pgkeel.migrations.source import tenant_of
 from pgkeel.postgres import Connection, describe, identifier, load, server_of
 
@@ -210,4 +211,4 @@ def _tell(work: _Work) -> None:
     state = next(each for each in chosen(work.connection, work.state.version) if each.place == work.state.place)
     seen = forecast(work.connection, state)
     left = f", {format_duration(timedelta(seconds=round(seen.left.total_seconds())))} left" if seen.left else ""
-    work.report(f"{state.title}: {state.rows_done:,} rows, {seen.share:.0%}, {seen.rate:,.0f} rows/s{left}")
+    work.report(f"{state.title}: {counted(state.rows_done, 'row')}, {seen.share:.0%}, {seen.rate:,.0f} rows/s{left}")

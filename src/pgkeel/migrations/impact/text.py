@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from pgkeel.core.telling import counted
 from pgkeel.core.units import Size
 from pgkeel.migrations.impact.preview import BackfillPreview, MigrationPreview, Preview, StatementPreview, UnitPreview
 from pgkeel.migrations.impact.weigh import Touched
@@ -69,12 +70,12 @@ def _statement(statement: StatementPreview) -> Iterator[str]:
 def _described(table: Touched) -> str:
     if table.is_new:
         return f"{table.table}, which is new"
-    size = f" ({Size(table.bytes)}, {table.rows or 0:,} rows)" if table.bytes is not None else ""
+    size = f" ({Size(table.bytes)}, {counted(table.rows or 0, 'row')})" if table.bytes is not None else ""
     work = ", written anew" if table.is_rewritten else ", every row read" if table.is_scanned else ""
     queue = f"; {table.holds_off} queue behind it" if table.weight == "queues" else ""
     return f"{table.table}{size}{work}{queue}"
 
 
 def _backfill(migration: MigrationPreview, backfill: BackfillPreview) -> str:
-    rows = f", {backfill.rows:,} rows" if backfill.rows is not None else ""
+    rows = f", {counted(backfill.rows, 'row')}" if backfill.rows is not None else ""
     return f"  then the backfill of {backfill.table}{rows}: pgkeel migrate backfill run {migration.version}"

@@ -10,6 +10,7 @@ import msgspec
 
 from pgkeel.core.errors import KeelError
 from pgkeel.core.ids import new_id
+from pgkeel.core.telling import silent
 from pgkeel.core.url import Url
 from pgkeel.migrations.execute import Run, opening
 from pgkeel.migrations.guard import Watcher
@@ -18,7 +19,7 @@ from pgkeel.migrations.impact.gate import Gate
 from pgkeel.migrations.impact.observe import Look, difference, held, look, relations
 from pgkeel.migrations.impact.static import Address
 from pgkeel.migrations.message import compose, settings
-from pgkeel.migrations.options import Options, silent
+from pgkeel.migrations.options import Options
 from pgkeel.migrations.patience import failure_of, roll_back
 from pgkeel.migrations.plan import Task
 from pgkeel.migrations.statement import Statement

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import msgspec
 
+from pgkeel.core.telling import counted
 from pgkeel.core.units import Size, format_duration
 from pgkeel.migrations.impact.effect import Effect, Lock, blocks, strongest
 from pgkeel.migrations.lint.target import Table, Target
@@ -88,7 +89,7 @@ def _touched(lock: Lock, effect: Effect, target: Target, seconds: float) -> Touc
 
 
 def _message(touched: Touched, known: Table) -> str:
-    size = f"{Size(known.bytes or 0)}, {max(known.rows, 0):,} rows, {known.calls:,.1f} calls/s"
+    size = f"{Size(known.bytes or 0)}, {counted(max(known.rows, 0), 'row')}, {known.calls:,.1f} calls/s"
     whom = f"{touched.holds_off} of {touched.table} ({size})"
     if touched.weight == "queues":
         return f"{whom} wait while the lock is waited for"

@@ -12,6 +12,7 @@ import msgspec
 
 from pgkeel.core.errors import NotFound, Refused, UsageError
 from pgkeel.core.ids import new_id
+from pgkeel.core.telling import Report, silent
 from pgkeel.migrations import ledger
 from pgkeel.migrations.create import write_new
 from pgkeel.migrations.drift import remember
@@ -24,7 +25,7 @@ from pgkeel.migrations.imports.foreign import Body, Foreign, order_versions
 from pgkeel.migrations.imports.markers import read_dbmate, read_node_pg_migrate, time_of_digits
 from pgkeel.migrations.imports.yoyo import read_yoyo
 from pgkeel.migrations.ledger import Scribe, facts_of, units_checksum
-from pgkeel.migrations.options import DEFAULTS, Options, Report, silent
+from pgkeel.migrations.options import DEFAULTS, Options
 from pgkeel.migrations.source import Source, text_of
 from pgkeel.postgres import Connection
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
+from pgkeel.core.telling import counted
 from pgkeel.postgres import Connection, identifier, load
 from pgkeel.schema.field import EncryptedField
 from pgkeel.security.encryption.remains import Remains
@@ -35,7 +36,7 @@ class AuditParts:
             query = load(__name__, "clear_entries").named(partition=identifier("audit", name))
             rows = query.scalar(self._connection, table=table, column=field.column)
             until = "[security] audit_keep has passed, and it is dropped" if is_attached else f"DROP TABLE audit.{name}"
-            found += [Remains("audit", f"audit.{name} ({rows} rows)", until)] if rows else []
+            found += [Remains("audit", f"audit.{name} ({counted(rows, 'row')})", until)] if rows else []
         return found
 
     def _parts(self) -> Iterator[tuple[str, bool]]:

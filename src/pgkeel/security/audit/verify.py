@@ -7,6 +7,7 @@ from itertools import pairwise
 import msgspec
 
 from pgkeel.core.sink import Anchor, Sink
+from pgkeel.core.telling import counted
 from pgkeel.postgres import Connection, Row, load
 from pgkeel.security.audit.anchors import system_of
 from pgkeel.security.audit.older import refuse_older
@@ -87,7 +88,7 @@ def _batch(seal: Row) -> Iterator[Problem]:
     """Yield what is wrong with the rows of one seal."""
     if seal["is_retired"]:
         return
-    where = f"seal {seal['number']} of {seal['rows']} rows"
+    where = f"seal {seal['number']} of {counted(seal['rows'], 'row')}"
     if seal["rows_now"] < seal["rows"]:
         yield Problem("removed", seal["seq"], f"{where}: {seal['rows'] - seal['rows_now']} are gone")
     elif seal["rows_now"] > seal["rows"]:

@@ -19,7 +19,7 @@ class Rule(msgspec.Struct, frozen=True):
         name: Its name.
         kind: `constraint` or `index`.
         definition: As the server writes it.
-        is_unique: Whether it keeps values apart.
+        is_unique: Whether it keeps equal values of the column apart, in all rows and by itself.
     """
 
     name: str
@@ -37,7 +37,8 @@ class TableColumn(msgspec.Struct, frozen=True):
         key: The column that binds sealed values to their row.
         type: As the server writes it.
         is_not_null: Whether it is NOT NULL.
-        rules: What goes when the column no longer holds clear values.
+        rules: What goes with its present form.
+        digests: What rests on the digests of an encrypted column, the present ones and those of the next key.
         readers: What reads it and is somebody's to drop and make anew: views, keys, generated columns, triggers, policies.
     """
 
@@ -47,7 +48,13 @@ class TableColumn(msgspec.Struct, frozen=True):
     type: str
     is_not_null: bool
     rules: tuple[Rule, ...]
+    digests: tuple[Rule, ...]
     readers: tuple[str, ...]
+
+    @property
+    def apart(self) -> tuple[str, ...]:
+        """The names of what keeps equal values apart, in all rows and by itself."""
+        return tuple(rule.name for rule in (*self.rules, *self.digests) if rule.is_unique)
 
 
 def find_column(connection: Connection, name: str, *, sealed: bool) -> TableColumn:
@@ -71,18 +78,29 @@ def find_column(connection: Connection, name: str, *, sealed: bool) -> TableColu
     if row is None:
         raise NotFound(f"there is no column {name}", hint="`pgkeel schema show` lists them")
     _require_fit(name, row, sealed=sealed)
-    rules = tuple(msgspec.convert(rule, Rule) for rule in load(__name__, "rules").rows(connection, table=table, column=column))
-    held = [column, f"{column}_bidx", f"{column}_bidx_next"] if sealed else [column]
-    readers = tuple(str(one["reader"]) for one in load(__name__, "readers").rows(connection, table=table, columns=held))
-    return TableColumn(tuple(parts[:-1]), column, row["key"], row["type"], row["is_not_null"], rules, readers)
+    rules = _rules(connection, table, column)
+    beside = [f"{column}_bidx", f"{column}_bidx_next"] if sealed else []
+    digests = tuple(rule for each in beside for rule in _rules(connection, table, each))
+    held = load(__name__, "readers").rows(connection, table=table, columns=[column, *beside])
+    readers = tuple(str(one["reader"]) for one in held)
+    return TableColumn(tuple(parts[:-1]), column, row["key"], row["type"], row["is_not_null"], rules, digests, readers)
+
+
+def _rules(connection: Connection, table: str, column: str) -> tuple[Rule, ...]:
+    return tuple(msgspec.convert(rule, Rule) for rule in load(__name__, "rules").rows(connection, table=table, column=column))
 
 
 def _require_fit(name: str, row: Row, *, sealed: bool) -> None:
-    table = name.rpartition(".")[0]
+    table, _, column = name.rpartition(".")
     if row["is_partitioned"]:
         raise Refused(f"{table} is no plain table, or a part of one", hint="move the column into a table of its own first")
+    if row["is_bytea"] and not sealed:
+        hint = "`pgkeel security keys rotate` seals it anew, `decrypt` makes it clear again"
+        raise Refused(f"{name} is bytea: it is encrypted already, or holds no text", hint=hint)
     if not row["is_bytea" if sealed else "is_text"]:
         wanted = "an encrypted column is bytea" if sealed else "text is encrypted, nothing else"
         raise Refused(f"{name} is of type {row['type']}: {wanted}", hint="add a column of that type first")
     if row["key"] is None:
         raise Refused(f"{table} has no primary key of one column", hint="sealed values are bound to their row's id")
+    if row["key"] == column:
+        raise Refused(f"{name} is the primary key", hint="sealed values are bound to their row's id: give the table another one")

@@ -1,12 +1,13 @@
 """The text of the migrations: expand with its backfill, switch, contract. Nothing is run here."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import resources
 
 import msgspec
 
-from pgkeel.security.encryption.column import TableColumn
+from pgkeel.core.errors import Refused, UsageError
+from pgkeel.security.encryption.column import Rule, TableColumn
 
 __all__ = ["MigrationText", "plan_decryption", "plan_encryption"]
 
@@ -34,25 +35,38 @@ def plan_encryption(column: TableColumn, *, index: str | None, unique: str | Non
         column: The clear column.
         index: The normal form of its blind index, or None.
         unique: The name of the constraint that keeps equal values apart from the switch on, or None.
+
+    Raises:
+        Refused: Equal values are kept apart now, and would not be any more.
     """
+    if column.apart and unique is None:
+        hint = f"add --index exact (or email, caseless, digits) --unique idx_{column.table[-1]}_{column.name}; or drop it first"
+        raise _ends(column, hint)
     words = _words(column, "encrypt", index or "none") | _digests(column, index, unique) | _rules(column)
     return _texts(column, "encrypt", words)
 
 
-def plan_decryption(column: TableColumn, *, index: str | None, type_: str) -> tuple[MigrationText, ...]:
+def plan_decryption(column: TableColumn, *, index: str | None, unique: str | None, type_: str) -> tuple[MigrationText, ...]:
     """Return the three migrations that make an encrypted column a clear one.
 
     Args:
         column: The encrypted column.
         index: The normal form of its blind index, or None.
+        unique: The name of the constraint that keeps equal values apart from the switch on, or None.
         type_: The type of the clear column.
+
+    Raises:
+        Refused: Equal values are kept apart now, and would not be any more.
+        UsageError: Another constraint of the column has that name until the old form is dropped.
     """
+    other = f"{column.table[-1]}_{column.name}_key"
+    if column.apart and unique is None:
+        raise _ends(column, f"add --unique {other}; or drop it first")
+    if unique in column.apart:
+        raise UsageError(f"{unique} stands until the encrypted form is dropped", hint=f"--unique {other}")
     words = _words(column, "decrypt", index or "none") | _digests(column, None, None) | _rules(column) | {"sealed_type": type_}
-    table = _full(column)
-    beside = [quoted(f"{column.name}_bidx"), quoted(f"{column.name}_bidx_next")] if index else []
-    drops = "".join(f"ALTER TABLE {table} DROP COLUMN {name};\n" for name in beside)
-    back = "".join(f"ALTER TABLE {table} ADD COLUMN {name} bytea;\n" for name in beside)
-    return _texts(column, "decrypt", words | {"drop_beside": drops, "add_beside": back})
+    words |= _clear_values_apart(column, unique) if unique else {}
+    return _texts(column, "decrypt", words | (_without_digests(column) if index else {}))
 
 
 def _texts(column: TableColumn, verb: str, words: Mapping[str, str]) -> tuple[MigrationText, ...]:
@@ -116,13 +130,47 @@ def _digests(column: TableColumn, index: str | None, unique: str | None) -> dict
     }
 
 
-def _attached(full: str, indexes: list[str], unique: str) -> str:
-    first = f"ALTER TABLE {full} ADD CONSTRAINT {quoted(unique)} UNIQUE USING INDEX {quoted(indexes[0])};\n"
-    return f"{first}ALTER TABLE {full} ADD CONSTRAINT {quoted(indexes[1])} UNIQUE USING INDEX {quoted(indexes[1])};\n"
+def _clear_values_apart(column: TableColumn, unique: str) -> dict[str, str]:
+    """Return what keeps equal values of the clear form apart, proven before the switch."""
+    full, clear = _full(column), f"{column.name}_clear"
+    indexes = [f"{column.table[-1]}_{clear}_key"]
+    return {
+        "index_digests": f"CREATE UNIQUE INDEX CONCURRENTLY {quoted(indexes[0])} ON {full} ({quoted(clear)});\n",
+        "attach_unique": _attached(full, indexes, unique),
+        "detach_unique": _detached(full, indexes, (column.name,), unique),
+    }
 
 
-def _detached(full: str, indexes: list[str], columns: tuple[str, str], unique: str) -> str:
-    drops = "".join(f"ALTER TABLE {full} DROP CONSTRAINT {quoted(name)};\n" for name in (unique, indexes[1]))
+def _ends(column: TableColumn, hint: str) -> Refused:
+    name = f"{'.'.join(column.table)}.{column.name}"
+    return Refused(f"{name} would lose {', '.join(column.apart)}, which keeps equal values apart", hint=hint)
+
+
+def _without_digests(column: TableColumn) -> dict[str, str]:
+    """Return how digests may be missing from the switch on, and how they go, and come back."""
+    full, now, then = _full(column), quoted(f"{column.name}_bidx"), quoted(f"{column.name}_bidx_next")
+    back = "".join(f"ALTER TABLE {full} ADD COLUMN {name} bytea;\n" for name in (now, then))
+    words = {
+        "drop_beside": "".join(f"ALTER TABLE {full} DROP COLUMN {name};\n" for name in (now, then)),
+        "add_beside": back + _made_anew(full, column.digests),
+    }
+    if column.is_not_null:
+        columns = (quoted(column.name), now)
+        words["loosen"] = "".join(f"ALTER TABLE {full} ALTER COLUMN {name} DROP NOT NULL;\n" for name in columns)
+        words["tighten"] = "".join(f"ALTER TABLE {full} ALTER COLUMN {name} SET NOT NULL;\n" for name in columns)
+    return words
+
+
+def _attached(full: str, indexes: Sequence[str], unique: str) -> str:
+    """Make constraints of indexes; the first gets the name."""
+    made = zip([unique, *indexes[1:]], indexes, strict=True)
+    return "".join(
+        f"ALTER TABLE {full} ADD CONSTRAINT {quoted(name)} UNIQUE USING INDEX {quoted(index)};\n" for name, index in made
+    )
+
+
+def _detached(full: str, indexes: Sequence[str], columns: Sequence[str], unique: str) -> str:
+    drops = "".join(f"ALTER TABLE {full} DROP CONSTRAINT {quoted(name)};\n" for name in (unique, *indexes[1:]))
     made = zip(indexes, columns, strict=True)
     return drops + "".join(f"CREATE UNIQUE INDEX {quoted(name)} ON {full} ({quoted(each)});\n" for name, each in made)
 
@@ -130,15 +178,22 @@ def _detached(full: str, indexes: list[str], columns: tuple[str, str], unique: s
 def _rules(column: TableColumn) -> dict[str, str]:
     """Return how what rests on the column goes, and comes back."""
     full = _full(column)
-    drop, back = "", ""
-    for rule in column.rules:
-        if rule.kind == "constraint":
-            drop += f"ALTER TABLE {full} DROP CONSTRAINT {quoted(rule.name)};\n"
-            back += f"ALTER TABLE {full} ADD CONSTRAINT {quoted(rule.name)} {rule.definition};\n"
-        else:
-            drop += f"DROP INDEX {_with_schema(column, rule.name)};\n"
-            back += f"{rule.definition};\n"
-    return {"drop_rules": drop, "add_rules": back}
+    drop = "".join(
+        f"ALTER TABLE {full} DROP CONSTRAINT {quoted(rule.name)};\n"
+        if rule.kind == "constraint"
+        else f"DROP INDEX {_with_schema(column, rule.name)};\n"
+        for rule in column.rules
+    )
+    return {"drop_rules": drop, "add_rules": _made_anew(full, column.rules)}
+
+
+def _made_anew(full: str, rules: Sequence[Rule]) -> str:
+    return "".join(
+        f"ALTER TABLE {full} ADD CONSTRAINT {quoted(rule.name)} {rule.definition};\n"
+        if rule.kind == "constraint"
+        else f"{rule.definition};\n"
+        for rule in rules
+    )
 
 
 def _proof(column: TableColumn, columns: list[str]) -> dict[str, str]:

@@ -8,6 +8,7 @@ import msgspec
 import psycopg
 
 from pgkeel.core.errors import NotFound, Refused
+from pgkeel.core.telling import counted
 from pgkeel.postgres import Connection, identifier, load
 from pgkeel.schema.field import EncryptedField
 
@@ -62,7 +63,8 @@ def remains(connection: Connection, field: EncryptedField, *, holders: Sequence[
     elif found["scrubbed_at"] is not None:
         segments = load(__name__, "old_wal").scalar(connection, at=found["scrubbed_at"])
         if segments:
-            places.append(Remains("wal", f"{segments} segments from before the scrub", "they are recycled and written over"))
+            old = f"{counted(segments, 'segment')} from before the scrub"
+            places.append(Remains("wal", old, "they are recycled and written over"))
     before = found["scrubbed_at"] or (None if places else never)
     return (*places, *(place for holder in holders for place in holder.copies_of(field, before)))
 
@@ -95,7 +97,7 @@ def _columns(connection: Connection, field: EncryptedField) -> list[Remains]:
         return []
     names = {"table": identifier(*field.table), "old": identifier(old)}
     rows = load(__name__, "old_column").named(**names).scalar(connection)
-    where = f"{field.table_name}.{old} ({rows} values)"
+    where = f"{field.table_name}.{old} ({counted(rows, 'value')})"
     return [Remains("column", where, "the third migration drops it")]
 
 
