@@ -51,7 +51,7 @@ def test_clear_values_in_the_log_are_counted_until_their_partition_is_dropped(db
     retire(db, keep=timedelta(days=-60))
     (detached,) = found.copies_of(EMAIL, None)
 
-    assert (place.kind, place.where, waiting.where) == ("audit", f"{name} (3 rows)", "audit.waiting (1 rows)")
+    assert (place.kind, place.where, waiting.where) == ("audit", f"{name} (3 rows)", "audit.waiting (1 row)")
     assert sealed.where == f"{name} (4 rows)"
     assert detached.until == f"DROP TABLE {name}"
     assert found.copies_of(EncryptedField(("people",), "password_hash", "id"), None) == []
