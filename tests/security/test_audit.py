@@ -457,13 +457,13 @@ def test_a_superuser_who_touches_the_log_is_seen_in_the_database(db: Connection,
 SEAL_ANEW = """
 DO $$
 DECLARE
-    seal audit.seal;
+    one audit.seal;
     before bytea := '';
 BEGIN
-    FOR seal IN SELECT * FROM audit.seal ORDER BY number LOOP
-        UPDATE audit.seal SET previous = before, digest = audit.chained(before, seal.number, seal.epoch, seal.from_xid, seal.to_xid,
-            seal.month, seal.rows, (audit.digest_of(seal.epoch, seal.from_xid, seal.to_xid, seal.month)).digest)
-        WHERE number = seal.number RETURNING digest INTO before;
+    FOR one IN SELECT * FROM audit.seal ORDER BY number LOOP
+        UPDATE audit.seal SET previous = before, digest = audit.chained(before, one.number, one.epoch, one.from_xid, one.to_xid,
+            one.month, one.rows, (audit.digest_of(one.epoch, one.from_xid, one.to_xid, one.month)).digest)
+        WHERE number = one.number RETURNING digest INTO before;
     END LOOP;
 END
 $$
