@@ -462,7 +462,7 @@ DECLARE
 BEGIN
     FOR one IN SELECT * FROM audit.seal ORDER BY number LOOP
         UPDATE audit.seal SET previous = before, digest = audit.chained(before, one.number, one.epoch, one.from_xid, one.to_xid,
-            one.month, one.rows, (audit.digest_of(one.epoch, one.from_xid, one.to_xid, one.month)).digest)
+            one.month, one.rows, (SELECT now.digest FROM audit.digest_of(one.epoch, one.from_xid, one.to_xid, one.month) AS now))
         WHERE number = one.number RETURNING digest INTO before;
     END LOOP;
 END

@@ -9,9 +9,9 @@ DECLARE
     batch record;
     sealed bigint := 0;
 BEGIN
-    SELECT epoch.epoch, epoch.first_xid INTO current_epoch, lower_xid FROM audit.epoch AS epoch ORDER BY epoch.epoch DESC LIMIT 1;
+    SELECT max(epoch.epoch) INTO current_epoch FROM audit.epoch AS epoch;
     SELECT seal.number, seal.digest INTO last_number, last_digest FROM audit.seal AS seal ORDER BY seal.number DESC LIMIT 1;
-    SELECT coalesce(max(seal.to_xid), lower_xid) INTO lower_xid FROM audit.seal AS seal WHERE seal.epoch = current_epoch;
+    SELECT coalesce(max(seal.to_xid), 0) INTO lower_xid FROM audit.seal AS seal WHERE seal.epoch = current_epoch;
     last_number := coalesce(last_number, 0);
     last_digest := coalesce(last_digest, '\x'::bytea);
     FOR batch IN SELECT taken.month, taken.rows, taken.digest FROM audit.take_in(upper_xid) AS taken ORDER BY taken.month LOOP

@@ -9,7 +9,7 @@ BEGIN
     END IF;
     PERFORM pg_advisory_xact_lock(7163381, 1);
     IF audit.is_moved() THEN
-        PERFORM audit.begin_epoch('restored into another cluster', (SELECT max(epoch.epoch) + 1 FROM audit.epoch AS epoch));
+        PERFORM audit.begin_epoch('restored into another database', (SELECT max(epoch.epoch) + 1 FROM audit.epoch AS epoch));
     END IF;
     RETURN audit.seal_below(upper_xid);
 END
