@@ -28,8 +28,8 @@ _DURABLE = {"fsync": "on", "full_page_writes": "on", "synchronous_commit": "on"}
 QUIET = {"checkpoint_timeout": "1h", "max_wal_size": "4GB"}
 _TICK = 1 / os.sysconf("SC_CLK_TCK")
 _TABLE = (
-    "(id bigint PRIMARY KEY, email bytea, username varchar(50), password_hash varchar(255), status varchar(20), version int DEFAULT 1,"
-    " created_at timestamptz DEFAULT now(), updated_at timestamptz DEFAULT now())"
+    "(id bigint PRIMARY KEY, email bytea, username varchar(50), password_hash varchar(255), status varchar(20),"
+    " version int DEFAULT 1, created_at timestamptz DEFAULT now(), updated_at timestamptz DEFAULT now())"
 )
 _FILL = (
     "(id, email, username, password_hash, status)"

@@ -124,7 +124,8 @@ def test_secrets_and_clear_personal_data_are_never_in_the_log(db: Connection) ->
 
     kept = db.execute(
         "SELECT concat((SELECT string_agg(log::text, '') FROM audit.log WHERE table_name = 'public.people'),"
-        " (SELECT string_agg(updated::text, '') FROM audit.updated), (SELECT string_agg(written::text, '') FROM audit.written)) AS text"
+        " (SELECT string_agg(updated::text, '') FROM audit.updated),"
+        " (SELECT string_agg(written::text, '') FROM audit.written)) AS text"
     ).fetchone()
 
     assert kept is not None

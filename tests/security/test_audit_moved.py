@@ -1,4 +1,4 @@
-"""A log that pg_dump and pg_restore bring into another database: what was sealed stays proved, and nothing is told that never was."""
+"""A log that pg_dump and pg_restore bring into another database: what was sealed stays proved, with no alarm."""
 
 import subprocess
 from collections.abc import Iterator

@@ -147,7 +147,7 @@ CREATE TRIGGER pgkeel_audit_truncate AFTER TRUNCATE ON people FOR EACH STATEMENT
 def install_older(db: Connection, version: str) -> None:
     """Make the log as an older version did, with a hundred people in it."""
     db.execute("SET ROLE pgkeel_audit")
-    db.execute((Path(__file__).parent / "older" / f"{version}.sql").read_text())  # type: ignore[arg-type]
+    db.execute((Path(__file__).parent / "older" / f"{version}.sql").read_text())
     db.execute("RESET ROLE; RESET check_function_bodies")
     db.execute(WATCH)
     db.execute("INSERT INTO people (id, name) SELECT n, '0' FROM generate_series(1, 100) n")
@@ -209,8 +209,10 @@ def test_an_older_log_is_brought_up_to_date_under_four_writers_and_loses_and_dou
     assert (errors, verify(bare, [sink]).problems, plan(bare, [PEOPLE]).steps) == ([], (), ())
     assert verify(bare, [sink]).anchors == 1
     assert indexes(bare) == ["idx_record_find"]
-    left = "SELECT relname AS name FROM pg_class WHERE relnamespace = 'audit'::regnamespace AND relname ~ '^(entries|fresh|noted|log_seq)'"
-    assert bare.execute(left).fetchall() == []
+    left = bare.execute(
+        "SELECT relname FROM pg_class WHERE relnamespace = 'audit'::regnamespace AND relname ~ '^(entries|fresh|noted|log_seq)'"
+    )
+    assert left.fetchall() == []
 
 
 def test_what_was_begun_of_an_upgrade_is_finished_by_the_next_one(bare: Connection, empty_db: Url) -> None:
