@@ -437,6 +437,10 @@ TOUCH: dict[str, tuple[str, str]] = {
         "added",
         "INSERT INTO audit.record SELECT * FROM audit.record WHERE row_id = '2'",
     ),
+    "a row forged where no seal is": (
+        "forged",
+        "INSERT INTO audit.record (seq, at, xid, epoch, db_role, table_name, operation) SELECT 9, now(), 9000000, 1, 'x', 'x', 'y'",
+    ),
     "the log emptied": ("removed", "TRUNCATE audit.record"),
     "a seal gone": ("seal_missing", "DELETE FROM audit.seal WHERE number = 1"),
     "a seal rewritten": ("chain", "UPDATE audit.seal SET digest = '\\x00' WHERE number = 1"),

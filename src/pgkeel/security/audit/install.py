@@ -22,7 +22,19 @@ from pgkeel.security.audit.sealing import make_months, note_roles
 __all__ = ["AuditPlan", "Watched", "install", "is_installed", "plan"]
 
 _TABLES = (
-    *("change", "updated", "written", "form", "seal", "place", "epoch", "watched", "role_snapshot", "right_snapshot"),
+    *(
+        "change",
+        "updated",
+        "written",
+        "form",
+        "seal",
+        "seal_index",
+        "place",
+        "epoch",
+        "watched",
+        "role_snapshot",
+        "right_snapshot",
+    ),
     *("record_seq", "record", "record_default", "record_index"),
     *("differ", "changed", "waiting", "log", "rights"),
 )

@@ -10,8 +10,9 @@ DECLARE
     sealed bigint := 0;
 BEGIN
     SELECT max(epoch.epoch) INTO current_epoch FROM audit.epoch AS epoch;
-    SELECT seal.number, seal.digest INTO last_number, last_digest FROM audit.seal AS seal ORDER BY seal.number DESC LIMIT 1;
-    SELECT coalesce(max(seal.to_xid), 0) INTO lower_xid FROM audit.seal AS seal WHERE seal.epoch = current_epoch;
+    SELECT seal.number, seal.digest, CASE seal.epoch WHEN current_epoch THEN seal.to_xid END
+    INTO last_number, last_digest, lower_xid FROM audit.seal AS seal ORDER BY seal.number DESC LIMIT 1;
+    lower_xid := coalesce(lower_xid, 0);
     last_number := coalesce(last_number, 0);
     last_digest := coalesce(last_digest, '\x'::bytea);
     FOR batch IN SELECT taken.month, taken.rows, taken.digest FROM audit.take_in(upper_xid) AS taken ORDER BY taken.month LOOP
