@@ -12,7 +12,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from pgkeel.core.errors import Refused
+from pgkeel.core.errors import Refused, Unreachable
 from pgkeel.core.url import Url
 from pgkeel.postgres import Connection, connect
 from pgkeel.security.audit import FileSink, OlderLog, Problem, anchor, install, plan, seal, search, verify
@@ -79,7 +79,7 @@ def test_two_hundred_seals_under_four_writers_raise_no_alarm(
 
 
 def until_it_dies(work: Callable[[Connection], object], url: Url) -> None:
-    with contextlib.suppress(psycopg.OperationalError), connect(url) as connection:
+    with contextlib.suppress(psycopg.OperationalError, Unreachable), connect(url) as connection:
         while True:
             work(connection)
 
