@@ -439,7 +439,7 @@ TOUCH: dict[str, tuple[str, str]] = {
     ),
     "a row forged where no seal is": (
         "forged",
-        "INSERT INTO audit.record (seq, at, xid, epoch, db_role, table_name, operation) VALUES (9, now(), 9000000, 1, '', '', '')",
+        "INSERT INTO audit.record (seq, at, xid, epoch, db_role, table_name, operation) VALUES (9, now(), 1e9, 1, '', '', '')",
     ),
     "the log emptied": ("removed", "TRUNCATE audit.record"),
     "a seal gone": ("seal_missing", "DELETE FROM audit.seal WHERE number = 1"),
