@@ -15,10 +15,10 @@ LANGUAGE sql SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $body
         FROM (SELECT * FROM audit.waiting AS waiting WHERE waiting.xid < upper_xid ORDER BY waiting.at) AS waiting
         RETURNING *
     )
-    SELECT date_trunc('month', log.at AT TIME ZONE 'UTC')::date, count(*),
-           sha256(string_agg(sha256(convert_to(json_build_array(
-               log.seq, extract(epoch FROM log.at), log.xid, log.epoch, log.actor, log.db_role, log.table_name, log.row_id,
-               log.operation, log.before, log.after)::text, 'UTF8')), ''::bytea ORDER BY log.seq))
-    FROM taken AS log
-    GROUP BY 1
+    SELECT hashed.month, count(*), sha256(string_agg(hashed.digest, ''::bytea ORDER BY hashed.seq))
+    FROM (SELECT date_trunc('month', log.at AT TIME ZONE 'UTC')::date AS month, log.seq, sha256(convert_to(json_build_array(
+              log.seq, extract(epoch FROM log.at), log.xid, log.epoch, log.actor, log.db_role, log.table_name, log.row_id,
+              log.operation, log.before, log.after)::text, 'UTF8')) AS digest
+          FROM taken AS log OFFSET 0) AS hashed -- so that digests are sorted, not rows
+    GROUP BY hashed.month
 $body$;
