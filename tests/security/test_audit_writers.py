@@ -113,8 +113,9 @@ def test_a_server_that_is_killed_while_seals_take_updates_in_loses_and_doubles_n
             seal_all(db)
             found = db.execute(NOTED).fetchone()
             assert found is not None
-            assert found["rows"] == found["numbers"] == found["written"] > 0
+            assert found["rows"] == found["numbers"] == found["written"]
             assert verify(db).problems == ()
+    assert found["written"] > 0  # a busy machine may kill a server before anybody has written
 
 
 NOTED = """
