@@ -28,8 +28,8 @@ _DURABLE = {"fsync": "on", "full_page_writes": "on", "synchronous_commit": "on"}
 QUIET = {"checkpoint_timeout": "1h", "max_wal_size": "4GB"}
 _TICK = 1 / os.sysconf("SC_CLK_TCK")
 _TABLE = (
-    "(id bigint PRIMARY KEY, email bytea, username text, password_hash text, status text, version int DEFAULT 1,"
-    " created_at timestamptz DEFAULT now(), updated_at timestamptz DEFAULT now())"
+    "(id bigint PRIMARY KEY, email bytea, username varchar(50), password_hash varchar(255), status varchar(20),"
+    " version int DEFAULT 1, created_at timestamptz DEFAULT now(), updated_at timestamptz DEFAULT now())"
 )
 _FILL = (
     "(id, email, username, password_hash, status)"
@@ -122,7 +122,7 @@ def _sealed_update(url: Url, scale: Scale, server: str) -> Iterator[Entry]:
     updates = scale.pick(4000, 10_000)
     with connect(url) as writer, connect(url) as agent:
         seal(agent)
-        writer.execute("VACUUM audit.log")
+        writer.execute("VACUUM audit.record")
         pairs = [Pair(_extra(writer, _updates(updates)) / updates + _seal_share(agent), _UPDATE) for _ in range(scale.runs)]
     figure = "CPU of an audited update with its share of the seal beyond that of a plain one, in units of 100 µs"
     yield ratio("audit.update_sealed.unix", figure, pairs, better="lower", against=f"the bound, {server}", target=at_most(1.0))

@@ -16,7 +16,7 @@ from pgkeel.core.errors import ConfigError, NotFound
 from pgkeel.core.url import Url
 from pgkeel.postgres import Connection, connect
 from pgkeel.security.audit import FileSink, Watched, anchor, install, open_epoch, plan, retire, seal, search, verify
-from pgkeel.security.roles import ensure_rights, ensure_roles
+from pgkeel.security.roles import Declaration, ensure_rights, ensure_roles, plan_for
 
 PEOPLE = Watched("public", "people", ("email", "password_hash"))
 TABLE = """
@@ -27,14 +27,20 @@ CREATE TABLE people (
 
 
 @pytest.fixture
-def db(empty_db: Url) -> Iterator[Connection]:
-    """A database with our roles, a table of people, and the log that watches it."""
+def bare(empty_db: Url) -> Iterator[Connection]:
+    """A database with our roles and a table of people."""
     with connect(empty_db) as superuser:
         ensure_roles(superuser)
         superuser.execute(TABLE)
         ensure_rights(superuser)
-        install(superuser, plan(superuser, [PEOPLE]))
         yield superuser
+
+
+@pytest.fixture
+def db(bare: Connection) -> Connection:
+    """The same, and the log that watches it."""
+    install(bare, plan(bare, [PEOPLE]))
+    return bare
 
 
 @pytest.fixture
@@ -117,8 +123,9 @@ def test_secrets_and_clear_personal_data_are_never_in_the_log(db: Connection) ->
     db.execute("DELETE FROM people")
 
     kept = db.execute(
-        "SELECT (SELECT string_agg(log::text, '') FROM audit.log WHERE table_name = 'public.people')"
-        " || (SELECT string_agg(noted::text, '') FROM audit.noted) AS text"
+        "SELECT concat((SELECT string_agg(log::text, '') FROM audit.log WHERE table_name = 'public.people'),"
+        " (SELECT string_agg(updated::text, '') FROM audit.updated),"
+        " (SELECT string_agg(written::text, '') FROM audit.written)) AS text"
     ).fetchone()
 
     assert kept is not None
@@ -225,19 +232,20 @@ def test_rights_that_no_event_trigger_saw_are_noted_by_the_next_seal(db: Connect
 def test_no_role_of_the_team_writes_reads_or_seals_the_log(db: Connection, role: str) -> None:
     attacks = (
         "INSERT INTO audit.log (table_name, operation) VALUES ('x', 'y')",
-        "INSERT INTO audit.noted (note) VALUES (null)",
-        "UPDATE audit.log SET actor = 'x'",
-        "UPDATE audit.noted SET note = null",
-        "DELETE FROM audit.log",
-        "DELETE FROM audit.noted",
-        "TRUNCATE audit.log",
-        "TRUNCATE audit.noted",
-        *(f"SELECT * FROM audit.{name}" for name in ("log", "noted", "waiting", "entries")),
+        "INSERT INTO audit.record (table_name, operation) VALUES ('x', 'y')",
+        "INSERT INTO audit.written (table_name, operation) VALUES ('x', 'y')",
+        "INSERT INTO audit.updated (change) VALUES (null)",
+        "UPDATE audit.updated SET change = null",
+        *(f"UPDATE audit.{name} SET actor = 'x'" for name in ("log", "record", "written")),
+        *(f"DELETE FROM audit.{name}" for name in ("log", "record", "written", "updated")),
+        *(f"TRUNCATE audit.{name}" for name in ("record", "written", "updated")),
+        *(f"SELECT * FROM audit.{name}" for name in ("log", "record", "written", "updated", "waiting")),
         "DELETE FROM audit.seal",
         "SELECT audit.open_epoch('mine', 0)",
         "SELECT audit.take_in(1)",
+        "SELECT audit.seal_below(1)",
         "SELECT audit.seal_now()",
-        "SELECT setval('audit.noted_seq_seq', 1)",
+        "SELECT setval('audit.record_seq', 1)",
         "SET ROLE pgkeel_audit",
     )
     db.execute(f"SET SESSION AUTHORIZATION {role}")
@@ -247,6 +255,44 @@ def test_no_role_of_the_team_writes_reads_or_seals_the_log(db: Connection, role:
                 db.execute(attack)
     finally:
         db.execute("RESET SESSION AUTHORIZATION")
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        "INSERT INTO audit.log (table_name, operation) VALUES ('x', 'insert')",
+        "UPDATE audit.log SET actor = 'x'",
+        "UPDATE audit.log SET actor = 'x' WHERE row_id = 'of none'",
+        "DELETE FROM audit.log",
+    ],
+)
+def test_a_superuser_who_writes_to_the_log_is_told_who_does(db: Connection, write: str) -> None:
+    people(db, 1)
+    before = search(db)
+
+    with pytest.raises(psycopg.errors.InsufficientPrivilege, match="written by the triggers of watched tables alone") as refused:
+        db.execute(write)
+
+    assert "audit_keep" in str(refused.value.diag.message_hint)
+    assert search(db) == before
+
+
+def test_who_asks_for_greater_numbers_misses_nothing(db: Connection, empty_db: Url) -> None:
+    query = "SELECT seq, operation FROM audit.log WHERE table_name = 'public.people' AND seq > %s ORDER BY seq"
+    people(db, 1)
+    with connect(empty_db) as other, other.transaction():
+        other.execute("INSERT INTO people (id, name) VALUES (2, 'late')")
+        db.execute("UPDATE people SET name = 'Ada' WHERE id = 1")
+        unsealed = db.execute(query, [0]).fetchall()
+        seal(db)
+        first = db.execute(query, [0]).fetchall()
+    db.execute("DELETE FROM people WHERE id = 1")
+    seal_it(db)
+    second = db.execute(query, [max((row["seq"] for row in first), default=0)]).fetchall()
+
+    assert unsealed == []
+    assert sorted(row["operation"] for row in first + second) == ["delete", "insert", "insert", "update"]
+    assert second[-1]["operation"] == "delete"
 
 
 def test_the_application_writes_through_the_triggers_without_a_right_on_the_log(db: Connection) -> None:
@@ -289,7 +335,7 @@ def test_what_earlier_versions_sealed_has_the_same_digest(db: Connection) -> Non
 
     before = db.execute(
         "SELECT sha256(string_agg(sha256(convert_to(jsonb_build_array(seq, extract(epoch FROM at), xid, epoch, actor, db_role,"
-        " table_name, row_id, operation, before, after)::text, 'UTF8')), ''::bytea ORDER BY seq)) AS digest FROM audit.log"
+        " table_name, row_id, operation, before, after)::text, 'UTF8')), ''::bytea ORDER BY seq)) AS digest FROM audit.record"
     ).fetchone()
     now = db.execute(
         "SELECT digest FROM audit.digest_of(1, 0, 9e18::bigint, date_trunc('month', now() AT TIME ZONE 'UTC')::date)"
@@ -310,11 +356,13 @@ def test_what_an_update_noted_is_found_at_once_and_is_the_same_in_the_log(db: Co
 
     seal_it(db)
 
-    left = db.execute("SELECT count(*) AS rows FROM audit.noted").fetchone()
+    left = db.execute("SELECT count(*) AS rows FROM audit.waiting").fetchone()
     assert waiting[0].before == {"name": "Ada", "data": [1, {"a": None}]}
     assert waiting[0].after == {"name": None, "data": None}
     assert waiting[1].after == {"name": "Ada", "data": [1, {"a": None}], "email": "changed", "updated_at": None}
-    assert search(db, operation="update") == waiting
+    sealed = search(db, operation="update")
+    assert [replace(one, seq=None) for one in sealed] == list(waiting)
+    assert sealed[0].seq == sealed[1].seq + 1  # type: ignore[operator]
     assert left == {"rows": 0}
     assert kinds(db) == []
 
@@ -349,16 +397,19 @@ def test_a_seal_that_is_cut_off_leaves_all_to_the_next_one(db: Connection, empty
     assert (verify(db).unsealed, kinds(db)) == (0, [])
 
 
-def test_an_auditor_reads_what_waits_for_a_seal(db: Connection) -> None:
+def test_an_auditor_reads_and_proves_the_log_and_what_waits_for_a_seal(db: Connection) -> None:
     people(db, 1)
     db.execute("UPDATE people SET name = 'Ada'")
     db.execute("SET ROLE pgkeel_auditor")
     try:
         (found,) = search(db, operation="update")
+        verdict = verify(db)
     finally:
         db.execute("RESET ROLE")
 
     assert found.after == {"name": "Ada"}
+    assert (verdict.problems, verdict.unsealed) == ((), verify(db).unsealed)
+    assert plan_for(db, Declaration()).statements == ()
 
 
 def test_rows_of_a_running_transaction_wait_for_the_next_seal(db: Connection, empty_db: Url) -> None:
@@ -376,17 +427,21 @@ def test_rows_of_a_running_transaction_wait_for_the_next_seal(db: Connection, em
 
 
 TOUCH: dict[str, tuple[str, str]] = {
-    "a value": ("changed", "UPDATE audit.log SET after = '{\"name\": \"forged\"}' WHERE row_id = '2'"),
-    "the actor": ("changed", "UPDATE audit.log SET actor = 'somebody else' WHERE row_id = '2'"),
-    "the time": ("changed", "UPDATE audit.log SET at = at + interval '1 millisecond' WHERE row_id = '2'"),
-    "one row gone": ("removed", "DELETE FROM audit.log WHERE row_id = '2'"),
-    "the last row gone": ("removed", "DELETE FROM audit.log WHERE seq = (SELECT max(seq) FROM audit.log)"),
-    "two rows swapped": ("changed", "UPDATE audit.log SET seq = 1000003 - seq WHERE row_id IN ('2', '3')"),
+    "a value": ("changed", "UPDATE audit.record SET after = '{\"name\": \"forged\"}' WHERE row_id = '2'"),
+    "the actor": ("changed", "UPDATE audit.record SET actor = 'somebody else' WHERE row_id = '2'"),
+    "the time": ("changed", "UPDATE audit.record SET at = at + interval '1 millisecond' WHERE row_id = '2'"),
+    "one row gone": ("removed", "DELETE FROM audit.record WHERE row_id = '2'"),
+    "the last row gone": ("removed", "DELETE FROM audit.record WHERE seq = (SELECT max(seq) FROM audit.record)"),
+    "two rows swapped": ("changed", "UPDATE audit.record SET seq = 1000003 - seq WHERE row_id IN ('2', '3')"),
     "an old row forged": (
         "added",
-        "INSERT INTO audit.log (xid, table_name, operation) SELECT min(xid), 'x', 'y' FROM audit.log WHERE row_id = '2'",
+        "INSERT INTO audit.record SELECT * FROM audit.record WHERE row_id = '2'",
     ),
-    "the log emptied": ("removed", "TRUNCATE audit.log"),
+    "a row forged where no seal is": (
+        "forged",
+        "INSERT INTO audit.record (seq, at, xid, epoch, db_role, table_name, operation) VALUES (9, now(), 1e9, 1, '', '', '')",
+    ),
+    "the log emptied": ("removed", "TRUNCATE audit.record"),
     "a seal gone": ("seal_missing", "DELETE FROM audit.seal WHERE number = 1"),
     "a seal rewritten": ("chain", "UPDATE audit.seal SET digest = '\\x00' WHERE number = 1"),
 }
@@ -404,22 +459,35 @@ def test_a_superuser_who_touches_the_log_is_seen_in_the_database(db: Connection,
     assert kind in kinds(db)
 
 
+SEAL_ANEW = """
+DO $$
+DECLARE
+    one audit.seal;
+    before bytea := '';
+BEGIN
+    FOR one IN SELECT * FROM audit.seal ORDER BY number LOOP
+        UPDATE audit.seal SET previous = before, digest = audit.chained(before, one.number, one.epoch, one.from_xid, one.to_xid,
+            one.month, one.rows, (SELECT now.digest FROM audit.digest_of(one.epoch, one.from_xid, one.to_xid, one.month) AS now))
+        WHERE number = one.number RETURNING digest INTO before;
+    END LOOP;
+END
+$$
+"""
 REWRITE: dict[str, Callable[[Connection], Any]] = {
     "the last seal and its rows": lambda db: db.execute(
         "WITH last AS (DELETE FROM audit.seal WHERE number = (SELECT max(number) FROM audit.seal) RETURNING from_xid)"
-        " DELETE FROM audit.log USING last WHERE log.xid >= last.from_xid"
+        " DELETE FROM audit.record AS log USING last WHERE log.xid >= last.from_xid"
     ),
     "the last seal, and a recovery pretended": lambda db: (
-        db.execute("DELETE FROM audit.log WHERE xid >= (SELECT max(from_xid) FROM audit.seal)"),
+        db.execute("DELETE FROM audit.record WHERE xid >= (SELECT max(from_xid) FROM audit.seal)"),
         db.execute("DELETE FROM audit.seal WHERE number = (SELECT max(number) FROM audit.seal)"),
         db.execute("SELECT audit.open_epoch('recovered', 0)"),
         db.execute("UPDATE audit.epoch SET after_seal = 9 WHERE epoch = 1"),
     ),
-    "log and seals": lambda db: (db.execute("TRUNCATE audit.log"), db.execute("TRUNCATE audit.seal")),
+    "log and seals": lambda db: (db.execute("TRUNCATE audit.record"), db.execute("TRUNCATE audit.seal")),
     "everything sealed anew": lambda db: (
-        db.execute("UPDATE audit.log SET actor = 'somebody else'"),
-        db.execute("TRUNCATE audit.seal"),
-        seal(db),
+        db.execute("UPDATE audit.record SET actor = 'somebody else'"),
+        db.execute(SEAL_ANEW),
     ),
 }
 
@@ -442,7 +510,7 @@ def test_a_recovery_opens_an_epoch_and_what_was_lost_with_the_future_is_no_alarm
         db.execute("INSERT INTO people (id, name) VALUES (%s, 'x')", [number])
         seal_it(db)
         anchor(db, [sink])
-    db.execute("UPDATE audit.log SET actor = 'another' WHERE row_id = '2'")  # the recovered log holds others
+    db.execute("DELETE FROM audit.record AS log USING audit.seal WHERE seal.number = 2 AND log.xid >= seal.from_xid")
     db.execute("DELETE FROM audit.seal WHERE number = 2")
     before = kinds(db, sink)
 
@@ -541,10 +609,11 @@ def test_a_table_that_was_dropped_is_found_and_one_that_never_was_is_an_error(db
 
 def test_the_history_of_a_row_is_found_without_reading_the_whole_log(db: Connection) -> None:
     db.execute(
-        "INSERT INTO audit.log (table_name, row_id, operation)"
+        "INSERT INTO audit.written (table_name, row_id, operation)"
         " SELECT 'public.t', md5(n::text), 'insert' FROM generate_series(1, 20000) n"
     )
-    db.execute("VACUUM ANALYZE audit.log")
+    seal_it(db)
+    db.execute("VACUUM ANALYZE audit.record")
     query = "EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF) SELECT FROM audit.log WHERE table_name = 'public.t' AND row_id = md5('7')"
     steps = "\n".join(row["QUERY PLAN"] for row in db.execute(query))
     pages = db.execute("SELECT sum(relpages)::int AS pages FROM pg_class WHERE relname LIKE 'log\\_2%'").fetchone()
@@ -574,8 +643,8 @@ def test_old_months_leave_the_log_and_their_seals_still_prove_the_chain(db: Conn
     from datetime import timedelta
 
     db.execute("SET ROLE pgkeel_audit")
-    db.execute("CREATE TABLE audit.log_2020_01 PARTITION OF audit.log FOR VALUES FROM ('2020-01-01+00') TO ('2020-02-01+00')")
-    db.execute("INSERT INTO audit.log (at, table_name, operation) VALUES ('2020-01-05', 'old', 'insert')")
+    db.execute("CREATE TABLE audit.log_2020_01 PARTITION OF audit.record FOR VALUES FROM ('2020-01-01+00') TO ('2020-02-01+00')")
+    db.execute("INSERT INTO audit.written (at, table_name, operation) VALUES ('2020-01-05', 'old', 'insert')")
     db.execute("RESET ROLE")
     people(db)
     seal(db)

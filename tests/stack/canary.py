@@ -127,7 +127,7 @@ def _kind(file: Path, scratch: Path) -> str:
 
 
 def _audit(superuser: Connection) -> bytes:
-    rows = superuser.execute("SELECT entries::text AS entry FROM audit.entries WHERE table_name = 'public.users'").fetchall()
+    rows = superuser.execute("SELECT log::text AS entry FROM audit.log WHERE table_name = 'public.users'").fetchall()
     if not rows:
         pytest.fail("the audit log does not watch users")
     return "\n".join(row["entry"] for row in rows).encode()

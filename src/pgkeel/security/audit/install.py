@@ -23,26 +23,25 @@ __all__ = ["AuditPlan", "Watched", "install", "is_installed", "plan"]
 
 _TABLES = (
     *(
-        "note",
-        "noted",
+        "change",
+        "updated",
+        "written",
         "form",
-        "log",
-        "one_sequence",
-        "log_default",
-        "drop_log_indexes",
-        "log_index",
         "seal",
+        "seal_index",
+        "place",
         "epoch",
         "watched",
         "role_snapshot",
         "right_snapshot",
     ),
-    *("waiting", "entries", "rights"),
+    *("record_seq", "record", "record_default", "record_index"),
+    *("differ", "changed", "waiting", "log", "rights"),
 )
 _FUNCTIONS = (
     *("columns_of", "compares", "shape_of", "form_of", "note_drop", "note_truncate", "write_functions", "watch", "unwatch"),
-    *("rights_by", "rights_without", "note_rights", "note_ddl"),
-    *("digest_of", "chained", "take_in", "seal_now", "open_epoch"),
+    *("is_moved", "rights_by", "rights_without", "note_rights", "note_ddl", "refuse", "log_triggers"),
+    *("digest_of", "chained", "take_in", "seal_below", "seal_now", "begin_epoch", "open_epoch"),
 )
 _EVENTS = {"pgkeel_audit_ddl": "ddl_trigger", "pgkeel_audit_drop": "drop_trigger"}
 _TRIGGERS = 4
@@ -132,30 +131,42 @@ def install(superuser: Connection, plan: AuditPlan, *, wait: timedelta = timedel
     Args:
         superuser: Event triggers can be made by a superuser only.
         plan: From `plan`.
-        wait: For the log itself, while nobody can write; a long transaction would hold all writers up.
+        wait: For a lock, while nobody can write; a long transaction would hold all writers up.
 
     Raises:
-        Refused: The log was not free for so long.
+        Refused: The log or a table was not free for so long.
     """
     if plan.needs_log:
-        try:
-            with superuser.transaction():
-                load(__name__, "lock_timeout").scalar(superuser, wait=f"{round(wait.total_seconds() * 1000)}ms")
-                _make_log(superuser)
-        except psycopg.errors.LockNotAvailable:
-            hint = "end the transaction that writes for so long, then run it again"
-            raise Refused(f"the audit log was not free for {wait.total_seconds():g} s", hint=hint) from None
-    with superuser.transaction():
-        for one in plan.watch:
-            load(__name__, "watch_table").run(superuser, schema=one.schema, table=one.table, masked=list(one.masked))
-        for name in plan.unwatch:
-            load(__name__, "unwatch_table").run(superuser, name=name)
-        _own_functions(superuser)
-        if plan.is_old:
-            load(__name__, "leave_fresh").run(superuser)
-        if plan.needs_log:
-            _ensure_events(superuser)
-            load(__name__, "layout").named(layout=sql.Literal(_layout())).run(superuser)
+        with _soon(superuser, wait, "the audit log was"):
+            _make_log(superuser)
+    with _soon(superuser, wait, "the tables to watch were"):
+        _watch(superuser, plan)
+
+
+def _watch(superuser: Connection, plan: AuditPlan) -> None:
+    for one in plan.watch:
+        load(__name__, "watch_table").run(superuser, schema=one.schema, table=one.table, masked=list(one.masked))
+    for name in plan.unwatch:
+        load(__name__, "unwatch_table").run(superuser, name=name)
+    _own_functions(superuser)
+    if plan.is_old:
+        for older in ("leave_fresh", "leave_noted"):
+            load(__name__, older).run(superuser)
+    if plan.needs_log:
+        _ensure_events(superuser)
+        load(__name__, "layout").named(layout=sql.Literal(_layout())).run(superuser)
+
+
+@contextmanager
+def _soon(superuser: Connection, wait: timedelta, what: str) -> Iterator[None]:
+    """Open a transaction that waits for no lock longer, for all who want to write wait behind it."""
+    try:
+        with superuser.transaction():
+            load(__name__, "lock_timeout").scalar(superuser, wait=f"{round(wait.total_seconds() * 1000)}ms")
+            yield
+    except psycopg.errors.LockNotAvailable:
+        hint = "end the transaction that writes for so long, then run it again"
+        raise Refused(f"{what} not free for {wait.total_seconds():g} s", hint=hint) from None
 
 
 def _make_log(superuser: Connection) -> None:

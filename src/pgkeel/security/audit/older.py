@@ -1,13 +1,9 @@
 """Say it when the log was made by an older version of pgkeel, which knew less of what is read from it."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
-import psycopg
-
 from pgkeel.core.errors import Refused
+from pgkeel.postgres import Connection, load
 
-__all__ = ["OlderLog", "reading"]
+__all__ = ["OlderLog", "refuse_older"]
 
 
 class OlderLog(Refused):
@@ -16,14 +12,11 @@ class OlderLog(Refused):
     code = "older_audit_log"
 
 
-@contextmanager
-def reading() -> Iterator[None]:
-    """Read the log in the block.
+def refuse_older(connection: Connection) -> None:
+    """Let nobody read a log that lacks what this version reads.
 
     Raises:
-        OlderLog: It lacks what this version reads.
+        OlderLog: It does.
     """
-    try:
-        yield
-    except psycopg.errors.UndefinedTable:
-        raise OlderLog(hint="`pgkeel security audit apply`, or `pgkeel up`, brings it up to date") from None
+    if not load(__name__, "is_readable").scalar(connection):
+        raise OlderLog(hint="`pgkeel security audit apply`, or `pgkeel up`, brings it up to date")

@@ -7,7 +7,7 @@ import msgspec
 
 from pgkeel.core.errors import NotFound
 from pgkeel.postgres import Connection, load
-from pgkeel.security.audit.older import reading
+from pgkeel.security.audit.older import refuse_older
 
 __all__ = ["Entry", "search"]
 
@@ -16,7 +16,7 @@ class Entry(msgspec.Struct, frozen=True):
     """One thing that happened.
 
     Attributes:
-        seq: Its number; grows with time, has gaps.
+        seq: Its number, given by the seal, in the order of seals; None until then. It has gaps.
         at: When (UTC).
         epoch: The log's life.
         actor: The application's user, None where it did not say.
@@ -28,7 +28,7 @@ class Entry(msgspec.Struct, frozen=True):
         after: What is then; a masked column is "changed".
     """
 
-    seq: int
+    seq: int | None
     at: datetime
     epoch: int
     actor: str | None
@@ -57,12 +57,10 @@ def search(
         NotFound: There is no such table, and the log has nothing of one.
         OlderLog: An older version made the log.
     """
-    with reading():
-        rows = load(__name__, "search").rows(
-            connection, table=table, row=row, actor=actor, operation=operation, since=since, until=until, most=limit
-        )
-        if table is not None and not rows and not load(__name__, "knows_table").scalar(connection, table=table):
-            raise NotFound(
-                f"there is no table {table}, and the log has nothing of one", hint="`[security] audit` names the tables"
-            )
+    refuse_older(connection)
+    rows = load(__name__, "search").rows(
+        connection, table=table, row=row, actor=actor, operation=operation, since=since, until=until, most=limit
+    )
+    if table is not None and not rows and not load(__name__, "knows_table").scalar(connection, table=table):
+        raise NotFound(f"there is no table {table}, and the log has nothing of one", hint="`[security] audit` names the tables")
     return tuple(msgspec.convert(one, Entry) for one in rows)

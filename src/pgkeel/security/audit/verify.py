@@ -10,7 +10,7 @@ from pgkeel.core.sink import Anchor, Sink
 from pgkeel.core.telling import counted
 from pgkeel.postgres import Connection, Row, load
 from pgkeel.security.audit.anchors import system_of
-from pgkeel.security.audit.older import reading
+from pgkeel.security.audit.older import refuse_older
 
 __all__ = ["Problem", "Verdict", "verify"]
 
@@ -62,10 +62,12 @@ def verify(connection: Connection, sinks: Sequence[Sink] = ()) -> Verdict:
         OlderLog: An older version made the log.
     """
     system = system_of(connection)
-    with reading(), connection.transaction():
+    refuse_older(connection)
+    with connection.transaction():
         load(__name__, "one_view").run(connection)
         seals = load(__name__, "seals").rows(connection)
-        forged = load(__name__, "forged").rows(connection)
+        is_more = load(__name__, "record_rows").scalar(connection) != sum(seal["rows_now"] for seal in seals)
+        forged = load(__name__, "forged").rows(connection) if is_more else []
         waiting = load(__name__, "unsealed").row(connection) or {}
         epochs = load(__name__, "epochs").rows(connection)
         tables = load(__name__, "watched_tables").rows(connection)
@@ -132,7 +134,9 @@ def _watched(tables: Sequence[Row]) -> Iterator[Problem]:
         if not row["exists"]:
             yield Problem("trigger", None, f"{row['table_name']} is watched and not there")
         elif row["triggers"] != _TRIGGERS:
-            yield Problem("trigger", None, f"{row['table_name']}: {_TRIGGERS - row['triggers']} triggers are missing or disabled")
+            yield Problem(
+                "trigger", None, f"{row['table_name']}: {counted(_TRIGGERS - row['triggers'], 'trigger')} missing or disabled"
+            )
         elif not row["is_as_it_was"]:
             yield Problem("shape", None, f"{row['table_name']} has other columns now: `pgkeel security audit apply`")
 

@@ -11,6 +11,7 @@ __all__ = ["is_shipped", "wanted_rights"]
 
 _WRITES = ("SELECT", "INSERT", "UPDATE", "DELETE")
 _ENTER = ("pgkeel_migrator", WRITERS, READERS, MONITOR, BACKUP, AUDITOR)
+_READS_AUDIT = ("chained", "changed", "differ", "digest_of", "shape_of")  # functions that the log's views and its proof call
 _USE = {"pgkeel": (WRITERS, MONITOR), "audit": (AUDITOR,)}
 _KINDS: Mapping[str, Mapping[str, tuple[str, ...]]] = {  # kind → group → privileges, in the team's schemas
     "TABLE": {WRITERS: _WRITES, READERS: ("SELECT",)},
@@ -55,6 +56,8 @@ def _on_objects(state: State, declaration: Declaration) -> Iterator[Right]:
     for target in state.objects:
         if target.kind == "TABLE" and target.schema == "audit":
             yield Right(target, AUDITOR, "SELECT")
+        elif target.kind == "ROUTINE" and target.schema == "audit" and target.names[1] in _READS_AUDIT:
+            yield Right(target, AUDITOR, "EXECUTE")
         elif target.kind == "ROUTINE" and target.schema == "pgkeel" and target.names[1].startswith(("outbox_", "once_")):
             yield Right(target, WRITERS, "EXECUTE")
         elif target.schema in declaration.schemas:

@@ -1,2 +1,2 @@
--- utility: a partition of audit.log for one month in UTC
-CREATE TABLE IF NOT EXISTS audit.{name} PARTITION OF audit.log FOR VALUES FROM ({lower}) TO ({upper});
+-- utility: a partition of audit.record for one month in UTC
+CREATE TABLE IF NOT EXISTS audit.{name} PARTITION OF audit.record FOR VALUES FROM ({lower}) TO ({upper});

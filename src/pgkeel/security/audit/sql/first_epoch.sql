@@ -1,4 +1,3 @@
 -- the first epoch begins with the log
-INSERT INTO audit.epoch (epoch, first_xid, after_seal, reason)
-SELECT 1, pg_snapshot_xmin(pg_current_snapshot())::text::bigint, 0, 'installed'
+SELECT audit.begin_epoch('installed', 1)
 WHERE NOT EXISTS (SELECT FROM audit.epoch);

@@ -1,10 +1,11 @@
--- one row: a row in the log of a sealed span of transactions that no seal counts, or of an epoch that never began
-SELECT log.seq
-FROM audit.log
-WHERE NOT EXISTS (SELECT FROM audit.epoch WHERE epoch.epoch = log.epoch)
-   OR (log.xid < (SELECT max(seal.to_xid) FROM audit.seal WHERE seal.epoch = log.epoch)
-       AND NOT EXISTS (SELECT FROM audit.seal
-                       WHERE seal.epoch = log.epoch AND log.xid >= seal.from_xid AND log.xid < seal.to_xid
-                         AND seal.month = date_trunc('month', log.at AT TIME ZONE 'UTC')::date))
-ORDER BY log.seq
+-- one row: a row in the record that no seal counts
+SELECT record.seq
+FROM audit.record AS record
+WHERE NOT EXISTS (
+    SELECT FROM (SELECT seal.from_xid FROM audit.seal
+                 WHERE seal.epoch = record.epoch AND seal.month = date_trunc('month', record.at AT TIME ZONE 'UTC')::date
+                   AND seal.to_xid > record.xid
+                 ORDER BY seal.to_xid LIMIT 1) AS next
+    WHERE next.from_xid <= record.xid)
+ORDER BY record.seq
 LIMIT 100;

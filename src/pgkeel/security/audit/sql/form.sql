@@ -1,4 +1,5 @@
--- utility: of which columns of which table the values in a note are; a trigger function that is written anew may have another form
+-- utility: of which columns of which table the values in a change are, and where among the new ones the key is, if it is one of them; a
+-- trigger function that is written anew may have another form
 CREATE TABLE IF NOT EXISTS audit.form (
     form integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     table_name text NOT NULL,
@@ -8,3 +9,6 @@ CREATE TABLE IF NOT EXISTS audit.form (
     bools text[] NOT NULL,
     uuids text[] NOT NULL
 );
+ALTER TABLE audit.form
+    ADD COLUMN IF NOT EXISTS texts text[] NOT NULL DEFAULT '{}', ADD COLUMN IF NOT EXISTS long_key integer,
+    ADD COLUMN IF NOT EXISTS int_key integer, ADD COLUMN IF NOT EXISTS uuid_key integer;

@@ -2,5 +2,5 @@
 SELECT EXISTS (
     SELECT FROM pg_class AS relation JOIN pg_namespace AS namespace ON namespace.oid = relation.relnamespace
     WHERE namespace.nspname || '.' || relation.relname = %(table)s
-) OR EXISTS (SELECT FROM audit.entries WHERE table_name = %(table)s) AS knows
+) OR EXISTS (SELECT FROM audit.log WHERE table_name = %(table)s) AS knows
 ORDER BY 1

@@ -1,2 +1,2 @@
 -- utility: which text of these files made the log
-COMMENT ON TABLE audit.log IS {layout};
+COMMENT ON TABLE audit.record IS {layout};

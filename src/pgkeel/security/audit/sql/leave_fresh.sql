@@ -1,13 +1,12 @@
--- utility: takes into the log what the functions of an older version noted, and lets their table go, once nobody can call them any more.
--- the rows are sealed as this transaction's, for seals may have been taken since theirs; both tables had a sequence of their own meanwhile
+-- utility: keeps what the functions of an older version noted, and lets their table go, once nobody can call them any more
 DO $body$
 BEGIN
     IF to_regclass('audit.fresh') IS NULL THEN
         RETURN;
     END IF;
     LOCK TABLE audit.fresh IN ACCESS EXCLUSIVE MODE;
-    INSERT INTO audit.log (at, epoch, actor, db_role, table_name, row_id, operation, before, after)
-    SELECT fresh.at, (SELECT max(epoch.epoch) FROM audit.epoch), nullif(fresh.actor, ''), fresh.db_role, fresh.table_name, fresh.row_id,
+    INSERT INTO audit.written (at, actor, db_role, table_name, row_id, operation, before, after)
+    SELECT fresh.at, nullif(fresh.actor, ''), fresh.db_role, fresh.table_name, fresh.row_id,
            'update', coalesce(image.before, '{}'), image.after
     FROM (SELECT * FROM audit.fresh ORDER BY seq) AS fresh,
          LATERAL (SELECT jsonb_object_agg(key, fresh.changes -> key -> 0) FILTER (WHERE fresh.changes -> key -> 1 IS NOT NULL) AS before,

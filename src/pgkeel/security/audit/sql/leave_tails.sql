@@ -4,5 +4,5 @@ FROM pg_inherits
 JOIN pg_index AS found ON found.indrelid = pg_inherits.inhrelid
 JOIN pg_class AS class ON class.oid = found.indexrelid
 JOIN pg_am ON pg_am.oid = class.relam AND pg_am.amname = 'brin'
-WHERE pg_inherits.inhparent = 'audit.log'::regclass
+WHERE pg_inherits.inhparent = 'audit.record'::regclass
 ORDER BY found.indexrelid;

@@ -1,6 +1,6 @@
--- one row: a partition of audit.log, and how many rows it holds by the planner's estimate
+-- one row: a partition of audit.record
 SELECT child.relname AS name
 FROM pg_inherits
 JOIN pg_class AS child ON child.oid = pg_inherits.inhrelid
-WHERE pg_inherits.inhparent = to_regclass('audit.log')
+WHERE pg_inherits.inhparent = to_regclass('audit.record')
 ORDER BY name;

@@ -9,7 +9,7 @@ BEGIN
     ELSIF tg_tag ~ '^CREATE (TABLE|VIEW|MATERIALIZED|FOREIGN|SEQUENCE|FUNCTION|PROCEDURE|SCHEMA)' THEN -- default privileges
         PERFORM audit.note_rights(NULL, true);
     END IF;
-    INSERT INTO audit.log (actor, table_name, operation, after)
+    INSERT INTO audit.written (actor, table_name, operation, after)
     SELECT nullif(current_setting('pgkeel.actor', true), ''),
            coalesce(command.object_identity, command.object_type, tg_tag), 'ddl',
            jsonb_build_object('command', command.command_tag, 'object', command.object_type)

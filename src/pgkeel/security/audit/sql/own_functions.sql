@@ -1,4 +1,5 @@
--- utility: functions in audit that somebody else made belong to pgkeel_audit from now on, and nobody else may call them
+-- utility: functions in audit that somebody else made belong to pgkeel_audit from now on, and nobody else may call them, but
+-- those that reading the log needs
 DO $body$
 DECLARE
     found record;
@@ -11,5 +12,6 @@ BEGIN
         EXECUTE format('ALTER FUNCTION %%s OWNER TO pgkeel_audit', found.called);
     END LOOP;
     REVOKE ALL ON ALL FUNCTIONS IN SCHEMA audit FROM PUBLIC;
+    GRANT EXECUTE ON FUNCTION audit.chained, audit.changed, audit.differ, audit.digest_of, audit.shape_of TO pgkeel_auditor;
 END
 $body$;

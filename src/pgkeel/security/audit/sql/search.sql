@@ -1,6 +1,6 @@
 -- one row: something that happened, newest first
 SELECT seq, at, epoch, actor, db_role::text AS db_role, table_name, row_id, operation, before, after
-FROM audit.entries
+FROM audit.log
 WHERE (%(table)s::text IS NULL OR table_name = %(table)s)
   AND (%(row)s::text IS NULL OR row_id = %(row)s)
   AND (%(actor)s::text IS NULL OR actor = %(actor)s)

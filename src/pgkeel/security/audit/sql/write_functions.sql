@@ -45,7 +45,7 @@ BEGIN
     -- an update: the small columns as they are, of each other one that changed the old and the new value, of a masked one that it
     -- changed; few expressions, for each that is reached is made ready anew in every transaction, and one column, for the same reason;
     -- types without an equality of pg_catalog are compared by their text
-    form := audit.form_of(target, full_name, masked);
+    form := audit.form_of(target, full_name, masked, key);
     SELECT string_agg(format(
                'IF OLD.%%1$I%%2$s IS DISTINCT FROM NEW.%%1$I%%2$s THEN c[%%3$L] := %%4$s; END IF;', name,
                CASE WHEN audit.compares(target, name) THEN '' ELSE '::text' END, name,
@@ -53,25 +53,26 @@ BEGIN
                ' ' ORDER BY place)
     INTO changes
     FROM unnest(columns) WITH ORDINALITY AS named (name, place)
-    WHERE name <> ALL (form.longs || form.ints || form.times || form.bools || form.uuids);
+    WHERE name <> ALL (form.longs || form.ints || form.times || form.bools || form.uuids || form.texts);
     SELECT string_agg(CASE cardinality(kind.names) WHEN 0 THEN 'NULL' ELSE (
                SELECT 'ARRAY[' || string_agg('OLD.' || quote_ident(name), ', ' ORDER BY place) || ', '
                       || string_agg('NEW.' || quote_ident(name), ', ' ORDER BY place) || ']'
                FROM unnest(kind.names) WITH ORDINALITY AS named (name, place)) END, ', ' ORDER BY kind.place)
     INTO small
-    FROM (VALUES (1, form.longs), (2, form.ints), (3, form.times), (4, form.bools), (5, form.uuids)) AS kind (place, names);
+    FROM (VALUES (1, form.longs), (2, form.ints), (3, form.times), (4, form.bools), (5, form.uuids), (6, form.texts)) AS kind (place, names);
 
     EXECUTE format('CREATE OR REPLACE FUNCTION audit.%%I() RETURNS trigger %%s %%L', stem || '_update', head, format(
-        'DECLARE c jsonb; BEGIN %%s INSERT INTO audit.noted (note) '
-        'VALUES (ROW(clock_timestamp(), current_setting(''pgkeel.actor'', true), session_user, %%s, %%s, %%s, c)::audit.note); '
-        'RETURN NULL; END', changes, form.form, id_new, small));
+        'DECLARE c jsonb; BEGIN %%s INSERT INTO audit.updated (change) '
+        'VALUES (ROW(clock_timestamp(), current_setting(''pgkeel.actor'', true), session_user, %%s, %%s, %%s, c)::audit.change); '
+        'RETURN NULL; END', changes, form.form,
+        CASE WHEN coalesce(form.long_key, form.int_key, form.uuid_key) IS NULL THEN id_new ELSE 'NULL' END, small));
 
     -- inserts and deletes come by the statement: one call for a bulk write
     EXECUTE format('CREATE OR REPLACE FUNCTION audit.%%I() RETURNS trigger %%s %%L', stem || '_insert', head, format(
-        'BEGIN INSERT INTO audit.log (actor, table_name, row_id, operation, after) SELECT %%s, %%L, %%s, ''insert'', %%s '
+        'BEGIN INSERT INTO audit.written (actor, table_name, row_id, operation, after) SELECT %%s, %%L, %%s, ''insert'', %%s '
         'FROM written AS one; RETURN NULL; END', actor, full_name, replace(id_new, 'NEW.', 'one.'), image));
     EXECUTE format('CREATE OR REPLACE FUNCTION audit.%%I() RETURNS trigger %%s %%L', stem || '_delete', head, format(
-        'BEGIN INSERT INTO audit.log (actor, table_name, row_id, operation, before) SELECT %%s, %%L, %%s, ''delete'', %%s '
+        'BEGIN INSERT INTO audit.written (actor, table_name, row_id, operation, before) SELECT %%s, %%L, %%s, ''delete'', %%s '
         'FROM gone AS one; RETURN NULL; END', actor, full_name, replace(id_old, 'OLD.', 'one.'), image));
     RETURN stem;
 END

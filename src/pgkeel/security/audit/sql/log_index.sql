@@ -1,7 +1,0 @@
--- utility: small, and an insert pays next to nothing: batches to seal, spans of time, and of 64 pages which tables, rows and actors
-CREATE INDEX IF NOT EXISTS idx_log_find ON audit.log USING brin (
-    xid, at,
-    table_name text_bloom_ops (n_distinct_per_range = 100),
-    row_id text_bloom_ops (n_distinct_per_range = 2000),
-    actor text_bloom_ops (n_distinct_per_range = 500)
-) WITH (pages_per_range = 64, autosummarize = on);
