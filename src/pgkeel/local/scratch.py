@@ -41,7 +41,7 @@ def scratch_folder(prefix: str) -> Iterator[Path]:
 def _sweep(prefix: str) -> None:
     """End and delete what killed runs of this user left."""
     for left in Path(tempfile.gettempdir()).glob(f"{prefix}*"):
-        with contextlib.suppress(FileNotFoundError):  # another one sweeps too
+        with contextlib.suppress(OSError):  # another one sweeps too, or something is mounted there: the next one tries again
             if left.lstat().st_uid == os.getuid() and not left.is_symlink() and not _is_used(left):
                 for data in left.glob("*/data"):
                     end_orphans(_owner_of(data), data)
