@@ -153,9 +153,10 @@ def test_the_list_says_what_can_be_restored_when_it_expires_and_what_is_missing(
     keep(repository, SYSTEM, second.id)
     mark_verified(repository, SYSTEM, first.id, AT + 3 * HOUR)
 
-    found = overview(repository, window=24 * HOUR)
+    found = overview(repository, Policy(24 * HOUR, 1))
 
     assert [entry.expires_at for entry in found.entries] == [second.finished_at + 24 * HOUR, None]
+    assert [entry.expires_at for entry in overview(repository, Policy(24 * HOUR, 2)).entries] == [None, None]
     assert [entry.verified_at for entry in found.entries] == [AT + 3 * HOUR, None]
     assert [entry.kept for entry in found.entries] == [False, True]
     spans = [(span.start, span.end) for span in found.restorable]

@@ -1,7 +1,7 @@
 """What can be restored: the backups with their marks, the times that can be reached, and what is missing in between."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import msgspec
 
@@ -9,6 +9,7 @@ from pgkeel.backup.catalogue import Catalogue, read_catalogue
 from pgkeel.backup.lsn import parse_lsn
 from pgkeel.backup.marks import Marks, read_marks
 from pgkeel.backup.records import Record
+from pgkeel.backup.retention import Policy
 from pgkeel.backup.wal_index import Gap, Span, WalIndex, read_index
 from pgkeel.core.repository import Repository
 
@@ -61,19 +62,19 @@ class Overview(msgspec.Struct, frozen=True):
     damaged: tuple[str, ...]
 
 
-def overview(repository: Repository, *, window: timedelta, system: str | None = None) -> Overview:
+def overview(repository: Repository, policy: Policy, *, system: str | None = None) -> Overview:
     """Return what a repository holds; no key is needed.
 
     Args:
         repository: Which one.
-        window: For how long backups stay.
+        policy: How long backups stay.
         system: Only of this cluster, or of all when not given.
     """
     catalogue, marks = read_catalogue(repository), read_marks(repository)
     records = [record for record in catalogue.records if system in {None, record.system_identifier}]
     systems = sorted({record.system_identifier for record in records} | ({system} if system else set()))
     indexes = {name: read_index(repository, name) for name in systems}
-    entries = tuple(_entry(record, records, marks, window) for record in records)
+    entries = tuple(_entry(record, records, marks, policy) for record in records)
     spans = [span for name, index in indexes.items() for span in _restorable(_of(records, name), index)]
     gaps = tuple(gap for index in indexes.values() for gap in index.gaps)
     return Overview(entries, tuple(sorted(spans, key=lambda span: span.start)), gaps, _damaged(catalogue, indexes.values()))
@@ -87,22 +88,25 @@ def _damaged(catalogue: Catalogue, indexes: Iterable[WalIndex]) -> tuple[str, ..
     return (*(fault.object for fault in catalogue.faults), *(key for index in indexes for key in index.damaged))
 
 
-def _entry(record: Record, records: Sequence[Record], marks: Marks, window: timedelta) -> Entry:
+def _entry(record: Record, records: Sequence[Record], marks: Marks, policy: Policy) -> Entry:
     key = (record.system_identifier, record.id)
     kept = key in marks.kept
-    return Entry(record, marks.verified_at.get(key), kept, None if kept else _expiry(record, records, window))
+    return Entry(record, marks.verified_at.get(key), kept, None if kept else _expiry(record, records, policy))
 
 
-def _expiry(record: Record, records: Sequence[Record], window: timedelta) -> datetime | None:
-    """Return when nothing inside the window needs it: a full backup is needed until the next one is as old as the window."""
+def _expiry(record: Record, records: Sequence[Record], policy: Policy) -> datetime | None:
+    """Return when nothing inside the window needs it: a full backup is needed until the next one is as old as the window.
+
+    None is when later full backups decide it: there are no more of them yet than have to stay, however old.
+    """
     ours = [other for other in _of(records, record.system_identifier) if other.finished_at >= record.finished_at]
     if record.kind != "full":
-        return record.finished_at + window
-    following = next((other for other in ours if other.kind == "full" and other.id != record.id), None)
-    if following is None:
+        return record.finished_at + policy.window
+    later = [other for other in ours if other.kind == "full" and other.id != record.id]
+    if len(later) < max(1, policy.minimum):
         return None
     needed = [other.finished_at for other in ours if other.parent == record.id]
-    return max([following.finished_at, *needed]) + window
+    return max([later[0].finished_at, *needed]) + policy.window
 
 
 def _restorable(records: Sequence[Record], index: WalIndex) -> Iterator[Restorable]:

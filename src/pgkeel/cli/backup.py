@@ -65,7 +65,7 @@ def list_(repository: str | None) -> Answer:
     """List backups, the times that can be restored, and gaps; needs neither the database nor a key."""
     from pgkeel.backup.overview import overview  # noqa: PLC0415 - needs the extra [backup]; the list of commands does not
     from pgkeel.stack.adopting import adopted_overview, engine_of  # noqa: PLC0415 - as above
-    from pgkeel.stack.vault import repositories_of  # noqa: PLC0415 - as above
+    from pgkeel.stack.vault import policy_of, repositories_of  # noqa: PLC0415 - as above
 
     project = current_project()
     engine = engine_of(project)
@@ -73,7 +73,7 @@ def list_(repository: str | None) -> Answer:
         found = adopted_overview(project, engine)
     else:
         chosen = repositories_of(project, *([repository] if repository else []))[0]
-        found = overview(chosen, window=project.config.backup.window)
+        found = overview(chosen, policy_of(project))
     data = {
         "backups": [row_data(entry) for entry in found.entries],
         "restorable": [{"from": span.start, "to": span.end, "timeline": span.timeline} for span in found.restorable],

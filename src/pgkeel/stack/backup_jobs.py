@@ -13,14 +13,14 @@ from pgkeel.backup import Record, read_catalogue
 from pgkeel.backup.catalogue import verify
 from pgkeel.backup.planning import Wish
 from pgkeel.backup.recovery.errors import NoBackup, VerificationFailed
-from pgkeel.backup.retention import Policy, plan_prune, prune
+from pgkeel.backup.retention import plan_prune, prune
 from pgkeel.core.errors import ConfigError, LockNotObtained
 from pgkeel.core.log import get_logger
 from pgkeel.core.project import Project
 from pgkeel.core.telling import counted
 from pgkeel.stack.backups import holder, source, take
 from pgkeel.stack.rolling import remove_image, roll, wants_image
-from pgkeel.stack.vault import repositories_of
+from pgkeel.stack.vault import policy_of, repositories_of
 
 __all__ = ["SCHEDULES", "backup_jobs"]
 
@@ -94,7 +94,7 @@ def _roll(project: Project, context: Context) -> Result:
 
 
 def _prune(project: Project, context: Context) -> Result:
-    policy = Policy(project.config.backup.window, project.config.backup.minimum)
+    policy = policy_of(project)
     deleted = 0
     for repository in repositories_of(project):
         context.check()

@@ -11,7 +11,7 @@ from pgkeel.backup import Part, Record, fetch_manifest, read_catalogue, unseal
 from pgkeel.backup.basebackup import Progress
 from pgkeel.backup.copying import Copier
 from pgkeel.backup.marks import keep, unkeep
-from pgkeel.backup.retention import Policy, Pruned, PrunePlan, plan_prune, prune
+from pgkeel.backup.retention import Pruned, PrunePlan, plan_prune, prune
 from pgkeel.backup.sealing import Count
 from pgkeel.core import clock
 from pgkeel.core.errors import ConfigError, KeelError, NotFound, Refused
@@ -24,7 +24,7 @@ from pgkeel.stack.adopting import engine_of, require_own
 from pgkeel.stack.backups import holder
 from pgkeel.stack.layout import layout_of
 from pgkeel.stack.recovery_guard import require_no_recovery
-from pgkeel.stack.vault import identity_of, repositories_of
+from pgkeel.stack.vault import identity_of, policy_of, repositories_of
 
 __all__ = [
     "ExportFailed",
@@ -128,7 +128,7 @@ def keep_backup(project: Project, name: str, *, release: bool, dry_run: bool) ->
 
 def plan_prunes(project: Project, *repositories: str) -> Mapping[str, PrunePlan]:
     """Return what may go from each repository; nothing is deleted."""
-    policy = Policy(project.config.backup.window, project.config.backup.minimum)
+    policy = policy_of(project)
     return {one.name: plan_prune(one, policy, now=clock.now()) for one in repositories_of(project, *repositories)}
 
 

@@ -34,11 +34,11 @@ class KeptBackups:
 
     def _entries(self) -> Iterator[tuple[str, datetime, str]]:
         from pgkeel.backup.overview import overview  # noqa: PLC0415 - needs the extra [backup]
-        from pgkeel.stack.vault import repositories_of  # noqa: PLC0415 - as above
+        from pgkeel.stack.vault import policy_of, repositories_of  # noqa: PLC0415 - as above
 
         for repository in repositories_of(self._project):
-            for entry in overview(repository, window=self._project.config.backup.window, system=self._system).entries:
-                until = f"{entry.expires_at:%Y-%m-%d}" if entry.expires_at else "a later full backup leaves the window"
+            for entry in overview(repository, policy_of(self._project), system=self._system).entries:
+                until = f"{entry.expires_at:%Y-%m-%d}" if entry.expires_at else "later full backups leave the window"
                 kept = f"`pgkeel backup keep {entry.record.id} --release`" if entry.kept else until
                 yield f"backup {entry.record.id} in {repository.name}", entry.record.started_at, kept
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pgkeel.backup import Folder, Programs, Tools, new_identity, open_repository, recipient_of
+from pgkeel.backup.retention import Policy
 from pgkeel.core.errors import ConfigError, NotFound
 from pgkeel.core.files import write_whole
 from pgkeel.core.project import Project
@@ -16,6 +17,7 @@ __all__ = [
     "ensure_identity",
     "identity_file",
     "identity_of",
+    "policy_of",
     "programs_of",
     "recipients_of",
     "repositories_of",
@@ -33,6 +35,11 @@ def backup_folder(project: Project) -> Path:
 def identity_file(project: Project) -> Path:
     """Return where `up` keeps what opens the backups, unless another place is configured."""
     return backup_folder(project) / _IDENTITY
+
+
+def policy_of(project: Project) -> Policy:
+    """Return how long the project's backups stay."""
+    return Policy(project.config.backup.window, project.config.backup.minimum)
 
 
 def repositories_of(project: Project, *names: str) -> tuple[Repository, ...]:
