@@ -1,6 +1,7 @@
 """What the WAL since a point says of deleted rows, told to what puts rows back: it writes over no key that lives again."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +15,9 @@ from pgkeel.backup.recovery.resolve import Plan
 from pgkeel.backup.recovery.wal import Commit, Wal
 from pgkeel.backup.rows import Gone, Storage
 from pgkeel.core import clock
+from pgkeel.core.errors import KeelError
 from pgkeel.postgres import Connection, load
+from pgkeel.stack.folders import explained
 from pgkeel.stack.restoring import Scene
 
 __all__ = ["DeletionsSince"]
@@ -73,6 +76,8 @@ class DeletionsSince:
         wal = Wal(self._place, self._plan.target.timeline, start)
         if timeline != wal.timeline:
             return _Since(wal, {}, f"the point lies on timeline {wal.timeline}, and the database is on {timeline}")
+        if self._scene.engine is not None:  # it keeps closed segments
+            load(__name__, "close_segment").run(self._live)
         commits = self._commits(wal, mark)
         target = self._plan.target
         late = later(commits, parse_lsn(target.lsn), is_kept=target.time is not None)
@@ -94,7 +99,8 @@ class DeletionsSince:
         """Bring the WAL up to now; what was still written to when it was brought before is brought again."""
         for name in wal.segments(self._plan.segment_bytes)[-_OPEN:]:
             (wal.folder / name).unlink()
-        gather(self._scene.archive, wal.timeline, wal.start, None, wal.folder, hear=lambda _: None)
+        with suppress(KeelError), explained(wal.folder):  # what does not come now is as what is nowhere
+            gather(self._scene.archive, wal.timeline, wal.start, None, wal.folder, hear=lambda _: None)
         return tuple(wal.commits(self._scene.tools))
 
 
