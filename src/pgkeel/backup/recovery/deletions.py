@@ -16,20 +16,20 @@ __all__ = ["Place", "deleted_rows", "later", "was_emptied"]
 
 Place = tuple[int, int]
 
-_OFFSET = re.compile(
-    r"\b(?:old_)?off:? (\d+)"
-)  # "off 1 xmax 7 … ; new off 2" on 15, "old_xmax: 7, old_off: 1, … new_off: 2" since 16
-_NEW_OFFSET = re.compile(r"\bnew[ _]off:? (\d+)")
-_FLAGS = re.compile(r"\bflags:? 0x([0-9A-F]+)")
-_BLOCK = re.compile(r"blkref #\d+: rel (\S+) blk (\d+)")
+# 15 says "off 1 xmax 7 flags 0x20 ; new off 2 …", later ones say "old_xmax: 7, old_off: 1, …, flags: 0x20, …, new_off: 2, …";
+# block #0 is the new row's, #1 the old one's where that is another
+_DESCRIBED = re.compile(
+    r"off:? (\d+),? .*?flags:? 0x([0-9A-F]+)(?:.*?new[ _]off:? (\d+))?.*?blkref #0: rel (\S+) blk (\d+)"
+    r"(?:.*?blkref #1: rel \S+ blk (\d+))?"
+)
 _MOVED = 0x10  # XLH_DELETE_IS_PARTITION_MOVE (heapam_xlog.h): an update moved the row to another partition
+_WORDS = {"DELETE", "UPDATE", "HOT_UPDATE"}
 _FEW = 8
 
 
 class _Step(msgspec.Struct, frozen=True, gc=False):
-    """What a transaction did to a row: `new` is None where it was deleted."""
+    """What was done to a row: `new` is None where it was deleted."""
 
-    xid: int
     file: str
     old: Place
     new: Place | None
@@ -75,8 +75,8 @@ def deleted_rows(wal: Wal, tools: Tools, files: Collection[str], late: Mapping[i
         late: Transactions that were committed behind the point.
     """
     found = {file: _Rows() for file in files}
-    for step in _steps(wal, tools, files):
-        if step.xid in late and step.file in found:
+    for step in _steps(wal, tools, files, late):
+        if step.file in found:
             found[step.file].follow(step)
     return {file: rows.deleted for file, rows in found.items()}
 
@@ -111,21 +111,23 @@ def _leads_back(file: str, then: str, made: Mapping[str, Commit]) -> bool:
     return False
 
 
-def _steps(wal: Wal, tools: Tools, files: Collection[str]) -> Iterator[_Step]:
-    """Yield updates and deletions, those of one file in the order of the WAL; of many files all are read at once."""
+def _steps(wal: Wal, tools: Tools, files: Collection[str], late: Mapping[int, Commit]) -> Iterator[_Step]:
+    """Yield updates and deletions of some transactions, of each file in the order of the WAL; many files are read at once."""
     selections = [[f"--relation={file}"] for file in files] if len(files) <= _FEW else [[]]
     for selection in selections:
         for xid, _, word, rest in wal.records(tools, ["--rmgr=Heap", *selection]):
-            if word in {"DELETE", "UPDATE", "HOT_UPDATE"}:
-                yield _step(xid, word, rest)
+            if word in _WORDS and xid in late:
+                step = _step(rest)
+                if step is not None:
+                    yield step
 
 
-def _step(xid: int, word: str, rest: str) -> _Step:
-    blocks = _BLOCK.findall(rest)
-    old, new = _OFFSET.search(rest), _NEW_OFFSET.search(rest)
-    (file, first), (_, last) = blocks[0], blocks[-1]  # the new row's block, and the old one's where that is another
-    offset = int(old[1]) if old else 0
-    if word == "DELETE":
-        flags = _FLAGS.search(rest)
-        return _Step(xid, file, (int(last), offset), None, bool(flags and int(flags[1], 16) & _MOVED))
-    return _Step(xid, file, (int(last), offset), (int(first), int(new[1]) if new else 0))
+def _step(rest: str) -> _Step | None:
+    match = _DESCRIBED.search(rest)
+    if match is None:
+        return None
+    offset, flags, new, file, block, old_block = match.groups()
+    old = (int(old_block or block), int(offset))
+    if new is None:
+        return _Step(file, old, None, bool(int(flags, 16) & _MOVED))
+    return _Step(file, old, (int(block), int(new)))
