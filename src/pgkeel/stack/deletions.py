@@ -76,7 +76,7 @@ class DeletionsSince:
         wal = Wal(self._place, self._plan.target.timeline, start)
         if timeline != wal.timeline:
             return _Since(wal, {}, f"the point lies on timeline {wal.timeline}, and the database is on {timeline}")
-        if self._scene.engine is not None:  # it keeps closed segments
+        if self._scene.engine is not None and load(__name__, "may_close_segment").scalar(self._live):  # it keeps closed ones
             load(__name__, "close_segment").run(self._live)
         commits = self._commits(wal, mark)
         target = self._plan.target

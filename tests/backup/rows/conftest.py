@@ -68,10 +68,10 @@ class Pair:
         ((database,),) = self.rows("SELECT oid::text FROM pg_database WHERE datname = current_database()")
         then = {one: "/".join((one.then.split("/")[0], str(database), one.then.split("/")[2])) for one in storages}
         rows = deleted_rows(wal, tools, tuple(then.values()), late)
-        moved = [one for one in storages if one.now and one.now != then[one]]
+        moved = [one for one in storages if one.now != then[one]]
         return Gone(
             [(one.relation, *place) for one in storages for place in rows[then[one]]],
-            [one.relation for one in moved if was_emptied(wal, tools, then[one], str(one.now), late)],
+            [one.relation for one in moved if one.now is None or was_emptied(wal, tools, then[one], one.now, late)],
         )
 
 

@@ -56,6 +56,16 @@ def test_rows_of_a_partition_are_told_by_its_own_file_and_those_of_an_emptied_on
     assert done.restored == {"event": 58}
 
 
+def test_every_row_of_a_table_that_was_dropped_and_made_anew_was_deleted(pair: Pair) -> None:
+    pair.run("DROP TABLE reply; CREATE TABLE reply (id int PRIMARY KEY, comment int, author int)")
+    pair.run("INSERT INTO reply VALUES (1, 1, 2), (2, 50, 1)")
+
+    done = pair.back_knowing("reply")
+
+    assert [one.key for one in done.conflicts] == [{"id": "2"}]
+    assert done.restored == {"reply": 88}
+
+
 def test_what_could_not_be_told_is_said_once(pair: Pair) -> None:
     pair.run("DELETE FROM post WHERE id = 1")
 

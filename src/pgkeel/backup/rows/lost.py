@@ -39,11 +39,8 @@ class Lost:
         Raises:
             UsageError: The condition is none.
         """
-        try:
-            self._take(table, load(__name__, "lost_rows"), where=words(where))
-            self._take(table, load(__name__, "again_rows"), where=words(where), again=self.again(table))
-        except (psycopg.ProgrammingError, psycopg.DataError) as err:
-            raise wrong_condition(where, err) from err
+        self._take_where(table, "lost_rows", where)
+        self._take_where(table, "again_rows", where, again=self.again(table))
         self._parents(table)
         self._children(table)
 
@@ -106,6 +103,12 @@ class Lost:
         fields = {"table": table.quoted, "key": names(shape.key), "old_key": names(shape.key, of="old")}
         kept = {"lost": self.keys(table), "here": self._named("here", table), "told": self.told(table)}
         return int(query.named(**fields, **kept, **parts).run(self._past))
+
+    def _take_where(self, table: Table, name: str, where: str, **parts: sql.Composable) -> None:
+        try:
+            self._take(table, load(__name__, name), where=words(where), **parts)
+        except (psycopg.ProgrammingError, psycopg.DataError) as err:
+            raise wrong_condition(where, err) from err
 
     def _parents(self, table: Table) -> None:
         for link in self.shape(table).parents:
