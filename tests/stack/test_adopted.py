@@ -105,7 +105,7 @@ class Stand:
         assert self.count(beside) == 1002
         self.home.ok("recover", "beside", "--end", "--yes", env=self.env)
         back = self.data("recover", "rows", "--table", "kept", "--before", "DELETE on kept", "--yes")
-        assert (back["restored"], back["conflicts"]) == ({"kept": 500}, [])
+        assert (back["restored"], back["conflicts"], back["warnings"]) == ({"kept": 500}, [], [])
         into = self.home.root / "recovered"
         recovered = self.data("recover", "--before", "DELETE on kept", "--into", str(into), "--yes")
         os.kill(int((into / "data/postmaster.pid").read_text().splitlines()[0]), signal.SIGINT)

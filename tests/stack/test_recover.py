@@ -9,6 +9,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -17,8 +18,11 @@ import psycopg
 import pytest
 
 from pgkeel.backup.recovery.errors import NotRestorable
+from pgkeel.backup.recovery.wish import wish_from
+from pgkeel.backup.rows import Gone, Storage
 from pgkeel.cache.sync import Cache
 from pgkeel.core.cipher import ERASED, key_of
+from pgkeel.core.clock import now
 from pgkeel.core.ids import random_id
 from pgkeel.core.project import load
 from pgkeel.core.secret import Secret
@@ -27,10 +31,12 @@ from pgkeel.postgres import connect as open_connection
 from pgkeel.security import LOGINS
 from pgkeel.security.keys import LocalProvider, load_ring, rewrap
 from pgkeel.stack import connect
+from pgkeel.stack.deletions import DeletionsSince
 from pgkeel.stack.escrow import living_keys
 from pgkeel.stack.keys import key_provider, opened_ring
 from pgkeel.stack.layout import layout_of
 from pgkeel.stack.restoring import require_own_cluster, scene_of
+from pgkeel.stack.targets import plan_of
 from pgkeel.stack.valkey import cache_url
 from tests.projects import Home, new_home, remove_home
 
@@ -189,17 +195,45 @@ def test_both_ways_to_a_point_lead_to_the_same_rows(database: Database) -> None:
     assert {check["name"]: check["ok"] for check in done["checks"]} == dict.fromkeys((*CHECKS, "both ways"), True), done
 
 
-def test_deleted_posts_come_back_with_their_comments_while_newer_writes_stay(database: Database) -> None:
-    before, contents = database.counts(), database.contents()
+def test_deleted_posts_come_back_with_their_comments_while_newer_writes_and_keys_that_live_again_stay(
+    database: Database,
+) -> None:
+    ((author, again),) = database.sql("SELECT user_id, id FROM posts WHERE title = 'post 1' LIMIT 1")
+    others = f"SELECT count(*), md5(string_agg(p::text, ' ' ORDER BY p.id)) FROM posts AS p WHERE id <> '{again}'"
+    before, comments = database.sql(others), database.counts()[0][1]
     database.sql("DELETE FROM posts WHERE title LIKE 'post 1%'")
-    database.sql("INSERT INTO posts (user_id, title, content) SELECT id, 'newer', 'words' FROM users LIMIT 1")
+    database.sql(f"INSERT INTO posts (user_id, title, content) VALUES ('{author}', 'newer', 'words')")
+    database.sql(f"INSERT INTO posts (id, user_id, title, content) VALUES ('{again}', '{author}', 'anew', 'words')")
+    arguments = ("--table", "posts", "--before", "DELETE on posts", "--changed", "--where", "title LIKE 'post 1%'", "--yes")
 
-    done = database.home.data("recover", "rows", "--table", "posts", "--before", "DELETE on posts", "--yes")
+    said = database.home.run("recover", "rows", *arguments, "--json")
 
-    assert done["restored"] == {"posts": 55, "comments": 55}
-    assert (done["deleted"], done["conflicts"]) == (55, [])
+    done = json.loads(said.stdout)["data"]
+    assert done["restored"] == {"posts": 54, "comments": 54}
+    assert (said.returncode, done["deleted"], done["changed"], done["warnings"]) == (1, 54, 0, [])
+    assert done["conflicts"] == [{"table": "posts", "key": {"id": str(again)}, "reason": "its key lives again"}]
+    assert database.sql(f"SELECT title FROM posts WHERE id = '{again}'") == [("anew",)]
     assert database.sql("DELETE FROM posts WHERE title = 'newer' RETURNING title") == [("newer",)]
-    assert (database.counts(), database.contents()) == (before, contents)
+    assert (database.sql(others), database.counts()[0][1]) == (before, comments - 1)
+
+
+def test_where_the_wal_does_not_lead_to_now_it_is_said_that_keys_that_live_again_could_not_be_told(
+    database: Database, tmp_path: Path
+) -> None:
+    scene = scene_of(load(database.home.root))
+    plan = plan_of(scene, wish_from("1 second ago", now=now()), tmp_path)
+    nowhere = msgspec.structs.replace(scene.archive, segments=(), pieces=(), folders=(), system="")
+    elsewhere = msgspec.structs.replace(plan, target=msgspec.structs.replace(plan.target, timeline=9))
+    one = Storage(1, "posts", "1663/5/1", "1663/5/1")
+
+    with connect(load(database.home.root), "superuser") as live:
+        whole = DeletionsSince(scene, plan, tmp_path, live)([one])
+        other = DeletionsSince(scene, elsewhere, tmp_path, live)([one])
+        cut = DeletionsSince(msgspec.structs.replace(scene, archive=nowhere), plan, tmp_path, live)([one])
+
+    assert whole == Gone([], [], ())
+    assert "the WAL is not known from" in cut.warnings[0]
+    assert "timeline 9, and the database is on 1" in other.warnings[0]
 
 
 def test_looking_at_the_past_changes_nothing_and_planning_another_look_leaves_the_copy(database: Database) -> None:

@@ -1,12 +1,12 @@
 """Rows with encrypted columns come back under today's key, whatever sealed them then."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from uuid import UUID
 
 import pytest
 
-from pgkeel.backup.rows import put_back
+from pgkeel.backup.rows import Gone, Storage, put_back
 from pgkeel.backup.rows.resealing import WithoutKeys
 from pgkeel.backup.rows.shape import Table
 from pgkeel.core.cipher import key_of
@@ -44,6 +44,10 @@ class Sides:
         return problems(self.live, ring_of_keys.load_ring(self.live, self.provider), self.rows)
 
 
+def all_were_deleted(storages: Sequence[Storage]) -> Gone:
+    return Gone(emptied=[one.relation for one in storages])
+
+
 @pytest.fixture
 def sides(cluster: Cluster, empty_db: Url, tmp_path: Path) -> Iterator[Sides]:
     ring_of_keys.ensure_local_key(tmp_path / "fields.key")
@@ -65,8 +69,10 @@ def test_rows_of_a_key_that_is_no_longer_active_are_sealed_by_todays_and_found(s
     sides.live.execute("DELETE FROM people WHERE id = ANY(%s)", [list(sides.rows)[:10]])
 
     done = put_back(sides.live, sides.past, PEOPLE, resealer=sides.resealer)
+    again = put_back(sides.live, sides.past, PEOPLE, resealer=sides.resealer, deletions=all_were_deleted)
 
     assert (done.restored, done.conflicts) == ({"people": 10}, ())
+    assert (again.restored, again.conflicts) == ({}, ())
     assert sides.keys() == {2}
     assert sides.problems() == []
 

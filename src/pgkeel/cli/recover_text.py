@@ -116,6 +116,7 @@ def rows_data(plan: Plan, done: RowsBack, file: Path | None) -> dict[str, Any]:
         "left_out": list(done.left_out),
         "added_columns": list(done.added),
         "dropped_columns": list(done.dropped),
+        "warnings": list(done.warnings),
         "sql": str(file) if file else None,
     }
 
@@ -130,6 +131,7 @@ def rows_text(plan: Plan, done: RowsBack, file: Path | None, *, dry_run: bool) -
     lines += [f"left out   {name}" for name in done.left_out]
     lines += [f"! column {name} did not exist then: its default" for name in done.added]
     lines += [f"! column {name} exists no more: its values stay behind" for name in done.dropped]
+    lines += [f"! {warning}" for warning in done.warnings]
     return "\n".join([*lines, *([f"statements in {file}"] if file else [])])
 
 

@@ -29,6 +29,7 @@ from pgkeel.postgres import Connection
 from pgkeel.postgres import connect as open_connection
 from pgkeel.security.names import RoleWord
 from pgkeel.stack.connection import connect
+from pgkeel.stack.deletions import DeletionsSince
 from pgkeel.stack.folders import explained
 from pgkeel.stack.layout import layout_of
 from pgkeel.stack.readmission import forget_cache
@@ -139,14 +140,22 @@ def recover_rows(
     with _live(project) as live:
         require_key(live, table)
         require_condition(live, table, where)
-    name = f"rows-{clock.now():%Y%m%dT%H%M%SZ}"
+    name, scene = f"rows-{clock.now():%Y%m%dT%H%M%SZ}", _calm_scene(project, source)
     with (
-        scratch_restore(_calm_scene(project, source), wish, name, report, agree=agree, since=since) as (plan, server, _),
+        scratch_restore(scene, wish, name, report, agree=agree, since=since) as (plan, server, _),
         _now_and_then(project, server, report) as (live, past),
     ):
-        actor, keys = f"{getpass.getuser()}, pgkeel recover {name}", resealing_of(project, live, past) or WithoutKeys()
         done = put_back(
-            live, past, table, where=where, changed=changed, dry_run=dry_run, script=script, actor=actor, resealer=keys
+            live,
+            past,
+            table,
+            where=where,
+            changed=changed,
+            dry_run=dry_run,
+            script=script,
+            actor=f"{getpass.getuser()}, pgkeel recover {name}",
+            resealer=resealing_of(project, live, past) or WithoutKeys(),
+            deletions=DeletionsSince(scene, plan, scene.server / name / "wal", live),
         )
     if not dry_run and done.restored:
         forget_cache(project, report)

@@ -1,66 +1,11 @@
-from collections.abc import Iterator
-
 import pytest
 
-from pgkeel.backup.rows import NoPrimaryKey, RowsBack, put_back
+from pgkeel.backup.rows import NoPrimaryKey, put_back
 from pgkeel.backup.rows.shape import Table
 from pgkeel.core.errors import NotFound, UsageError
-from pgkeel.core.url import Url
-from pgkeel.local import Cluster
-from pgkeel.postgres import Connection, connect
+from pgkeel.postgres import connect
 from pgkeel.testing.databases import ScratchDatabase
-
-SETUP = """
-CREATE TABLE author (id int PRIMARY KEY, email text UNIQUE, boss int REFERENCES author ON DELETE SET NULL);
-CREATE TABLE post (
-    id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    author int NOT NULL REFERENCES author,
-    title text NOT NULL,
-    length int GENERATED ALWAYS AS (length(title)) STORED,
-    version int NOT NULL DEFAULT 1,
-    updated_at timestamptz NOT NULL DEFAULT now()
-);
-CREATE TABLE comment (id int PRIMARY KEY, post int NOT NULL REFERENCES post ON DELETE CASCADE, words text);
-CREATE TABLE reply (id int PRIMARY KEY, comment int NOT NULL REFERENCES comment ON DELETE CASCADE, author int REFERENCES author);
-CREATE TABLE event (id int, month int, post int REFERENCES post ON DELETE SET NULL, PRIMARY KEY (id, month))
-    PARTITION BY LIST (month);
-CREATE TABLE event_1 PARTITION OF event FOR VALUES IN (1);
-CREATE TABLE nokey (n int);
-INSERT INTO author VALUES (1, 'a@x', NULL), (2, 'b@x', 1), (3, 'c@x', 1);
-INSERT INTO post (author, title, version) SELECT 1 + n % 3, 'title ' || n, n FROM generate_series(1, 30) AS n;
-INSERT INTO comment SELECT n, 1 + n % 30, 'words ' || n FROM generate_series(0, 89) AS n;
-INSERT INTO reply SELECT n, n, 2 FROM generate_series(0, 89) AS n;
-INSERT INTO event SELECT n, 1, 1 + n % 30 FROM generate_series(0, 59) AS n;
-"""
-
-
-class Pair:
-    """A database and a copy of it as it was."""
-
-    def __init__(self, live: Connection, past: Connection) -> None:
-        self.live, self.past = live, past
-
-    def run(self, statement: str) -> None:
-        self.live.execute(statement.encode())
-
-    def rows(self, query: str, *, past: bool = False) -> list[tuple[object, ...]]:
-        side = self.past if past else self.live
-        return [tuple(row.values()) for row in side.execute(query.encode())]
-
-    def back(self, table: str, **options: object) -> RowsBack:
-        return put_back(self.live, self.past, Table("public", table), **options)  # type: ignore[arg-type]
-
-
-@pytest.fixture
-def pair(cluster: Cluster, empty_db: Url) -> Iterator[Pair]:
-    with connect(empty_db) as live:
-        live.execute(SETUP.encode())
-    past_name = f"{empty_db.database}_past"
-    cluster.create_database(past_name, template=empty_db.database)
-    with connect(empty_db) as live, connect(cluster.superuser_url(past_name)) as past:
-        yield Pair(live, past)
-    cluster.drop_database(past_name)
-
+from tests.backup.rows.conftest import Pair
 
 POSTS = """SELECT p.*, (SELECT array_agg(c.id ORDER BY c.id) FROM comment c WHERE c.post = p.id) FROM post p WHERE p.id <= 10
 ORDER BY id"""

@@ -14,7 +14,7 @@ from pgkeel.backup.recovery.errors import NotRestorable, WalDamaged, WalMissing
 from pgkeel.backup.recovery.programs import outcome, streamed
 from pgkeel.backup.tools import Tools
 
-__all__ = ["Change", "Commit", "Mark", "Wal", "require_whole"]
+__all__ = ["Change", "Commit", "Mark", "Wal", "file_of", "require_whole"]
 
 _RECORD = re.compile(r"rmgr: \w+\s.*?, tx:\s+(\d+), lsn: ([0-9A-F]+/[0-9A-F]+), prev \S+, desc: (\w+) ?(.*)")
 _COMMIT = re.compile(r"(?:(\d+): )?(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)?) UTC(.*)")
@@ -82,7 +82,7 @@ class Wal(msgspec.Struct, frozen=True):
 
     def commits(self, tools: Tools) -> Iterator[Commit]:
         """Yield the committed transactions in the order in which they were committed."""
-        for xid, lsn, word, rest in self._records(tools, ["--rmgr=Transaction"]):
+        for xid, lsn, word, rest in self.records(tools, ["--rmgr=Transaction"]):
             if word in {"COMMIT", "COMMIT_PREPARED"}:
                 found = _commit(xid, lsn, rest)
                 if found is not None:
@@ -90,7 +90,7 @@ class Wal(msgspec.Struct, frozen=True):
 
     def marks(self, tools: Tools) -> Iterator[Mark]:
         """Yield the named restore points."""
-        for _, lsn, word, rest in self._records(tools, ["--rmgr=XLOG"]):
+        for _, lsn, word, rest in self.records(tools, ["--rmgr=XLOG"]):
             if word == "RESTORE_POINT":
                 yield Mark(rest.strip(), lsn)
 
@@ -104,7 +104,7 @@ class Wal(msgspec.Struct, frozen=True):
         """
         found: Counter[int] = Counter()
         for file in files:
-            records = self._records(tools, ["--rmgr=Heap", f"--relation={file}"])
+            records = self.records(tools, ["--rmgr=Heap", f"--relation={file}"])
             found.update(xid for xid, _, word, _ in records if _KINDS.get(word) == kind)
         return found
 
@@ -116,10 +116,14 @@ class Wal(msgspec.Struct, frozen=True):
             file: The table's file, as `1663/5/16384`.
             until: Byte position.
         """
-        records = self._records(tools, ["--rmgr=Heap", "--rmgr=Heap2", f"--relation={file}"])
+        records = self.records(tools, ["--rmgr=Heap", "--rmgr=Heap2", f"--relation={file}"])
         return any(lsn <= until and word.partition("+")[0] in _WRITES for _, lsn, word, _ in records)
 
-    def _records(self, tools: Tools, options: Sequence[str]) -> Iterator[tuple[int, int, str, str]]:
+    def records(self, tools: Tools, options: Sequence[str]) -> Iterator[tuple[int, int, str, str]]:
+        """Yield the records that options of `pg_waldump` select: transaction, where it begins, first word, and the rest.
+
+        How far it reads is not told: a record that is damaged is the end.
+        """
         end = self._end()
         if end <= self.start:
             return
@@ -202,12 +206,12 @@ def _commit(xid: int, lsn: int, rest: str) -> Commit | None:
         lsn,
         time,
         tuple(int(word) for word in lists.get("subxacts", ())),
-        tuple(_file(word) for word in lists.get("rels", ())),
+        tuple(file_of(word) for word in lists.get("rels", ())),
         tuple(dropped),
     )
 
 
-def _file(path: str) -> str:
+def file_of(path: str) -> str:
     """Return `1663/5/16384` of `base/5/16384`, and of a tablespace's longer path its own three numbers."""
     parts = path.split("/")
     match parts[0]:

@@ -5,17 +5,22 @@ from typing import Any
 
 from psycopg import sql
 
-from pgkeel.backup.rows.lost import NEVER, Lost
+from pgkeel.backup.rows.again import Deletions, nothing_known
+from pgkeel.backup.rows.condition import require_which
+from pgkeel.backup.rows.lost import Lost
 from pgkeel.backup.rows.outcome import Conflict, RowsBack
+from pgkeel.backup.rows.references import References
 from pgkeel.backup.rows.resealing import Resealer, WithoutKeys, written_columns
+from pgkeel.backup.rows.script import inserts, updates
 from pgkeel.backup.rows.shape import Link, Shape, Table, carry, names, words
-from pgkeel.backup.rows.spelling import as_now, assignments, pairs, quoted, texts
-from pgkeel.core.errors import Refused, UsageError
+from pgkeel.backup.rows.spelling import as_now, assignments, texts
+from pgkeel.core.errors import Refused
 from pgkeel.postgres import Connection, Query, identifier, load
 
-__all__ = ["put_back", "require_which"]
+__all__ = ["put_back"]
 
 _WITHOUT_KEYS = WithoutKeys()
+_LIVES = "its key lives again"
 
 
 def put_back(
@@ -29,11 +34,13 @@ def put_back(
     script: bool = False,
     actor: str = "pgkeel recover rows",
     resealer: Resealer = _WITHOUT_KEYS,
+    deletions: Deletions = nothing_known,
 ) -> RowsBack:
     """Put back the rows of a table that the past has and the live database has not.
 
     Missing parents come first, then the rows, those that the cascade took, and the references that were set to NULL.
-    Sessions and mailed tokens are left out: a login that has ended must not live again.
+    Sessions and mailed tokens are left out: a login that has ended must not live again. A row that was deleted and whose key
+    lives again under other values is a conflict, and no reason makes it be written over.
 
     Args:
         live: The database to write to.
@@ -45,6 +52,7 @@ def put_back(
         script: Whether to return the statements as well.
         actor: Who the audit log says it was.
         resealer: Seals encrypted columns by today's key.
+        deletions: Knows which rows of then were deleted, whatever lives under their keys now.
 
     Raises:
         NotFound: One side has no such table.
@@ -52,7 +60,7 @@ def put_back(
         UsageError: `changed` without `where`.
     """
     require_which(where, changed=changed)
-    lost = Lost(live, past)
+    lost = Lost(live, past, deletions)
     lost.find(table, where)
     with live.transaction(force_rollback=dry_run):
         load(__name__, "sign").run(live, actor=actor)
@@ -60,23 +68,14 @@ def put_back(
         for each in lost.tables:
             work.bring(each)
         work.set_conflicts_aside()
-        work.bring_references()
+        work.tell_living_again()
+        work.references.bring()
         text = tuple(work.script()) if script else ()
-        restored = {str(each): work.insert(each) for each in lost.tables} | work.refer()
+        restored = {str(each): work.insert(each) for each in lost.tables} | work.references.refer()
         number = work.set_back(table, where) if changed else 0
         work.require_parents()
         _forget_cached(live)
     return _outcome(table, lost, restored, number, work, text)
-
-
-def require_which(where: str, *, changed: bool) -> None:
-    """Prove that rows which live are set back only where somebody says which.
-
-    Raises:
-        UsageError: Nobody does.
-    """
-    if changed and where == "true":
-        raise UsageError("setting rows back needs to know which", hint="add --where, for example --where \"status = 'draft'\"")
 
 
 def _outcome(table: Table, lost: Lost, restored: dict[str, int], changed: int, work: "_Work", text: tuple[str, ...]) -> RowsBack:
@@ -92,6 +91,7 @@ def _outcome(table: Table, lost: Lost, restored: dict[str, int], changed: int, w
         tuple(f"{named[each.table]}{name}" for each in shapes for name in each.added if name not in work.columns(each)),
         tuple(f"{named[each.table]}{name}" for each in shapes for name in each.dropped),
         text,
+        tuple(lost.warnings),
     )
 
 
@@ -107,7 +107,7 @@ class _Work:
     def __init__(self, live: Connection, past: Connection, lost: Lost, resealer: Resealer) -> None:
         self._live, self._past, self._lost, self._resealer = live, past, lost, resealer
         self.conflicts: list[Conflict] = []
-        self._references: list[tuple[sql.Identifier, Link]] = []
+        self.references = References(live, past, lost)
 
     def columns(self, shape: Shape) -> tuple[str, ...]:
         """Return which columns of a table are written."""
@@ -115,14 +115,14 @@ class _Work:
 
     def bring(self, table: Table) -> None:
         """Copy a table's lost rows over, whole."""
+        self._take_keys(table, self._lost.keys(table), self._waiting(table))
+
+    def _take_keys(self, table: Table, keys: sql.Identifier, waiting: sql.Identifier) -> None:
         shape = self._lost.shape(table)
         out = load(__name__, "copy_lost_out").named(
-            table=table.quoted,
-            columns=as_now(shape, "old"),
-            lost=self._lost.keys(table),
-            key=names(shape.key, of="old"),
+            table=table.quoted, columns=as_now(shape, "old"), lost=keys, key=names(shape.key, of="old")
         )
-        self._take(shape, self._waiting(table), out)
+        self._take(shape, waiting, out)
 
     def _take(self, shape: Shape, waiting: sql.Identifier, out: Query) -> None:
         """Copy rows of the past into a table of those that wait, sealed as today's are."""
@@ -136,11 +136,26 @@ class _Work:
         """Take out of the waiting rows those whose key or unique value lives, and then those whose parent is missing."""
         for table in self._lost.tables:
             shape = self._lost.shape(table)
-            self._set_aside(shape, "taken", "its key lives again", mine=shape.key)
+            self._set_aside(shape, "taken", _LIVES, mine=shape.key)
             for unique in (one for one in shape.uniques if set(one.columns).issubset(self.columns(shape))):
                 self._set_aside(shape, "taken", f"the value of {unique.name} is taken", mine=unique.columns)
         while any(self._orphans(table, link) for table in self._lost.tables for link in self._lost.shape(table).parents):
             pass
+
+    def tell_living_again(self) -> None:
+        """Note deleted rows under whose keys something else lives; what lives there as it was, somebody has put back."""
+        for number, table in enumerate(self._lost.rewritten):
+            shape, waiting = self._lost.shape(table), identifier("pg_temp", f"again_{number}")
+            self._take_keys(table, self._lost.told(table), waiting)
+            query = load(__name__, "rewritten").named(
+                table=table.quoted,
+                waiting=waiting,
+                key=names(shape.key, of="now"),
+                then_key=names(shape.key, of="was"),
+                now=texts(self.columns(shape), "now"),
+                then=texts(self.columns(shape), "was"),
+            )
+            self._note(shape, query.rows(self._live), _LIVES)
 
     def insert(self, table: Table) -> int:
         """Put the waiting rows back, past every trigger, and return how many; the foreign keys are proved at the end."""
@@ -159,22 +174,17 @@ class _Work:
             self.conflicts.append(Conflict(str(table), {}, f"{late} rows were written by somebody else meanwhile"))
         return rows
 
-    def bring_references(self) -> None:
-        """Copy over which rows pointed to the lost ones by references that a deletion sets to NULL."""
-        for table in self._lost.tables:
-            for link in self._lost.shape(table).children:
-                if link.on_delete == "n" and link.child not in NEVER:
-                    self._bring_references(link)
-
-    def refer(self) -> dict[str, int]:
-        """Point again at rows that came back; return how many by `table.column`."""
-        return {f"{link.child}.{','.join(link.columns)}": self._refer(waiting, link) for waiting, link in self._references}
-
     def set_back(self, table: Table, where: str) -> int:
         """Set rows that live but differ back to what they were, and return how many; their version counts on."""
         shape = self._lost.shape(table)
         waiting = identifier("pg_temp", "were")
-        out = load(__name__, "copy_were_out").named(table=table.quoted, columns=as_now(shape, table.name), where=words(where))
+        out = load(__name__, "copy_were_out").named(
+            table=table.quoted,
+            columns=as_now(shape, "old"),
+            where=words(where),
+            again=self._lost.again(table),
+            key=names(shape.key, of="old"),
+        )
         self._take(shape, waiting, out)
         values = tuple(name for name in self.columns(shape) if name not in shape.key and name not in {"version", "updated_at"})
         return (
@@ -203,27 +213,13 @@ class _Work:
                     )
 
     def script(self) -> Iterator[str]:
-        """Yield an INSERT for each waiting row."""
+        """Yield an INSERT for each waiting row, and then an UPDATE for each reference."""
         for table in self._lost.tables:
             shape = self._lost.shape(table)
-            query = load(__name__, "as_insert").named(
-                waiting=self._waiting(table),
-                start=sql.Literal(f"INSERT INTO {table.quoted.as_string()} ({names(self.columns(shape)).as_string()}) "),
-                values=sql.SQL(", ").join(quoted(column) for column in self.columns(shape)),
-            )
-            yield from (str(row["statement"]) for row in query.rows(self._live))
-        for waiting, link in self._references:
-            query = load(__name__, "as_update").named(
-                waiting=waiting,
-                child=sql.Literal(link.child.quoted.as_string()),
-                assignments=pairs(link.columns, ", "),
-                condition=pairs(self._lost.shape(link.child).key, " AND "),
-                empty=sql.Literal(" AND ".join(f"{identifier(name).as_string()} IS NULL" for name in link.columns)),
-                arriving=self._waiting(link.parent),
-                mine=names(link.columns, of="waiting"),
-                theirs=names(link.keys, of="arriving"),
-            )
-            yield from (str(row["statement"]) for row in query.rows(self._live))
+            yield from inserts(self._live, shape, self._waiting(table), self.columns(shape))
+        for waiting, link in self.references.waiting:
+            child = self._lost.shape(link.child)
+            yield from updates(self._live, link, child.key, waiting, self._waiting(link.parent))
 
     def _waiting(self, table: Table) -> sql.Identifier:
         return identifier("pg_temp", f"waiting_{list(self._lost.shapes).index(table)}")
@@ -262,35 +258,3 @@ class _Work:
             arriving_keys=names(link.keys, of="arriving"),
             key=names(self._lost.shape(table).key, of="waiting"),
         )
-
-    def _bring_references(self, link: Link) -> None:
-        waiting = identifier("pg_temp", f"references_{len(self._references)}")
-        self._references.append((waiting, link))
-        columns = tuple(dict.fromkeys((*self._lost.shape(link.child).key, *link.columns)))
-        fields = {"table": link.child.quoted, "columns": names(columns), "waiting": waiting}
-        load(__name__, "make_waiting").named(**fields).run(self._live)
-        out = load(__name__, "copy_references_out").named(
-            child=link.child.quoted,
-            parent=link.parent.quoted,
-            lost=self._lost.keys(link.parent),
-            columns=names(columns, of="old"),
-            mine=names(link.columns, of="old"),
-            theirs=names(link.keys, of="parent"),
-            parent_key=names(self._lost.shape(link.parent).key, of="parent"),
-        )
-        carry(self._past, out.statement, self._live, load(__name__, "copy_waiting_in").named(**fields).statement)
-
-    def _refer(self, waiting: sql.Identifier, link: Link) -> int:
-        key = self._lost.shape(link.child).key
-        query = load(__name__, "refer").named(
-            child=link.child.quoted,
-            waiting=waiting,
-            parent=link.parent.quoted,
-            assignments=assignments(link.columns),
-            now_key=names(key, of="now"),
-            then_key=names(key, of="was"),
-            mine=names(link.columns, of="now"),
-            then=names(link.columns, of="was"),
-            theirs=names(link.keys, of="parent"),
-        )
-        return query.run(self._live)

@@ -6,7 +6,7 @@ from pgkeel.backup.rows.shape import Table, words
 from pgkeel.core.errors import UsageError
 from pgkeel.postgres import Connection, describe, load
 
-__all__ = ["require_condition", "wrong_condition"]
+__all__ = ["require_condition", "require_which", "wrong_condition"]
 
 
 def require_condition(live: Connection, table: Table, where: str) -> None:
@@ -21,6 +21,16 @@ def require_condition(live: Connection, table: Table, where: str) -> None:
         raise wrong_condition(where, err) from err
     except psycopg.Error:
         return
+
+
+def require_which(where: str, *, changed: bool) -> None:
+    """Prove that rows which live are set back only where somebody says which.
+
+    Raises:
+        UsageError: Nobody does.
+    """
+    if changed and where == "true":
+        raise UsageError("setting rows back needs to know which", hint="add --where, for example --where \"status = 'draft'\"")
 
 
 def wrong_condition(where: str, error: psycopg.Error) -> UsageError:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 import psycopg
 from psycopg import sql
 
+from pgkeel.backup.rows.again import Deletions, collect_again
 from pgkeel.backup.rows.condition import wrong_condition
 from pgkeel.backup.rows.shape import Link, Shape, Table, carry, names, read_shape, words
 from pgkeel.postgres import Connection, Query, identifier, load
@@ -20,25 +21,26 @@ class Lost:
     Attributes:
         shapes: What is known of each table that was looked at.
         left_out: Tables whose rows are never put back.
+        warnings: What could not be told.
     """
 
-    def __init__(self, live: Connection, past: Connection) -> None:
+    def __init__(self, live: Connection, past: Connection, deletions: Deletions) -> None:
         """Nothing is read yet; temporary tables of an earlier search in this session go."""
         load(__name__, "discard").run(past)
-        self._live, self._past = live, past
+        self._live, self._past, self._deletions = live, past, deletions
         self.shapes: dict[Table, Shape] = {}
         self.left_out: set[Table] = set()
+        self.warnings: list[str] = []
+        self._asked: set[Table] = set()
 
     def find(self, table: Table, where: str) -> None:
-        """Collect what a table lost, what those rows need, and what the cascade took.
+        """Collect what a table lost, what those rows need, and what the cascade took; and whose key lives again.
 
         Raises:
             UsageError: The condition is none.
         """
-        try:
-            self._take(table, load(__name__, "lost_rows"), where=words(where))
-        except (psycopg.ProgrammingError, psycopg.DataError) as err:
-            raise wrong_condition(where, err) from err
+        self._take_where(table, "lost_rows", where)
+        self._take_where(table, "again_rows", where, again=self.again(table))
         self._parents(table)
         self._children(table)
 
@@ -47,9 +49,14 @@ class Lost:
         """The tables that lost rows, what is pointed to before what points."""
         return tuple(_ordered({table: self.shapes[table] for table in self.shapes if self.count(table)}))
 
+    @property
+    def rewritten(self) -> tuple[Table, ...]:
+        """The tables of which rows were deleted whose keys live."""
+        return tuple(table for table in self.shapes if self._count(self.told(table)))
+
     def count(self, table: Table) -> int:
         """Return how many rows of a table are lost."""
-        return int(load(__name__, "count_lost").named(lost=self.keys(table)).scalar(self._past))
+        return self._count(self.keys(table))
 
     def shape(self, table: Table) -> Shape:
         """Return what is known of a table, its live keys brought over first when it is new."""
@@ -60,24 +67,48 @@ class Lost:
 
     def keys(self, table: Table) -> sql.Identifier:
         """Return the temporary table of a table's lost keys."""
-        return identifier("pg_temp", f"lost_{list(self.shapes).index(table)}")
+        return self._named("lost", table)
 
-    def _here(self, table: Table) -> sql.Identifier:
-        return identifier("pg_temp", f"here_{list(self.shapes).index(table)}")
+    def told(self, table: Table) -> sql.Identifier:
+        """Return the temporary table of keys that live, whose deleted rows were asked for."""
+        return self._named("told", table)
+
+    def again(self, table: Table) -> sql.Identifier:
+        """Return the temporary table of all keys that live and whose row was deleted; who asks first has that looked for."""
+        shape, again = self.shape(table), self._named("again", table)
+        if table not in self._asked:
+            self._asked.add(table)
+            here = self._named("here", table)
+            told = collect_again(self._live, self._past, shape, self._deletions, here=here, again=again)
+            self.warnings += [one for one in told if one not in self.warnings]
+        return again
+
+    def _named(self, word: str, table: Table) -> sql.Identifier:
+        return identifier("pg_temp", f"{word}_{list(self.shapes).index(table)}")
+
+    def _count(self, keys: sql.Identifier) -> int:
+        return int(load(__name__, "count_lost").named(lost=keys).scalar(self._past))
 
     def _bring_keys(self, shape: Shape) -> None:
         fields = {"table": shape.table.quoted, "key": names(shape.key)}
-        for made in (self._here(shape.table), self.keys(shape.table)):
-            load(__name__, "make_keys").named(made=made, **fields).run(self._past)
+        for word in ("here", "lost", "again", "told"):
+            load(__name__, "make_keys").named(made=self._named(word, shape.table), **fields).run(self._past)
         out, into = load(__name__, "copy_keys_out").named(**fields), load(__name__, "copy_keys_in")
-        carry(self._live, out.statement, self._past, into.named(made=self._here(shape.table)).statement)
-        load(__name__, "analyze_keys").named(made=self._here(shape.table)).run(self._past)
+        here = self._named("here", shape.table)
+        carry(self._live, out.statement, self._past, into.named(made=here).statement)
+        load(__name__, "analyze_keys").named(made=here).run(self._past)
 
     def _take(self, table: Table, query: Query, **parts: sql.Composable) -> int:
         shape = self.shape(table)
         fields = {"table": table.quoted, "key": names(shape.key), "old_key": names(shape.key, of="old")}
-        kept = {"lost": self.keys(table), "here": self._here(table)}
+        kept = {"lost": self.keys(table), "here": self._named("here", table), "told": self.told(table)}
         return int(query.named(**fields, **kept, **parts).run(self._past))
+
+    def _take_where(self, table: Table, name: str, where: str, **parts: sql.Composable) -> None:
+        try:
+            self._take(table, load(__name__, name), where=words(where), **parts)
+        except (psycopg.ProgrammingError, psycopg.DataError) as err:
+            raise wrong_condition(where, err) from err
 
     def _parents(self, table: Table) -> None:
         for link in self.shape(table).parents:
@@ -90,9 +121,17 @@ class Lost:
                 continue
             if link.child in NEVER:
                 self.left_out.add(link.child)
-            elif self._join(link.child, "lost_children", link, self.keys(table)):
+                continue
+            self._tell_children(table, link)
+            if self._join(link.child, "lost_children", link, self.keys(table)):
                 self._parents(link.child)
                 self._children(link.child)
+
+    def _tell_children(self, table: Table, link: Link) -> None:
+        """Collect what went with lost rows and whose key lives again; where none of those keys lives the WAL is not asked."""
+        if self.count(table) and self._join(link.child, "again_children", link, self.keys(table)):
+            again = self.again(link.child)
+            load(__name__, "keep_again").named(told=self.told(link.child), again=again).run(self._past)
 
     def _join(self, table: Table, name: str, link: Link, known: sql.Identifier) -> int:
         """Collect rows of a table by way of a foreign key to or from keys that are known; return how many are new."""

@@ -34,6 +34,7 @@ class RowsBack(msgspec.Struct, frozen=True):
         added: Columns that came since; they have their defaults. Those of another table as `table.column`.
         dropped: Columns that went since; their values are not put back.
         script: The statements that do it; empty unless they were asked for.
+        warnings: What could not be told.
     """
 
     table: str
@@ -45,3 +46,4 @@ class RowsBack(msgspec.Struct, frozen=True):
     added: tuple[str, ...] = ()
     dropped: tuple[str, ...] = ()
     script: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()

@@ -1,0 +1,2 @@
+-- utility: takes places.
+COPY {gone} FROM STDIN
