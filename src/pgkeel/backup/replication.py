@@ -1,6 +1,7 @@
 """Whether a server lets us replicate: without that PostgreSQL's own tools neither copy its data nor receive its WAL."""
 
 from collections.abc import Iterator
+from concurrent.futures import Executor
 from contextlib import contextmanager, suppress
 
 import psycopg
@@ -67,22 +68,32 @@ def _answers(connection: Connection) -> bool:
 
 
 @contextmanager
-def wal_kept(connection: Connection) -> Iterator[None]:
+def wal_kept(connection: Connection, beside: Executor) -> Iterator[None]:
     """Let the server keep its WAL while a backup runs, which ends with it: checkpoints would remove what a long one needs.
 
     Where none can be made (no slot is free, its disk is full), the log says so, and the backup may fail at its end.
 
     Args:
         connection: Lives as long as the block; the slot goes with it.
+        beside: Makes the slot while the backup begins, and takes it away while it is written down: each waits for the disk.
     """
+    made = beside.submit(_keep_wal, connection)
+    try:
+        yield
+    finally:
+        if made.result():
+            beside.submit(_let_wal_go, connection)
+
+
+def _keep_wal(connection: Connection) -> bool:
     try:
         load(__name__, "keep_wal").row(connection)
     except psycopg.Error as err:  # where the server is gone, pg_basebackup says so better
         log.warning("backup.wal_not_kept", error=describe(err))
-        yield
-        return
-    try:
-        yield
-    finally:
-        with suppress(psycopg.Error):  # the server went away, and the slot with it
-            load(__name__, "let_wal_go").row(connection)
+        return False
+    return True
+
+
+def _let_wal_go(connection: Connection) -> None:
+    with suppress(psycopg.Error):  # the server went away, and the slot with it
+        load(__name__, "let_wal_go").row(connection)

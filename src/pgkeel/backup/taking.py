@@ -185,20 +185,21 @@ class Taker:
 
     def _stream(self, plan: Plan, progress: Progress) -> Record:
         started, stored = clock.now(), dict[str, tuple[Part, ...]]()
-        with staged(self._order.staging) as folder, ThreadPoolExecutor(1, "relations") as beside, wal_kept(self._connection):
-            relations = beside.submit(self._seal_relations, plan)
-            base = BaseBackup(
-                self._order.programs.client,
-                self._order.address,
-                label=plan.id,
-                folder=folder / "stream",
-                spawn=self._spawn,
-                progress=progress,
-                parent=self._parent_manifest(plan, folder),
-                compressor=self._compressor,
-            )
-            base.run(lambda name, tar: stored.update({name: self._seal_archive(plan, name, tar)}))
-        manifest = store_clear([self._order.repository], f"{self.source.system}/{plan.id}/manifest", base.manifest)
+        with ThreadPoolExecutor(1, "beside") as beside:
+            with staged(self._order.staging) as folder, wal_kept(self._connection, beside):
+                relations = beside.submit(self._seal_relations, plan)
+                base = BaseBackup(
+                    self._order.programs.client,
+                    self._order.address,
+                    label=plan.id,
+                    folder=folder / "stream",
+                    spawn=self._spawn,
+                    progress=progress,
+                    parent=self._parent_manifest(plan, folder),
+                    compressor=self._compressor,
+                )
+                base.run(lambda name, tar: stored.update({name: self._seal_archive(plan, name, tar)}))
+            manifest = store_clear([self._order.repository], f"{self.source.system}/{plan.id}/manifest", base.manifest)
         needed = range_of(base.manifest)
         return Record(
             id=plan.id,
@@ -270,8 +271,7 @@ class Taker:
         return tuple(Tablespace(oid, row["name"], row["location"], parts) for oid, parts, row in found)
 
     def _seal_relations(self, plan: Plan) -> tuple[Part, ...]:
-        content = msgspec.json.encode(self._relations())
-        return self._seal(plan, "relations", _writer(content))
+        return self._seal(plan, "relations", _writer(msgspec.json.encode(self._relations())))
 
     def _seal_keys(self, plan: Plan) -> tuple[Part, ...]:
         return self._seal(plan, "keys", _writer(self._order.keys)) if self._order.keys else ()
