@@ -212,8 +212,9 @@ def test_a_server_that_is_killed_during_a_backup_ends_it_and_the_next_one_succee
 
 @pytest.mark.faults
 def test_checkpoints_during_a_backup_do_not_remove_the_wal_that_it_ends_with(
-    server: Server, folder: Folder, recipients: list[str], caplog: pytest.LogCaptureFixture
+    server: Server, folder: Folder, recipients: list[str], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("pgkeel.backup.replication._SHORT", 0.0)
     server.run("CREATE TABLE noise AS SELECT sha512(n::text::bytea) FROM generate_series(1, 200000) AS n")
     rounds = list(range(5))
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager, suppress
+from threading import Event
 
 import psycopg
 
@@ -14,6 +15,8 @@ from pgkeel.postgres import Connection, describe, load
 __all__ = ["NoReplication", "is_replication_refused", "no_replication", "require_takeable", "wal_kept"]
 
 log = get_logger(__name__)
+
+_SHORT = 1.0
 
 _INSTEAD = (
     "where the provider offers no replication (most managed services), use its snapshots and point-in-time recovery, "
@@ -71,21 +74,26 @@ def _answers(connection: Connection) -> bool:
 def wal_kept(connection: Connection, beside: Executor) -> Iterator[None]:
     """Let the server keep its WAL while a backup runs, which ends with it: checkpoints would remove what a long one needs.
 
+    A short one ends before a checkpoint comes, and a slot costs several waits for the disk: it is made when a second has passed.
     Where none can be made (no slot is free, its disk is full), the log says so, and the backup may fail at its end.
 
     Args:
         connection: Lives as long as the block; the slot goes with it.
-        beside: Makes the slot while the backup begins, and takes it away while it is written down: each waits for the disk.
+        beside: Makes the slot while the backup runs, and takes it away while that is written down.
     """
-    made = beside.submit(_keep_wal, connection)
+    is_over = Event()
+    made = beside.submit(_keep_wal, connection, is_over)
     try:
         yield
     finally:
+        is_over.set()
         if made.result():
             beside.submit(_let_wal_go, connection)
 
 
-def _keep_wal(connection: Connection) -> bool:
+def _keep_wal(connection: Connection, is_over: Event) -> bool:
+    if is_over.wait(_SHORT):
+        return False
     try:
         load(__name__, "keep_wal").row(connection)
     except psycopg.Error as err:  # where the server is gone, pg_basebackup says so better

@@ -185,7 +185,7 @@ class Taker:
 
     def _stream(self, plan: Plan, progress: Progress) -> Record:
         started, stored = clock.now(), dict[str, tuple[Part, ...]]()
-        with ThreadPoolExecutor(1, "beside") as beside:
+        with ThreadPoolExecutor(2, "beside") as beside:
             with staged(self._order.staging) as folder, wal_kept(self._connection, beside):
                 relations = beside.submit(self._seal_relations, plan)
                 base = BaseBackup(
