@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -136,30 +137,27 @@ def recover_rows(
         NoPrimaryKey: It has no primary key; nothing was restored.
     """
     require_which(where, changed=changed)
-    require_no_recovery(layout_of(project))
-    with _live(project) as live:
-        require_key(live, table)
-        require_condition(live, table, where)
+    _require_askable(project, table, where)
+    put = partial(put_back, where=where, changed=changed, dry_run=dry_run, script=script)
     name, scene = f"rows-{clock.now():%Y%m%dT%H%M%SZ}", _calm_scene(project, source)
     with (
         scratch_restore(scene, wish, name, report, agree=agree, since=since) as (plan, server, _),
         _now_and_then(project, server, report) as (live, past),
     ):
-        done = put_back(
-            live,
-            past,
-            table,
-            where=where,
-            changed=changed,
-            dry_run=dry_run,
-            script=script,
-            actor=f"{getpass.getuser()}, pgkeel recover {name}",
-            resealer=resealing_of(project, live, past) or WithoutKeys(),
-            deletions=DeletionsSince(scene, plan, scene.server / name / "wal", live),
-        )
+        actor, resealer = f"{getpass.getuser()}, pgkeel recover {name}", resealing_of(project, live, past) or WithoutKeys()
+        deletions = DeletionsSince(scene, plan, scene.server / name / "wal", live)
+        done = put(live, past, table, actor=actor, resealer=resealer, deletions=deletions)
     if not dry_run and done.restored:
         forget_cache(project, report)
     return plan, done
+
+
+def _require_askable(project: Project, table: Table, where: str) -> None:
+    """Prove what can be proved before anything is restored."""
+    require_no_recovery(layout_of(project))
+    with _live(project) as live:
+        require_key(live, table)
+        require_condition(live, table, where)
 
 
 def open_beside(

@@ -65,11 +65,7 @@ def put_back(
     with live.transaction(force_rollback=dry_run):
         load(__name__, "sign").run(live, actor=actor)
         work = _Work(live, past, lost, resealer)
-        for each in lost.tables:
-            work.bring(each)
-        work.set_conflicts_aside()
-        work.tell_living_again()
-        work.references.bring()
+        work.bring_all()
         text = tuple(work.script()) if script else ()
         restored = {str(each): work.insert(each) for each in lost.tables} | work.references.refer()
         number = work.set_back(table, where) if changed else 0
@@ -112,6 +108,14 @@ class _Work:
     def columns(self, shape: Shape) -> tuple[str, ...]:
         """Return which columns of a table are written."""
         return written_columns(shape, self._resealer)
+
+    def bring_all(self) -> None:
+        """Copy what is lost over, and set aside what cannot come back."""
+        for table in self._lost.tables:
+            self.bring(table)
+        self.set_conflicts_aside()
+        self.tell_living_again()
+        self.references.bring()
 
     def bring(self, table: Table) -> None:
         """Copy a table's lost rows over, whole."""
