@@ -8,8 +8,10 @@ import msgspec
 import pytest
 
 from pgkeel.cache import Cache, tag
+from pgkeel.cache._async.client import Client
 from pgkeel.cache.entry import fresh
 from pgkeel.cache.names import marks_of
+from pgkeel.core.cache_url import CacheUrl
 from pgkeel.core.errors import ConfigError, UsageError
 from pgkeel.core.secret import Secret
 from tests.cache.conftest import OpenCache, trust
@@ -67,10 +69,15 @@ async def test_nobody_fills_while_a_write_is_under_way(table: Table, cache: Any)
 
 async def test_a_change_that_is_used_again_leaves_versions_that_were_never_there(table: Table, cache: Any) -> None:
     change, seen = touch(cache, table), []
-    for _ in range(3):
-        for step in (change.mark, change.release):
-            await step()
+    for is_lost in (False, True, False, True):
+        await change.mark()
+        seen.append(await cache.client.call("GET", cache.names.table("users")))
+        if is_lost:
+            await cache.client.call("DEL", marks_of(cache.names.table("users")))
+            await change.release()
             seen.append(await cache.client.call("GET", cache.names.table("users")))
+        else:
+            await change.release()
     assert len(set(seen)) == len(seen)
     assert None not in seen
 
@@ -90,14 +97,31 @@ async def test_a_read_that_a_write_overtook_is_not_kept(table: Table, cache: Any
     assert await table.read() == "ada"
 
 
-async def test_a_value_that_slipped_in_after_the_mark_was_lost_dies(table: Table, cache: Any) -> None:
+BUSY = "local sum = 0 for n = 1, 4000000 do sum = sum + n end return 1"
+
+
+@pytest.mark.parametrize("is_late", [False, True])
+@pytest.mark.parametrize("then", [("PING",), ("SET", marks_of(NAMES.table("users")), "not ours")])
+async def test_a_value_that_slipped_in_after_the_mark_was_lost_dies(
+    table: Table, cache: Any, valkey_db: CacheUrl, then: tuple[object, ...], *, is_late: bool
+) -> None:
     change = touch(cache, table)
     await change.mark()
     await cache.client.call("DEL", marks_of(NAMES.table("users")))
     assert await table.read() == "ada"
     table.name = "grace"
     assert await table.read() == "ada"
-    await change.release()
+    await cache.client.call(*then)
+    if is_late:
+        other = Client(valkey_db, patience=10)
+        await other.open()
+        busy = asyncio.create_task(other.call("EVAL", BUSY, 0))
+        await asyncio.sleep(0.02)  # it is at work
+        await change.release()
+        assert await busy == 1
+        await other.close()
+    else:
+        await change.release()
     assert await table.read() == "grace"
 
 

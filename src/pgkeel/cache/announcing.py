@@ -2,7 +2,8 @@
 
 A mark lies beside a tag: who → the rows of that table that are meant. Plain commands of one connection are carried out in their
 order, and the protocol needs no more than that: marks come before values go, and go after them. The deadline of a mark is counted
-from the first reader who meets it, so that writers need no clock.
+from the first reader who meets it, so that writers need no clock. A mark that is still there when its writer takes it away was
+there all the time: the script `lease` deletes one that has ended before it lets anybody fill.
 """
 
 from collections import defaultdict

@@ -5,15 +5,12 @@ import msgspec
 __all__ = ["ANSWERS", "Forms", "forms_of"]
 
 ANSWERS = 3
-"""How many answers each of the two gets."""
+"""How many answers the first gets."""
 _BEGIN = (
     b"*4\r\n$4\r\nHSET\r\n$%d\r\n%b!\r\n$16\r\n%%b\r\n$17\r\n-%%b\r\n"
     b"*2\r\n$3\r\nDEL\r\n$%d\r\n%%b\r\n*3\r\n$3\r\nSET\r\n$%d\r\n%b\r\n$17\r\nG%%b\r\n"
 )
-_END = (
-    b"*2\r\n$3\r\nDEL\r\n$%d\r\n%%b\r\n*3\r\n$3\r\nSET\r\n$%d\r\n%b\r\n$17\r\nG+%%b\r\n"
-    b"*3\r\n$4\r\nHDEL\r\n$%d\r\n%b!\r\n$16\r\n%%b\r\n"
-)
+_END = b"*3\r\n$4\r\nHDEL\r\n$%d\r\n%b!\r\n$16\r\n%%b\r\n"
 
 
 class Forms(msgspec.Struct, frozen=True):
@@ -22,8 +19,7 @@ class Forms(msgspec.Struct, frozen=True):
     Attributes:
         tag: Name of the table's tag.
         begin: Before COMMIT; lacks who writes, the end of the row's name, that name, and a version: who writes once more.
-        end: After it; lacks the row's name, a version (who writes, but for the first letter: there is `+`, which is in no other
-            version) and who writes.
+        end: After it; lacks who writes. Only the mark goes, and the answer is 1 where it was there: then nothing has slipped in.
     """
 
     tag: bytes
@@ -35,4 +31,4 @@ def forms_of(tag: bytes) -> Forms:
     """Return the forms of a table; names of rows are as long as that of its tag."""
     size, name = len(tag), tag.replace(b"%", b"%%")
     begin = _BEGIN % (size + 1, name, size, size, name)
-    return Forms(tag, begin, _END % (size, size, name, size + 1, name))
+    return Forms(tag, begin, _END % (size + 1, name))

@@ -21,6 +21,7 @@ _GATHER = 0.006
 """Longer than a tick of the processor (4 ms): a shorter one is set anew at each turn of the loop, as dear as a round trip."""
 _LONGEST = 10.0
 _MOST = 500
+_WAS_THERE = b":1\r\n"
 
 
 class Speaker(Protocol):
@@ -50,12 +51,13 @@ class Announcement(Shared):
         timer: What lets them leave at the latest.
     """
 
-    __slots__ = ("_client", "_is_script", "is_leaving", "said", "timer")
+    __slots__ = ("_client", "_is_brief", "_is_script", "is_leaving", "said", "timer")
 
-    def __init__(self, client: Speaker, loop: asyncio.AbstractEventLoop) -> None:
-        """Say nothing yet."""
+    def __init__(self, client: Speaker, loop: asyncio.AbstractEventLoop, *, is_brief: bool = False) -> None:
+        """Say nothing yet; what was said in brief is said whole where the answer is not 1."""
         super().__init__(loop)
         self._client = client
+        self._is_brief = is_brief
         self._is_script = False
         self.said: list[Said] = []
         self.is_leaving = False
@@ -79,8 +81,11 @@ class Announcement(Shared):
         return packet
 
     def arrive(self, reply: Any) -> bool | None:  # noqa: ANN401 - any reply
-        """Count the answers; False where all must be said again, by the script."""
+        """Count the answers; False where all must be said again: whole, or by the script."""
         self.replies -= 1
+        if self._is_brief and reply != 1:
+            self._is_brief = False
+            return False
         if type(reply) is ReplyError:
             self.failure = reply
         if self.replies:
@@ -144,19 +149,26 @@ class Crowd:
             return self._together(said) if is_crowd else self._alone(said)
         if (forms := keys.forms) is None:
             packet, replies = packet_of((Said(keys, who, is_over),))
+        elif is_over:
+            sent, received = door.ask(packet := forms.end % who)
+            if received == _WAS_THERE:
+                return HEARD
+            return self._asked(link, Said(keys, who, is_over), packet[sent:], received, 1 if sent else 0, is_brief=True)
         else:
             row, replies = keys.rows[0], ANSWERS
-            packet = forms.end % (row, who[1:], who) if is_over else forms.begin % (who, keys.tags[forms.tag], row, who)
+            packet = forms.begin % (who, keys.tags[forms.tag], row, who)
         sent, received = door.ask(packet)
         if received.count(b"\n") == replies and b"-" not in received and b">" not in received:
             return HEARD  # so many answers to the last byte, all of them numbers or `+OK`, and no message beside them
         return self._asked(link, Said(keys, who, is_over), packet[sent:], received, replies if sent else 0)
 
-    def _asked(self, link: Link, said: Said, rest: bytes, received: bytes, replies: int) -> Look:
+    def _asked(
+        self, link: Link, said: Said, rest: bytes, received: bytes, replies: int, *, is_brief: bool = False
+    ) -> Look:
         """Wait for what was asked at the door, if it was."""
         if not replies:
             return self._alone(said)
-        announcement = Announcement(self._client, link.loop)
+        announcement = Announcement(self._client, link.loop, is_brief=is_brief)
         announcement.replies = replies
         look = announcement.join(said)
         link.take_over(announcement, rest, received)
