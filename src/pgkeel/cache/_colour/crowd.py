@@ -51,13 +51,13 @@ class Announcement(Shared):
         timer: What lets them leave at the latest.
     """
 
-    __slots__ = ("_client", "_is_brief", "_is_script", "is_leaving", "said", "timer")
+    __slots__ = ("_brief", "_client", "_is_script", "is_leaving", "said", "timer")
 
-    def __init__(self, client: Speaker, loop: asyncio.AbstractEventLoop, *, is_brief: bool = False) -> None:
-        """Say nothing yet; what was said in brief is said whole where the answer is not 1."""
+    def __init__(self, client: Speaker, loop: asyncio.AbstractEventLoop, brief: bytes | None = None) -> None:
+        """Say nothing yet; `brief` is one command to begin with, after which all is said where its answer is not 1."""
         super().__init__(loop)
         self._client = client
-        self._is_brief = is_brief
+        self._brief = brief
         self._is_script = False
         self.said: list[Said] = []
         self.is_leaving = False
@@ -73,6 +73,9 @@ class Announcement(Shared):
     @property
     def command(self) -> bytes:
         """The commands; each is answered."""
+        if self._brief is not None:
+            self.replies = 1
+            return self._brief
         if self._is_script:
             keys, values = in_a_script(self.said)
             self.replies = 1
@@ -83,8 +86,8 @@ class Announcement(Shared):
     def arrive(self, reply: Any) -> bool | None:  # noqa: ANN401 - any reply
         """Count the answers; False where all must be said again: whole, or by the script."""
         self.replies -= 1
-        if self._is_brief and reply != 1:
-            self._is_brief = False
+        if self._brief is not None and reply != 1:
+            self._brief = None
             return False
         if type(reply) is ReplyError:
             self.failure = reply
@@ -101,6 +104,12 @@ class Announcement(Shared):
         """Return why it was not heard; the client leaves a server that is not the one any more."""
         failure = self.failure
         return self._client.noted(refusal(failure)) if isinstance(failure, ReplyError) else super().error()
+
+
+def _brief_of(said: Said) -> bytes | None:
+    """Return what takes the mark of one row away, where that is all that is said."""
+    forms = said.keys.forms
+    return forms.end % said.who if said.is_over and forms is not None else None
 
 
 class Heard:
@@ -150,10 +159,11 @@ class Crowd:
         if (forms := keys.forms) is None:
             packet, replies = packet_of((Said(keys, who, is_over),))
         elif is_over:
-            sent, received = door.ask(packet := forms.end % who)
+            packet = forms.end % who
+            sent, received = door.ask(packet)
             if received == _WAS_THERE:
                 return HEARD
-            return self._asked(link, Said(keys, who, is_over), packet[sent:], received, 1 if sent else 0, is_brief=True)
+            return self._asked(link, Said(keys, who, is_over), packet[sent:], received, 1 if sent else 0)
         else:
             row, replies = keys.rows[0], ANSWERS
             packet = forms.begin % (who, keys.tags[forms.tag], row, who)
@@ -162,13 +172,11 @@ class Crowd:
             return HEARD  # so many answers to the last byte, all of them numbers or `+OK`, and no message beside them
         return self._asked(link, Said(keys, who, is_over), packet[sent:], received, replies if sent else 0)
 
-    def _asked(
-        self, link: Link, said: Said, rest: bytes, received: bytes, replies: int, *, is_brief: bool = False
-    ) -> Look:
+    def _asked(self, link: Link, said: Said, rest: bytes, received: bytes, replies: int) -> Look:
         """Wait for what was asked at the door, if it was."""
         if not replies:
             return self._alone(said)
-        announcement = Announcement(self._client, link.loop, is_brief=is_brief)
+        announcement = Announcement(self._client, link.loop, _brief_of(said))
         announcement.replies = replies
         look = announcement.join(said)
         link.take_over(announcement, rest, received)
@@ -176,7 +184,7 @@ class Crowd:
 
     def _alone(self, said: Said) -> Look:
         """Say it behind what others ask."""
-        announcement = Announcement(self._client, asyncio.get_running_loop())
+        announcement = Announcement(self._client, asyncio.get_running_loop(), _brief_of(said))
         look = announcement.join(said)
         self._send(announcement)
         return look
