@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,6 +13,9 @@ from pgkeel.backup.lease import reading
 from pgkeel.backup.lsn import format_lsn, segment_name
 from pgkeel.backup.marks import keep, mark_verified, read_marks, unkeep
 from pgkeel.backup.overview import overview
+from pgkeel.backup.recovery.checks import Check
+from pgkeel.backup.recovery.drills import Drill, proved_by
+from pgkeel.backup.recovery.resolve import Target
 from pgkeel.backup.retention import Policy, plan_prune, prune, retained, wal_is_needed
 from pgkeel.backup.wal_index import Segment, read_index, store_segment
 from pgkeel.core.errors import LockNotObtained
@@ -143,6 +147,24 @@ def test_an_object_that_is_locked_is_not_yet_due_and_its_backup_stays_whole(fold
 
     assert (done.backups, done.locked) == ((), (f"{old.folder}/backup.json",))
     assert old in read_catalogue(folder).records
+
+
+def test_a_drill_proves_its_chain_and_the_slices_of_wal_that_it_replayed_to_their_ends() -> None:
+    full, other = record("full", 1), record("full", 9)
+    before, through, beyond = (record("wal", hour, full.id) for hour in (2, 5, 8))
+    newer = record("incremental", 3, full.id)
+    elsewhere = msgspec.structs.replace(record("wal", 4, full.id), timeline=2)
+    records = [full, before, newer, elsewhere, through, beyond, other, record("wal", 10, other.id)]
+    found = [Check("rows", ok=True, detail="")]
+
+    def proved(*chain: Record, checks: list[Check] = found) -> tuple[str, ...]:
+        target = Target(1, None, through.end_lsn, None)
+        names = tuple(one.id for one in chain)
+        return proved_by(Drill("d", chain[-1].id, names, SYSTEM, target, AT, AT, 1.0, 0.0, tuple(checks)), records)
+
+    assert proved(full) == (full.id, before.id, through.id)
+    assert proved(full, newer) == (full.id, newer.id, through.id)
+    assert proved(full, checks=[Check("rows", ok=False, detail="")]) == ()
 
 
 def test_the_list_says_what_can_be_restored_when_it_expires_and_what_is_missing(repository: Repository) -> None:

@@ -29,9 +29,11 @@ def test_the_hourly_backup_of_every_major_leads_back(home: Home, major: str) -> 
     home.ok("psql", "-c", "DELETE FROM kept")
 
     drilled = home.data("backup", "drill", "--yes")
+    verified = {one["id"]: one["verified_at"] for one in home.data("backup", "list")["backups"]}
     done = home.data("recover", "--before", "DELETE on kept", "--latest", "--yes")
 
     assert hourly["kind"] == ("wal" if int(major) < 17 else "incremental")
     assert {check["ok"] for check in drilled["checks"]} == {True}
+    assert None not in verified.values()
     assert {check["ok"] for check in done["checks"]} == {True}
     assert home.ok("psql", "-Atc", "SELECT count(*), min(n), max(n) FROM kept") == "9901|101|20000"

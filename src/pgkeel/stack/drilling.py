@@ -12,7 +12,7 @@ from pgkeel.backup import read_catalogue
 from pgkeel.backup.lsn import parse_lsn
 from pgkeel.backup.marks import mark_verified
 from pgkeel.backup.recovery.checks import Check, check_offline, check_online
-from pgkeel.backup.recovery.drills import Drill, differing, drills_of, fingerprints, store_drill
+from pgkeel.backup.recovery.drills import Drill, differing, drills_of, fingerprints, proved_by, store_drill
 from pgkeel.backup.recovery.errors import NotRestorable
 from pgkeel.backup.recovery.gather import gather
 from pgkeel.backup.recovery.listing import FilesDiffer
@@ -75,9 +75,10 @@ def _memories(project: Project, scene: Scene, source: str | None) -> tuple[Repos
 def _remember(repository: Repository, found: Drill, *, is_adopted: bool) -> None:
     try:
         store_drill(repository, found)
-        known = {one.id for one in read_catalogue(repository).records}
-        for name in found.chain if found.is_good else ():
-            if is_adopted or name in known:
+        records = read_catalogue(repository).records
+        known = {*found.chain} if is_adopted else {one.id for one in records}
+        for name in proved_by(found, records):
+            if name in known:
                 mark_verified(repository, found.system, name, found.finished_at)
     except KeelError as err:
         log.warning("drill.not_noted", repository=repository.name, error=err.message)
@@ -120,11 +121,11 @@ def _try(scene: Scene, whole: Scene, backup: str, report: Report, *, both_ways: 
             rows = fingerprints(server, scene.project.config.database.name) if both_ways else {}
             promote(server)
             rto = round(clock.monotonic() - began, 3)
-            report("verifying")
             database, assertions = scene.project.config.database.name, assertions_of(scene.project)
-            online = check_online(server, scene.tools, database, more=looks_of(scene, plan), assertions=assertions)
+            looks = looks_of(scene, plan)
+            online = check_online(server, scene.tools, database, more=looks, assertions=assertions, report=report)
             server.stop()
-            checks = (files, *online, check_offline(server, scene.tools))
+            checks = (files, *online, check_offline(server, scene.tools, report))
             rpo = _missing(whole, plan, server.data.parent)
         if both_ways:
             checks = (*checks, _other_way(scene, plan, rows, report))

@@ -89,7 +89,8 @@ def recover_into(
         server = replay(scene, plan, directory, report)
         promote(server)
     database, assertions = project.config.database.name, assertions_of(project)
-    checks = (files, *check_online(server, scene.tools, database, more=looks_of(scene, plan), assertions=assertions))
+    looks = looks_of(scene, plan)
+    checks = (files, *check_online(server, scene.tools, database, more=looks, assertions=assertions, report=report))
     failed = next((check for check in checks if check.ok is False), None)
     if failed is not None:
         raise VerificationFailed(f"{failed.name}: {failed.detail}", hint=f"look at it: {server.superuser_url(database)!r}")

@@ -185,11 +185,10 @@ def _verify(scene: Scene, report: Report, journal: Journal, *, accept: bool) -> 
     server = open_side(scene, journal.plan, journal.side)
     server.start()
     database = scene.project.config.database.name
-    checks = check_online(
-        server, scene.tools, database, more=looks_of(scene, journal.plan), assertions=assertions_of(scene.project)
-    )
+    looks, assertions = looks_of(scene, journal.plan), assertions_of(scene.project)
+    checks = check_online(server, scene.tools, database, more=looks, assertions=assertions, report=report)
     server.stop()
-    checks = (*([journal.files] if journal.files else []), *checks, check_offline(server, scene.tools))
+    checks = (*([journal.files] if journal.files else []), *checks, check_offline(server, scene.tools, report))
     for check in checks:
         report(f"  {'✓' if check.ok else '✗' if check.ok is False else '-'} {check.name}: {check.detail}")
     failed = [check for check in checks if check.ok is False]

@@ -183,8 +183,7 @@ def _verified(scene: Scene, data: Path, sources: Sources | None, report: Report)
         return not_evaluated("another tool put it together")
     if sources is not None:
         write_manifest(data, sources)
-    report("reading the files from the disk (pg_verifybackup)")
-    return verify_files(data, scene.tools)
+    return verify_files(data, scene.tools, report)
 
 
 def open_side(scene: Scene, plan: Plan, directory: Path) -> Cluster:

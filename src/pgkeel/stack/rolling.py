@@ -119,7 +119,7 @@ def _forward(scene: Scene, image: Image, newest: Record, report: Report) -> Imag
     _stop_left(scene, directory)
     point = _place_of(scene, newest)
     server = _rolled(scene, moving, newest, point, report)
-    check = check_offline(server, scene.tools)
+    check = check_offline(server, scene.tools, report)
     if check.ok is False:
         forget_image(directory)
         raise VerificationFailed(f"the image: {check.detail}", hint="`pgkeel backup drill` proves the backups themselves")

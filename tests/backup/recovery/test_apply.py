@@ -8,6 +8,7 @@ from pgkeel.backup.recovery.chain import Link, combine
 from pgkeel.backup.recovery.checks import check_offline, check_online
 from pgkeel.backup.recovery.cut import Cut
 from pgkeel.backup.recovery.errors import VerificationFailed, WalDamaged, WalMissing
+from pgkeel.backup.recovery.programs import outcome
 from pgkeel.backup.recovery.search import TableFiles, cut_of
 from pgkeel.backup.recovery.side import promote
 from pgkeel.backup.recovery.wal import require_whole
@@ -63,10 +64,13 @@ def test_what_was_restored_passes_every_check(history: History, side: Side) -> N
 
     timeline = promote(server)
     assertions = {"rows": "SELECT count(*) = 500 FROM sound", "wrong": "SELECT false", "broken": "SELECT 1/0"}
-    online = {one.name: one for one in check_online(server, history.tools, "postgres", assertions=assertions)}
+    said, read = list[str](), list[tuple[int, int]]()
+    found = check_online(server, history.tools, "postgres", assertions=assertions, report=said.append)
+    online = {one.name: one for one in found}
     extensions = side.values("SELECT extname FROM pg_extension ORDER BY 1")
     server.stop()
-    offline = check_offline(server, history.tools)
+    offline = check_offline(server, history.tools, said.append)
+    ended = outcome(history.tools, "pg_checksums", ["-D", server.data], lambda done, total: read.append((done, total)))
 
     assert timeline == 2
     assert {name: one.ok for name, one in online.items()} == {
@@ -80,6 +84,13 @@ def test_what_was_restored_passes_every_check(history: History, side: Side) -> N
     assert online["assertion broken"].detail == "division by zero"
     assert extensions == ["plpgsql"]
     assert offline.ok is True, offline
+    assert [line for line in said if not line.startswith("  ")] == [
+        "reading every table and index (pg_amcheck)",
+        "comparing visibility maps with their pages, and counting rows twice",
+        "reading every page (pg_checksums)",
+    ]
+    assert read[-1][0] == read[-1][1] > 0
+    assert (ended.code, "computed" in ended.said, "Bad checksums:  0" in ended.said) == (0, False, True)
 
 
 def test_a_side_server_cannot_be_reached_and_waits_for_nobody(history: History, side: Side) -> None:

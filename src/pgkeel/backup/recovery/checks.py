@@ -9,11 +9,12 @@ from types import MappingProxyType
 import msgspec
 import psycopg
 
+from pgkeel.backup.recovery.pace import Pace
 from pgkeel.backup.recovery.programs import outcome
 from pgkeel.backup.recovery.side import SideServer
 from pgkeel.backup.tools import Tools
 from pgkeel.core.errors import KeelError
-from pgkeel.core.telling import counted
+from pgkeel.core.telling import Report, counted, silent
 from pgkeel.postgres import Connection, connect, describe, identifier, load
 
 __all__ = ["Check", "Look", "check_offline", "check_online"]
@@ -47,6 +48,7 @@ def check_online(
     *,
     more: Mapping[str, Look] = MappingProxyType({}),
     assertions: Mapping[str, str],
+    report: Report = silent,
 ) -> tuple[Check, ...]:
     """Run every check that needs the server, which runs as a primary on its private socket.
 
@@ -56,10 +58,13 @@ def check_online(
         database: The application's database; indexes and visibility maps are checked in all.
         more: Name → what else is looked at in the application's database.
         assertions: Name → a query whose first value must be true.
+        report: Hears what is looked at, and how far it is.
     """
     with connect(server.superuser_url(), application="pgkeel verify") as connection:
         databases = [row["name"] for row in load(__name__, "databases").rows(connection)]
-    found = [_each(server, databases, "amcheck", lambda name: _amcheck(server, tools, name))]
+    report("reading every table and index (pg_amcheck)")
+    found = [_each(server, databases, "amcheck", lambda name: _amcheck(server, tools, name, report))]
+    report("comparing visibility maps with their pages, and counting rows twice")
     found.append(_each(server, databases, "visibility", lambda name: _visibility(server, name)))
     with connect(server.superuser_url(database), application="pgkeel verify") as connection:
         found.append(_check("rows", lambda: _rows(connection)))
@@ -68,11 +73,12 @@ def check_online(
     return tuple(found)
 
 
-def check_offline(server: SideServer, tools: Tools) -> Check:
+def check_offline(server: SideServer, tools: Tools, report: Report = silent) -> Check:
     """Read every page's checksum; the server is stopped."""
     if "checksum version:           0" in (read := outcome(tools, "pg_controldata", [server.data])).said:
         return Check("checksums", None, "not evaluated: the cluster has none (`initdb --data-checksums`)")
-    read = outcome(tools, "pg_checksums", ["--check", "-D", server.data])
+    report("reading every page (pg_checksums)")
+    read = outcome(tools, "pg_checksums", ["--check", "-D", server.data], Pace("read", report))
     if read.code == 0:
         return Check("checksums", True, ", ".join(f"{number} {name}" for name, number in _COUNTED.findall(read.said.lower())))
     return Check("checksums", False, " ".join(read.said.split())[:300])
@@ -118,10 +124,10 @@ def _extensions(server: SideServer, database: str) -> Iterator[None]:
             load(__name__, "drop_verify_schema").named(schema=identifier(_SCHEMA)).run(connection)
 
 
-def _amcheck(server: SideServer, tools: Tools, database: str) -> str:
+def _amcheck(server: SideServer, tools: Tools, database: str, report: Report) -> str:
     url = server.superuser_url(database)
     place = [f"--host={url.host}", f"--port={url.port}", f"--username={url.user}", f"--database={database}"]
-    read = outcome(tools, "pg_amcheck", ["--heapallindexed", "--jobs=2", "--no-password", *place])
+    read = outcome(tools, "pg_amcheck", ["--heapallindexed", "--jobs=2", "--no-password", *place], Pace("checked", report))
     return " ".join(read.said.split())[:300] if read.code else ""
 
 

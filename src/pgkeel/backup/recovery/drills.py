@@ -8,13 +8,15 @@ import msgspec
 from pgkeel.backup.closed import hash_of
 from pgkeel.backup.envelope import read_fact, store_fact
 from pgkeel.backup.errors import Damaged
+from pgkeel.backup.lsn import parse_lsn
+from pgkeel.backup.records import Record
 from pgkeel.backup.recovery.checks import Check
 from pgkeel.backup.recovery.resolve import Target
 from pgkeel.backup.recovery.side import SideServer
 from pgkeel.core.repository import Repository
 from pgkeel.postgres import connect, load
 
-__all__ = ["Drill", "differing", "drills_of", "fingerprints", "store_drill"]
+__all__ = ["Drill", "differing", "drills_of", "fingerprints", "proved_by", "store_drill"]
 
 
 class Drill(msgspec.Struct, frozen=True):
@@ -66,6 +68,23 @@ def drills_of(repository: Repository, system: str) -> tuple[Drill, ...]:
         except Damaged:
             continue
     return tuple(sorted(found, key=lambda one: one.id))
+
+
+def proved_by(drill: Drill, records: Sequence[Record]) -> tuple[str, ...]:
+    """Return what a good drill has restored: its chain, and the slices of WAL that it replayed to their ends."""
+    if not drill.is_good or drill.target is None:
+        return ()
+    start = max((parse_lsn(one.end_lsn) for one in records if one.id in drill.chain), default=0)
+    until = parse_lsn(drill.target.lsn)
+    replayed = (
+        one.id
+        for one in records
+        if one.kind == "wal"
+        and one.parent in drill.chain
+        and one.timeline == drill.target.timeline
+        and start <= parse_lsn(one.end_lsn) <= until
+    )
+    return (*drill.chain, *replayed)
 
 
 def fingerprints(server: SideServer, database: str) -> dict[str, tuple[int, str]]:

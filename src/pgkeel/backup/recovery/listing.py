@@ -15,8 +15,10 @@ import msgspec
 from pgkeel.backup.recovery.checks import Check
 from pgkeel.backup.recovery.errors import VerificationFailed
 from pgkeel.backup.recovery.manifest import document_of, path_of
+from pgkeel.backup.recovery.pace import Pace
 from pgkeel.backup.recovery.programs import outcome
 from pgkeel.backup.tools import Tools
+from pgkeel.core.telling import Report, silent
 
 __all__ = ["FilesDiffer", "Made", "Sources", "differ", "not_evaluated", "outcome_of", "verify_files", "write_manifest"]
 
@@ -25,6 +27,7 @@ _MANIFEST, _LABEL = "backup_manifest", "backup_label"
 _PREFIX = "INCREMENTAL."
 _RELATIONS = ("base", "global", "pg_tblspc")  # the folders in which files are sent by blocks
 _SHOWN = 3
+_TELLS_PROGRESS = 16
 
 _Entry = Mapping[str, Any]
 
@@ -83,7 +86,7 @@ def write_manifest(data: Path, sources: Sources) -> None:
     (data / _MANIFEST).write_bytes(signed + last.encode())
 
 
-def verify_files(data: Path, tools: Tools) -> Check:
+def verify_files(data: Path, tools: Tools, report: Report = silent) -> Check:
     """Let `pg_verifybackup` read every file of a restored directory in which no server has started yet.
 
     Raises:
@@ -91,7 +94,9 @@ def verify_files(data: Path, tools: Tools) -> Check:
     """
     if not (data / _MANIFEST).exists():
         return not_evaluated("what was restored carries no manifest")
-    read = outcome(tools, _NAME, ["--no-parse-wal", data])
+    report(f"reading the files from the disk ({_NAME})")
+    told = Pace("read", report) if tools.major >= _TELLS_PROGRESS else None
+    read = outcome(tools, _NAME, ["--no-parse-wal", data], told)
     if read.code:
         faults = [line.removeprefix(f"{_NAME}: error: ") for line in read.said.splitlines()]
         raise differ("; ".join(faults[:_SHOWN]) or "it said nothing")
