@@ -19,6 +19,7 @@ from cryptography.x509.oid import NameOID
 
 from pgkeel.core import clock
 from pgkeel.core.cache_url import CacheUrl
+from pgkeel.local.ports import choose_port, is_free
 from pgkeel.local.wheels import valkey_program
 from pgkeel.security.tls import Authority, ensure_authority, ensure_certificate, key_pem, pem
 
@@ -118,12 +119,10 @@ def packed(*words: str | int) -> bytes:
 
 
 def free_port() -> int:
-    """A port for which the one of the cluster bus, 10000 above, exists too."""
-    while True:
-        with socket.create_server(("127.0.0.1", 0)) as door:
-            port = int(door.getsockname()[1])
-        if port < 55_000:
-            return port
+    """A port for which the one of the cluster bus, 10000 above, is free too."""
+    while not is_free((port := choose_port()) + 10_000):
+        continue
+    return port
 
 
 def until(is_so: Callable[[], bool]) -> None:
