@@ -125,7 +125,8 @@ async def test_a_reset_leaves_no_setting_and_no_lock(connection: Any) -> None:
     await done(connection.execute("SELECT pg_advisory_lock(1)"))
     await done(connection.reset())
     assert list(await done(connection.fetch_row("SHOW work_mem", []))) != ["77MB"]
-    assert list(await done(connection.fetch_row("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()", []))) == [0]
+    held = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()"
+    assert list(await done(connection.fetch_row(held, []))) == [0]
     assert list(await done(connection.fetch_row("SHOW timezone", []))) == ["UTC"]
 
 
