@@ -125,8 +125,8 @@ def free_port() -> int:
     return port
 
 
-def until(is_so: Callable[[], bool]) -> None:
-    for _ in range(600):
+def until(is_so: Callable[[], bool], tries: int = 600) -> None:
+    for _ in range(tries):
         if is_so():
             return
         time.sleep(0.05)
@@ -170,10 +170,7 @@ def cluster(folder: Path, key: str, guard: Guard | None = None) -> Iterator[tupl
             node.ask("CLUSTER", "ADDSLOTSRANGE", first, last)
         for number, node in enumerate(nodes):
             node.ask("CLUSTER", "SET-CONFIG-EPOCH", number + 1)
-        for node in nodes[1:]:
-            nodes[0].ask("CLUSTER", "MEET", "127.0.0.1", node.port)
-        for node in nodes:
-            node.comes_to(b"cluster_known_nodes:4", "CLUSTER", "INFO")
+        until(lambda: introduced(nodes), tries=10)
         until(lambda: nodes[3].answers(b"+OK", "CLUSTER", "REPLICATE", name_of(nodes[0])))
         until(lambda: nodes[3].answers(b"master_link_status:up", "INFO", "replication"))
         for node in nodes:
@@ -183,6 +180,16 @@ def cluster(folder: Path, key: str, guard: Guard | None = None) -> Iterator[tupl
     finally:
         for node in nodes:
             node.kill()
+
+
+def introduced(nodes: list[Node]) -> bool:
+    """Let all know all and return whether they do; who takes more than a second to shake hands, as on a busy machine, is forgotten."""
+    for node in nodes[1:]:
+        nodes[0].ask("CLUSTER", "MEET", "127.0.0.1", node.port)
+    with suppress(AssertionError):
+        until(lambda: all(node.answers(b"cluster_known_nodes:4", "CLUSTER", "INFO") for node in nodes), tries=100)
+        return True
+    return False
 
 
 def name_of(node: Node) -> str:
