@@ -183,7 +183,7 @@ def cluster(folder: Path, key: str, guard: Guard | None = None) -> Iterator[tupl
 
 
 def introduced(nodes: list[Node]) -> bool:
-    """Let all know all and return whether they do; who takes more than a second to shake hands, as on a busy machine, is forgotten."""
+    """Let all know all, and return whether they do: on a busy machine a handshake may not end before it is forgotten."""
     for node in nodes[1:]:
         nodes[0].ask("CLUSTER", "MEET", "127.0.0.1", node.port)
     with suppress(AssertionError):
