@@ -88,7 +88,7 @@ async def test_the_figures_are_published_while_the_handle_is_open(open_db: Any, 
 
 
 async def test_a_statement_timeout_of_the_pool_holds_for_every_door(open_db: Any) -> None:
-    db = await open_db(pool=PoolConfig(statement_timeout=timedelta(milliseconds=50)))
+    db = await open_db(pool=PoolConfig(statement_timeout=timedelta(milliseconds=200)))
     with pytest.raises(Timeout):
         await db.sql("SELECT pg_sleep(5)")
     with pytest.raises(Timeout):

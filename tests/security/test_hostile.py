@@ -77,7 +77,7 @@ class Place:
         self.server = server
         self.most = 0.0  # seconds of CPU of the slowest cell
         self.folder = folder
-        self.superuser = stack.enter_context(connect(url, settings={"statement_timeout": "2s"}))
+        self.superuser = stack.enter_context(connect(url, settings={"statement_timeout": "30s"}))
         self.keys = ring_for_tests()
         self.db = db = stack.enter_context(Database(url, keys=self.keys))
         policy = Policy(attempts=Rate(10**6, timedelta(hours=1)), guesses=Rate(10**6, timedelta(hours=1)))
