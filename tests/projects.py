@@ -7,14 +7,16 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pgkeel.stack import backup_jobs, drill_jobs
 from tests.forked import run_forked
 
-__all__ = ["Home", "home", "new_home", "remove_home", "running"]
+__all__ = ["Home", "backups_at_start", "home", "new_home", "remove_home", "running"]
 
 
 NO_BACKUPS = {"PGKEEL_BACKUP__RECEIVE": "false"}
@@ -108,6 +110,13 @@ def new_home(settings: Mapping[str, str] | None = None) -> Home:
     folder = Path(tempfile.mkdtemp(prefix="pgkeel-home-"))
     folder.chmod(0o755)
     return Home(folder, settings)
+
+
+def backups_at_start() -> dict[str, str]:
+    """Return settings under which the agent takes and tries backups as it starts, and not again while tests count them."""
+    line = f"{datetime.now(UTC) - timedelta(minutes=1):%M %H} * * *"
+    lines = [f'{name} = "{line}"' for name in (*backup_jobs.SCHEDULES, *drill_jobs.SCHEDULES)]
+    return {"PGKEEL_AGENT__SCHEDULES": f"{{{', '.join(lines)}}}"}
 
 
 def remove_home(home: Home) -> None:

@@ -125,13 +125,14 @@ async def test_a_reset_leaves_no_setting_and_no_lock(connection: Any) -> None:
     await done(connection.execute("SELECT pg_advisory_lock(1)"))
     await done(connection.reset())
     assert list(await done(connection.fetch_row("SHOW work_mem", []))) != ["77MB"]
-    assert list(await done(connection.fetch_row("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'", []))) == [0]
+    held = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()"
+    assert list(await done(connection.fetch_row(held, []))) == [0]
     assert list(await done(connection.fetch_row("SHOW timezone", []))) == ["UTC"]
 
 
 async def test_errors_become_ours(driver: Any, connection: Any) -> None:
-    for statement, kind in (("SELECT * FROM nowhere", StatementFailed), ("SELECT pg_sleep(5)", Timeout)):
-        await done(connection.execute("SET statement_timeout = '50ms'"))
+    for statement, kind, limit in (("SELECT * FROM nowhere", StatementFailed, "1min"), ("SELECT pg_sleep(5)", Timeout, "50ms")):
+        await done(connection.execute(f"SET statement_timeout = '{limit}'"))
         with pytest.raises(driver.errors) as caught:
             await done(connection.fetch_row(statement, []))
         assert type(error_of(driver.diagnose(caught.value), "x")) is kind

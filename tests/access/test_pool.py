@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import random
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -124,7 +125,7 @@ async def test_the_eleventh_waits_two_seconds_and_learns_who_holds(db: Any, colo
     assert len(caught.value.holders) == 10
     assert {holder.doing for holder in caught.value.holders} == {"transaction"}
     assert all(holder.held >= timedelta(seconds=1.9) for holder in caught.value.holders)
-    assert "holder-3 (transaction) for 2" in str(caught.value)
+    assert re.search(r"holder-3 \(transaction\) for \d", str(caught.value))
     await hold.stop()
     assert await db.repository(Post).get(uuid4()) is None
 
@@ -146,8 +147,7 @@ async def test_what_lies_unused_is_closed_down_to_the_minimum(open_db: Any, colo
 async def test_an_old_connection_is_replaced(open_db: Any, watcher: Callable[[], int]) -> None:
     db = await open_db(pool=PoolConfig(min=1, lifetime=timedelta(milliseconds=300)))
     first = await db.sql("SELECT pg_backend_pid()", into=int)
-    await asyncio.sleep(0.6)
-    await until(lambda: db.pool.size == 1)
+    await until(lambda: db.pool.figures().closed > 0 and db.pool.size == 1)
     assert await db.sql("SELECT pg_backend_pid()", into=int) != first
     assert watcher() <= 2
 
@@ -213,7 +213,7 @@ async def test_a_storm_of_cancellations_leaks_nothing(db: Any, watcher: Callable
         await asyncio.gather(*tasks, return_exceptions=True)
     await until(lambda: db.pool.holders() == ())
     assert db.pool.size <= 10
-    assert watcher() <= 10
+    await until(lambda: watcher() <= 10)  # a server learns of a connection that was cut a moment later
     results = await asyncio.gather(*(db.sql("SELECT %(n)s::int AS n", into=int, n=number) for number in range(50)))
     assert results == [[number] for number in range(50)]
     assert set(await asyncio.gather(*(_work_mem(db) for _ in range(20)))) == {"4MB"}

@@ -27,7 +27,7 @@ async def test_a_connection_that_no_longer_answers_is_replaced_before_anybody_ge
     (first,) = await db.sql("SELECT pg_backend_pid()", into=int)
     os.kill(first, signal.SIGSTOP)
     try:
-        await until(lambda: db.pool.figures().closed == 1)
+        await until(lambda: db.pool.figures().closed > 0)
         (second,) = await db.sql("SELECT pg_backend_pid()", into=int)
     finally:
         os.kill(first, signal.SIGCONT)
@@ -44,7 +44,7 @@ async def test_asking_does_not_make_an_unused_connection_a_used_one(open_db: Any
 
 
 async def test_exhaustion_tells_where_the_connections_were_taken(open_db: Any, colour: str) -> None:
-    db = await open_db(pool=PoolConfig(min=1, max=2, connect=timedelta(milliseconds=300), owner_stacks=True))
+    db = await open_db(pool=PoolConfig(min=1, max=2, connect=timedelta(milliseconds=600), owner_stacks=True))
     hold = Hold(db, colour)
     hold.start(2)
     await until(lambda: hold.running == 2)
@@ -70,7 +70,7 @@ async def test_slow_statements_name_their_place_in_the_callers_code(open_db: Any
 
 async def test_the_figures_are_published_while_the_handle_is_open(open_db: Any, colour: str) -> None:
     board = Board()
-    db = await open_db(pool=PoolConfig(min=1, max=1, connect=timedelta(milliseconds=200)), meter=board)
+    db = await open_db(pool=PoolConfig(min=1, max=1, connect=timedelta(milliseconds=600)), meter=board)
     assert board.figures()["pool"] | {"opened": 1} == {
         "open": 1, "free": 1, "waiting": 0, "most": 1, "opened": 1, "closed": 0, "exhausted": 0, "waits": 0, "waited_seconds": 0,
     }  # fmt: skip
@@ -81,14 +81,14 @@ async def test_the_figures_are_published_while_the_handle_is_open(open_db: Any, 
         await db.sql("SELECT 1")
     seen = board.figures()["pool"]
     assert (seen["free"], seen["exhausted"], seen["waits"]) == (0, 1, 1)
-    assert seen["waited_seconds"] >= 0.2
+    assert seen["waited_seconds"] >= 0.6
     await hold.stop()
     await db.close()
     assert board.figures() == {}
 
 
 async def test_a_statement_timeout_of_the_pool_holds_for_every_door(open_db: Any) -> None:
-    db = await open_db(pool=PoolConfig(statement_timeout=timedelta(milliseconds=50)))
+    db = await open_db(pool=PoolConfig(statement_timeout=timedelta(milliseconds=200)))
     with pytest.raises(Timeout):
         await db.sql("SELECT pg_sleep(5)")
     with pytest.raises(Timeout):

@@ -156,12 +156,13 @@ async def test_hand_written_sql_fills_structs_dicts_and_plain_values(db: Any) ->
         await db.sql("SELECT * FROM nowhere")
 
 
-async def test_what_a_statement_leaves_in_the_session_is_wiped(db: Any) -> None:
+async def test_what_a_statement_leaves_in_the_session_is_wiped(db: Any, url: Url) -> None:
     await db.sql("SET work_mem = '77MB'")
     await db.sql("SELECT pg_advisory_lock(4711)")
     for _ in range(4):
         assert await db.sql("SHOW work_mem", into=str) != ["77MB"]
-    assert await db.sql("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'", into=int) == [0]
+    held = "SELECT count(*) FROM pg_locks JOIN pg_database ON oid = database WHERE locktype = 'advisory' AND datname = %(name)s"
+    assert await db.sql(held, into=int, name=url.database) == [0]
     assert await db.sql("SHOW timezone", into=str) == ["UTC"]
 
 

@@ -89,7 +89,7 @@ async def _nested(tx: Any, work: Any) -> None:
 
 
 async def test_isolation_reading_and_time_are_said_at_the_start(db: Any) -> None:
-    async with db.transaction(isolation="serializable", read_only=True, statement_timeout=timedelta(milliseconds=50)) as tx:
+    async with db.transaction(isolation="serializable", read_only=True, statement_timeout=timedelta(seconds=50)) as tx:
         assert await done(tx.sql("SHOW transaction_isolation", into=str)) == ["serializable"]
     with pytest.raises(ReadOnly):
         async with db.transaction(read_only=True) as tx:

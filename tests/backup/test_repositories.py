@@ -58,6 +58,16 @@ def test_a_deleted_object_is_gone_and_its_neighbour_is_not(repository: Repositor
     assert [one.key for one in repository.list()] == ["1/b/x"]
 
 
+def test_who_deletes_the_last_object_of_a_folder_is_in_nobodys_way(folder: Folder) -> None:
+    def come_and_go(who: int) -> list[bool]:
+        keys = [f"777/lease/work/{who}-{number}" for number in range(150)]
+        return [folder.put(key, b"x") and folder.get(key) == b"x" and folder.delete(key) is None for key in keys]
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(all(done) for done in pool.map(come_and_go, range(4)))
+    assert list(folder.list()) == []
+
+
 @pytest.mark.parametrize("key", ["", "/etc/passwd", "../x", "a/../x", "a//x", ".arriving-x", "a/", "a b", "a\nb"])
 def test_a_key_cannot_leave_the_repository(repository: Repository, key: str) -> None:
     with pytest.raises(UsageError):

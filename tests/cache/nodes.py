@@ -19,6 +19,7 @@ from cryptography.x509.oid import NameOID
 
 from pgkeel.core import clock
 from pgkeel.core.cache_url import CacheUrl
+from pgkeel.local.ports import choose_port, is_free
 from pgkeel.local.wheels import valkey_program
 from pgkeel.security.tls import Authority, ensure_authority, ensure_certificate, key_pem, pem
 
@@ -118,16 +119,14 @@ def packed(*words: str | int) -> bytes:
 
 
 def free_port() -> int:
-    """A port for which the one of the cluster bus, 10000 above, exists too."""
-    while True:
-        with socket.create_server(("127.0.0.1", 0)) as door:
-            port = int(door.getsockname()[1])
-        if port < 55_000:
-            return port
+    """A port for which the one of the cluster bus, 10000 above, is free too."""
+    while not is_free((port := choose_port()) + 10_000):
+        continue
+    return port
 
 
-def until(is_so: Callable[[], bool]) -> None:
-    for _ in range(600):
+def until(is_so: Callable[[], bool], tries: int = 600) -> None:
+    for _ in range(tries):
         if is_so():
             return
         time.sleep(0.05)
@@ -171,10 +170,7 @@ def cluster(folder: Path, key: str, guard: Guard | None = None) -> Iterator[tupl
             node.ask("CLUSTER", "ADDSLOTSRANGE", first, last)
         for number, node in enumerate(nodes):
             node.ask("CLUSTER", "SET-CONFIG-EPOCH", number + 1)
-        for node in nodes[1:]:
-            nodes[0].ask("CLUSTER", "MEET", "127.0.0.1", node.port)
-        for node in nodes:
-            node.comes_to(b"cluster_known_nodes:4", "CLUSTER", "INFO")
+        until(lambda: introduced(nodes), tries=10)
         until(lambda: nodes[3].answers(b"+OK", "CLUSTER", "REPLICATE", name_of(nodes[0])))
         until(lambda: nodes[3].answers(b"master_link_status:up", "INFO", "replication"))
         for node in nodes:
@@ -184,6 +180,16 @@ def cluster(folder: Path, key: str, guard: Guard | None = None) -> Iterator[tupl
     finally:
         for node in nodes:
             node.kill()
+
+
+def introduced(nodes: list[Node]) -> bool:
+    """Let all know all, and return whether they do: on a busy machine a handshake may not end before it is forgotten."""
+    for node in nodes[1:]:
+        nodes[0].ask("CLUSTER", "MEET", "127.0.0.1", node.port)
+    with suppress(AssertionError):
+        until(lambda: all(node.answers(b"cluster_known_nodes:4", "CLUSTER", "INFO") for node in nodes), tries=100)
+        return True
+    return False
 
 
 def name_of(node: Node) -> str:

@@ -36,7 +36,7 @@ class RedisServer:
         plain = ["--port", str(self.port), "--save", "", "--requirepass", "of the tests", "--bind", "127.0.0.1"]
         limits = ["--maxmemory", "64mb", "--maxmemory-policy", "volatile-lru", "--dir", str(self._folder)]
         self._process = subprocess.Popen([str(PROGRAM), *plain, *limits, *self._options], stdout=subprocess.DEVNULL)
-        for _ in range(100):
+        for _ in range(600):
             try:
                 self.ask("PING")
             except Unreachable:

@@ -42,7 +42,7 @@ class Ledger:
 
 
 async def opened(url: CacheUrl, ledger: Ledger | None = None) -> AsyncIterator[Cache]:
-    patience = timedelta(milliseconds=500)
+    patience = timedelta(seconds=2)
     async with Cache(url, secret=SECRET, mark=timedelta(minutes=1), patience=patience, on_outage="closed") as cache:
         if ledger:
             cache.bind(ledger)
@@ -99,7 +99,7 @@ async def _is_asked_as_it_wants_to_be(url: CacheUrl, server: nodes.Node) -> None
     known = msgspec.structs.replace(url, user="app", password=Secret(nodes.PASSWORD))
     for _ in range(3):
         await opens(msgspec.structs.replace(known, seeds=(("127.0.0.1", server.port), *url.seeds)))
-    await is_refused(msgspec.structs.replace(known, password=Secret("another")), LoginRefused)
+    await is_refused(msgspec.structs.replace(known, password=Secret("another")), LoginRefused, patience=5.0)
     await is_refused(msgspec.structs.replace(url, primary="another"), Unreachable)
 
 
@@ -116,11 +116,22 @@ async def opens(url: CacheUrl) -> None:
 
 async def is_refused(url: CacheUrl, kind: type[KeelError], patience: float = 1.0) -> None:
     for client in (Client(url, patience=patience, home=NAMES.epoch), Threads(url, patience=patience, home=NAMES.epoch)):
-        with pytest.raises(kind) as refused:
+        refusal = await _refusal(client, kind)
+        assert nodes.PASSWORD not in str(refusal)
+        assert refusal.hint
+        assert "redis" not in type(refusal.__cause__ or refusal.__context__).__module__
+
+
+async def _refusal(client: Client | Threads, kind: type[KeelError]) -> KeelError:
+    """Return the refusal of a kind; where another one is looked for, that nobody is found for a moment is none: see `opens`."""
+    for _ in range(100):
+        try:
             await _once(client)
-        assert nodes.PASSWORD not in str(refused.value)
-        assert refused.value.hint
-        assert "redis" not in type(refused.value.__cause__ or refused.value.__context__).__module__
+        except kind as err:
+            return err
+        except Unreachable:
+            await asyncio.sleep(0.05)
+    raise AssertionError
 
 
 async def _once(client: Client | Threads) -> None:
@@ -149,7 +160,7 @@ async def test_the_node_of_a_cluster_that_has_our_keys_is_found_and_its_successo
         await opens(url)
         farm[2].ask("CONFIG", "SET", "cluster-preferred-endpoint-type", "unknown-endpoint")
         await opens(url)
-        await is_refused(msgspec.structs.replace(url, user="app", password=Secret("another")), LoginRefused)
+        await is_refused(msgspec.structs.replace(url, user="app", password=Secret("another")), LoginRefused, patience=5.0)
 
 
 @needs_redis
@@ -166,9 +177,9 @@ async def test_servers_with_tls_and_an_acl_are_found_by_who_may_log_in_and_by_no
             assert [await table.read() for _ in range(2)] == ["grace"] * 2
             assert table.asked == 2
         await opens(url)
-        await is_refused(msgspec.structs.replace(url, password=Secret("another")), LoginRefused)
-        await is_refused(msgspec.structs.replace(url, user="nobody"), LoginRefused)
-        await is_refused(msgspec.structs.replace(url, password=None), LoginRefused)
+        await is_refused(msgspec.structs.replace(url, password=Secret("another")), LoginRefused, patience=5.0)
+        await is_refused(msgspec.structs.replace(url, user="nobody"), LoginRefused, patience=5.0)
+        await is_refused(msgspec.structs.replace(url, password=None), LoginRefused, patience=5.0)
         await is_refused(msgspec.structs.replace(url, authority=""), Unreachable)
         await is_refused(msgspec.structs.replace(url, is_tls=False), Unreachable)
         await is_refused(msgspec.structs.replace(url, authority=str(tmp_path / "missing")), ConfigError)

@@ -47,8 +47,8 @@ async def test_many_at_once_get_no_more_than_the_rate_allows(cache: Cache, other
 async def test_attempts_come_back_one_by_one(cache: Cache) -> None:
     limiter, rate = Limiter(cache), Rate(2, timedelta(milliseconds=40))
     assert [await limiter.take("a", rate) for _ in range(2)] == [None, None]
-    wait = await limiter.take("a", rate)
-    assert wait is not None
+    while (wait := await limiter.take("a", rate)) is None:  # one came back meanwhile
+        continue
     await asyncio.sleep(wait.total_seconds() + 0.002)
     assert await limiter.take("a", rate) is None
 

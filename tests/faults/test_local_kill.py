@@ -18,6 +18,7 @@ from pgkeel.local import (
 from pgkeel.local.alive import wait_until
 from pgkeel.postgres import connect
 from pgkeel.testing.servers import FAST
+from tests.agent.test_agent import is_alive
 from tests.conftest import MakeCluster
 
 pytestmark = pytest.mark.faults
@@ -58,7 +59,7 @@ def test_a_backend_that_outlives_its_postmaster_does_not_stop_the_next_start(mak
         cluster.start()
 
         assert rows(cluster) == 1
-        assert not Path(f"/proc/{pid}").exists() or Path(f"/proc/{pid}/stat").read_text().split()[2] == "Z"
+        assert not is_alive(pid)
         busy.close()
 
 

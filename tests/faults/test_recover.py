@@ -17,7 +17,7 @@ from pgkeel.backup import recipient_of
 from pgkeel.core.secret import Secret
 from pgkeel.core.url import Url
 from pgkeel.postgres import connect
-from tests.projects import Home, new_home, remove_home
+from tests.projects import Home, backups_at_start, new_home, remove_home
 
 pytestmark = [pytest.mark.faults, pytest.mark.long, pytest.mark.timeout(1500)]
 
@@ -60,7 +60,7 @@ class Load:
 
 
 def made(settings: str) -> Home:
-    home = new_home()
+    home = new_home(backups_at_start())
     (home.root / "pgkeel.toml").write_text(f"[local]\nvalkey = false\n[backup]\n{settings}\n")
     home.ok("up")
     home.ok("psql", "-c", "CREATE TABLE promised (n bigint PRIMARY KEY)")

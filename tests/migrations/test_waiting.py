@@ -261,5 +261,5 @@ def test_an_interrupted_run_leaves_nothing_and_can_be_repeated(
     with reader(empty_db), pytest.raises(KeyboardInterrupt):
         up(connection, [app], report=interrupt)
 
-    assert connection.execute("SELECT FROM pg_locks WHERE locktype = 'advisory'").rowcount == 0
+    assert connection.execute("SELECT FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()").rowcount == 0
     assert len(up(connection, [app]).steps) == 1

@@ -331,7 +331,7 @@ def test_what_earlier_versions_sealed_has_the_same_digest(db: Connection) -> Non
     db.execute("SELECT set_config('pgkeel.actor', %s, false)", ['"ann" \\ \x01\n\u2028é😀'])
     db.execute("UPDATE people SET name = %s || name, password_hash = 'x'", ["</x>\t\x7f"])
     db.execute("UPDATE people SET name = null WHERE id = 2")
-    seal(db)
+    seal_it(db)
 
     before = db.execute(
         "SELECT sha256(string_agg(sha256(convert_to(jsonb_build_array(seq, extract(epoch FROM at), xid, epoch, actor, db_role,"
@@ -419,7 +419,7 @@ def test_rows_of_a_running_transaction_wait_for_the_next_seal(db: Connection, em
             db.execute("INSERT INTO people (id, name) VALUES (2, 'quick')")
             seal(db)
             waiting = verify(db).unsealed
-        seal(db)
+        seal_it(db)
 
     assert waiting >= 1
     assert verify(db).unsealed == 0
@@ -451,7 +451,7 @@ TOUCH: dict[str, tuple[str, str]] = {
 def test_a_superuser_who_touches_the_log_is_seen_in_the_database(db: Connection, touched: str) -> None:
     for number in range(1, 4):
         db.execute("INSERT INTO people (id, name) VALUES (%s, 'x')", [number])
-        seal(db)
+        seal_it(db)
     kind, attack = TOUCH[touched]
 
     db.execute(attack)
@@ -527,7 +527,7 @@ def test_a_recovery_opens_an_epoch_and_what_was_lost_with_the_future_is_no_alarm
 def test_anchors_of_a_recovery_that_was_undone_are_no_alarm_and_those_before_it_still_are(db: Connection, sink: FileSink) -> None:
     for number in (1, 2, 3):
         db.execute("INSERT INTO people (id, name) VALUES (%s, 'x')", [number])
-        seal(db)
+        seal_it(db)
     newest = anchor(db, [sink])
     assert newest is not None
     for number in (2, 3, 4):  # what the recovered server sealed, before the undo brought this log back
@@ -647,7 +647,7 @@ def test_old_months_leave_the_log_and_their_seals_still_prove_the_chain(db: Conn
     db.execute("INSERT INTO audit.written (at, table_name, operation) VALUES ('2020-01-05', 'old', 'insert')")
     db.execute("RESET ROLE")
     people(db)
-    seal(db)
+    seal_it(db)
     anchor(db, [sink])
 
     gone = retire(db, keep=timedelta(days=400))
@@ -661,7 +661,7 @@ def test_old_months_leave_the_log_and_their_seals_still_prove_the_chain(db: Conn
 
 def test_half_an_anchor_that_a_kill_left_is_ignored_and_a_foreign_line_is_an_error(db: Connection, sink: FileSink) -> None:
     people(db)
-    seal(db)
+    seal_it(db)
     anchor(db, [sink])
     file = Path(sink.name)
     whole = file.read_bytes()

@@ -69,7 +69,7 @@ def test_two_hundred_seals_under_four_writers_raise_no_alarm(
                 alarms += verify(db, [sink]).problems
             if int(db.execute("SELECT count(*) AS seals FROM audit.seal").fetchone()["seals"]) >= SEALS:  # type: ignore[index]
                 break
-    seal(db)
+    seal_all(db)
     anchor(db, [sink])
     verdict = verify(db, [sink])
 

@@ -187,7 +187,7 @@ def test_a_batch_that_deadlocks_with_a_writer_is_done_again(
     first, *_, last = sorted(fill(connection, ring, 5))
     activate_new(connection, provider, ring)
     ring_of_keys.rotate(connection, ring, FIELDS)
-    connection.execute("SET deadlock_timeout = '50ms'")
+    connection.execute("SET deadlock_timeout = '500ms'")  # it looks once: by then the writer must wait
     touch = "UPDATE people SET id = id WHERE id = %s"
     blocked = "SELECT cardinality(pg_blocking_pids(%s)) > 0 AS is_blocked"
     with connect(empty_db) as writer, ThreadPoolExecutor(1) as thread:

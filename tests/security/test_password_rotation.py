@@ -18,6 +18,7 @@ from pgkeel.security import ensure_passwords, ensure_roles
 from pgkeel.security.roles.rotation import Half, plan_turn, read_halves, settle, turn
 from pgkeel.stack.password import Passfile
 from pgkeel.testing.servers import scratch_cluster
+from tests.agent.conftest import until
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -129,11 +130,15 @@ def test_a_rotation_that_is_killed_at_any_moment_locks_nobody_out(server: Cluste
 
 def test_no_password_and_no_verifier_reaches_the_log(server: Cluster, file: Passfile) -> None:
     rotate(server, file)
-    log = "".join(text.read_text() for text in Path(server.log).glob("*"))
+    until(lambda: "pg_stat_activity" in log_of(server))  # the server writes it down a moment later
+    log = log_of(server)
 
-    assert "pg_stat_activity" in log
     assert "SCRAM-SHA-256$" not in log
     assert not [login for login, password in file.read() if password.reveal() in log]
+
+
+def log_of(server: Cluster) -> str:
+    return "".join(text.read_text() for text in Path(server.log).glob("*"))
 
 
 def test_the_file_is_private(file: Passfile) -> None:

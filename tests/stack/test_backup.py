@@ -24,7 +24,7 @@ from pgkeel.stack import connect
 from pgkeel.stack.holders import holders
 from pgkeel.stack.protection import ensure_protection
 from pgkeel.testing.servers import scratch_folder
-from tests.projects import Home, new_home, remove_home
+from tests.projects import Home, backups_at_start, new_home, remove_home
 
 RECORD = {"id", "kind", "parent", "started_at", "finished_at", "bytes", "timeline", "start_lsn", "end_lsn"}
 
@@ -32,7 +32,7 @@ RECORD = {"id", "kind", "parent", "started_at", "finished_at", "bytes", "timelin
 @pytest.fixture(scope="module")
 def stack() -> Iterator[Home]:
     """A stack with a backup and a copy of its repository elsewhere, in which commits wait for the receiver."""
-    made = new_home()
+    made = new_home(backups_at_start())
     (made.root / "pgkeel.toml").write_text(
         '[backup]\nrpo = "zero"\nrepositories = {local = "backups", geo = "elsewhere"}\n[local]\nvalkey = false\n'
     )

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.projects import Home, new_home, remove_home
+from tests.projects import Home, backups_at_start, new_home, remove_home
 from tests.stack.canary import found_in, places, plant
 
 
 @pytest.fixture
 def protected() -> Iterator[Home]:
     """A stack whose agent receives WAL, with a repository."""
-    made = new_home()
+    made = new_home(backups_at_start())
     (made.root / "pgkeel.toml").write_text('[backup]\nrepositories = {local = "backups"}\n')
     made.ok("up")
     yield made

@@ -11,7 +11,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from tests.backup.proxy import FaultProxy
-from tests.projects import Home, new_home, remove_home
+from tests.projects import Home, backups_at_start, new_home, remove_home
 from tests.stack.test_backup import eventually
 
 KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
@@ -31,7 +31,7 @@ def proxy() -> Iterator[FaultProxy]:
 
 @pytest.fixture
 def stack(proxy: FaultProxy) -> Iterator[Home]:
-    made = new_home(KEYS)
+    made = new_home(KEYS | backups_at_start())
     geo = f"s3://away/keel?endpoint={proxy.url}"
     (made.root / "pgkeel.toml").write_text(
         f'[backup]\nrepositories = {{local = "backups", geo = "{geo}"}}\n[local]\nvalkey = false\n'

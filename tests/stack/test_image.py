@@ -12,7 +12,7 @@ from pgkeel.backup.recovery.image import Image, forget_image, read_image, write_
 from pgkeel.core.project import load
 from pgkeel.stack.restoring import image_folder, scene_of
 from pgkeel.stack.rolling import remove_image, roll
-from tests.projects import Home, new_home, remove_home
+from tests.projects import Home, backups_at_start, new_home, remove_home
 
 PROGRAM = """
 import sys
@@ -26,7 +26,7 @@ roll(load(Path(sys.argv[1])), lambda _: None)
 
 @pytest.fixture
 def home() -> Iterator[Home]:
-    made = new_home()
+    made = new_home(backups_at_start())
     yield made
     remove_home(made)
 

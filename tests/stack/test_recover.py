@@ -38,7 +38,7 @@ from pgkeel.stack.layout import layout_of
 from pgkeel.stack.restoring import require_own_cluster, scene_of
 from pgkeel.stack.targets import plan_of
 from pgkeel.stack.valkey import cache_url
-from tests.projects import Home, new_home, remove_home
+from tests.projects import Home, backups_at_start, new_home, remove_home
 
 USERS = """
 INSERT INTO users (email, email_bidx, username, password_hash)
@@ -137,7 +137,7 @@ class Database:
 
 @pytest.fixture(scope="module")
 def database() -> Iterator[Database]:
-    home = new_home()
+    home = new_home(backups_at_start())
     home.ok("up")
     made = Database(home)
     made.sql(USERS)

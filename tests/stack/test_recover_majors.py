@@ -4,12 +4,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.projects import Home, new_home, remove_home
+from tests.projects import Home, backups_at_start, new_home, remove_home
 
 
 @pytest.fixture
 def home() -> Iterator[Home]:
-    made = new_home()
+    made = new_home(backups_at_start())
     yield made
     remove_home(made)
 

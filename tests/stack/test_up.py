@@ -151,7 +151,7 @@ def test_no_password_is_in_any_output_log_command_line_or_environment(running: H
     logs = [
         file for file in running.state.rglob("*") if file.is_file() and file.parent.name != "secrets" and "data" not in file.parts
     ]
-    texts += [file.read_text(errors="replace") for file in logs]
+    texts += [_read(file) for file in logs]
     texts += [_read(process / name) for process in Path("/proc").glob("[0-9]*") for name in ("cmdline", "environ")]
 
     for secret in running.secrets().values():
@@ -159,6 +159,7 @@ def test_no_password_is_in_any_output_log_command_line_or_environment(running: H
 
 
 def _read(file: Path) -> str:
+    """Return what a file says; nothing where it is gone, as what the agent replaces or a process that has ended."""
     try:
         return file.read_text(errors="replace")
     except OSError:

@@ -34,7 +34,7 @@ class NotStarted(KeelError):
     code = "agent_not_started"
 
 
-def spawn(argv: Sequence[str], state: Path, *, timeout: timedelta = timedelta(seconds=20)) -> Status:
+def spawn(argv: Sequence[str], state: Path, *, timeout: timedelta = timedelta(minutes=1)) -> Status:
     """Start the agent in the background and return its status once it works; where one works already, return that.
 
     Args:

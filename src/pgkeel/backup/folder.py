@@ -16,6 +16,7 @@ from pgkeel.core.repository import Stored
 __all__ = ["Folder"]
 
 _ARRIVING = ".arriving-"
+_TRIES = 100
 
 
 class Folder:
@@ -34,8 +35,10 @@ class Folder:
         """
         with self._explained(key):
             target = self._path(key)
-            self._make(target.parent)
-            return _arrive(target, content)
+            for _ in range(_TRIES):
+                with contextlib.suppress(FileNotFoundError):  # who deleted the last object of a folder took that away too
+                    return self._put(target, content)
+            return self._put(target, content)
 
     def get(self, key: str) -> bytes | None:
         """Return an object as it lies there now, or None when there is none."""
@@ -71,6 +74,10 @@ class Folder:
     def _path(self, key: str) -> Path:
         require_key(key)
         return self.root / key
+
+    def _put(self, target: Path, content: bytes | memoryview) -> bool:
+        self._make(target.parent)
+        return _arrive(target, content)
 
     def _make(self, folder: Path) -> None:
         missing = [one for one in (folder, *folder.parents) if not one.exists()]
@@ -121,5 +128,6 @@ def _arrive(target: Path, content: bytes | memoryview) -> bool:
         return False
     finally:
         Path(name).unlink(missing_ok=True)
-    sync_folder(target.parent)
+    with contextlib.suppress(FileNotFoundError):  # deleted again meanwhile, with its folder
+        sync_folder(target.parent)
     return True
