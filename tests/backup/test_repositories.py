@@ -61,7 +61,7 @@ def test_a_deleted_object_is_gone_and_its_neighbour_is_not(repository: Repositor
 def test_who_deletes_the_last_object_of_a_folder_is_in_nobodys_way(folder: Folder) -> None:
     def come_and_go(who: int) -> None:
         for number in range(150):
-            key = f"777/lease/work/{who}-{number}"
+            key = f"777/lease/{who}-{number}"
             assert folder.put(key, b"x")
             assert folder.get(key) == b"x"
             folder.delete(key)
