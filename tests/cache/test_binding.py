@@ -99,6 +99,29 @@ async def test_a_row_is_read_from_the_cache_and_a_write_is_seen_at_once(db: Any,
     assert await shelves.get(key) is None
 
 
+async def test_results_of_a_table_with_an_encrypted_column_are_sealed_without_being_told(library: Url, cache: Cache) -> None:
+    asked = 0
+
+    @cache.cached(tags="readers", ttl="5m")  # before the database is bound, and one tag alone
+    async def addresses() -> list[str]:
+        nonlocal asked
+        asked += 1
+        return [one.email for one in await readers.filter()]
+
+    async with Database(library, cache=cache, keys=ring_for_tests()) as db:
+        readers = db.repository(Reader)
+        await readers.get(UUID(int=0))
+        await trust(cache)
+        await readers.insert(email="ada@example.org")
+        assert [await addresses(), await addresses()] == [["ada@example.org"]] * 2
+        assert asked == 1
+        names = await cache.client.call("KEYS", "*")
+        kept = [await cache.client.call("DUMP", name) or b"" for name in names]
+        assert not any(b"ada@example.org" in value for value in kept)
+        await readers.insert(email="bob@example.org")
+        assert len(await addresses()) == 2
+
+
 async def test_encrypted_fields_lie_sealed_in_the_cache_and_open_when_they_come_out_of_it(library: Url, cache: Cache) -> None:
     async with Database(library, cache=cache, keys=ring_for_tests()) as db:
         readers = db.repository(Reader)

@@ -15,9 +15,10 @@ from pgkeel.core.errors import UsageError
 from pgkeel.core.normal_form import NORMAL_FORMS
 from pgkeel.schema.sealed_type import INDEX_OF, EncryptedType, cipher_of, encrypted_columns, new_key, row_key, sealed_values
 
-__all__ = ["Encrypted"]
+__all__ = ["Encrypted", "has_encrypted"]
 
 _NOTHING = object()
+_tables: set[str] = set()
 
 
 def Encrypted(  # noqa: N802 - reads as a type in a model
@@ -51,12 +52,18 @@ def Encrypted(  # noqa: N802 - reads as a type in a model
     )
 
 
+def has_encrypted(table: str) -> bool:
+    """Return whether a model that is loaded has an encrypted column in this table; what is read from it may hold clear texts."""
+    return table in _tables
+
+
 @event.listens_for(Column, "after_parent_attach")
 def _name_field(column: Column[Any], table: object) -> None:
     """Tell the type where it stands: a sealed value is bound to that."""
     if isinstance(table, Table) and isinstance(column.type, EncryptedType):
         kind = column.type
         column.type = EncryptedType(kind.index, kind.unique, table.fullname, column.name, subject=kind.subject)
+        _tables.add(str(table.fullname))
 
 
 @event.listens_for(Mapper, "instrument_class")

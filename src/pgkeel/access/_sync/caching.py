@@ -16,8 +16,10 @@ from pgkeel.cache._sync.change import Change
 from pgkeel.cache._sync.rows import RowCache
 from pgkeel.cache.names import Tag
 from pgkeel.cache.touched import EVERYTHING, Touched
+from pgkeel.core.cipher import Cipher
 from pgkeel.core.clock import monotonic
 from pgkeel.core.errors import ConfigError
+from pgkeel.schema.encrypted import has_encrypted
 
 __all__ = ["Caching"]
 
@@ -36,10 +38,11 @@ class Caching:
         self._keys: dict[str, Any] = {}
         self._open: dict[int, tuple[Written, Change, float]] = {}
 
-    def on(self, runner: Runner) -> None:
-        """Ask this database for the epoch."""
+    def on(self, runner: Runner, keys: Cipher | None) -> None:
+        """Ask this database for the epoch, and seal results by its keys."""
         self._runner = runner
         self.cache.bind(self)
+        self.cache.seal(keys, has_encrypted)
 
     def require_ledger(self) -> None:
         """Look whether the database can tell its epoch.
