@@ -58,6 +58,15 @@ async def test_counts_add_up_and_end(cache: Cache, other: Cache) -> None:
     await asyncio.gather(*[counter.add("page", 2) for counter in counters for _ in range(50)])
     assert await counters[0].value("page") == 200
     assert await counters[0].value("none") == 0
+
+
+async def test_what_is_no_number_is_neither_counted_nor_scored(cache: Cache) -> None:
+    for wrong in (1.5, 1 << 63, "1"):
+        with pytest.raises(UsageError, match="whole number"):
+            await Counter(cache, "views").add("page", wrong)  # type: ignore[arg-type] # that is what is tried
+    for points in (float("nan"), float("inf")):
+        with pytest.raises(UsageError, match="no points"):
+            await Leaderboard(cache, "points").add("ada", points)
     name = cache.names.things("count", "views")("page")
     assert 0 < await cache.client.call("PTTL", name) <= 86_400_000
 

@@ -354,7 +354,14 @@ def test_a_wrong_declaration_is_refused(wrong: SecurityConfig) -> None:
         Declaration.of(wrong)
 
 
-@pytest.mark.parametrize("wrong", [SecurityConfig(schemas=("nowhere",)), SecurityConfig(ro={"nothing": "SELECT"})])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        SecurityConfig(schemas=("nowhere",)),
+        SecurityConfig(ro={"nothing": "SELECT"}),
+        SecurityConfig(ro={"posts": "SELECT (id, titel)"}),
+    ],
+)
 def test_a_declaration_of_what_is_not_there_is_refused(secured: Connection, wrong: SecurityConfig) -> None:
     with pytest.raises(ConfigError, match="is not in secured"):
         plan_for(secured, Declaration.of(wrong))

@@ -98,10 +98,17 @@ def run_and_exit(command: click.Command, arguments: list[str]) -> NoReturn:
     except (Exception, click.exceptions.Abort) as err:
         if os.environ.get("PGKEEL_DEBUG"):  # noqa: TID251 - a switch for developers, not a setting
             raise
-        error = _error_of(err)
+        error = (
+            _error_of(err) if not _is_no_text(err, arguments) else UsageError("an argument is no text", hint="write it in UTF-8")
+        )
         _print_error(error, as_json="--json" in arguments)
         sys.exit(error.exit_code)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _is_no_text(err: BaseException, arguments: list[str]) -> bool:
+    """Return whether it is because of bytes in an argument that are not UTF-8, which Python hands over as lone surrogates."""
+    return isinstance(err, UnicodeEncodeError) and any("\udc80" <= letter <= "\udcff" for each in arguments for letter in each)
 
 
 def _error_of(err: BaseException) -> KeelError:

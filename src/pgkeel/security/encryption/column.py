@@ -99,7 +99,8 @@ def _require_fit(name: str, row: Row, *, sealed: bool) -> None:
         raise Refused(f"{name} is bytea: it is encrypted already, or holds no text", hint=hint)
     if not row["is_bytea" if sealed else "is_text"]:
         wanted = "an encrypted column is bytea" if sealed else "text is encrypted, nothing else"
-        raise Refused(f"{name} is of type {row['type']}: {wanted}", hint="add a column of that type first")
+        hint = "it is clear already" if sealed else "add a text column, and fill it from this one first"
+        raise Refused(f"{name} is of type {row['type']}: {wanted}", hint=hint)
     if row["key"] is None:
         raise Refused(f"{table} has no primary key of one column", hint="sealed values are bound to their row's id")
     if row["key"] == column:
