@@ -12,6 +12,7 @@ from pgkeel.core.url import Url
 from pgkeel.migrations import PGKEEL, Source, backfill, up
 from pgkeel.postgres import Connection, connect
 from pgkeel.postgres.cache_ledger import forget_cached
+from pgkeel.postgres.catalog import snapshot
 from pgkeel.schema.field import EncryptedField
 from pgkeel.security import keys as ring_of_keys
 from pgkeel.testing.keys import provider_for_tests
@@ -46,6 +47,13 @@ def test_a_table_is_bumped_under_its_one_name_and_a_misspelt_one_is_refused(conn
     assert told(connection) == {}
     forget_cached(connection)
     assert told(connection) == {"*": 1}
+
+
+def test_a_watched_table_does_not_differ_from_its_model(connection: Connection) -> None:
+    connection.execute("CREATE TABLE posts (id int PRIMARY KEY)")
+    before = snapshot(connection)
+    connection.execute("SELECT pgkeel.cache_watch('posts')")
+    assert snapshot(connection) == before  # or `migrate diff` would take the triggers away
 
 
 def test_each_batch_of_a_backfill_makes_its_table_unknown(connection: Connection, tmp_path: Path) -> None:

@@ -68,7 +68,7 @@ def _models(project: Project) -> dict[str, type]:
 def _no_model(project: Project, name: str) -> str:
     """Say that there is no such model, and which is meant: a name that is misspelt is one that nobody has read."""
     by_lower = {known.lower(): known for known in _models(project)}
-    near = [by_lower[each] for each in get_close_matches(name.lower(), by_lower, n=1)]
+    near = [by_lower[each] for each in get_close_matches(name.removeprefix("public.").lower(), by_lower, n=1)]
     return f"no model is named {name}" + "".join(f": is {each} meant?" for each in near)
 
 

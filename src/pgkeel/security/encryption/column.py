@@ -78,6 +78,10 @@ def find_column(connection: Connection, name: str, *, sealed: bool) -> TableColu
     if row is None:
         raise NotFound(f"there is no column {name}", hint="`pgkeel schema show` lists them")
     _require_fit(name, row, sealed=sealed)
+    other = f"{column}_clear" if sealed else f"{column}_sealed"
+    if load(__name__, "has_column").scalar(connection, table=table, column=other):
+        hint = "`pgkeel migrate up` and `pgkeel migrate backfill run` go on with it"
+        raise Refused(f"{name} is on its way: the table has {other}", hint=hint)
     rules = _rules(connection, table, column)
     beside = [f"{column}_bidx", f"{column}_bidx_next"] if sealed else []
     digests = tuple(rule for each in beside for rule in _rules(connection, table, each))

@@ -44,7 +44,12 @@ def plan(state: State, declaration: Declaration, *, keeps_extra: bool = False) -
     taken = [one for one in in_scope if _is_ours(one, state, declaration) and (not keeps_extra or one.right.grantee == PUBLIC)]
     given = sorted(wanted - held)
     return Plan(
-        (*plan_roles(state).statements, *_schemas(state), *statements.revokes(taken, wanted), *statements.grants(given)),
+        (
+            *plan_roles(state, declaration).statements,
+            *_schemas(state),
+            *statements.revokes(taken, wanted),
+            *statements.grants(given),
+        ),
         (*_foreign_members(state), *statements.revokes(_of_others(in_scope, state, declaration), frozenset())),
         tuple(_said(one) for one in extra if one.right.grantee in NAMES and one not in in_scope),
     )
@@ -62,9 +67,9 @@ def plan_for(connection: Connection, declaration: Declaration) -> Plan:
     return plan(state, declaration)
 
 
-def plan_roles(state: State) -> Plan:
+def plan_roles(state: State, declaration: Declaration) -> Plan:
     """Return what concerns the whole server: roles, memberships, settings."""
-    return Plan((*_roles(state), *_memberships(state), *_settings(state)))
+    return Plan((*_roles(state, declaration), *_memberships(state), *_settings(state)))
 
 
 def _require_declared(state: State, declaration: Declaration) -> None:
@@ -95,8 +100,8 @@ def _require_nothing_missing(names: list[str], database: str) -> None:
         )
 
 
-def _roles(state: State) -> Iterator[Query]:
-    for wanted in ROLES:
+def _roles(state: State, declaration: Declaration) -> Iterator[Query]:
+    for wanted in declaration.roles:
         found = state.roles.get(wanted.name)
         before = found or Role(wanted.name, can_login=False, inherits=True)
         if found is None:
