@@ -1,7 +1,6 @@
 """Which results are sealed whole: those that depend on a table with an encrypted column hold what was read from it, opened."""
 
 from collections.abc import Callable, Iterable, Sequence
-from functools import cache
 from typing import Any
 
 from pgkeel.cache.codec import Codec, SealedCodec
@@ -35,16 +34,15 @@ class Seals:
             UsageError: Values of this type do not survive a cache.
         """
         clear: Codec[Any] = Codec(kind)
-
-        @cache
-        def sealed(cipher: FieldCipher) -> Codec[Any]:
-            return SealedCodec(kind, cipher)
+        sealed: list[Codec[Any]] = []
 
         def choose(wanted: Sequence[Tag | str]) -> Codec[Any]:
             if not any(self._is_encrypted(table_of(one)) for one in wanted):
                 return clear
             if self._cipher is not None:
-                return sealed(self._cipher)
+                if not sealed:
+                    sealed.append(SealedCodec(kind, self._cipher))
+                return sealed[0]
             for table in self._named.intersection(map(table_of, wanted)):
                 hint = "give the cache cipher=, or bind it to a Database with keys="
                 raise ConfigError(f"results of {table} are sealed, and there is nothing to seal them with", hint=hint)

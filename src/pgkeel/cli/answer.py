@@ -4,6 +4,7 @@
 """
 
 import functools
+import json
 import os
 import sys
 from collections.abc import Callable, Mapping
@@ -154,4 +155,8 @@ def _print_error(error: KeelError, *, as_json: bool) -> None:
 
 
 def _print_json(answer: Mapping[str, Any]) -> None:
-    click.echo(msgspec.json.format(msgspec.json.encode(answer, enc_hook=str), indent=2).decode())
+    try:
+        text = msgspec.json.format(msgspec.json.encode(answer, enc_hook=str), indent=2).decode()
+    except UnicodeEncodeError:  # it tells of an argument whose bytes are not UTF-8; they are escaped
+        text = json.dumps(msgspec.to_builtins(answer, enc_hook=str), indent=2)
+    click.echo(text)
