@@ -13,7 +13,7 @@ from sqlalchemy import ForeignKey
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from pgkeel import access
-from pgkeel.access import AlreadyExists
+from pgkeel.access import AlreadyExists, Page
 from pgkeel.access.sync import Database as PlainDatabase
 from pgkeel.cache import Cache
 from pgkeel.cache.sync import Cache as SyncCache
@@ -120,6 +120,28 @@ async def test_results_of_a_table_with_an_encrypted_column_are_sealed_without_be
         assert not any(b"ada@example.org" in value for value in kept)
         await readers.insert(email="bob@example.org")
         assert len(await addresses()) == 2
+
+
+async def test_rows_in_a_cached_result_open_wherever_they_stand(library: Url, cache: Cache) -> None:
+    async with Database(library, cache=cache, keys=ring_for_tests()) as db:
+        readers = db.repository(Reader)
+        row: Any = type(await readers.get(await readers.insert(email="ada@example.org")))
+
+        @cache.cached(tags="readers", ttl="5m", name="listed")
+        async def listed() -> list[row]:
+            return list(await readers.filter())
+
+        @cache.cached(tags="readers", ttl="5m", name="paged")
+        async def paged() -> tuple[Page[row], dict[str, row]]:
+            page = await readers.page(limit=5)
+            return page, {"first": page.rows[0]}
+
+        await trust(cache)
+        hits = cache.figures.hits
+        for _ in range(2):
+            page, named = await paged()
+            assert [one.email for one in (*await listed(), *page.rows, named["first"])] == ["ada@example.org"] * 3
+        assert cache.figures.hits == hits + 2
 
 
 async def test_encrypted_fields_lie_sealed_in_the_cache_and_open_when_they_come_out_of_it(library: Url, cache: Cache) -> None:

@@ -9,7 +9,10 @@ from pgkeel.cache.touched import table_of
 from pgkeel.core.cipher import Cipher, FieldCipher
 from pgkeel.core.errors import ConfigError
 
-__all__ = ["Seals"]
+__all__ = ["Bound", "Seals"]
+
+Bound = Callable[[Any, Cipher], Any]
+"""Returns a result that came out of a cache with what opens its sealed fields."""
 
 
 class Seals:
@@ -20,12 +23,19 @@ class Seals:
         self._cipher = None if cipher is None else _field_of(cipher)
         self._named = frozenset(sealed)
         self._is_encrypted: Callable[[str], bool] = self._named.__contains__
+        self._open: Callable[[Any], Any] | None = None
 
-    def take(self, keys: Cipher | None, encrypted: Callable[[str], bool]) -> None:
-        """Seal by these keys, unless there is a cipher already, what depends on such tables too."""
+    def take(self, keys: Cipher | None, encrypted: Callable[[str], bool], bound: Bound) -> None:
+        """Seal by these keys, unless there is a cipher already, what depends on such tables too; and open sealed fields."""
         if self._cipher is None and keys is not None:
             self._cipher = _field_of(keys)
+        if keys is not None:
+            self._open = lambda value: bound(value, keys)
         self._is_encrypted = lambda table: table in self._named or encrypted(table)
+
+    def opened(self, value: Any, codec: Codec[Any]) -> Any:  # noqa: ANN401 - what a cached function returns
+        """Return a result whose sealed fields open, where there is what opens them."""
+        return self._open(value) if codec.has_sealed and self._open is not None else value
 
     def codecs(self, kind: type[Any]) -> Callable[[Sequence[Tag | str]], Codec[Any]]:
         """Return what encodes results of a type, by their tags.

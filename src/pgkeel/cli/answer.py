@@ -118,6 +118,9 @@ def _error_of(err: BaseException) -> KeelError:
             return err
         case click.exceptions.Abort():
             return UsageError("interrupted", hint="type the same command again; nothing is left half-done")
+        case click.exceptions.NoArgsIsHelpError(ctx=click.Context(command=click.Group() as group) as context):
+            verbs = ", ".join(group.list_commands(context))
+            return UsageError(f"{context.command_path} is followed by one of: {verbs}", hint=_usage_hint(err))
         case click.ClickException():
             return UsageError(err.format_message(), hint=_usage_hint(err))
         case _ if "psycopg" in sys.modules:

@@ -8,6 +8,7 @@ import msgspec
 from pgkeel.access._sync.runner import Runner
 from pgkeel.access.errors import StatementFailed
 from pgkeel.access.own_sql import own
+from pgkeel.access.sealing import bound_rows
 from pgkeel.access.shape import Shape
 from pgkeel.access.tagging import tagged_columns
 from pgkeel.access.touched import Touched as Written
@@ -42,7 +43,7 @@ class Caching:
         """Ask this database for the epoch, and seal results by its keys."""
         self._runner = runner
         self.cache.bind(self)
-        self.cache.seal(keys, has_encrypted)
+        self.cache.seal(keys, has_encrypted, bound_rows)
 
     def require_ledger(self) -> None:
         """Look whether the database can tell its epoch.

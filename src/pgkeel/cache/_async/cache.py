@@ -19,7 +19,7 @@ from pgkeel.cache.entry import Shelf
 from pgkeel.cache.figures import Figures
 from pgkeel.cache.life import Life, milliseconds
 from pgkeel.cache.names import Namer, Names, Tag
-from pgkeel.cache.sealing import Seals
+from pgkeel.cache.sealing import Bound, Seals
 from pgkeel.cache.touched import Touched, keys_of_tags, tags_of
 from pgkeel.core.cache_url import CacheUrl
 from pgkeel.core.cipher import Cipher
@@ -114,14 +114,15 @@ class Cache:
         """Serve hits only while the database's epoch is confirmed; `access.Database(cache=…)` does this."""
         self._reader.bind(ledger, self._epoch_check)
 
-    def seal(self, keys: Cipher | None, encrypted: Callable[[str], bool]) -> None:
+    def seal(self, keys: Cipher | None, encrypted: Callable[[str], bool], bound: Bound) -> None:
         """Seal results that depend on a table with an encrypted column; `access.Database(cache=…, keys=…)` does this.
 
         Args:
             keys: Seal them, unless the cache has a cipher of its own. Without keys nothing opens, and results hold nothing clear.
             encrypted: Returns whether a table has such a column.
+            bound: Gives the encrypted fields of rows in a result what opens them.
         """
-        self._seals.take(keys, encrypted)
+        self._seals.take(keys, encrypted, bound)
 
     async def open(self) -> Self:
         """Connect; a server that does not answer is logged, and reads go to the database until it does.
@@ -211,8 +212,10 @@ class Cache:
                 names, declared = self._reader.names, self._reader.declared
                 heard = await declared.now() if declared.columns else declared.heard
                 shared = (names.epoch, names.everything, *keys_of_tags(wanted, names, heard.relied))
-                shelf = Shelf(shared, codec_for(wanted), tally=tally, only_in=heard.epoch if heard.relied else b"")
-                return await self._reader.read(names.result(known, given, named), shelf, life, function, *given, **named)
+                codec = codec_for(wanted)
+                shelf = Shelf(shared, codec, tally=tally, only_in=heard.epoch if heard.relied else b"")
+                found = await self._reader.read(names.result(known, given, named), shelf, life, function, *given, **named)
+                return self._seals.opened(found, codec)
 
             return call
 
