@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import msgspec
@@ -14,10 +14,13 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from pgkeel import access
 from pgkeel.access import AlreadyExists, Page
+from pgkeel.access.sealing import bound_rows
+from pgkeel.access.shape import shape_of
 from pgkeel.access.sync import Database as PlainDatabase
 from pgkeel.cache import Cache
 from pgkeel.cache.sync import Cache as SyncCache
 from pgkeel.core.cache_url import CacheUrl
+from pgkeel.core.cipher import Sealed
 from pgkeel.core.errors import ConfigError, Unreachable
 from pgkeel.core.url import Url
 from pgkeel.migrations import PGKEEL, up
@@ -142,6 +145,21 @@ async def test_rows_in_a_cached_result_open_wherever_they_stand(library: Url, ca
             page, named = await paged()
             assert [one.email for one in (*await listed(), *page.rows, named["first"])] == ["ada@example.org"] * 3
         assert cache.figures.hits == hits + 2
+
+
+def test_rows_of_another_schema_open_by_the_name_that_they_were_sealed_under() -> None:
+    class Apart(DeclarativeBase):
+        pass
+
+    class Note(Apart):
+        __tablename__ = "notes"
+        __table_args__ = {"schema": "shop"}  # noqa: RUF012 - as SQLAlchemy wants it
+        id: Mapped[UUID] = mapped_column(primary_key=True)
+        body: Mapped[str] = Encrypted()
+
+    keys, key, model = ring_for_tests(), UUID(int=7), cast("Any", Note)
+    row = shape_of(model).row(id=key, body_sealed=Sealed(keys.field("shop.notes", "body").seal(key, b"clear")))
+    assert bound_rows([row], keys)[0].body == "clear"
 
 
 async def test_encrypted_fields_lie_sealed_in_the_cache_and_open_when_they_come_out_of_it(library: Url, cache: Cache) -> None:
