@@ -22,12 +22,14 @@ from tests.agent.conftest import until, working
 from tests.agent.test_agent import seen
 
 OUTBOX, ONCE = "20240101000100_create_outbox.sql", "20240101000400_outbox_delivery.sql"
+LEDGER = "20240101000300_cache_ledger.sql"
 
 
 def test_rows_that_were_hidden_long_enough_are_purged(
     connector: Connector, agent_db: Url, db: Connection, tmp_path: Path
 ) -> None:
     create_all(Base, db)
+    db.execute(resources.files("pgkeel.postgres").joinpath("migrations", LEDGER).read_bytes().partition(b"-- Down Migration")[0])
     with Database(agent_db, keys=ring_for_tests()) as database:
         users = database.repository(User)
         keys = [users.insert(**user_fields(f"u{day}")) for day in range(1, 6)]
@@ -46,6 +48,7 @@ def test_rows_that_were_hidden_long_enough_are_purged(
     left = db.execute("SELECT id, version FROM users ORDER BY deleted_at").fetchall()
     assert [row["id"] for row in left] == [keys[4], keys[1], keys[0]]
     assert left[0]["version"] > left[1]["version"]
+    assert db.execute("SELECT relation FROM pgkeel.cache_generation").fetchall() == [{"relation": "*"}]  # caches forget them
 
 
 def test_idempotency_keys_are_forgotten_when_nobody_repeats_them_any_more(

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import msgspec
@@ -13,11 +13,14 @@ from sqlalchemy import ForeignKey
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from pgkeel import access
-from pgkeel.access import AlreadyExists
+from pgkeel.access import AlreadyExists, Page
+from pgkeel.access.sealing import bound_rows
+from pgkeel.access.shape import shape_of
 from pgkeel.access.sync import Database as PlainDatabase
 from pgkeel.cache import Cache
 from pgkeel.cache.sync import Cache as SyncCache
 from pgkeel.core.cache_url import CacheUrl
+from pgkeel.core.cipher import Sealed
 from pgkeel.core.errors import ConfigError, Unreachable
 from pgkeel.core.url import Url
 from pgkeel.migrations import PGKEEL, up
@@ -97,6 +100,66 @@ async def test_a_row_is_read_from_the_cache_and_a_write_is_seen_at_once(db: Any,
     assert [(await shelves.get_one(key)).name for _ in range(2)] == ["b"] * 2
     assert await shelves.delete(key)
     assert await shelves.get(key) is None
+
+
+async def test_results_of_a_table_with_an_encrypted_column_are_sealed_without_being_told(library: Url, cache: Cache) -> None:
+    asked = 0
+
+    @cache.cached(tags="readers", ttl="5m")  # before the database is bound, and one tag alone
+    async def addresses() -> list[str]:
+        nonlocal asked
+        asked += 1
+        return [one.email for one in await readers.filter()]
+
+    async with Database(library, cache=cache, keys=ring_for_tests()) as db:
+        readers = db.repository(Reader)
+        await readers.get(UUID(int=0))
+        await trust(cache)
+        await readers.insert(email="ada@example.org")
+        assert [await addresses(), await addresses()] == [["ada@example.org"]] * 2
+        assert asked == 1
+        names = await cache.client.call("KEYS", "*")
+        kept = [await cache.client.call("DUMP", name) or b"" for name in names]
+        assert not any(b"ada@example.org" in value for value in kept)
+        await readers.insert(email="bob@example.org")
+        assert len(await addresses()) == 2
+
+
+async def test_rows_in_a_cached_result_open_wherever_they_stand(library: Url, cache: Cache) -> None:
+    async with Database(library, cache=cache, keys=ring_for_tests()) as db:
+        readers = db.repository(Reader)
+        row: Any = type(await readers.get(await readers.insert(email="ada@example.org")))
+
+        @cache.cached(tags="readers", ttl="5m", name="listed")
+        async def listed() -> list[row]:
+            return list(await readers.filter())
+
+        @cache.cached(tags="readers", ttl="5m", name="paged")
+        async def paged() -> tuple[Page[row], dict[str, row]]:
+            page = await readers.page(limit=5)
+            return page, {"first": page.rows[0]}
+
+        await trust(cache)
+        hits = cache.figures.hits
+        for _ in range(2):
+            page, named = await paged()
+            assert [one.email for one in (*await listed(), *page.rows, named["first"])] == ["ada@example.org"] * 3
+        assert cache.figures.hits == hits + 2
+
+
+def test_rows_of_another_schema_open_by_the_name_that_they_were_sealed_under() -> None:
+    class Apart(DeclarativeBase):
+        pass
+
+    class Note(Apart):
+        __tablename__ = "notes"
+        __table_args__ = {"schema": "shop"}  # noqa: RUF012 - as SQLAlchemy wants it
+        id: Mapped[UUID] = mapped_column(primary_key=True)
+        body: Mapped[str] = Encrypted()
+
+    keys, key, model = ring_for_tests(), UUID(int=7), cast("Any", Note)
+    row = shape_of(model).row(id=key, body_sealed=Sealed(keys.field("shop.notes", "body").seal(key, b"clear")))
+    assert bound_rows([row], keys)[0].body == "clear"
 
 
 async def test_encrypted_fields_lie_sealed_in_the_cache_and_open_when_they_come_out_of_it(library: Url, cache: Cache) -> None:

@@ -89,6 +89,11 @@ async def test_a_wrong_password_is_refused_and_not_repeated(make_client: Any, va
     assert "wrong-secret" not in f"{caught.value} {caught.value!r} {caught.value.hint}"
 
 
+async def test_a_database_that_the_server_has_not_is_said_to_be_that(make_client: Any, valkey_db: CacheUrl) -> None:
+    with pytest.raises(CacheUnsuitable, match="no database 99"):
+        await make_client(msgspec.structs.replace(valkey_db, database=99)).open()
+
+
 async def test_a_refused_command_says_why(client: Any) -> None:
     await client.call("RPUSH", "list", "x")
     with pytest.raises(CommandRefused) as caught:

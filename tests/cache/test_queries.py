@@ -6,8 +6,9 @@ import pytest
 
 from pgkeel.cache import tag
 from pgkeel.cache.sync import Cache
+from pgkeel.core.cache_url import CacheUrl
 from pgkeel.core.cipher import Sealed
-from pgkeel.core.errors import UsageError
+from pgkeel.core.errors import ConfigError, UsageError
 from tests.cache.conftest import SECRET, OpenCache, trust
 
 
@@ -161,6 +162,29 @@ async def test_results_from_a_table_with_encrypted_columns_are_sealed_whole(open
         await cache.client.close()
         await cache.client.open()
         await trust(cache)
+
+
+async def test_results_that_are_to_be_sealed_are_not_kept_clear_for_want_of_a_cipher(open_cache: OpenCache) -> None:
+    posts = Posts(await open_cache(sealed=["posts"]))
+    with pytest.raises(ConfigError, match="nothing to seal them with"):
+        await posts.of(1)
+
+
+@pytest.mark.parametrize("tags", ["posts", tag("posts"), lambda _: "posts", lambda user: tag("posts", user_id=user)])
+async def test_one_tag_may_stand_alone(cache: Any, tags: Any) -> None:
+    posts = Posts(cache, tags=tags)
+    await posts.of(1)
+    async with cache.change(tag("posts", user_id=1)):
+        posts.titles = ["b"]
+    async with cache.change(tag("posts")):
+        pass
+    assert await posts.of(1) == ["b"]
+
+
+async def test_an_outage_has_two_names(valkey_db: CacheUrl) -> None:
+    wrong: Any = "half"
+    with pytest.raises(ConfigError, match="half"):
+        Cache(valkey_db, secret=SECRET, on_outage=wrong)
 
 
 async def test_a_sealed_field_stays_sealed_in_the_cache(cache: Any) -> None:

@@ -62,6 +62,15 @@ async def test_counts_add_up_and_end(cache: Cache, other: Cache) -> None:
     assert 0 < await cache.client.call("PTTL", name) <= 86_400_000
 
 
+async def test_what_is_no_number_is_neither_counted_nor_scored(cache: Cache) -> None:
+    for wrong in (1.5, 1 << 63, "1"):
+        with pytest.raises(UsageError, match="whole number"):
+            await Counter(cache, "views").add("page", wrong)  # type: ignore[arg-type] # that is what is tried
+    for points in (float("nan"), float("inf")):
+        with pytest.raises(UsageError, match="no points"):
+            await Leaderboard(cache, "points").add("ada", points)
+
+
 async def test_the_best_come_first(cache: Cache) -> None:
     board = Leaderboard(cache, "points")
     await asyncio.gather(*[board.add(member, points) for member, points in [("a", 1), ("b", 2.5), ("c", 2), ("a", 3)]])

@@ -82,5 +82,10 @@ def test_explain_says_why_a_read_would_miss_and_stats_how_models_do(home: Home, 
         assert "the cache answers" in home.ok("cache", "explain", "things", key, env=elsewhere)
     assert answer(home, "explain", "things", key, env=elsewhere)["holds"] == "value"
     assert "66.7% of 3 reads hit" in home.ok("cache", "stats", env=elsewhere)
+    misspelt = home.run("cache", "explain", "public.usres", key, env=elsewhere)
+    assert (misspelt.returncode, "no model is named public.usres: is users meant?" in misspelt.stdout) == (1, True)
+    assert "User is not cached" in home.run("cache", "explain", "public.users", key, env=elsewhere).stderr
+    no_text = home.run("cache", "explain", "\udcff", "1", env=elsewhere)
+    assert (no_text.returncode, "an argument is no text" in no_text.stderr) == (2, True)
     refused = home.run("cache", "explain", "User", key, env=elsewhere)
     assert (refused.returncode, "User is not cached" in refused.stderr) == (2, True)

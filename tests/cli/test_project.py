@@ -98,6 +98,12 @@ def test_a_wrong_setting_is_said_with_the_nearest_right_one(home: Home) -> None:
     assert "did you mean pool.max?" in said
 
 
+def test_a_command_that_is_misspelt_is_guessed_and_bytes_that_are_no_text_leave_no_traceback(home: Home) -> None:
+    assert "Did you mean 'security'?" in home.error("securty")[2]
+    assert "pgkeel security keys is followed by one of: activate, add" in home.run("security", "keys").stderr
+    assert home.error("security", "find", "\udcff.x")[:2] == (2, "not_found")
+
+
 @pytest.mark.parametrize("command", ["up", "down", "status", "reset", "url", "psql", "init", "config"])
 def test_every_command_has_help(home: Home, command: str) -> None:
     said = home.ok(command, "--help")

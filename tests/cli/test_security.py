@@ -3,6 +3,7 @@
 import json
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -96,6 +97,15 @@ def test_a_column_is_encrypted_by_three_files(running: Home) -> None:
     assert running.error(*name)[:2] == (4, "refused")
     assert [each["name"] for each in planned] == ["encrypt users username", "switch users username", "drop old users username"]
     assert running.error("security", "find", "users.nothing")[:2] == (2, "not_found")
+    paths = running.data(*name, "--unique", "idx_users_username")["paths"]
+    for path in paths[1:]:
+        Path(path).unlink()  # as if it had been killed after the first
+    again = running.data(*name, "--unique", "idx_users_username")["paths"]
+    assert again[0] == paths[0]
+    assert running.data(*name, "--unique", "idx_users_username")["paths"] == again
+    assert sorted(map(str, Path(paths[0]).parent.glob("*users_username.sql"))) == sorted(again) == again
+    for path in again:
+        Path(path).unlink()
 
 
 def test_the_log_of_a_fresh_stack_watches_who_may_do_what(running: Home) -> None:

@@ -66,6 +66,7 @@ def test_every_setting_has_an_origin(tmp_path: Path) -> None:
         ("pool = 3", "pool must be a section"),
         ("[pool]\nmin = 'two'", "pgkeel.toml: pool.min: Expected `int`, got `str`"),
         ("[pool]\nmin = 20", "pool.min is 20 but pool.max is 10"),
+        ("[cache]\nmark = '0s'", "cache.mark is 0s: too short for a write"),
         ("[pool]\nidle = 30", "pool.idle: '30' is not a duration"),
         ("[pool]\nidle = '30 parsecs'", "is not a duration"),
         ("[local]\nport = 70000", "local.port is 70000"),

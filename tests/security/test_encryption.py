@@ -317,11 +317,13 @@ def _file_of(connection: Connection, cluster: Cluster) -> bytes:
         ("people.id", Refused),
         ("pairs.body", Refused),
         ("named.name", Refused),
+        ("halfway.name", Refused),
     ],
 )
 def test_a_column_that_cannot_be_encrypted_is_refused(connection: Connection, name: str, error: type[KeelError]) -> None:
     connection.execute("CREATE TABLE pairs (a int, b int, body text, PRIMARY KEY (a, b))")
     connection.execute("CREATE TABLE named (name text PRIMARY KEY)")
+    connection.execute("CREATE TABLE halfway (id uuid PRIMARY KEY, name text, name_sealed bytea)")
     with pytest.raises(error) as caught:
         find_column(connection, name, sealed=False)
     assert caught.value.hint

@@ -415,3 +415,44 @@ async def test_no_password_or_token_is_in_an_error_a_repr_or_a_log(identity: Any
         said.append(f"{failed.value!r} {failed.value.args} {failed.getrepr(showlocals=True, style='long')}")
     text = "".join(said) + caplog.text
     assert not [clear for clear in (login.token, reset, OLD, NEW) if clear.reveal() in text]
+
+
+class Noting:
+    """A hook that notes what a cache would forget."""
+
+    def __init__(self) -> None:
+        self.tables: set[str] = set()
+        self.is_unknown = False
+
+    async def before_commit(self, touched: Any) -> None:
+        self.tables |= touched.tables
+        self.is_unknown = self.is_unknown or touched.is_unknown
+
+    async def after_commit(self, touched: Any) -> None:
+        pass
+
+    async def after_rollback(self, touched: Any) -> None:
+        pass
+
+
+async def test_a_cache_hears_which_tables_are_written_and_forgets_no_other(url: Url, clock: FrozenClock) -> None:
+    noting = Noting()
+    async with Database(url, keys=KEYS, hooks=[noting]) as db:
+        identity = Identity(db, passwords=LIGHT, keys=KEYS, clock=clock)
+
+        async def written(work: Any) -> tuple[Any, set[str]]:
+            noting.tables = set()
+            return await work, noting.tables
+
+        user, tables = await written(identity.register(EMAIL, OLD))
+        assert tables == {"users"}
+        login, tables = await written(identity.authenticate(EMAIL, OLD))
+        assert tables == {"sessions"}
+        assert (await written(identity.session(login.token)))[1] == {"sessions"}
+        assert (await written(identity.has_role(user, "admin")))[1] == (await written(identity.roles(user)))[1] == set()
+        token, tables = await written(identity.request_reset(EMAIL))
+        assert tables == {"user_tokens"}
+        assert (await written(identity.reset_password(token, NEW)))[1] == {"users", "sessions", "user_tokens"}
+        assert (await written(identity.revoke_role(user, "admin")))[1] == {"user_roles"}
+        assert (await written(identity.end_all(user)))[1] == {"sessions"}
+        assert not noting.is_unknown

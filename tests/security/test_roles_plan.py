@@ -354,7 +354,27 @@ def test_a_wrong_declaration_is_refused(wrong: SecurityConfig) -> None:
         Declaration.of(wrong)
 
 
-@pytest.mark.parametrize("wrong", [SecurityConfig(schemas=("nowhere",)), SecurityConfig(ro={"nothing": "SELECT"})])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        SecurityConfig(schemas=("nowhere",)),
+        SecurityConfig(ro={"nothing": "SELECT"}),
+        SecurityConfig(ro={"posts": "SELECT (id, titel)"}),
+    ],
+)
 def test_a_declaration_of_what_is_not_there_is_refused(secured: Connection, wrong: SecurityConfig) -> None:
     with pytest.raises(ConfigError, match="is not in secured"):
         plan_for(secured, Declaration.of(wrong))
+
+
+def test_the_owner_may_follow_the_wal_where_that_is_declared_and_not_otherwise(secured: Connection) -> None:
+    follows = Declaration(owns_server=True, decodes=True)
+    planned = [one.plain for one in plan_for(secured, follows).statements]
+    apply(secured, plan_for(secured, follows).statements)
+    try:
+        assert planned == [f'ALTER ROLE "{OWNER}" REPLICATION']
+        assert plan_for(secured, follows).statements == ()
+        assert [cell for cell in matrix(secured, follows) if cell.declared != cell.actual] == []
+    finally:
+        apply(secured, plan_for(secured, EMBEDDED).statements)
+    assert plan_for(secured, EMBEDDED).statements == ()

@@ -142,12 +142,16 @@ def test_certificates_for_a_server_elsewhere_are_made_in_a_directory(running: Ho
     was_there = place.exists()
     made = running.data("security", "tls", "init", str(place), "--host", "db.example.com")
     shown = running.data("security", "tls", "status", str(place))
+    other = running.run("security", "tls", "init", str(place), "--host", "db.example.net")
+    nowhere = running.run("security", "tls", "status", str(tmp_path / "none"))
     bad = running.run("security", "tls", "init", str(tmp_path / "other"), "--host", "not a host", "--json")
 
     assert ([Path(file).name for file in foreseen], was_there) == (["authority.crt", "server.crt"], False)
     assert [one["name"] for one in shown["certificates"]] == ["authority", "server"]
     assert shown["certificates"][1]["sans"] == ["db.example.com"]
     assert made["settings"]["ssl"] == "on"
+    assert f"tls renew {place} --host db.example.net` makes one that does" in other.stderr
+    assert f"`pgkeel security tls init {tmp_path / 'none'}` makes one" in nowhere.stdout
     assert (place / "server.key").stat().st_mode & 0o077 == 0
     assert (bad.returncode, json.loads(bad.stdout)["error"]["code"]) == (2, "config")
 

@@ -8,13 +8,15 @@ from sqlalchemy import Column
 from sqlalchemy.engine import Dialect
 
 from pgkeel.access.arguments import fields_of_row
-from pgkeel.access.shape import Shape
+from pgkeel.access.shape import Shape, shape_of
+from pgkeel.core.cipher import Cipher
 from pgkeel.core.errors import UsageError
 from pgkeel.core.normal_form import normal_form
+from pgkeel.schema.encrypted import encrypted_models
 from pgkeel.schema.row_fields import sealed_name
 from pgkeel.schema.sealed_type import EncryptedType, keys_of, new_key, row_key, sealed_values
 
-__all__ = ["bound_row", "sealed_fields", "sealed_place", "sealed_rows", "with_digests", "with_keys"]
+__all__ = ["bound_row", "bound_rows", "sealed_fields", "sealed_place", "sealed_rows", "with_digests", "with_keys"]
 
 
 R = TypeVar("R")
@@ -23,14 +25,36 @@ R = TypeVar("R")
 def bound_row(shape: Shape[R], row: R | None, dialect: Dialect) -> R | None:
     """Return a row that came out of a cache with what opens its encrypted fields; they lie sealed there, without keys."""
     keys = keys_of(dialect) if shape.encrypted else None
-    if row is None or keys is None:
-        return row
+    return row if row is None or keys is None else _bound(shape, row, keys)
+
+
+def bound_rows(value: Any, keys: Cipher) -> Any:  # noqa: ANN401 - what a cached function returned
+    """Return a result that came out of a cache with what opens the encrypted fields of its rows, wherever they stand in it."""
+    shapes: dict[type, Shape[Any]] = {shape.row: shape for shape in map(shape_of, encrypted_models())}
+
+    def bound(one: Any) -> Any:  # noqa: ANN401 - as above
+        match one:
+            case msgspec.Struct() if type(one) in shapes:
+                return _bound(shapes[type(one)], one, keys)
+            case msgspec.Struct():
+                return msgspec.structs.replace(one, **{name: bound(getattr(one, name)) for name in one.__struct_fields__})
+            case list() | set() | frozenset() | tuple():
+                return getattr(type(one), "_make", type(one))(map(bound, one))
+            case dict():
+                return {key: bound(each) for key, each in one.items()}
+            case _:
+                return one
+
+    return bound(value)
+
+
+def _bound(shape: Shape[R], row: R, keys: Cipher) -> R:
     opened: dict[str, Any] = {}
     for column in shape.encrypted:
         field = sealed_name(str(column.name))
         value = getattr(row, field)
         if value is not None:
-            opened[field] = value.bound(keys.field(shape.table.name, str(column.name)))
+            opened[field] = value.bound(keys.field(str(shape.table.fullname), str(column.name)))
     return cast("R", msgspec.structs.replace(cast("msgspec.Struct", row), **opened))
 
 

@@ -63,7 +63,7 @@ def _advice(tally: Tally, hit: float, load: float, rate: float) -> str:
     if (tally.hit_seconds + tally.miss_seconds) / reads <= load:
         return ""
     if tally.hits and hit >= load:
-        return "this cache is slower than the table: a hit takes longer than the database; do not cache it, or use near=True"
+        return "this cache is slower than the table: a hit takes longer than the database; do not cache it; rows may be near=True"
     if rate < _RARE:
         return "this cache is slower than the table: too few reads are hits; do not cache it, or for longer"
     return "this cache is slower than the table: misses cost more than hits save; keep values for longer"

@@ -21,9 +21,10 @@ class Codec(Generic[T]):
     Attributes:
         shape: A hash of the type.
         decode: Returns the value in bytes or a view of them; raises `msgspec.DecodeError` where these are other bytes.
+        has_sealed: Whether values may hold sealed ones, which come back without what opens them.
     """
 
-    __slots__ = ("_decode", "_encode", "decode", "shape")
+    __slots__ = ("_decode", "_encode", "decode", "has_sealed", "shape")
 
     def __init__(self, kind: type[T]) -> None:
         """Read the type.
@@ -37,6 +38,7 @@ class Codec(Generic[T]):
         except (TypeError, NotImplementedError) as err:
             raise UsageError(f"{kind} cannot be cached: {err}", hint="use structs of plain types") from err
         self.shape = hashlib.sha256(repr(kind).encode() + description).hexdigest()[:_SHAPE].encode()
+        self.has_sealed = b'"sealed"' in description
         self._encode = msgspec.msgpack.Encoder(enc_hook=_sealed, uuid_format="bytes").encode
         self._decode = msgspec.msgpack.Decoder(kind, dec_hook=_unsealed).decode
         self.decode: Callable[[Any], T] = self._decode

@@ -7,7 +7,7 @@ import msgspec
 from pgkeel.cache.forms import Forms
 from pgkeel.cache.names import DIGEST, Names, Tag
 
-__all__ = ["EVERYTHING", "Keys", "Touched", "keys_of", "keys_of_tags", "table_of"]
+__all__ = ["EVERYTHING", "Keys", "Touched", "keys_of", "keys_of_tags", "table_of", "tags_of"]
 
 _MOST_ROWS = 500
 
@@ -101,6 +101,11 @@ def keys_of_tags(wanted: Iterable[Tag | str], names: Names, declared: Mapping[st
             if not said:
                 keys[names.values(known.table)] = None
     return list(keys)
+
+
+def tags_of(said: Iterable[Tag | str] | Tag) -> list[Tag | str]:
+    """Return tags as a list; one that stands alone, and a text, whose letters nobody means, is a list of one."""
+    return [said] if isinstance(said, str | Tag) else list(said)
 
 
 def table_of(wanted: Tag | str) -> str:

@@ -4,6 +4,7 @@
 """
 
 import functools
+import json
 import os
 import sys
 from collections.abc import Callable, Mapping
@@ -98,10 +99,17 @@ def run_and_exit(command: click.Command, arguments: list[str]) -> NoReturn:
     except (Exception, click.exceptions.Abort) as err:
         if os.environ.get("PGKEEL_DEBUG"):  # noqa: TID251 - a switch for developers, not a setting
             raise
-        error = _error_of(err)
+        error = (
+            _error_of(err) if not _is_no_text(err, arguments) else UsageError("an argument is no text", hint="write it in UTF-8")
+        )
         _print_error(error, as_json="--json" in arguments)
         sys.exit(error.exit_code)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _is_no_text(err: BaseException, arguments: list[str]) -> bool:
+    """Return whether it is because of bytes in an argument that are not UTF-8, which Python hands over as lone surrogates."""
+    return isinstance(err, UnicodeEncodeError) and any("\udc80" <= letter <= "\udcff" for each in arguments for letter in each)
 
 
 def _error_of(err: BaseException) -> KeelError:
@@ -110,6 +118,9 @@ def _error_of(err: BaseException) -> KeelError:
             return err
         case click.exceptions.Abort():
             return UsageError("interrupted", hint="type the same command again; nothing is left half-done")
+        case click.exceptions.NoArgsIsHelpError(ctx=click.Context(command=click.Group() as group) as context):
+            verbs = ", ".join(group.list_commands(context))
+            return UsageError(f"{context.command_path} is followed by one of: {verbs}", hint=_usage_hint(err))
         case click.ClickException():
             return UsageError(err.format_message(), hint=_usage_hint(err))
         case _ if "psycopg" in sys.modules:
@@ -147,4 +158,8 @@ def _print_error(error: KeelError, *, as_json: bool) -> None:
 
 
 def _print_json(answer: Mapping[str, Any]) -> None:
-    click.echo(msgspec.json.format(msgspec.json.encode(answer, enc_hook=str), indent=2).decode())
+    try:
+        text = msgspec.json.format(msgspec.json.encode(answer, enc_hook=str), indent=2).decode()
+    except UnicodeEncodeError:  # it tells of an argument whose bytes are not UTF-8; they are escaped
+        text = json.dumps(msgspec.to_builtins(answer, enc_hook=str), indent=2)
+    click.echo(text)

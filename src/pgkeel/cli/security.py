@@ -16,10 +16,11 @@ from pgkeel.cli.security_tls import tls
 from pgkeel.core.project import Project
 from pgkeel.core.telling import counted
 from pgkeel.postgres import Connection
-from pgkeel.security.roles import Applied, Declaration, Plan, plan_for
+from pgkeel.security.roles import Applied, Plan, plan_for
 from pgkeel.security.roles import apply as apply_statements
 from pgkeel.security.roles import matrix as cells_of
 from pgkeel.stack.connection import connect
+from pgkeel.stack.declared import declaration_of
 
 __all__ = ["security"]
 
@@ -47,7 +48,7 @@ def plan() -> Answer:
     """Print the statements that lie between the server and the declaration; exit 1 when there are any."""
     project = current_project()
     with closing(_connect(project, "plan")) as connection:
-        found = plan_for(connection, _declaration(project))
+        found = plan_for(connection, declaration_of(project))
     shown = [statement.plain for statement in found.statements]
     return Answer(_data(found), "\n".join(f"{text};" for text in shown) + _reported(found), int(bool(shown)))
 
@@ -60,7 +61,7 @@ def apply(*, exclusive: bool, dry_run: bool) -> Answer:
     """Make roles and rights as declared, in one transaction; exit 1 when this login could not do all of it."""
     project = current_project()
     with closing(_connect(project, "apply")) as connection:
-        found = plan_for(connection, _declaration(project))
+        found = plan_for(connection, declaration_of(project))
         statements = (*found.statements, *(found.others if exclusive else ()))
         if exclusive:
             _tell_others(found)
@@ -78,7 +79,7 @@ def matrix() -> Answer:
     """Compare every operation of every role with the declaration; exit 1 when one differs."""
     project = current_project()
     with closing(_connect(project, "matrix")) as connection:
-        cells = cells_of(connection, _declaration(project))
+        cells = cells_of(connection, declaration_of(project))
     wrong = [cell for cell in cells if cell.declared != cell.actual]
     lines = [f"{cell.role} {'may not' if cell.declared else 'may'}: {cell.operation}" for cell in wrong]
     text = "\n".join([*lines, f"{counted(len(cells), 'cell')}, {counted(len(wrong), 'mismatch', 'mismatches')}"])
@@ -87,10 +88,6 @@ def matrix() -> Answer:
 
 def _connect(project: Project, verb: str) -> Connection:
     return connect(project, "superuser", application=f"pgkeel security roles {verb}")
-
-
-def _declaration(project: Project) -> Declaration:
-    return Declaration.of(project.config.security, owns_server=not project.is_external)
 
 
 def _data(found: Plan) -> dict[str, object]:

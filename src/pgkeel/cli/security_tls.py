@@ -41,6 +41,9 @@ def init(directory: Path | None, hosts: tuple[str, ...], *, dry_run: bool) -> An
     }
     access = "hostssl all all 10.0.0.0/8 scram-sha-256"
     found = certificates(folder)
+    if absent := [host for host in hosts if not any(host in one.sans for one in found)]:
+        again = " ".join([*([str(directory)] if directory else []), *(f"--host {host}" for host in hosts)])
+        talk(f"what is there does not name {', '.join(absent)}: `pgkeel security tls renew {again}` makes one that does")
     lines = [*map(_line, found), "", "in postgresql.conf:", *(f"  {name} = '{value}'" for name, value in settings.items())]
     lines += ["in pg_hba.conf, instead of every `host` line (with your network):", f"  {access}"]
     lines += ["clients:", f"  sslmode=verify-full sslrootcert={folder.authority.resolve()}"]
@@ -59,7 +62,8 @@ def init(directory: Path | None, hosts: tuple[str, ...], *, dry_run: bool) -> An
 def status(directory: Path | None) -> Answer:
     """Show each certificate, its hosts and its end; exit 1 when one ends within 30 days, or there is none."""
     found = tls_status(current_project(), directory)
-    text = "\n".join([*map(_line, found), _NOTE]) if found else "there is no certificate; `pgkeel up` makes one"
+    makes = "`pgkeel up`" if directory is None else f"`pgkeel security tls init {directory}`"
+    text = "\n".join([*map(_line, found), _NOTE]) if found else f"there is no certificate; {makes} makes one"
     is_fine = bool(found) and not any(one.is_due for one in found if one.name != "old authority")
     return Answer({"certificates": msgspec.to_builtins(found), "notes": [_NOTE]}, text, 0 if is_fine else 1)
 

@@ -18,7 +18,7 @@ from pgkeel.core.cache_url import CacheUrl
 from pgkeel.core.config import ZERO, BackupConfig, Config, leaves
 from pgkeel.core.errors import ConfigError
 from pgkeel.core.secret import Secret
-from pgkeel.core.units import Size, parse_duration
+from pgkeel.core.units import Size, format_duration, parse_duration
 from pgkeel.core.url import Url
 
 __all__ = ["FILE_NAME", "Project", "find_root", "load"]
@@ -26,6 +26,7 @@ __all__ = ["FILE_NAME", "Project", "find_root", "load"]
 FILE_NAME = "pgkeel.toml"
 _PREFIX = "PGKEEL_"
 _REFERENCES = ("env:", "file:")
+_SHORTEST_MARK = timedelta(milliseconds=100)
 
 
 class Project(msgspec.Struct, frozen=True):
@@ -223,6 +224,9 @@ def _refuse_contradictions(config: Config) -> None:
     for path, port in (("local.port", config.local.port), ("local.valkey_port", config.local.valkey_port)):
         if not 0 <= port < 65536:
             raise ConfigError(f"{path} is {port}", hint="a port is a number from 1 to 65535, or 0 for a free one")
+    if config.cache.mark < _SHORTEST_MARK:
+        hint = "a write is over within it: write 10s, or what your transactions take at most"
+        raise ConfigError(f"cache.mark is {format_duration(config.cache.mark)}: too short for a write", hint=hint)
     _require_promises(config.backup)
 
 

@@ -5,6 +5,7 @@ The column is `bytea`; beside it may stand `…_bidx` (a keyed hash of the norma
 """
 
 from typing import Any, cast
+from weakref import WeakSet
 
 from sqlalchemy import Column, Index, LargeBinary, Table, UniqueConstraint, event
 from sqlalchemy.orm import MappedColumn, Mapper, mapped_column
@@ -15,9 +16,11 @@ from pgkeel.core.errors import UsageError
 from pgkeel.core.normal_form import NORMAL_FORMS
 from pgkeel.schema.sealed_type import INDEX_OF, EncryptedType, cipher_of, encrypted_columns, new_key, row_key, sealed_values
 
-__all__ = ["Encrypted"]
+__all__ = ["Encrypted", "encrypted_models", "has_encrypted"]
 
 _NOTHING = object()
+_tables: set[str] = set()
+_models: WeakSet[type] = WeakSet()
 
 
 def Encrypted(  # noqa: N802 - reads as a type in a model
@@ -51,12 +54,23 @@ def Encrypted(  # noqa: N802 - reads as a type in a model
     )
 
 
+def has_encrypted(table: str) -> bool:
+    """Return whether a model that is loaded has an encrypted column in this table; what is read from it may hold clear texts."""
+    return table in _tables
+
+
+def encrypted_models() -> tuple[Any, ...]:
+    """Return the models with encrypted columns that are loaded."""
+    return tuple(_models)
+
+
 @event.listens_for(Column, "after_parent_attach")
 def _name_field(column: Column[Any], table: object) -> None:
     """Tell the type where it stands: a sealed value is bound to that."""
     if isinstance(table, Table) and isinstance(column.type, EncryptedType):
         kind = column.type
         column.type = EncryptedType(kind.index, kind.unique, table.fullname, column.name, subject=kind.subject)
+        _tables.add(str(table.fullname))
 
 
 @event.listens_for(Mapper, "instrument_class")
@@ -90,6 +104,7 @@ def _open_attributes(mapper: Mapper[Any], model: type) -> None:
         key = mapper.get_property_by_column(row_key(column.table)).key
         type.__setattr__(model, name, _Opening(getattr(model, name), key))
     if sealed:
+        _models.add(model)
         event.listen(mapper, "before_insert", _seal, propagate=True)
         event.listen(mapper, "before_update", _seal, propagate=True)
 

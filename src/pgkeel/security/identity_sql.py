@@ -1,6 +1,6 @@
 """The statements of the identity, and what runs them: each is one statement, so that it holds on any connection."""
 
-from pgkeel.postgres import load
+from pgkeel.postgres import Query, load
 
 __all__ = [
     "ACCOUNT",
@@ -19,6 +19,7 @@ __all__ = [
     "ROLES",
     "SEND_TOKEN",
     "VERIFY_EMAIL",
+    "WRITES",
 ]
 
 ACCOUNT = load(__name__, "identity_account")
@@ -37,3 +38,20 @@ REVOKE_ROLE = load(__name__, "identity_revoke_role")
 ROLES = load(__name__, "identity_roles")
 SEND_TOKEN = load(__name__, "identity_send_token")
 VERIFY_EMAIL = load(__name__, "identity_verify_email")
+
+_PASSWORD = ("users", "sessions", "user_tokens")
+WRITES: dict[Query, tuple[str, ...]] = {
+    BEGIN_SESSION: ("sessions",),
+    CHANGE_PASSWORD: _PASSWORD,
+    END_SESSION: ("sessions",),
+    END_SESSIONS: ("sessions",),
+    FIND_SESSION: ("sessions",),
+    GRANT_ROLE: ("user_roles",),
+    REGISTER: ("users",),
+    REHASH: ("users",),
+    RESET_PASSWORD: _PASSWORD,
+    REVOKE_ROLE: ("user_roles",),
+    SEND_TOKEN: ("user_tokens",),
+    VERIFY_EMAIL: ("users", "user_tokens"),
+}
+"""The tables that a statement writes, with what the triggers on `users` do; the others only read."""

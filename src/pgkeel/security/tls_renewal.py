@@ -172,7 +172,7 @@ def announced(folder: TlsFolder) -> Authority:
     """
     following = read_authority(folder.authority, folder.next_key)
     if following is None:
-        raise NotAnnounced(hint="`pgkeel security tls renew --authority announce`, and give clients the new file first")
+        raise NotAnnounced(hint="run it with `--authority announce` first, and give clients the new file")
     return following
 
 

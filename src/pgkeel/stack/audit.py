@@ -13,6 +13,7 @@ from pgkeel.security import audit
 from pgkeel.security.audit import FileSink, Watched
 from pgkeel.stack.connection import connect
 from pgkeel.stack.layout import layout_of
+from pgkeel.stack.models import tables_of
 
 __all__ = ["REFERENCE", "ensure_audit", "masked_columns", "sinks", "watched"]
 
@@ -78,7 +79,4 @@ def masked_columns(table: Any) -> tuple[str, ...]:  # noqa: ANN401 - a table of 
 
 def _marks(project: Project) -> dict[str, tuple[str, ...]]:
     """Return the masked columns of each table of the models."""
-    from pgkeel.schema.loading import load_base  # noqa: PLC0415 - SQLAlchemy only where tables of models are named
-
-    tables = load_base(project.config.schema.models, project.root).metadata.tables.values()
-    return {f"{table.schema or 'public'}.{table.name}": masked_columns(table) for table in tables}
+    return {f"{table.schema or 'public'}.{table.name}": masked_columns(table) for table in tables_of(project)}

@@ -8,6 +8,7 @@ from pgkeel.core import clock
 from pgkeel.core.project import Project
 from pgkeel.core.telling import Report
 from pgkeel.migrations import Source
+from pgkeel.migrations.status import pending
 from pgkeel.security.encryption import MigrationText, plan_decryption, plan_encryption
 from pgkeel.security.encryption.column import TableColumn, find_column
 from pgkeel.security.encryption.remains import Remains, remains, scrub
@@ -69,13 +70,24 @@ def remains_of(project: Project, name: str, *, does_scrub: bool, report: Report)
 
 
 def write_migrations(project: Project, planned: Sequence[MigrationText]) -> list[str]:
-    """Write planned migrations into the team's folder, one version after the other, and return their paths."""
+    """Write planned migrations into the team's folder, one version after the other, and return their paths.
+
+    What lies there already and waits for `up` is left: killed between two files, or typed twice, it is simply run again.
+    """
     source = Source("app", project.root / project.config.migrations.directory)
-    paths: list[str] = []
+    waiting, paths = _waiting(project, source), list[str]()
     for each in planned:
-        version = Path(paths[0]).name.partition("_")[0] if paths else ""
-        paths.append(migrations.new(source, each.words, now=clock.now(), text=each.text.replace("{version}", version)))
+        text = each.text.replace("{version}", Path(paths[0]).name.partition("_")[0] if paths else "")
+        paths.append(waiting.get(text) or migrations.new(source, each.words, now=clock.now(), text=text))
     return paths
+
+
+def _waiting(project: Project, source: Source) -> dict[str, str]:
+    """Return text → path of the team's migrations that are not applied."""
+    with connect(project, "owner", application=_APPLICATION) as connection:
+        versions = {state.version for state in pending(connection, [source])}
+    files = [file for file in sorted(source.folder.glob("*.sql")) if file.name.partition("_")[0] in versions]
+    return {file.read_text(encoding="utf-8"): str(file) for file in files}
 
 
 def _found(project: Project, name: str, *, sealed: bool, report: Report) -> TableColumn:

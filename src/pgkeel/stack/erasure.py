@@ -31,7 +31,9 @@ def erase_person(project: Project, subject: str, *, dry_run: bool) -> tuple[Eras
         )
     fields = [field for field in fields_of(project) if field.by_subject]
     if not fields:
-        raise UsageError("no model has a column that is sealed by person", hint="Encrypted(subject=True), then `keys rotate`")
+        raise UsageError(
+            "no model has a column that is sealed by person", hint="Encrypted(subject=True), then `pgkeel security keys rotate`"
+        )
     person = _canonical(subject)
     if not dry_run:
         _note(_ledger(project), person)

@@ -2,10 +2,12 @@
 
 import json
 import re
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import msgspec
+from msgspec.structs import replace
 
 from pgkeel.access.shape import Shape, shape_of
 from pgkeel.core.errors import ConfigError, NotFound, UsageError
@@ -42,7 +44,8 @@ def explain_row(project: Project, model: str, key: str) -> "Explanation":
     names, shape = Names(project.config.cache.namespace, secret), _shape(project, model)
     url, mark = cache_url(project), project.config.cache.mark
     if shape is None:
-        return explain(url, names, model, _parts(key), mark=mark)
+        found = explain(url, names, model, _parts(key), mark=mark)
+        return replace(found, why=f"{found.why}; {_no_model(project, model)}") if found.holds == "nothing" else found
     if shape.cache is None:
         raise NotFound(f"{shape.name} is not cached", hint='write cache = Row(ttl="5m") into the model')
     wanted = _converted(shape, _parts(key))
@@ -51,12 +54,22 @@ def explain_row(project: Project, model: str, key: str) -> "Explanation":
 
 
 def _shape(project: Project, model: str) -> Shape[Any] | None:
-    base = load_base(project.config.schema.models, project.root)
-    for mapper in base.registry.mappers:
-        if model in {mapper.class_.__name__, getattr(mapper.local_table, "fullname", "")}:
-            model_class: Any = mapper.class_
-            return shape_of(model_class)
-    return None
+    found: Any = _models(project).get(model.removeprefix("public."))
+    return None if found is None else shape_of(found)
+
+
+def _models(project: Project) -> dict[str, type]:
+    """Return the models by their names and by those of their tables."""
+    mappers = list(load_base(project.config.schema.models, project.root).registry.mappers)
+    by_table = {str(getattr(mapper.local_table, "fullname", "")): mapper.class_ for mapper in mappers}
+    return by_table | {mapper.class_.__name__: mapper.class_ for mapper in mappers}
+
+
+def _no_model(project: Project, name: str) -> str:
+    """Say that there is no such model, and which is meant: a name that is misspelt is one that nobody has read."""
+    by_lower = {known.lower(): known for known in _models(project)}
+    near = [by_lower[each] for each in get_close_matches(name.removeprefix("public.").lower(), by_lower, n=1)]
+    return f"no model is named {name}" + "".join(f": is {each} meant?" for each in near)
 
 
 def _parts(key: str) -> object:
@@ -78,4 +91,6 @@ def _converted(shape: Shape[Any], key: object) -> object:
     try:
         return msgspec.convert(plain, wanted, strict=False)
     except msgspec.ValidationError as err:
-        raise UsageError(f"{shape.name}: this is not a key: {err}", hint=f"it is of type {wanted.__name__}") from err
+        parts = ", ".join(kind.__name__ for kind in kinds)
+        hint = f"it is of type {parts}" if len(kinds) == 1 else f"it is a JSON list of {parts}"
+        raise UsageError(f"{shape.name}: this is not a key: {err}", hint=hint) from err

@@ -10,6 +10,7 @@ from pgkeel.schema.field import EncryptedField
 from pgkeel.security.keys import KeyProvider, KeyRing, ensure, ensure_local_key, keys_of, load_ring, provider_from
 from pgkeel.stack.connection import connect
 from pgkeel.stack.layout import layout_of
+from pgkeel.stack.models import tables_of
 
 __all__ = ["ensure_keys", "field_of", "fields_of", "key_provider", "opened_ring", "prepared_provider"]
 
@@ -69,15 +70,14 @@ def opened_ring(project: Project, application: str) -> Iterator[tuple[Connection
 
 
 def fields_of(project: Project) -> tuple[EncryptedField, ...]:
-    """Return the encrypted columns of the project's models.
+    """Return the encrypted columns of the project's models, and of the reference schema where it is kept beside them.
 
     Raises:
         ModelsNotFound: `[schema] models` cannot be imported.
     """
-    from pgkeel.schema.loading import load_base  # noqa: PLC0415 - the ORM only where models are read
-    from pgkeel.schema.sealed_type import encrypted_fields  # noqa: PLC0415
+    from pgkeel.schema.sealed_type import encrypted_fields  # noqa: PLC0415 - the ORM only where models are read
 
-    return encrypted_fields(load_base(project.config.schema.models, project.root).metadata.tables.values())
+    return encrypted_fields(tables_of(project))
 
 
 def field_of(project: Project, name: str) -> EncryptedField:

@@ -13,8 +13,8 @@ from pgkeel.local import Account, Cluster, Runtime, TlsFiles, choose_account, fi
 from pgkeel.local.launch import can
 from pgkeel.postgres import connect, load
 from pgkeel.security import LOGINS, OWNER, SUPERUSER, ensure_passwords, ensure_rights, ensure_roles
-from pgkeel.security.roles import Declaration
 from pgkeel.stack.certificates import ensure_tls, is_stale
+from pgkeel.stack.declared import declaration_of
 from pgkeel.stack.folders import own_folder
 from pgkeel.stack.layout import Layout
 from pgkeel.stack.memory import Memory, recall, remember
@@ -98,7 +98,8 @@ def _make(project: Project, layout: Layout, directory: Path, account: Account, r
 def _settings(project: Project) -> dict[str, str]:
     milliseconds = round(project.config.monitor.slow_query.total_seconds() * 1000)
     kept = Size.parse(project.config.backup.slot_limit) // 2**20
-    return {"log_min_duration_statement": f"{milliseconds}ms", "max_slot_wal_keep_size": f"{kept}MB"}
+    followed = {"wal_level": "logical"} if project.config.cache.publication else {}
+    return {"log_min_duration_statement": f"{milliseconds}ms", "max_slot_wal_keep_size": f"{kept}MB", **followed}
 
 
 def _superuser_password(layout: Layout, directory: Path) -> Secret:
@@ -111,12 +112,12 @@ def _superuser_password(layout: Layout, directory: Path) -> Secret:
 
 def ensure_database(project: Project, cluster: Cluster, layout: Layout, report: Report) -> None:
     """Give a running server our roles with the passwords of the password files, the database, and the declared rights."""
-    name, declaration = project.config.database.name, Declaration.of(project.config.security, owns_server=True)
+    name, declaration = project.config.database.name, declaration_of(project)
     words = {**LOGINS, "superuser": SUPERUSER}  # a recovered server has the superuser's password of that day
     files = {word: layout.password_file(word) for word in words}
     passwords = {login_in(files[word], login): ensure_password(files[word], login) for word, login in words.items()}
     with connect(cluster.superuser_url(), application="pgkeel up") as superuser:
-        ensure_roles(superuser)
+        ensure_roles(superuser, declaration)
         if load(__name__, "database").row(superuser, name=name) is None:
             report(f"creating the database {name}")
             cluster.ensure_database(name, owner=OWNER)

@@ -66,7 +66,8 @@ def renew_tls(project: Project, directory: Path | None, *, step: Step | None, ho
     """
     folder = folder_for(project, directory)
     if not folder.authority.is_file():
-        raise UsageError(f"there is no authority in {folder.authority.parent}", hint="`pgkeel up`, or `pgkeel security tls init`")
+        hint = "`pgkeel up` makes one" if directory is None else f"`pgkeel security tls init {directory}` makes one"
+        raise UsageError(f"there is no authority in {folder.authority.parent}", hint=hint)
     if directory is not None:
         _renew(folder, step, hosts)
         return

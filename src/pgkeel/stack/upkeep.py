@@ -1,8 +1,9 @@
 """What the agent of a project does to its own data at set times."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pgkeel.core.project import Project
+from pgkeel.stack.models import soft_deleted_models_of
 
 if TYPE_CHECKING:
     from pgkeel.agent.jobs import Job
@@ -17,12 +18,4 @@ def upkeep_jobs(project: Project) -> "tuple[Job, ...]":
         return ()
     from pgkeel.agent.jobs.purge_deleted import purge_job  # noqa: PLC0415 - needs the extra [agent]
 
-    return (purge_job(lambda: _models(project), keep),)
-
-
-def _models(project: Project) -> list[Any]:
-    """Return the project's models with a soft delete, loaded when they are needed."""
-    from pgkeel.access.purging import soft_deleted_models  # noqa: PLC0415 - SQLAlchemy only where it is used
-    from pgkeel.schema.loading import load_base  # noqa: PLC0415 - as above
-
-    return soft_deleted_models(load_base(project.config.schema.models, project.root))
+    return (purge_job(lambda: soft_deleted_models_of(project), keep),)

@@ -98,7 +98,7 @@ class Database(Units):
         self._caching = _caching(cache)
         self._runner = Runner(self.pool, (*hooks, self._caching) if self._caching else hooks, self._caching)
         if self._caching:
-            self._caching.on(self._runner)
+            self._caching.on(self._runner, keys)
         self._repositories = Repositories(self._driver.dialect, cursor_key or Secret.generate())
         self._known: dict[object, Repository[Any]] = {}
         self._keys = keys

@@ -8,6 +8,7 @@ import msgspec
 from pgkeel.access._sync.runner import Runner
 from pgkeel.access.errors import StatementFailed
 from pgkeel.access.own_sql import own
+from pgkeel.access.sealing import bound_rows
 from pgkeel.access.shape import Shape
 from pgkeel.access.tagging import tagged_columns
 from pgkeel.access.touched import Touched as Written
@@ -16,8 +17,10 @@ from pgkeel.cache._sync.change import Change
 from pgkeel.cache._sync.rows import RowCache
 from pgkeel.cache.names import Tag
 from pgkeel.cache.touched import EVERYTHING, Touched
+from pgkeel.core.cipher import Cipher
 from pgkeel.core.clock import monotonic
 from pgkeel.core.errors import ConfigError
+from pgkeel.schema.encrypted import has_encrypted
 
 __all__ = ["Caching"]
 
@@ -36,10 +39,11 @@ class Caching:
         self._keys: dict[str, Any] = {}
         self._open: dict[int, tuple[Written, Change, float]] = {}
 
-    def on(self, runner: Runner) -> None:
-        """Ask this database for the epoch."""
+    def on(self, runner: Runner, keys: Cipher | None) -> None:
+        """Ask this database for the epoch, and seal results by its keys."""
         self._runner = runner
         self.cache.bind(self)
+        self.cache.seal(keys, has_encrypted, bound_rows)
 
     def require_ledger(self) -> None:
         """Look whether the database can tell its epoch.

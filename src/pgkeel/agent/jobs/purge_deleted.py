@@ -11,6 +11,7 @@ from pgkeel.access.purging import PURGE_BATCH, purge_statements
 from pgkeel.agent.context import Context
 from pgkeel.agent.jobs.job import Job, Result
 from pgkeel.postgres import Connection, load
+from pgkeel.postgres.cache_ledger import forget_cached
 
 __all__ = ["purge_job"]
 
@@ -56,5 +57,7 @@ def _repeat(context: Context, connection: Connection, query: Any, before: object
             context.begin(connection)
             cursor = psycopg.RawCursor(connection, row_factory=tuple_row)
             last = cursor.execute(query.sql, query.bind((before, PURGE_BATCH))).rowcount
+            if last:
+                forget_cached(connection)
         count += last
     return count

@@ -5,6 +5,7 @@ from datetime import timedelta
 from pgkeel.agent.context import Context
 from pgkeel.agent.jobs.job import Job, Result
 from pgkeel.postgres import load
+from pgkeel.postgres.cache_ledger import forget_cached
 
 __all__ = ["JOB"]
 
@@ -21,6 +22,8 @@ def purge(context: Context) -> Result:
                 context.begin(connection)
                 values = {"now": context.clock.now(), "batch": _BATCH}
                 batch = load(__name__, "purge_sessions").run(connection, **values) if has_sessions else 0
+                if batch:
+                    forget_cached(connection, "sessions")
                 if batch < _BATCH:
                     context.finish(connection)
             purged += batch

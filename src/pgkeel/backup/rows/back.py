@@ -16,6 +16,7 @@ from pgkeel.backup.rows.shape import Link, Shape, Table, carry, names, words
 from pgkeel.backup.rows.spelling import as_now, assignments, texts
 from pgkeel.core.errors import Refused
 from pgkeel.postgres import Connection, Query, identifier, load
+from pgkeel.postgres.cache_ledger import forget_cached
 
 __all__ = ["put_back"]
 
@@ -70,7 +71,7 @@ def put_back(
         restored = {str(each): work.insert(each) for each in lost.tables} | work.references.refer()
         number = work.set_back(table, where) if changed else 0
         work.require_parents()
-        _forget_cached(live)
+        forget_cached(live)
     return _outcome(table, lost, restored, number, work, text)
 
 
@@ -89,12 +90,6 @@ def _outcome(table: Table, lost: Lost, restored: dict[str, int], changed: int, w
         text,
         tuple(lost.warnings),
     )
-
-
-def _forget_cached(live: Connection) -> None:
-    """Let no cache serve what was before, where one can be told."""
-    if load(__name__, "has_cache_ledger").scalar(live):
-        load(__name__, "forget_cached").run(live)
 
 
 class _Work:

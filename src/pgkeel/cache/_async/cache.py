@@ -15,16 +15,16 @@ from pgkeel.cache._async.ledger import Ledger
 from pgkeel.cache._async.reader import Reader
 from pgkeel.cache._async.rows import RowCache
 from pgkeel.cache._colour.asynchronous import Call
-from pgkeel.cache.codec import Codec, SealedCodec
 from pgkeel.cache.entry import Shelf
 from pgkeel.cache.figures import Figures
 from pgkeel.cache.life import Life, milliseconds
 from pgkeel.cache.names import Namer, Names, Tag
-from pgkeel.cache.touched import Touched, keys_of_tags, table_of
+from pgkeel.cache.sealing import Bound, Seals
+from pgkeel.cache.touched import Touched, keys_of_tags, tags_of
 from pgkeel.core.cache_url import CacheUrl
 from pgkeel.core.cipher import Cipher
 from pgkeel.core.clock import monotonic
-from pgkeel.core.errors import Unreachable, UsageError
+from pgkeel.core.errors import ConfigError, Unreachable, UsageError
 from pgkeel.core.log import get_logger
 from pgkeel.core.meter import Meter
 from pgkeel.core.secret import Secret
@@ -35,7 +35,7 @@ P = ParamSpec("P")
 R = TypeVar("R", bound=msgspec.Struct)
 T = TypeVar("T")
 OnOutage = Literal["closed", "open"]
-Tags = Iterable[Tag | str]
+Tags = Iterable[Tag | str] | Tag
 _log = get_logger(__name__)
 
 
@@ -72,19 +72,20 @@ class Cache:
             on_outage: What becomes of a write when the server does not answer. "closed": it fails. "open": it commits, and the
                 database begins another epoch. The latter needs the cache to be bound to a database, see `bind`.
             epoch_check: How long hits are served, when bound, without asking the database for its epoch.
-            cipher: Seals results of queries that depend on one of the `sealed` tables.
-            sealed: Tables with an encrypted column.
+            cipher: Seals results of queries that depend on one of the `sealed` tables; a bound database hands in its keys.
+            sealed: Tables with an encrypted column; a bound database knows those of its models.
             meter: Where the figures are published while the cache is open, by table and function too.
 
         Raises:
-            ConfigError: The address is wrong or the secret too short.
+            ConfigError: The address is wrong, the secret too short, or `on_outage` neither "closed" nor "open".
         """
+        if on_outage not in {"closed", "open"}:
+            raise ConfigError(f"on_outage={on_outage!r} is not known", hint='"closed" or "open"')
         names = Names(namespace, secret)
         self.client = Client(url, patience=patience.total_seconds(), home=names.epoch)
         self._reader = Reader(self.client, names, mark=milliseconds(mark), lease=milliseconds(lease))
         self._reader.is_open = on_outage == "open"
-        self._cipher = None if cipher is None else cipher.field("pgkeel.cache", "value")
-        self._sealed = frozenset(sealed)
+        self._seals = Seals(cipher, sealed)
         self._namers: dict[str, Namer] = {}
         self._epoch_check = epoch_check.total_seconds()
         self._meter = meter
@@ -112,6 +113,16 @@ class Cache:
     def bind(self, ledger: Ledger) -> None:
         """Serve hits only while the database's epoch is confirmed; `access.Database(cache=…)` does this."""
         self._reader.bind(ledger, self._epoch_check)
+
+    def seal(self, keys: Cipher | None, encrypted: Callable[[str], bool], bound: Bound) -> None:
+        """Seal results that depend on a table with an encrypted column; `access.Database(cache=…, keys=…)` does this.
+
+        Args:
+            keys: Seal them, unless the cache has a cipher of its own. Without keys nothing opens, and results hold nothing clear.
+            encrypted: Returns whether a table has such a column.
+            bound: Gives the encrypted fields of rows in a result what opens them.
+        """
+        self._seals.take(keys, encrypted, bound)
 
     async def open(self) -> Self:
         """Connect; a server that does not answer is logged, and reads go to the database until it does.
@@ -179,7 +190,7 @@ class Cache:
         """Return a decorator that keeps a function's results until a write touches one of their tags.
 
         Args:
-            tags: Tables and `tag(…)`s that the result depends on, or a function that returns them for the arguments.
+            tags: Tables and `tag(…)`s that the result depends on, or one; or a function that returns them for the arguments.
             ttl: How long a result is kept at most.
             name: Names the function in the cache; its module and name when not given.
             stale: For how long after it was filled others may get a result while it is made anew; see `rows`.
@@ -193,18 +204,18 @@ class Cache:
         def decorate(function: Call[T]) -> Call[T]:
             kind, known = _kind_of(function), name or f"{function.__module__}.{function.__qualname__}"
             tally = self._reader.tallies.of(known)
-            clear: Codec[Any] = Codec(kind)
-            hidden = clear if self._cipher is None else SealedCodec(kind, self._cipher)
+            codec_for = self._seals.codecs(kind)
 
             @wraps(function)
             async def call(*given: object, **named: object) -> Any:  # noqa: ANN401 - what the function returns
-                wanted = list(tags(*given, **named) if callable(tags) else tags)
+                wanted = tags_of(tags(*given, **named) if callable(tags) else tags)
                 names, declared = self._reader.names, self._reader.declared
                 heard = await declared.now() if declared.columns else declared.heard
-                codec = hidden if any(table_of(one) in self._sealed for one in wanted) else clear
                 shared = (names.epoch, names.everything, *keys_of_tags(wanted, names, heard.relied))
+                codec = codec_for(wanted)
                 shelf = Shelf(shared, codec, tally=tally, only_in=heard.epoch if heard.relied else b"")
-                return await self._reader.read(names.result(known, given, named), shelf, life, function, *given, **named)
+                found = await self._reader.read(names.result(known, given, named), shelf, life, function, *given, **named)
+                return self._seals.opened(found, codec)
 
             return call
 

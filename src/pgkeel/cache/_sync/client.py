@@ -152,7 +152,7 @@ class Client:
     def _agreed(self, link: Link, words: Sequence[Word]) -> Any:  # noqa: ANN401 - any reply
         reply = link.call(words)
         if type(reply) is ReplyError:
-            raise _refusal_of_login(reply, self.url)
+            raise _refusal_of_login(reply, self.url, words)
         return reply
 
     def _login(self) -> list[list[Word]]:
@@ -169,10 +169,12 @@ def _finder() -> Call[CacheUrl]:
     return find_server
 
 
-def _refusal_of_login(reply: Exception, url: CacheUrl) -> LoginRefused | CacheUnsuitable | Unreachable:
+def _refusal_of_login(reply: Exception, url: CacheUrl, words: Sequence[Word]) -> LoginRefused | CacheUnsuitable | Unreachable:
     kind = str(reply).partition(" ")[0]
     if kind in _LOGIN_WORDS:
         return LoginRefused(f"the cache {url} refused the login ({kind})", hint="correct user and password; INFO must be allowed")
     if kind in {"LOADING", "BUSY", "MASTERDOWN"}:
         return Unreachable(f"the cache {url} is not ready ({kind})", hint="wait a moment")
+    if words[0] == "SELECT":
+        return CacheUnsuitable(f"the cache {url} has no database {url.database}", hint="end its address with /0")
     return CacheUnsuitable(f"the cache {url} refused to begin ({kind})", hint="it must be Valkey 8 or Redis 7, or newer")

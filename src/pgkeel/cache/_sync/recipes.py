@@ -27,6 +27,7 @@ __all__ = ["Counter", "Leaderboard", "Limiter", "Lock", "Once", "Sessions"]
 
 T = TypeVar("T")
 _PAUSE = 0.02
+_MOST = 1 << 63
 
 
 class Limiter:
@@ -55,7 +56,13 @@ class Counter:
         self._keep = milliseconds(keep)
 
     def add(self, key: object, by: int = 1) -> int:
-        """Add, and return the count."""
+        """Add, and return the count.
+
+        Raises:
+            UsageError: It is no whole number of 64 bits.
+        """
+        if not isinstance(by, int) or not -_MOST < by < _MOST:
+            raise UsageError("a count grows by a whole number", hint="one of 64 bits; a Leaderboard adds fractions")
         return int(self._client.run("count", [self._name(key)], by, self._keep))
 
     def value(self, key: object) -> int:
@@ -72,7 +79,13 @@ class Leaderboard:
         self._key = cache.names.things("board", name)("")
 
     def add(self, member: str, points: float) -> float:
-        """Add to a member's score, and return it."""
+        """Add to a member's score, and return it.
+
+        Raises:
+            UsageError: The points are no number.
+        """
+        if not math.isfinite(points):
+            raise UsageError(f"{points} are no points", hint="a number that has an end")
         return float(self._client.call("ZINCRBY", self._key, str(points), member))
 
     def top(self, most: int = 10) -> list[tuple[str, float]]:

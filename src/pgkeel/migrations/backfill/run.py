@@ -22,6 +22,7 @@ from pgkeel.migrations.message import as_role, settings
 from pgkeel.migrations.options import DEFAULTS, Options
 from pgkeel.migrations.source import tenant_of
 from pgkeel.postgres import Connection, describe, identifier, load, server_of
+from pgkeel.postgres.cache_ledger import forget_cached
 
 __all__ = ["LOCK_KEY", "run"]
 
@@ -163,6 +164,8 @@ def _batch(work: _Work) -> bool:
             return False
         changing = clock.monotonic()
         rows = work.change(work.connection, lo, hi)
+        if rows:
+            forget_cached(work.connection, work.target.table, f"{work.target.schema}.{work.target.table}")
         took = timedelta(seconds=clock.monotonic() - began) + work.pace.pause
         load(__name__, "advance").run(work.connection, last_key=str(hi), rows=rows, took=took, **work.state.place)
     work.pace.learn(timedelta(seconds=clock.monotonic() - changing), work.watch.longest)

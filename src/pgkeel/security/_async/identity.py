@@ -131,7 +131,7 @@ class Identity:
 
     async def end_all(self, user: UUID) -> int:
         """Log a user out everywhere; return how many sessions ended."""
-        return len(await self._statements.sql(sql.END_SESSIONS, into=UUID, user=user))
+        return len(await self._all(sql.END_SESSIONS, UUID, user=user))
 
     async def change_password(self, user: UUID, old: Secret, new: Secret) -> None:
         """Set a new password; every session and every mailed token of the user ends.
@@ -195,7 +195,7 @@ class Identity:
 
     async def roles(self, user: UUID) -> list[str]:
         """Return the names of a user's roles."""
-        return await self._statements.sql(sql.ROLES, into=str, user=user)
+        return await self._all(sql.ROLES, str, user=user)
 
     async def grant_role(self, user: UUID, role: str, *, by: UUID | None = None) -> None:
         """Give a user a role beside the default one; giving it twice does nothing.
@@ -211,8 +211,12 @@ class Identity:
         return await self._first(sql.REVOKE_ROLE, UUID, user=user, role=role) is not None
 
     async def _first(self, query: Query, into: Callable[..., T], **values: object) -> T | None:
-        rows = await self._statements.sql(query, into=into, writes=None, **values)
+        rows = await self._all(query, into, **values)
         return rows[0] if rows else None
+
+    async def _all(self, query: Query, into: Callable[..., T], **values: object) -> list[T]:
+        """Run a statement, and say what it writes: else a cache that is bound to the handle forgets everything."""
+        return await self._statements.sql(query, into=into, writes=sql.WRITES.get(query, ()), **values)
 
     async def _account(self, email: str) -> Account | None:
         if not _is_email(email):

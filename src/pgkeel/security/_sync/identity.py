@@ -132,7 +132,7 @@ class Identity:
 
     def end_all(self, user: UUID) -> int:
         """Log a user out everywhere; return how many sessions ended."""
-        return len(self._statements.sql(sql.END_SESSIONS, into=UUID, user=user))
+        return len(self._all(sql.END_SESSIONS, UUID, user=user))
 
     def change_password(self, user: UUID, old: Secret, new: Secret) -> None:
         """Set a new password; every session and every mailed token of the user ends.
@@ -196,7 +196,7 @@ class Identity:
 
     def roles(self, user: UUID) -> list[str]:
         """Return the names of a user's roles."""
-        return self._statements.sql(sql.ROLES, into=str, user=user)
+        return self._all(sql.ROLES, str, user=user)
 
     def grant_role(self, user: UUID, role: str, *, by: UUID | None = None) -> None:
         """Give a user a role beside the default one; giving it twice does nothing.
@@ -212,8 +212,12 @@ class Identity:
         return self._first(sql.REVOKE_ROLE, UUID, user=user, role=role) is not None
 
     def _first(self, query: Query, into: Callable[..., T], **values: object) -> T | None:
-        rows = self._statements.sql(query, into=into, writes=None, **values)
+        rows = self._all(query, into, **values)
         return rows[0] if rows else None
+
+    def _all(self, query: Query, into: Callable[..., T], **values: object) -> list[T]:
+        """Run a statement, and say what it writes: else a cache that is bound to the handle forgets everything."""
+        return self._statements.sql(query, into=into, writes=sql.WRITES.get(query, ()), **values)
 
     def _account(self, email: str) -> Account | None:
         if not _is_email(email):

@@ -78,6 +78,10 @@ def find_column(connection: Connection, name: str, *, sealed: bool) -> TableColu
     if row is None:
         raise NotFound(f"there is no column {name}", hint="`pgkeel schema show` lists them")
     _require_fit(name, row, sealed=sealed)
+    other = f"{column}_clear" if sealed else f"{column}_sealed"
+    if load(__name__, "has_column").scalar(connection, table=table, column=other):
+        hint = "`pgkeel migrate up` and `pgkeel migrate backfill run` go on with it"
+        raise Refused(f"{name} is on its way: the table has {other}", hint=hint)
     rules = _rules(connection, table, column)
     beside = [f"{column}_bidx", f"{column}_bidx_next"] if sealed else []
     digests = tuple(rule for each in beside for rule in _rules(connection, table, each))
@@ -99,7 +103,8 @@ def _require_fit(name: str, row: Row, *, sealed: bool) -> None:
         raise Refused(f"{name} is bytea: it is encrypted already, or holds no text", hint=hint)
     if not row["is_bytea" if sealed else "is_text"]:
         wanted = "an encrypted column is bytea" if sealed else "text is encrypted, nothing else"
-        raise Refused(f"{name} is of type {row['type']}: {wanted}", hint="add a column of that type first")
+        hint = "it is clear already" if sealed else "add a text column, and fill it from this one first"
+        raise Refused(f"{name} is of type {row['type']}: {wanted}", hint=hint)
     if row["key"] is None:
         raise Refused(f"{table} has no primary key of one column", hint="sealed values are bound to their row's id")
     if row["key"] == column:

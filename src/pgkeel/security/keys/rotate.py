@@ -16,6 +16,7 @@ from psycopg.types.string import StrDumper
 from pgkeel.core.cipher import FieldCipher, header_of
 from pgkeel.core.normal_form import normal_form
 from pgkeel.postgres import Connection, Query, identifier, load
+from pgkeel.postgres.cache_ledger import forget_cached
 from pgkeel.schema.field import EncryptedField
 from pgkeel.security.keys.errors import KeyInUse, WrongState
 from pgkeel.security.keys.key import WrappedKey
@@ -154,6 +155,7 @@ def destroy(
     if dry_run:
         return found
     if found.state == "retired":
+        forget_cached(connection)  # what was read before the rows were rotated opens no more
         mark_destroyed(connection, key)
         ring.take(keys_of(connection))
     if not any(each.state in {"previous", "retired"} for each in keys_of(connection)):

@@ -13,6 +13,7 @@ import psycopg
 
 from pgkeel.core.cipher import ERASED, Erased, FieldCipher, UnknownKey
 from pgkeel.postgres import Connection, Query, identifier, load
+from pgkeel.postgres.cache_ledger import forget_cached
 from pgkeel.schema.field import EncryptedField
 
 __all__ = ["SUBJECTS", "Erasure", "SubjectKeys", "erasable", "erase", "has_subjects"]
@@ -151,6 +152,7 @@ def erase(
             }
             return tuple(Erasure(name, int(rows or 0)) for name, rows in count.items())
         load(__name__, "erase_subject").run(connection, id=subject)
+        forget_cached(connection, *(field.table_name for field in concerned))
         return tuple(Erasure(field.name, _erase(connection, field, subject)) for field in concerned)
 
 

@@ -64,13 +64,14 @@ def apply(connection: Connection, statements: Sequence[Query]) -> Applied:
     return Applied(tuple(done), tuple(refused))
 
 
-def ensure_roles(superuser: Connection) -> None:
+def ensure_roles(superuser: Connection, declaration: Declaration = _EMBEDDED) -> None:
     """Make the embedded server's roles and their memberships as declared.
 
     Args:
         superuser: A connection to any database of the server.
+        declaration: Says whether the owner may replicate.
     """
-    statements = plan_roles(read_state(superuser, _EMBEDDED)).statements
+    statements = plan_roles(read_state(superuser, _EMBEDDED), declaration).statements
     if statements:
         apply(superuser, statements)
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 import msgspec
+from msgspec.structs import replace
 
 from pgkeel.core.config import SecurityConfig
 from pgkeel.core.errors import ConfigError
@@ -57,14 +58,16 @@ class Declaration(msgspec.Struct, frozen=True):
         schemas: The team's schemas.
         tables: Group → (schema, table) → (privilege, column or ""), where it is not what the group has everywhere.
         owns_server: Whether the server is the embedded one: PUBLIC is nobody's there, and other databases are no way in.
+        decodes: Whether the agent, which acts as the owner, follows the WAL for a cache: that takes the attribute REPLICATION.
     """
 
     schemas: tuple[str, ...] = ("public",)
     tables: Mapping[str, Exceptions] = {}
     owns_server: bool = False
+    decodes: bool = False
 
     @classmethod
-    def of(cls, config: SecurityConfig, *, owns_server: bool = False) -> "Declaration":
+    def of(cls, config: SecurityConfig, *, owns_server: bool = False, decodes: bool = False) -> "Declaration":
         """Return what a project declares.
 
         Raises:
@@ -75,7 +78,12 @@ class Declaration(msgspec.Struct, frozen=True):
                 raise ConfigError(f"security.schemas names {schema}, which is not the team's", hint="leave it out")
         written = {WRITERS: ("rw", config.rw), READERS: ("ro", config.ro)}
         tables = {group: dict(_exceptions(key, given, config.schemas)) for group, (key, given) in written.items()}
-        return cls(config.schemas, tables, owns_server)
+        return cls(config.schemas, tables, owns_server, decodes)
+
+    @property
+    def roles(self) -> tuple[Role, ...]:
+        """Our roles with their attributes."""
+        return tuple(replace(role, replicates=True) if self.decodes and role.name == OWNER else role for role in ROLES)
 
     @property
     def all_schemas(self) -> tuple[str, ...]:

@@ -50,7 +50,7 @@ def matrix(connection: Connection, declaration: Declaration) -> tuple[Cell, ...]
     return (
         *_on_what_is(found, state, wanted),
         *_on_what_comes(state, declaration, wanted),
-        *_attributes(state),
+        *_attributes(state, declaration),
         *_becoming(state),
     )
 
@@ -90,8 +90,8 @@ def _on_what_comes(state: State, declaration: Declaration, wanted: frozenset[Rig
                         yield Cell(f"{privilege} on {here}", role, declared or is_maker, actual or is_maker)
 
 
-def _attributes(state: State) -> Iterator[Cell]:
-    for wanted in ROLES:
+def _attributes(state: State, declaration: Declaration) -> Iterator[Cell]:
+    for wanted in declaration.roles:
         found = state.roles.get(wanted.name, Role(wanted.name))
         for field, words in _ATTRIBUTES.items():
             yield Cell(words, wanted.name, getattr(wanted, field), getattr(found, field))

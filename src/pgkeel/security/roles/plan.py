@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import msgspec
 
 from pgkeel.core.errors import ConfigError
-from pgkeel.postgres import Connection, Query
+from pgkeel.postgres import Connection, Query, load
 from pgkeel.security.roles import statements
 from pgkeel.security.roles.declaration import MEMBERSHIPS, NAMES, OURS, ROLES, Declaration
 from pgkeel.security.roles.rights import PUBLIC, Held, Membership, Role
@@ -44,7 +44,12 @@ def plan(state: State, declaration: Declaration, *, keeps_extra: bool = False) -
     taken = [one for one in in_scope if _is_ours(one, state, declaration) and (not keeps_extra or one.right.grantee == PUBLIC)]
     given = sorted(wanted - held)
     return Plan(
-        (*plan_roles(state).statements, *_schemas(state), *statements.revokes(taken, wanted), *statements.grants(given)),
+        (
+            *plan_roles(state, declaration).statements,
+            *_schemas(state),
+            *statements.revokes(taken, wanted),
+            *statements.grants(given),
+        ),
         (*_foreign_members(state), *statements.revokes(_of_others(in_scope, state, declaration), frozenset())),
         tuple(_said(one) for one in extra if one.right.grantee in NAMES and one not in in_scope),
     )
@@ -54,31 +59,49 @@ def plan_for(connection: Connection, declaration: Declaration) -> Plan:
     """Return the plan for the connected database.
 
     Raises:
-        ConfigError: The declaration names a schema or a table that is not there.
+        ConfigError: The declaration names a schema, a table or a column that is not there.
     """
     state = read_state(connection, declaration)
     _require_declared(state, declaration)
+    _require_columns(connection, declaration, state.database)
     return plan(state, declaration)
 
 
-def plan_roles(state: State) -> Plan:
+def plan_roles(state: State, declaration: Declaration) -> Plan:
     """Return what concerns the whole server: roles, memberships, settings."""
-    return Plan((*_roles(state), *_memberships(state), *_settings(state)))
+    return Plan((*_roles(state, declaration), *_memberships(state), *_settings(state)))
 
 
 def _require_declared(state: State, declaration: Declaration) -> None:
     there = {target.names for target in state.objects if target.kind in {"SCHEMA", "TABLE"}}
     tables = [table for exceptions in declaration.tables.values() for table in exceptions]
     missing = [name for name in (*((schema,) for schema in declaration.schemas), *tables) if name not in there]
-    if missing:
-        names = ", ".join(".".join(name) for name in missing)
+    _require_nothing_missing([".".join(name) for name in missing], state.database)
+
+
+def _require_columns(connection: Connection, declaration: Declaration, database: str) -> None:
+    named = {
+        (*table, column)
+        for exceptions in declaration.tables.values()
+        for table, rights in exceptions.items()
+        for _, column in rights
+        if column
+    }
+    if named:
+        schemas, tables, columns = map(list, zip(*sorted(named), strict=True))
+        missing = load(__name__, "columns_missing").rows(connection, schemas=schemas, tables=tables, columns=columns)
+        _require_nothing_missing([row["name"] for row in missing], database)
+
+
+def _require_nothing_missing(names: list[str], database: str) -> None:
+    if names:
         raise ConfigError(
-            f"[security] names {names}, which is not in {state.database}", hint="correct pgkeel.toml, or migrate first"
+            f"[security] names {', '.join(names)}, which is not in {database}", hint="correct pgkeel.toml, or migrate first"
         )
 
 
-def _roles(state: State) -> Iterator[Query]:
-    for wanted in ROLES:
+def _roles(state: State, declaration: Declaration) -> Iterator[Query]:
+    for wanted in declaration.roles:
         found = state.roles.get(wanted.name)
         before = found or Role(wanted.name, can_login=False, inherits=True)
         if found is None:
