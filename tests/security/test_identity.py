@@ -448,6 +448,8 @@ async def test_a_cache_hears_which_tables_are_written_and_forgets_no_other(url: 
         assert tables == {"users"}
         login, tables = await written(identity.authenticate(EMAIL, OLD))
         assert tables == {"sessions"}
+        assert (await written(identity.session(login.token)))[1] == set()
+        clock.advance(timedelta(hours=20))
         assert (await written(identity.session(login.token)))[1] == {"sessions"}
         assert (await written(identity.has_role(user, "admin")))[1] == (await written(identity.roles(user)))[1] == set()
         token, tables = await written(identity.request_reset(EMAIL))

@@ -36,7 +36,7 @@ class Folder:
         with self._explained(key):
             target = self._path(key)
             for _ in range(_TRIES):
-                # who deleted the last object of a folder took that away too: before it was used, or while it was found to be there
+                # who deleted the last object of a folder took that away too: before it was used, or while it was found there
                 with contextlib.suppress(FileNotFoundError, FileExistsError):
                     return self._put(target, content)
             return self._put(target, content)

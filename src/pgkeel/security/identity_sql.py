@@ -12,6 +12,7 @@ __all__ = [
     "FIND_SESSION",
     "GRANT_ROLE",
     "HAS_ROLE",
+    "MOVE_SESSION",
     "REGISTER",
     "REHASH",
     "RESET_PASSWORD",
@@ -31,6 +32,7 @@ END_SESSIONS = load(__name__, "identity_end_sessions")
 FIND_SESSION = load(__name__, "identity_find_session")
 GRANT_ROLE = load(__name__, "identity_grant_role")
 HAS_ROLE = load(__name__, "identity_has_role")
+MOVE_SESSION = load(__name__, "identity_move_session")
 REGISTER = load(__name__, "identity_register")
 REHASH = load(__name__, "identity_rehash")
 RESET_PASSWORD = load(__name__, "identity_reset_password")
@@ -45,8 +47,8 @@ WRITES: dict[Query, tuple[str, ...]] = {
     CHANGE_PASSWORD: _PASSWORD,
     END_SESSION: ("sessions",),
     END_SESSIONS: ("sessions",),
-    FIND_SESSION: ("sessions",),
     GRANT_ROLE: ("user_roles",),
+    MOVE_SESSION: ("sessions",),
     REGISTER: ("users",),
     REHASH: ("users",),
     RESET_PASSWORD: _PASSWORD,

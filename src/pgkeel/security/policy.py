@@ -8,7 +8,7 @@ import msgspec
 from pgkeel.core.limits import Rate
 from pgkeel.core.secret import Secret
 
-__all__ = ["Account", "Login", "Policy", "Session"]
+__all__ = ["Account", "FoundSession", "Login", "Policy", "Session"]
 
 
 class Policy(msgspec.Struct, frozen=True):
@@ -55,6 +55,15 @@ class Session(msgspec.Struct, frozen=True):
     id: UUID
     user_id: UUID
     expires_at: datetime
+
+
+class FoundSession(msgspec.Struct, frozen=True):
+    """A valid session, and where its end is to be moved to, if it is."""
+
+    id: UUID
+    user_id: UUID
+    expires_at: datetime
+    slides_to: datetime | None
 
 
 class Account(msgspec.Struct, frozen=True):

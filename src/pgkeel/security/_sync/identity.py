@@ -19,7 +19,7 @@ from pgkeel.security._colour.threaded import Limiter, MemoryLimiter, aside
 from pgkeel.security.addresses import Addresses
 from pgkeel.security.identity_errors import AlreadyRegistered, InvalidCredentials, InvalidToken, TooManyAttempts
 from pgkeel.security.passwords import Passwords
-from pgkeel.security.policy import Account, Login, Policy, Session
+from pgkeel.security.policy import Account, FoundSession, Login, Policy, Session
 from pgkeel.security.tokens import digest, new_token
 
 __all__ = ["Identity", "Statements"]
@@ -119,11 +119,14 @@ class Identity:
         if hashed is None:
             raise InvalidToken(hint="log in")
         found = self._first(
-            sql.FIND_SESSION, Session, token=hashed, now=self._clock.now(), idle=policy.idle, absolute=policy.absolute
+            sql.FIND_SESSION, FoundSession, token=hashed, now=self._clock.now(), idle=policy.idle, absolute=policy.absolute
         )
-        if found is None:
+        session = None if found is None else Session(found.id, found.user_id, found.expires_at)
+        if found is not None and found.slides_to is not None:
+            session = self._first(sql.MOVE_SESSION, Session, id=found.id, slides_to=found.slides_to)
+        if session is None:
             raise InvalidToken(hint="log in")
-        return found
+        return session
 
     def end(self, token: Secret) -> bool:
         """Log out; return whether there was such a session."""

@@ -1,5 +1,10 @@
--- the valid session of a token; its end is moved when that brings it enough, not on every request
-WITH found AS MATERIALIZED (
+-- the valid session of a token, and where its end is moved to when that brings it enough: not on every request
+SELECT
+    id,
+    user_id,
+    expires_at,
+    CASE WHEN slides_to >= expires_at + %(idle)s::interval / 20 THEN slides_to END AS slides_to
+FROM (
     SELECT
         sessions.id,
         sessions.user_id,
@@ -12,15 +17,5 @@ WITH found AS MATERIALIZED (
         AND sessions.created_at + %(absolute)s::interval > %(now)s::timestamptz
         AND users.status = 'active'
         AND users.deleted_at IS NULL
-    ORDER BY sessions.id
-), slid AS (
-    UPDATE sessions
-    SET expires_at = found.slides_to
-    FROM found
-    WHERE sessions.id = found.id AND found.slides_to >= found.expires_at + %(idle)s::interval / 20
-    RETURNING sessions.id, sessions.expires_at
-)
-SELECT found.id, found.user_id, COALESCE(slid.expires_at, found.expires_at) AS expires_at
-FROM found
-LEFT JOIN slid ON slid.id = found.id
-ORDER BY found.id
+) AS found
+ORDER BY id
