@@ -623,6 +623,42 @@ def test_the_history_of_a_row_is_found_without_reading_the_whole_log(db: Connect
     assert len(search(db, table="public.t", row=hashlib.md5(b"7").hexdigest())) == 1
 
 
+EVIL = """
+CREATE SCHEMA evil;
+CREATE FUNCTION evil.same(text, text) RETURNS boolean LANGUAGE sql AS 'SELECT true';
+CREATE FUNCTION evil.same(jsonb, jsonb) RETURNS boolean LANGUAGE sql AS 'SELECT true';
+CREATE OPERATOR evil.= (leftarg = text, rightarg = text, function = evil.same);
+CREATE OPERATOR evil.= (leftarg = jsonb, rightarg = jsonb, function = evil.same);
+CREATE FUNCTION evil.unlike(text, text) RETURNS boolean LANGUAGE sql AS 'SELECT false';
+CREATE FUNCTION evil.current_setting(text, boolean) RETURNS text LANGUAGE sql AS $$ SELECT 'somebody else' $$;
+CREATE FUNCTION evil.clock_timestamp() RETURNS timestamptz LANGUAGE sql AS $$ SELECT timestamptz '2000-01-01' $$;
+CREATE FUNCTION evil.jsonb_build_array(text, text) RETURNS jsonb LANGUAGE sql AS $$ SELECT '["a", "b"]'::jsonb $$;
+CREATE DOMAIN evil.jsonb AS pg_catalog.jsonb CHECK (VALUE IS NULL);
+CREATE DOMAIN evil.text AS pg_catalog.text CHECK (VALUE IS NULL);
+GRANT USAGE ON SCHEMA evil TO PUBLIC;
+GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA evil TO PUBLIC;
+"""
+
+
+@pytest.mark.majors
+def test_a_writers_search_path_has_no_say_in_what_is_noted(db: Connection, empty_db: Url) -> None:
+    people(db, 1)
+    db.execute(EVIL)
+    with connect(empty_db) as writer:
+        for number, path in enumerate(("evil, pg_catalog, pg_temp", "''", "evil", "evil, public, pg_catalog")):
+            writer.execute(f"SET search_path = {path}")
+            with writer.transaction():
+                writer.execute("SELECT pg_catalog.set_config('pgkeel.actor', 'me', true)")
+                writer.execute(f"UPDATE public.people SET name = 'n{number}', email = '{number}', data = '{number}' WHERE id = 1")
+    (made,) = search(db, operation="insert")
+    entries = search(db, operation="update")[::-1]
+
+    assert [(entry.actor, entry.row_id, entry.after) for entry in entries] == [
+        ("me", "1", {"name": f"n{number}", "email": "changed", "data": number}) for number in range(4)
+    ]
+    assert all(entry.at > made.at for entry in entries)
+
+
 def test_hostile_names_of_tables_and_columns_are_names(db: Connection) -> None:
     db.execute('CREATE TABLE "it\'s %s; --" ("a""b" integer, "%I $x$ \'" text, PRIMARY KEY ("a""b"))')
     hostile = Watched("public", "it's %s; --", ("%I $x$ '",))
