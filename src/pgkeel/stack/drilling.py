@@ -115,7 +115,7 @@ def _narrowed(scene: Scene, backup: str | None) -> Scene:
 
 def _try(scene: Scene, whole: Scene, backup: str, report: Report, *, both_ways: bool) -> Drill:
     began, started = clock.monotonic(), clock.now()
-    blank = Drill(started.strftime("%Y%m%dT%H%M%SZ"), backup, (backup,), scene.system, None, started, started, None, None, ())
+    blank = Drill(started.strftime("%Y%m%dT%H%M%S.%fZ"), backup, (backup,), scene.system, None, started, started, None, None, ())
     try:
         with scratch_restore(scene, Wish(), f"drill-{blank.id}", report, agree=lambda _: True) as (plan, server, files):
             rows = fingerprints(server, scene.project.config.database.name) if both_ways else {}
