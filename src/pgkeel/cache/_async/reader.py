@@ -1,6 +1,8 @@
 """Ask the cache, then the database, and fill: the thin side of the protocol in `pgkeel.cache.entry`."""
 
+from collections.abc import Mapping
 from functools import partial
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import msgspec
@@ -77,7 +79,13 @@ class Reader:
         client.on_connect(self._greet)
 
     async def read(
-        self, key: bytes, shelf: Shelf[T], life: Life, load: Call[T | None], *given: object, **named: object
+        self,
+        key: bytes,
+        shelf: Shelf[T],
+        life: Life,
+        load: Call[T | None],
+        given: tuple[object, ...],
+        named: Mapping[str, object] = MappingProxyType({}),
     ) -> T | None:
         """Return the value from the cache, else from the database; then the cache keeps it if it may.
 
@@ -89,7 +97,7 @@ class Reader:
             life: How long it is kept.
             load: Reads the primary, outside of any transaction.
             given: What `load` is called with.
-            named: The same.
+            named: The same, by name.
         """
         lease, began = None, monotonic()
         try:

@@ -61,7 +61,7 @@ class RowCache(Generic[R]):
         if not isinstance(key, self._plain):
             key = self._own(key)
         known = (self._known.get(key) if self._is_small else None) or self._remembered(key)
-        return self._reader.read(known.row, self._shelf, self._life, load, key)
+        return self._reader.read(known.row, self._shelf, self._life, load, (key,))
 
     def _remembered(self, key: object) -> Touched:
         """Return the row, and remember it where that is safe: of equal keys all name it, and none is long."""

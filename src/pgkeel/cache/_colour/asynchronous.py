@@ -94,9 +94,12 @@ class Link(asyncio.Protocol):
         return self._near is not None and len(self._near.kept) > 0
 
     def near(self, key: bytes, shelf: Shelf[V], now: float) -> V | None:
-        """Return a value that this process keeps, to each caller its own; or `MISS`, also when the server was silent for long."""
+        """Return a value that this process keeps, to each caller its own; or `MISS`, also when the server was silent for long.
+
+        The connection is open: whoever asks has looked.
+        """
         near = self._near
-        if near is None or self.is_closed or now - self._told > _NEAR_PING:
+        if near is None or now - self._told > _NEAR_PING:
             return MISS  # type: ignore[no-any-return]
         kept = near.kept.get(key)
         if kept is not None and kept.shelf is shelf and kept.until >= now:

@@ -215,7 +215,7 @@ class Cache:
                 shared = (names.epoch, names.everything, *keys_of_tags(wanted, names, heard.relied))
                 codec = codec_for(wanted)
                 shelf = Shelf(shared, codec, tally=tally, only_in=heard.epoch if heard.relied else b"")
-                found = self._reader.read(names.result(known, given, named), shelf, life, function, *given, **named)
+                found = self._reader.read(names.result(known, given, named), shelf, life, function, given, named)
                 return self._seals.opened(found, codec)
 
             return call

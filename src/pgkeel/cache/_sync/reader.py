@@ -1,7 +1,9 @@
 # Generated from pgkeel/cache/_async/reader.py by tools/unasync.py; do not edit.
 """Ask the cache, then the database, and fill: the thin side of the protocol in `pgkeel.cache.entry`."""
 
+from collections.abc import Mapping
 from functools import partial
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import msgspec
@@ -77,7 +79,15 @@ class Reader:
         self._flights: dict[bytes, Flight[Any]] = {}
         client.on_connect(self._greet)
 
-    def read(self, key: bytes, shelf: Shelf[T], life: Life, load: Call[T | None], *given: object, **named: object) -> T | None:
+    def read(
+        self,
+        key: bytes,
+        shelf: Shelf[T],
+        life: Life,
+        load: Call[T | None],
+        given: tuple[object, ...],
+        named: Mapping[str, object] = MappingProxyType({}),
+    ) -> T | None:
         """Return the value from the cache, else from the database; then the cache keeps it if it may.
 
         The cache being away is never an error here.
@@ -88,7 +98,7 @@ class Reader:
             life: How long it is kept.
             load: Reads the primary, outside of any transaction.
             given: What `load` is called with.
-            named: The same.
+            named: The same, by name.
         """
         lease, began = None, monotonic()
         try:
