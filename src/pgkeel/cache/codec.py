@@ -2,9 +2,11 @@
 
 import hashlib
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 import msgspec
+from msgspec import inspect
 
 from pgkeel.core.cipher import CannotOpen, FieldCipher, Sealed, UnknownKey
 from pgkeel.core.errors import UsageError
@@ -13,6 +15,11 @@ __all__ = ["Codec", "SealedCodec"]
 
 T = TypeVar("T")
 _SHAPE = 16
+_CONSTANT = (
+    *(inspect.NoneType, inspect.BoolType, inspect.IntType, inspect.FloatType, inspect.DecimalType, inspect.StrType),
+    *(inspect.BytesType, inspect.UUIDType, inspect.DateTimeType, inspect.DateType, inspect.TimeType, inspect.TimeDeltaType),
+    *(inspect.EnumType, inspect.LiteralType),
+)
 
 
 class Codec(Generic[T]):
@@ -24,7 +31,7 @@ class Codec(Generic[T]):
         has_sealed: Whether values may hold sealed ones, which come back without what opens them.
     """
 
-    __slots__ = ("_decode", "_encode", "decode", "has_sealed", "shape")
+    __slots__ = ("_decode", "_encode", "_is_flat", "decode", "has_sealed", "shape")
 
     def __init__(self, kind: type[T]) -> None:
         """Read the type.
@@ -42,6 +49,11 @@ class Codec(Generic[T]):
         self._encode = msgspec.msgpack.Encoder(enc_hook=_sealed, uuid_format="bytes").encode
         self._decode = msgspec.msgpack.Decoder(kind, dec_hook=_unsealed).decode
         self.decode: Callable[[Any], T] = self._decode
+        self._is_flat = _is_flat(kind)
+
+    def again(self, value: Any, encoded: memoryview) -> Callable[[], T]:  # noqa: ANN401 - a T
+        """Return what gives everybody who asks a value of his own: a copy where nothing in it can change, else decoded anew."""
+        return value.__copy__ if self._is_flat else partial(self.decode, encoded)
 
     def encode(self, value: T) -> bytes | None:
         """Return the bytes, or None for a value that would not come back as it is (a NaN, a UUID inside JSON)."""
@@ -66,6 +78,7 @@ class SealedCodec(Codec[T]):
         super().__init__(kind)
         self._cipher = cipher
         self.decode = self._opened
+        self._is_flat = False  # it stays sealed in memory
 
     def encode(self, value: T) -> bytes | None:
         """Return the sealed bytes, or None for a value that would not come back as it is."""
@@ -77,6 +90,22 @@ class SealedCodec(Codec[T]):
             return self._decode(self._cipher.open(self.shape, bytes(encoded)))
         except (CannotOpen, UnknownKey) as err:
             raise msgspec.DecodeError(err.message) from err
+
+
+def _is_flat(kind: type) -> bool:
+    """Return whether it is a struct in which nothing can be changed but its fields."""
+    found = inspect.type_info(kind)
+    return isinstance(found, inspect.StructType) and all(_is_constant(field.type) for field in found.fields)
+
+
+def _is_constant(found: inspect.Type) -> bool:
+    match found:
+        case inspect.UnionType():
+            return all(map(_is_constant, found.types))
+        case inspect.Metadata():
+            return _is_constant(found.type)
+        case _:
+            return isinstance(found, _CONSTANT)
 
 
 def _schema(kind: type) -> dict[str, Any]:

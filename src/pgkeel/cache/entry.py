@@ -97,10 +97,12 @@ class Shelf(Generic[T]):
     def near(self, kept: Kept) -> T | None:
         """Return a value that this process keeps, or `MISS`; it is judged once."""
         if kept.shelf is not self:
-            if self.judge(kept.held, kept.current) is MISS:
+            value = self.judge(kept.held, kept.current)
+            if value is MISS:
                 return MISS
-            kept.payload, kept.shelf = memoryview(kept.held)[1 + self._length + len(self.shape) :], self
-        return self.decode(kept.payload)
+            encoded = memoryview(kept.held)[1 + self._length + len(self.shape) :]
+            kept.again, kept.shelf = self._codec.again(value, encoded), self
+        return kept.again()  # type: ignore[no-any-return]
 
     def lease_in(self, held: bytes | None, current: bytes | None) -> bytes:
         """Return who holds a lease there under the versions that are valid now, or b""."""

@@ -103,7 +103,7 @@ class Link(asyncio.Protocol):
             return MISS  # type: ignore[no-any-return]
         kept = near.kept.get(key)
         if kept is not None and kept.shelf is shelf and kept.until >= now:
-            return shelf.decode(kept.payload)  # type: ignore[no-any-return]  # it is judged already
+            return kept.again()  # type: ignore[no-any-return]  # it is judged already
         kept = near.get(key, now)
         return MISS if kept is None else shelf.near(kept)
 
