@@ -105,6 +105,14 @@ def test_a_rotated_key_is_retired_and_destroyed(connection: Connection, provider
         ring_of_keys.activate(connection, 9, refresh=AT_ONCE)
 
 
+def test_bytes_that_only_begin_like_a_sealed_value_are_nobodys(connection: Connection, ring: KeyRing) -> None:
+    fill(connection, ring, 3)
+    connection.execute("CREATE TABLE kept (copy bytea)")
+    for first in (1, 2):
+        connection.execute("INSERT INTO kept VALUES (%s)", (bytes([first]) + b"\xfe" * 60,))
+    assert ring_of_keys.rows_by_key(connection) == {1: 6}
+
+
 def test_a_key_that_something_needs_is_not_destroyed(connection: Connection, provider: KeyProvider, ring: KeyRing) -> None:
     fill(connection, ring, 3)
     connection.execute("CREATE TABLE kept (copy bytea)")

@@ -160,18 +160,25 @@ def _columns_with(connection: Connection, key: int) -> list[str]:
     found = []
     for row in load(__name__, "sealed_columns").rows(connection):
         names = {"table": identifier(row["schema"], row["table"]), "column": identifier(row["column"])}
-        headers = [header_of(key), header_of(key, by_subject=True)]
-        if load(__name__, "has_rows_of_key").named(**names).scalar(connection, headers=headers):
+        if load(__name__, "has_rows_of_key").named(**names).scalar(connection, headers=_headers_of(key)):
             found.append(f"{row['schema']}.{row['table']}.{row['column']}")
     return found
 
 
+def _headers_of(key: int) -> list[bytes]:
+    return [header_of(key), header_of(key, by_subject=True)]
+
+
 def rows_by_key(connection: Connection) -> dict[int, int]:
-    """Return how many values of this database each key sealed."""
+    """Return how many values of this database each key sealed.
+
+    Only of keys that there are: whatever bytes else lie in a column, a wrapped key or a digest, may begin like a sealed value.
+    """
     counts: dict[int, int] = {}
+    headers = [header for key in keys_of(connection) for header in _headers_of(key.id)]
     for row in load(__name__, "sealed_columns").rows(connection):
         names = {"table": identifier(row["schema"], row["table"]), "column": identifier(row["column"])}
-        for found in load(__name__, "rows_by_key").named(**names).rows(connection):
+        for found in load(__name__, "rows_by_key").named(**names).rows(connection, headers=headers):
             counts[found["key"]] = counts.get(found["key"], 0) + found["rows"]
     return counts
 
