@@ -72,7 +72,7 @@ def list_(repository: str | None) -> Answer:
     if engine is not None:
         found = adopted_overview(project, engine)
     else:
-        chosen = repositories_of(project, *([repository] if repository else []))[0]
+        chosen = repositories_of(project, *([] if repository is None else [repository]))[0]
         found = overview(chosen, policy_of(project))
     data = {
         "backups": [row_data(entry) for entry in found.entries],
@@ -93,7 +93,7 @@ def show(name: str, repository: str | None) -> Answer:
     from pgkeel.stack.backup_store import find_backup, states_of  # noqa: PLC0415 - needs the extra [backup]
 
     project = current_project()
-    record = find_backup(project, name, *([repository] if repository else []))
+    record = find_backup(project, name, *([] if repository is None else [repository]))
     data = {**record_data(record, states_of(project, record)), "server_version": record.server_version, "size": record.size}
     return Answer(data, record_text(record, states_of(project, record)))
 
@@ -113,7 +113,7 @@ def verify(repository: str | None, *, locks: bool, dry_run: bool, yes: bool) -> 
     engine = engine_of(current_project())
     if engine is not None:
         return _faults(engine)
-    chosen = repositories_of(current_project(), *([repository] if repository else []))
+    chosen = repositories_of(current_project(), *([] if repository is None else [repository]))
     if locks and dry_run:
         return _would_probe(chosen)
     if locks:
@@ -154,7 +154,7 @@ def prune(repository: str | None, *, dry_run: bool, yes: bool) -> Answer:
 
     project = current_project()
     require_own(project, "prune")
-    plans = plan_prunes(project, *([repository] if repository else []))
+    plans = plan_prunes(project, *([] if repository is None else [repository]))
     names = list(dict.fromkeys(record.id for plan in plans.values() for record in plan.backups))
     wal = sum(len(plan.wal) for plan in plans.values())
     lines = [f"{name}: delete {record.id}" for name, plan in plans.items() for record in plan.backups]
@@ -205,7 +205,7 @@ def export(name: str, target: Path, repository: str | None, *, dry_run: bool, ye
     from pgkeel.stack.backup_store import export_backup  # noqa: PLC0415 - needs the extra [backup]
 
     require_yes(yes=yes or dry_run)
-    names = [repository] if repository else []
+    names = [] if repository is None else [repository]
     with Progress(talk) as progress:
         record = export_backup(current_project(), name, target, *names, dry_run=dry_run, progress=progress)
     data = {"id": record.id, "file": str(target), "bytes": record.size, "dry_run": dry_run}

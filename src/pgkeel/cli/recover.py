@@ -120,7 +120,7 @@ def rows_(*, table: str, where: str, changed: bool, file: Path | None, dry_run: 
     if point["to"] is None and point["before"] is None and point["before_xid"] is None:
         raise UsageError("rows as of when?", hint=f'add --at "10 minutes ago" or --before "DELETE on {table}"')
     wish, since, source = _wish(**point)
-    is_free = dry_run or file is not None
+    is_free, written = dry_run or file is not None, None if dry_run else file
 
     def agree(plan: "Plan") -> bool:
         talk(words.plan_text(plan, is_whole=False))
@@ -135,14 +135,14 @@ def rows_(*, table: str, where: str, changed: bool, file: Path | None, dry_run: 
         where=where,
         changed=changed,
         dry_run=is_free,
-        script=file is not None,
+        script=written is not None,
         source=source,
         since=since,
     )
-    if file is not None:
-        words.write_script(file, done)
+    if written is not None:
+        words.write_script(written, done)
     return Answer(
-        words.rows_data(plan, done, file), words.rows_text(plan, done, file, dry_run=dry_run), 1 if done.conflicts else 0
+        words.rows_data(plan, done, written), words.rows_text(plan, done, written, dry_run=is_free), 1 if done.conflicts else 0
     )
 
 
@@ -262,4 +262,4 @@ def _wish(
 
     at = now()
     wish = wish_from(to, before_xid=before_xid, before=before, latest=latest, rows=rows, timeline=timeline, now=at)
-    return wish, time_from(since, at) if since else None, source
+    return wish, None if since is None else time_from(since, at), source

@@ -123,7 +123,7 @@ def rows_data(plan: Plan, done: RowsBack, file: Path | None) -> dict[str, Any]:
 
 def rows_text(plan: Plan, done: RowsBack, file: Path | None, *, dry_run: bool) -> str:
     """Return what came back as a person reads it."""
-    verb = "would come back" if dry_run or file else "came back"
+    verb = "would come back" if dry_run else "came back"
     lines = [] if done.restored or done.changed or done.conflicts else _nothing(plan, done)
     lines += [f"{rows:>10,} {name} {verb}" for name, rows in done.restored.items()]
     lines += [f"{done.changed:>10,} {done.table} set back"] if done.changed else []

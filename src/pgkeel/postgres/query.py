@@ -81,6 +81,11 @@ class Query:
         """The psycopg form."""
         return sql.SQL(self.text)
 
+    @property
+    def copying(self) -> sql.SQL:
+        """The psycopg form of a COPY, which takes no values: percent signs single."""
+        return sql.SQL(self.plain)
+
     def numbered(self) -> tuple[str, tuple[str, ...]]:
         """Return the asyncpg form, `$1, $2 …`, and the value names in that order."""
         order: list[str] = []

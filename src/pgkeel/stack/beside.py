@@ -147,7 +147,7 @@ def recover_rows(
         actor, resealer = f"{getpass.getuser()}, pgkeel recover {name}", resealing_of(project, live, past) or WithoutKeys()
         deletions = DeletionsSince(scene, plan, scene.server / name / "wal", live)
         done = put(live, past, table, actor=actor, resealer=resealer, deletions=deletions)
-    if not dry_run and done.restored:
+    if not dry_run and (done.restored or done.changed):
         forget_cache(project, report)
     return plan, done
 

@@ -114,7 +114,7 @@ def scene_of(project: Project, *, source: str | None = None, system: str | None 
     records = {one.id: one for one in asked.records}
     server = server_folder(layout, account)
     known = system_of(server / "postgres" / "data", account)
-    chosen = system or known or only_system(list(records.values()))
+    chosen = system if system is not None else known or only_system(list(records.values()))
     mine = tuple(sorted((one for one in records.values() if one.system_identifier == chosen), key=lambda one: one.finished_at))
     if not mine:
         raise NoBackup(f"there is no backup of cluster {chosen}", hint=hint_at_others(records.values()))

@@ -148,6 +148,8 @@ def test_a_time_is_read_as_people_write_it(text: str, expected: datetime) -> Non
 def test_a_statement_is_read_with_its_quoted_names() -> None:
     assert wish_from(before='drop on "Sales"."Order"', now=NOW).before == Statement("DROP", "Sales", "Order")
     assert wish_from(before="DELETE FROM Posts", now=NOW).before == Statement("DELETE", "public", "posts")
+    assert wish_from(before="DELETE onboarding", now=NOW).before == Statement("DELETE", "public", "onboarding")
+    assert wish_from(before="TRUNCATE TABLE on_hold", now=NOW).before == Statement("TRUNCATE", "public", "on_hold")
 
 
 @pytest.mark.parametrize(
@@ -159,6 +161,10 @@ def test_a_statement_is_read_with_its_quoted_names() -> None:
         {"before": "DELETE on posts; drop table x"},
         {"before": "DELETE on posts", "rows": "many"},
         {"latest": True},
+        {"to": ""},
+        {"to": " "},
+        {"to": "99999999999 days ago"},
+        {"to": "0001-01-01T00:00:00+14:00"},
     ],
 )
 def test_a_wish_that_cannot_be_read_is_refused(options: dict[str, object]) -> None:

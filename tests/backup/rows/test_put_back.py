@@ -1,6 +1,6 @@
 import pytest
 
-from pgkeel.backup.rows import NoPrimaryKey, put_back
+from pgkeel.backup.rows import NoPrimaryKey, put_back, require_condition
 from pgkeel.backup.rows.shape import Table
 from pgkeel.core.errors import NotFound, UsageError
 from pgkeel.postgres import connect
@@ -88,6 +88,59 @@ def test_a_condition_that_is_none_is_blamed_by_its_words(pair: Pair, where: str)
     assert where in refused.value.message.replace("\\", "")
 
 
+def test_what_stands_behind_a_condition_is_not_run(pair: Pair) -> None:
+    with pytest.raises(UsageError, match="--where"):
+        require_condition(pair.live, Table("public", "post"), "true); DELETE FROM event; --")
+
+    assert pair.rows("SELECT count(*) FROM event") == [(60,)]
+
+
+def test_percent_signs_are_read_as_they_are_written(pair: Pair) -> None:
+    for side in (pair.live, pair.past):
+        side.execute(b'ALTER TABLE post ADD COLUMN "off%" int NOT NULL DEFAULT 5')
+    pair.run("DELETE FROM post WHERE id <= 4; UPDATE post SET title = 'oops'")
+
+    done = pair.back("post", changed=True, where="id % 2 = 0")
+
+    assert (done.deleted, done.changed) == (2, 13)
+    assert pair.rows('SELECT id, "off%" FROM post WHERE id <= 4 ORDER BY id') == [(2, 5), (4, 5)]
+
+
+@pytest.mark.parametrize("index", ["(lower(email))", "(email) WHERE boss IS NULL OR id > 1"])
+def test_a_value_that_only_an_expression_or_some_rows_have_once_is_a_conflict_too(pair: Pair, index: str) -> None:
+    pair.run("DELETE FROM reply; DELETE FROM post WHERE author IN (2, 3); DELETE FROM author WHERE id IN (2, 3)")
+    pair.run(f"ALTER TABLE author DROP CONSTRAINT author_email_key; CREATE UNIQUE INDEX once ON author {index}")
+    pair.run("INSERT INTO author VALUES (9, 'c@x')")
+
+    done = pair.back("post", script=True)
+
+    told = {(one.table, one.key["id"]): one.reason for one in done.conflicts if one.table == "author"}
+    assert told == {("author", "3"): "a value of it that may be there once is taken"}
+    assert {one.reason for one in done.conflicts if one.table == "post"} == {"its row of author is not there"}
+    assert (done.restored["author"], done.restored["post"]) == (1, 10)
+    assert pair.rows("SELECT id FROM author ORDER BY id") == [(1,), (2,), (9,)]
+    assert not any("'c@x'" in statement for statement in done.script)
+
+
+def test_a_reference_of_which_only_a_part_was_emptied_points_again(pair: Pair) -> None:
+    for side in (pair.live, pair.past):
+        side.execute(b"""CREATE TABLE room (house int, id int, PRIMARY KEY (house, id));
+            CREATE TABLE guest (id int PRIMARY KEY, house int NOT NULL, room int,
+                FOREIGN KEY (house, room) REFERENCES room ON DELETE SET NULL (room));
+            INSERT INTO room VALUES (1, 1), (1, 2); INSERT INTO guest VALUES (1, 1, 1), (2, 1, 1), (3, 1, 2)""")
+    pair.run("DELETE FROM room WHERE id = 1; UPDATE guest SET room = 2 WHERE id = 2")
+
+    done = pair.back("room", dry_run=True, script=True)
+    for statement in done.script:
+        pair.run(statement)
+
+    assert done.restored == {"room": 1, "guest.house,room": 1}
+    assert pair.rows("SELECT * FROM guest ORDER BY id") == [(1, 1, 1), (2, 1, 2), (3, 1, 2)]
+    pair.run("DELETE FROM room WHERE id = 1")
+    assert pair.back("room").restored == done.restored
+    assert pair.rows("SELECT * FROM guest ORDER BY id") == [(1, 1, 1), (2, 1, 2), (3, 1, 2)]
+
+
 def test_a_dry_run_says_the_same_and_changes_nothing(pair: Pair) -> None:
     pair.run("DELETE FROM post WHERE id <= 10")
     said = pair.back("post", dry_run=True)
@@ -102,6 +155,18 @@ def test_the_statements_do_what_the_command_would(pair: Pair) -> None:
         pair.run(statement)
     assert pair.rows("SELECT count(*) FROM reply") == [(90,)]
     assert pair.rows("SELECT * FROM event ORDER BY id") == pair.rows("SELECT * FROM event ORDER BY id", past=True)
+
+
+def test_the_statements_set_rows_back_too(pair: Pair) -> None:
+    pair.run("UPDATE post SET title = 'oops' WHERE id <= 5; DELETE FROM post WHERE id = 6")
+
+    script = pair.back("post", dry_run=True, script=True, changed=True, where="id BETWEEN 2 AND 6").script
+    for statement in script:
+        pair.run(statement)
+
+    assert pair.rows("SELECT id, title FROM post WHERE id <= 6 ORDER BY id") == [(1, "oops")] + [
+        (n, f"title {n}") for n in range(2, 7)
+    ]
 
 
 def test_triggers_neither_change_nor_double_what_comes_back(pair: Pair) -> None:

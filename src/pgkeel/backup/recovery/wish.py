@@ -16,7 +16,7 @@ Word = Literal["DELETE", "UPDATE", "TRUNCATE", "DROP"]
 _LSN = re.compile(r"[0-9A-Fa-f]{1,8}/[0-9A-Fa-f]{1,8}")
 _AGO = re.compile(r"(\d+(?:\.\d+)?)\s*(second|sec|s|minute|min|m|hour|h|day|d)s?\s+ago", re.IGNORECASE)
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
-_STATEMENT = re.compile(r"(delete|update|truncate|drop)\s+(?:on|from|table)?\s*(.+)", re.IGNORECASE)
+_STATEMENT = re.compile(r"(delete|update|truncate|drop)\s+(?:(?:on|from|table)\s+)?(.+)", re.IGNORECASE)
 _NAME = re.compile(r'(?:[A-Za-z_][\w$]*|"(?:[^"]|"")+")(?:\.(?:[A-Za-z_][\w$]*|"(?:[^"]|"")+"))?')
 _ROWS = re.compile(r"(>=|<=|=|>|<)?\s*(\d+)")
 
@@ -100,7 +100,7 @@ def wish_from(
         return Wish(before=_statement(before), latest=latest, rows=_rows(rows), timeline=timeline)
     if before_xid is not None:
         return Wish(xid=before_xid, timeline=timeline)
-    return _place(to, timeline, now) if to else Wish(timeline=timeline)
+    return Wish(timeline=timeline) if to is None else _place(to, timeline, now)
 
 
 def time_from(text: str, now: datetime) -> datetime:
@@ -116,6 +116,8 @@ def time_from(text: str, now: datetime) -> datetime:
 
 
 def _place(text: str, timeline: int | None, now: datetime) -> Wish:
+    if not text.strip():  # a variable of a script that is not set; all that is known would not be what is meant
+        raise UsageError("the point is empty", hint='write a time, "10 minutes ago", a restore point, or an LSN')
     if _LSN.fullmatch(text.strip()):
         return Wish(lsn=parse_lsn(text.strip()), timeline=timeline)
     time = _time(text.strip(), now)
@@ -128,13 +130,15 @@ def _place(text: str, timeline: int | None, now: datetime) -> Wish:
 
 def _time(text: str, now: datetime) -> datetime | None:
     ago = _AGO.fullmatch(text)
-    if ago is not None:
-        return now - timedelta(seconds=float(ago[1]) * _SECONDS[ago[2][0].lower()])
     try:
+        if ago is not None:
+            return now - timedelta(seconds=float(ago[1]) * _SECONDS[ago[2][0].lower()])
         time = datetime.fromisoformat(text)
+        return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
+    except OverflowError as err:
+        raise UsageError(f"{text!r} is no time that there was", hint='write 2026-11-25T10:00:00Z or "10 minutes ago"') from err
     except ValueError:
         return None
-    return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 def _statement(text: str) -> Statement:

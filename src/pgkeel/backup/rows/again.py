@@ -85,7 +85,7 @@ def _storages(live: Connection, past: Connection, shape: Shape) -> list[Storage]
 def _bring_places(past: Connection, places: Sequence[tuple[int, int, int]]) -> None:
     load(__name__, "make_gone").named(gone=_GONE).run(past)
     into = load(__name__, "copy_gone_in").named(gone=_GONE)
-    with past.cursor() as cursor, cursor.copy(into.statement) as write:
+    with past.cursor() as cursor, cursor.copy(into.copying) as write:
         for relation, block, offset in places:
             write.write_row((relation, f"({block},{offset})"))
     load(__name__, "analyze_keys").named(made=_GONE).run(past)

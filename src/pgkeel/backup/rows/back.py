@@ -11,7 +11,7 @@ from pgkeel.backup.rows.lost import Lost
 from pgkeel.backup.rows.outcome import Conflict, RowsBack
 from pgkeel.backup.rows.references import References
 from pgkeel.backup.rows.resealing import Resealer, WithoutKeys, written_columns
-from pgkeel.backup.rows.script import inserts, updates
+from pgkeel.backup.rows.script import inserts, set_backs, updates
 from pgkeel.backup.rows.shape import Link, Shape, Table, carry, names, words
 from pgkeel.backup.rows.spelling import as_now, assignments, texts
 from pgkeel.core.errors import Refused
@@ -22,6 +22,8 @@ __all__ = ["put_back"]
 
 _WITHOUT_KEYS = WithoutKeys()
 _LIVES = "its key lives again"
+_WERE = identifier("pg_temp", "were")
+_TAKEN = "a value of it that may be there once is taken"
 
 
 def put_back(
@@ -67,9 +69,11 @@ def put_back(
         load(__name__, "sign").run(live, actor=actor)
         work = _Work(live, past, lost, resealer)
         work.bring_all()
-        text = tuple(work.script()) if script else ()
         restored = {str(each): work.insert(each) for each in lost.tables} | work.references.refer()
-        number = work.set_back(table, where) if changed else 0
+        if changed:
+            work.bring_changed(table, where)
+        text = tuple(work.script(table if changed else None)) if script else ()
+        number = work.set_back(table) if changed else 0
         work.require_parents()
         forget_cached(live)
     return _outcome(table, lost, restored, number, work, text)
@@ -128,7 +132,7 @@ class _Work:
         fields = {"table": shape.table.quoted, "waiting": waiting}
         load(__name__, "make_waiting").named(**fields, columns=names(self.columns(shape))).run(self._live)
         into = load(__name__, "copy_waiting_in").named(**fields, columns=names(shape.columns))
-        carry(self._past, out.statement, self._live, into.statement)
+        carry(self._past, out, self._live, into)
         self._resealer.reseal(shape.table, waiting)
 
     def set_conflicts_aside(self) -> None:
@@ -161,6 +165,7 @@ class _Work:
         shape = self._lost.shape(table)
         fields = {"table": table.quoted, "columns": names(self.columns(shape)), "waiting": self._waiting(table)}
         for link in shape.parents:
+            self._orphans(table, link)  # a parent that was to come did not
             self._hold(table, link)
         quiet = bool(load(__name__, "may_be_quiet").scalar(self._live))
         if quiet:
@@ -168,15 +173,15 @@ class _Work:
         rows = load(__name__, "insert_waiting").named(**fields, key=names(shape.key)).run(self._live)
         if quiet:
             load(__name__, "loud").run(self._live)
+        self._set_aside(shape, "unplaced", _TAKEN, mine=shape.key)
         late = int(load(__name__, "count_lost").named(lost=self._waiting(table)).scalar(self._live)) - rows
         if late:
             self.conflicts.append(Conflict(str(table), {}, f"{late} rows were written by somebody else meanwhile"))
         return rows
 
-    def set_back(self, table: Table, where: str) -> int:
-        """Set rows that live but differ back to what they were, and return how many; their version counts on."""
+    def bring_changed(self, table: Table, where: str) -> None:
+        """Copy over what rows were that live; those whose row of then was deleted are left out."""
         shape = self._lost.shape(table)
-        waiting = identifier("pg_temp", "were")
         out = load(__name__, "copy_were_out").named(
             table=table.quoted,
             columns=as_now(shape, "old"),
@@ -184,13 +189,18 @@ class _Work:
             again=self._lost.again(table),
             key=names(shape.key, of="old"),
         )
-        self._take(shape, waiting, out)
-        values = tuple(name for name in self.columns(shape) if name not in shape.key and name not in {"version", "updated_at"})
+        self._take(shape, _WERE, out)
+
+    def set_back(self, table: Table) -> int:
+        """Set rows that live but differ back to what they were, and return how many; their version counts on."""
+        shape, values = self._lost.shape(table), self._values(table)
+        if not values:
+            return 0
         return (
             load(__name__, "set_back")
             .named(
                 table=table.quoted,
-                waiting=waiting,
+                waiting=_WERE,
                 assignments=assignments(values),
                 now_key=names(shape.key, of="now"),
                 then_key=names(shape.key, of="was"),
@@ -199,6 +209,11 @@ class _Work:
             )
             .run(self._live)
         )
+
+    def _values(self, table: Table) -> tuple[str, ...]:
+        """Return the columns by which a row that lives can differ from what it was."""
+        shape = self._lost.shape(table)
+        return tuple(name for name in self.columns(shape) if name not in shape.key and name not in {"version", "updated_at"})
 
     def require_parents(self) -> None:
         """Let the server prove what was put back past its triggers: nothing points to nothing."""
@@ -211,14 +226,16 @@ class _Work:
                         hint="run it again: somebody deleted it meanwhile",
                     )
 
-    def script(self) -> Iterator[str]:
-        """Yield an INSERT for each waiting row, and then an UPDATE for each reference."""
+    def script(self, changed: Table | None) -> Iterator[str]:
+        """Yield an INSERT for each waiting row, an UPDATE for each reference, and one for each row that is set back."""
         for table in self._lost.tables:
             shape = self._lost.shape(table)
             yield from inserts(self._live, shape, self._waiting(table), self.columns(shape))
         for waiting, link in self.references.waiting:
             child = self._lost.shape(link.child)
             yield from updates(self._live, link, child.key, waiting, self._waiting(link.parent))
+        if changed is not None and self._values(changed):
+            yield from set_backs(self._live, self._lost.shape(changed), _WERE, self._values(changed))
 
     def _waiting(self, table: Table) -> sql.Identifier:
         return identifier("pg_temp", f"waiting_{list(self._lost.shapes).index(table)}")

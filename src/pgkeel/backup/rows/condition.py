@@ -10,13 +10,15 @@ __all__ = ["require_condition", "require_which", "wrong_condition"]
 
 
 def require_condition(live: Connection, table: Table, where: str) -> None:
-    """Prove that a condition is one; it may name columns that went since, so only its form is judged.
+    """Prove that a condition is one, and nothing behind it; it may name columns that went since, so only its form is judged.
+
+    The server is asked to prepare it: it prepares one statement, and would run several.
 
     Raises:
         UsageError: The server cannot read it.
     """
     try:
-        load(__name__, "try_condition").named(table=table.quoted, where=words(where)).run(live)
+        live.execute(load(__name__, "try_condition").named(table=table.quoted, where=words(where)).statement, {}, prepare=True)
     except psycopg.errors.SyntaxError as err:
         raise wrong_condition(where, err) from err
     except psycopg.Error:

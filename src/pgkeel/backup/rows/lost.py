@@ -95,7 +95,7 @@ class Lost:
             load(__name__, "make_keys").named(made=self._named(word, shape.table), **fields).run(self._past)
         out, into = load(__name__, "copy_keys_out").named(**fields), load(__name__, "copy_keys_in")
         here = self._named("here", shape.table)
-        carry(self._live, out.statement, self._past, into.named(made=here).statement)
+        carry(self._live, out, self._past, into.named(made=here))
         load(__name__, "analyze_keys").named(made=here).run(self._past)
 
     def _take(self, table: Table, query: Query, **parts: sql.Composable) -> int:

@@ -50,18 +50,19 @@ class References:
             again=self._lost.again(link.child),
             key=names(self._lost.shape(link.child).key, of="old"),
         )
-        carry(self._past, out.statement, self._live, load(__name__, "copy_waiting_in").named(**fields).statement)
+        carry(self._past, out, self._live, load(__name__, "copy_waiting_in").named(**fields))
 
     def _refer(self, waiting: sql.Identifier, link: Link) -> int:
         key = self._lost.shape(link.child).key
+        same = (*key, *(name for name in link.columns if name not in link.emptied))
         query = load(__name__, "refer").named(
             child=link.child.quoted,
             waiting=waiting,
             parent=link.parent.quoted,
-            assignments=assignments(link.columns),
-            now_key=names(key, of="now"),
-            then_key=names(key, of="was"),
-            mine=names(link.columns, of="now"),
+            assignments=assignments(link.emptied),
+            emptied=names(link.emptied, of="now"),
+            now_key=names(same, of="now"),
+            then_key=names(same, of="was"),
             then=names(link.columns, of="was"),
             theirs=names(link.keys, of="parent"),
         )

@@ -7,7 +7,7 @@ import msgspec
 from psycopg import sql
 
 from pgkeel.core.errors import NotFound, Refused, UsageError
-from pgkeel.postgres import Connection, identifier, load
+from pgkeel.postgres import Connection, Query, identifier, load
 
 __all__ = ["Column", "Link", "NoPrimaryKey", "Shape", "Table", "Unique", "carry", "names", "read_shape", "require_key", "words"]
 
@@ -94,6 +94,7 @@ class Link(msgspec.Struct, frozen=True):
         parent: The table that is pointed to.
         keys: Its columns.
         on_delete: `a`, `r`, `c`, `n` or `d`, as in `pg_constraint.confdeltype`.
+        emptied: Which of its columns SET NULL empties.
     """
 
     name: str
@@ -102,6 +103,7 @@ class Link(msgspec.Struct, frozen=True):
     parent: Table
     keys: tuple[str, ...]
     on_delete: str
+    emptied: tuple[str, ...] = ()
 
 
 class Shape(msgspec.Struct, frozen=True):
@@ -186,9 +188,9 @@ def words(condition: str) -> sql.SQL:
     return sql.SQL(condition)
 
 
-def carry(source: Connection, out: sql.SQL, target: Connection, into: sql.SQL) -> None:
+def carry(source: Connection, out: Query, target: Connection, into: Query) -> None:
     """Run a COPY on one side into a COPY on the other."""
-    with source.cursor() as from_, target.cursor() as to, from_.copy(out) as read, to.copy(into) as write:
+    with source.cursor() as from_, target.cursor() as to, from_.copy(out.copying) as read, to.copy(into.copying) as write:
         for block in read:
             write.write(block)
 

@@ -7,7 +7,9 @@ SELECT
     jsonb_build_object('schema', pn.nspname, 'name', p.relname) AS parent,
     (SELECT array_agg(a.attname::text ORDER BY k.place) FROM unnest(f.confkey) WITH ORDINALITY AS k (number, place)
         INNER JOIN pg_attribute AS a ON a.attrelid = f.confrelid AND a.attnum = k.number) AS keys,
-    f.confdeltype AS on_delete
+    f.confdeltype AS on_delete,
+    (SELECT array_agg(a.attname::text ORDER BY k.place) FROM unnest(coalesce(f.confdelsetcols, f.conkey)) WITH ORDINALITY AS k (number, place)
+        INNER JOIN pg_attribute AS a ON a.attrelid = f.conrelid AND a.attnum = k.number) AS emptied
 FROM pg_constraint AS f
 INNER JOIN pg_class AS c ON c.oid = f.conrelid
 INNER JOIN pg_namespace AS cn ON cn.oid = c.relnamespace
