@@ -33,6 +33,7 @@ from pgkeel.security.keys import LocalProvider, load_ring, rewrap
 from pgkeel.stack import connect
 from pgkeel.stack.deletions import DeletionsSince
 from pgkeel.stack.escrow import living_keys
+from pgkeel.stack.folders import is_ours
 from pgkeel.stack.keys import key_provider, opened_ring
 from pgkeel.stack.layout import layout_of
 from pgkeel.stack.restoring import require_own_cluster, scene_of
@@ -67,6 +68,11 @@ class Patient(Base, Identified):
     note: Mapped[str | None] = Encrypted(subject=True)
 """
 
+GONE = {  # the repository does not answer
+    "PGKEEL_BACKUP__REPOSITORIES": '{geo = "s3://somewhere/keel?endpoint=http://127.0.0.1:1"}',
+    "AWS_ACCESS_KEY_ID": "test",
+    "AWS_SECRET_ACCESS_KEY": "test",
+}
 CHECKS = ("pg_verifybackup", "amcheck", "visibility", "rows", "schema", "keys", "partitions", "checksums")
 
 
@@ -242,12 +248,12 @@ def test_looking_at_the_past_changes_nothing_and_planning_another_look_leaves_th
     try:
         database.home.data("recover", "beside", "--at", "1 second ago", "--dry-run")
         assert database.home.error("recover", "beside", "--at", "1 second ago")[:2] == (4, "refused")
-        assert database.home.data("recover", "beside", "--end", "--dry-run") == {"ended": True, "dry_run": True}
+        assert database.home.data("recover", "beside", "--end", "--dry-run", env=GONE) == {"ended": True, "dry_run": True}
         with open_connection(Url.parse(made["url"])) as past:
             row = past.execute("SELECT count(*) AS n, pg_is_in_recovery() AS r FROM users WHERE username LIKE '%x'").fetchone()
         assert row == {"n": 0, "r": True}
     finally:
-        assert database.home.data("recover", "beside", "--end", "--yes") == {"ended": True, "dry_run": False}
+        assert database.home.data("recover", "beside", "--end", "--yes", env=GONE) == {"ended": True, "dry_run": False}
 
 
 def test_a_point_is_shown_before_anything_runs(database: Database) -> None:
@@ -259,6 +265,56 @@ def test_a_point_is_shown_before_anything_runs(database: Database) -> None:
     assert database.home.error("recover", "--to", "FF/0", "--dry-run")[:2] == (2, "target_not_found")
     assert database.home.error("recover", "resume", "--dry-run")[:2] == (2, "not_found")
     assert database.home.data("recover", "status") is None
+
+
+@pytest.fixture
+def elsewhere(database: Database) -> Iterator[Home]:
+    """A project on a machine that has the identity, and knows the repository, of another one."""
+    other, kept = new_home(), database.home.root / ".pgkeel-backup"
+    (other.root / "identity").write_bytes((kept / "identity").read_bytes())
+    (other.root / "pgkeel.toml").write_text(
+        f'[local]\nvalkey = false\n[backup]\nidentity = "file:identity"\nrepositories = {{kept = "{kept}/repository"}}\n'
+    )
+    yield other
+    remove_home(other)
+
+
+def test_who_only_looks_or_says_no_leaves_nothing_on_a_new_machine(elsewhere: Home) -> None:
+    into = elsewhere.root / "empty"
+    into.mkdir()
+    before = sorted(elsewhere.root.rglob("*"))
+
+    for arguments in (
+        ["recover", "--dry-run"],
+        ["recover", "--into", str(into), "--dry-run"],
+        ["recover", "--into", str(elsewhere.root / "deep" / "er"), "--dry-run"],
+        ["recover", "beside", "--dry-run"],
+        ["recover", "beside", "--end", "--dry-run"],
+        ["backup", "drill", "--dry-run"],
+        ["backup", "drill", "--list"],
+    ):
+        elsewhere.data(*arguments)
+        assert sorted(elsewhere.root.rglob("*")) == before, arguments
+    assert elsewhere.error("recover")[:2] == (4, "refused")
+
+    assert sorted(elsewhere.root.rglob("*")) == before
+    assert not layout_of(load(elsewhere.root)).server_elsewhere.exists()
+
+
+def test_a_drill_leaves_nothing_and_the_agent_a_folder_of_its_own_on_a_new_machine(elsewhere: Home) -> None:
+    before, layout = sorted(elsewhere.root.rglob("*")), layout_of(load(elsewhere.root))
+
+    elsewhere.data("backup", "drill", "--yes")
+    assert sorted(elsewhere.root.rglob("*")) == before
+    assert not layout.server_elsewhere.exists()
+
+    agent = elsewhere.start("agent", "run", "--only", "drill")
+    while not (elsewhere.state / "agent").is_dir():
+        assert agent.poll() is None, agent.communicate()
+        time.sleep(0.01)
+    assert is_ours(elsewhere.state)
+    agent.terminate()
+    agent.communicate()
 
 
 def test_another_clusters_backups_never_take_the_place_of_the_server_that_is_here(database: Database) -> None:
@@ -435,7 +491,7 @@ def test_a_file_that_the_disk_damages_during_a_recovery_is_found_and_the_old_ser
     assert "`pgkeel recover undo`" in error["hint"]
     steps = json.loads(database.home.run("recover", "status", "--json").stdout)["data"]["steps"]
     assert [step["state"] for step in steps[:3]] == ["done", "running", "waiting"], steps
-    assert database.home.data("recover", "undo", "--yes")["state"] == "undone"
+    assert database.home.data("recover", "undo", "--yes", env=GONE)["state"] == "undone"
     assert (database.counts(), database.contents()) == (before, contents)
 
 

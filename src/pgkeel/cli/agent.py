@@ -13,6 +13,7 @@ from pgkeel.cli.answer import Answer, answers, current_project, talk
 from pgkeel.cli.groups import Group
 from pgkeel.core.errors import KeelError, UsageError
 from pgkeel.core.project import Project
+from pgkeel.stack.folders import explained, prepare
 from pgkeel.stack.layout import layout_of
 from pgkeel.stack.recovery_guard import require_no_recovery
 
@@ -33,10 +34,13 @@ def run(only: tuple[str, ...]) -> None:
     the backups of one that cannot open them.
     """
     project = current_project()
-    require_no_recovery(layout_of(project))
-    state = layout_of(project).agent
+    layout = layout_of(project)
+    require_no_recovery(layout)
     _refuse_wrong_schedules(project)
     _refuse_unknown(project, only)
+    with explained(layout.state):
+        prepare(layout)
+    state = layout.agent
     raise SystemExit(supervise(lambda: _work(project, state, only), state))
 
 

@@ -126,7 +126,7 @@ def rows_text(plan: Plan, done: RowsBack, file: Path | None, *, dry_run: bool) -
     verb = "would come back" if dry_run else "came back"
     lines = [] if done.restored or done.changed or done.conflicts else _nothing(plan, done)
     lines += [f"{rows:>10,} {name} {verb}" for name, rows in done.restored.items()]
-    lines += [f"{done.changed:>10,} {done.table} set back"] if done.changed else []
+    lines += [f"{done.changed:>10,} {done.table} {'would be ' if dry_run else ''}set back"] if done.changed else []
     lines += [f"conflict   {one.table} {_key(one.key)}: {one.reason}" for one in done.conflicts[:20]]
     lines += [f"left out   {name}" for name in done.left_out]
     lines += [f"! column {name} did not exist then: its default" for name in done.added]

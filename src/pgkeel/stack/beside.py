@@ -24,7 +24,7 @@ from pgkeel.core.errors import Refused
 from pgkeel.core.project import Project
 from pgkeel.core.telling import Report
 from pgkeel.core.url import Url
-from pgkeel.local import Cluster
+from pgkeel.local import Cluster, choose_account
 from pgkeel.local.folders import make_folder
 from pgkeel.postgres import Connection
 from pgkeel.postgres import connect as open_connection
@@ -33,11 +33,13 @@ from pgkeel.stack.connection import connect
 from pgkeel.stack.deletions import DeletionsSince
 from pgkeel.stack.folders import explained
 from pgkeel.stack.layout import layout_of
+from pgkeel.stack.postgres import place_of_servers
 from pgkeel.stack.readmission import forget_cache
 from pgkeel.stack.recovery_guard import require_no_recovery
 from pgkeel.stack.resealing import resealing_of
-from pgkeel.stack.restoring import Scene, bring_back, replay, scene_of, side_cluster
+from pgkeel.stack.restoring import Scene, bring_back, replay, scene_of, server_in
 from pgkeel.stack.targets import plan_of
+from pgkeel.stack.traces import housed
 
 __all__ = ["Beside", "end_beside", "has_beside", "open_beside", "recover_rows", "scratch_restore"]
 
@@ -73,17 +75,22 @@ def scratch_restore(
         NotRestorable: No backup leads there.
         DiskFull: There was no room for it; what was written is gone again.
     """
+    with housed(scene.layout, scene.server), _owned(scene, name) as directory, explained(scene.server):
+        plan = plan_of(scene, wish, directory / "wal", since=since)
+        _require_consent(plan, agree)
+        files = bring_back(scene, plan, directory, report)
+        yield plan, replay(scene, plan, directory, report), files
+
+
+@contextmanager
+def _owned(scene: Scene, name: str) -> Iterator[Path]:
     _sweep(scene)
     directory = make_folder(scene.server / name)
     owner = _own(directory)
     try:
-        with explained(scene.server):
-            plan = plan_of(scene, wish, directory / "wal", since=since)
-            _require_consent(plan, agree)
-            files = bring_back(scene, plan, directory, report)
-            yield plan, replay(scene, plan, directory, report), files
+        yield directory
     finally:
-        _remove(scene, directory)
+        _remove(scene.project, directory)
         os.close(owner)
 
 
@@ -170,25 +177,30 @@ def open_beside(
         NotRestorable: No backup leads there.
     """
     scene = _calm_scene(project, source)
+    with housed(scene.layout, scene.server):
+        return _opened(scene, wish, agree, report, since=since)
+
+
+def _opened(scene: Scene, wish: Wish, agree: Agree, report: Report, *, since: datetime | None) -> Beside:
     directory = scene.server / _BESIDE
     with _planned_for(scene, wish, agree, since=since) as (plan, draft):
-        _remove(scene, directory)
+        _remove(scene.project, directory)
         draft.rename(directory)
     try:
         with explained(scene.server):
             bring_back(scene, plan, directory, report)
             server = replay(scene, plan, directory, report)
     except BaseException:
-        _remove(scene, directory)
+        _remove(scene.project, directory)
         raise
-    return Beside(plan, server.superuser_url(project.config.database.name).without_password(), directory)
+    return Beside(plan, server.superuser_url(scene.project.config.database.name).without_password(), directory)
 
 
 @contextmanager
 def _planned_for(scene: Scene, wish: Wish, agree: Agree, *, since: datetime | None) -> Iterator[tuple[Plan, Path]]:
     """Yield a plan that was agreed to and a folder with its WAL; until then an earlier copy is left alone."""
     draft = scene.server / f"{_BESIDE}-next"
-    _remove(scene, draft)
+    _remove(scene.project, draft)
     make_folder(draft)
     try:
         with explained(scene.server):
@@ -196,21 +208,24 @@ def _planned_for(scene: Scene, wish: Wish, agree: Agree, *, since: datetime | No
             _require_consent(plan, agree)
             yield plan, draft
     finally:
-        _remove(scene, draft)
+        _remove(scene.project, draft)
 
 
 def has_beside(project: Project) -> bool:
-    """Return whether there is a copy."""
-    return (scene_of(project).server / _BESIDE).is_dir()
+    """Return whether there is a copy; no repository is asked."""
+    return _place(project).is_dir()
 
 
 def end_beside(project: Project) -> bool:
-    """Stop and delete the copy; return whether there was one."""
-    scene = scene_of(project)
-    directory = scene.server / _BESIDE
+    """Stop and delete the copy; return whether there was one. No repository is asked."""
+    directory = _place(project)
     there = directory.is_dir()
-    _remove(scene, directory)
+    _remove(project, directory)
     return there
+
+
+def _place(project: Project) -> Path:
+    return place_of_servers(layout_of(project), choose_account(project.config.local.run_as)) / _BESIDE
 
 
 def _calm_scene(project: Project, source: str | None) -> Scene:
@@ -238,11 +253,12 @@ def _sweep(scene: Scene) -> None:
             descriptor = _own(left)
         except BlockingIOError:
             continue
-        _remove(scene, left)
+        _remove(scene.project, left)
         os.close(descriptor)
 
 
-def _remove(scene: Scene, directory: Path) -> None:
-    if Cluster.exists(directory):
-        side_cluster(scene, directory, {}).destroy()
+def _remove(project: Project, directory: Path) -> None:
+    server = server_in(project, directory)
+    if server is not None:
+        server.destroy()
     shutil.rmtree(directory, ignore_errors=True)

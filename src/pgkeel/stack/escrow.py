@@ -9,6 +9,7 @@ from pgkeel.core.secret import Secret
 from pgkeel.core.telling import Report, counted
 from pgkeel.postgres import Connection, load
 from pgkeel.security.keys import KeyProvider, LocalProvider, WrappedKey, keys_of, rewrap
+from pgkeel.stack.folders import prepare
 from pgkeel.stack.keys import key_provider
 from pgkeel.stack.restoring import Scene
 
@@ -44,7 +45,7 @@ def bring_key_back(scene: Scene, plan: Plan, report: Report) -> None:
     content = _carried(scene, plan)
     if content:
         report("bringing back the key of encrypted columns")
-        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        prepare(scene.layout)
         write_whole(file, content)
 
 

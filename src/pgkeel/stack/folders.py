@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,11 +14,12 @@ from pgkeel.core.errors import KeelError, Refused, UsageError
 from pgkeel.local import Failed, ServerFailed
 from pgkeel.stack.layout import MARKER, Layout
 
-__all__ = ["DiskFull", "NotOurs", "NotWritable", "explained", "is_ours", "own_folder", "prepare"]
+__all__ = ["DiskFull", "NotOurs", "NotWritable", "delete_folder", "explained", "is_ours", "leaving", "own_folder", "prepare"]
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _CLOSED = {errno.EACCES, errno.EPERM, errno.EROFS}
 _TRAVERSE = 0o711
+_LEAVING = ".leaving"
 _FREE = "free some space and run the same command again; it goes on from here"
 _MARKER_TEXT = "This folder is the state of a pgkeel stack; `pgkeel reset` deletes it.\n"
 
@@ -46,13 +48,13 @@ def prepare(layout: Layout) -> None:
     Raises:
         NotOurs: `.pgkeel` is a link, a file, or a folder that somebody else filled.
     """
-    own_folder(layout.state, _TRAVERSE)
+    own_folder(layout.state)
     for private in (layout.secrets, layout.agent):
         private.mkdir(mode=0o700, exist_ok=True)
         private.chmod(0o700)
 
 
-def own_folder(folder: Path, mode: int) -> None:
+def own_folder(folder: Path, mode: int = _TRAVERSE) -> None:
     """Make a folder with our marker, or prove that the existing one has it."""
     folder.mkdir(parents=True, exist_ok=True)
     found = folder.lstat()
@@ -75,6 +77,24 @@ def is_ours(folder: Path) -> bool:
         return stat.S_ISDIR(folder.lstat().st_mode) and stat.S_ISREG((folder / MARKER).lstat().st_mode)
     except (FileNotFoundError, NotADirectoryError):
         return False
+
+
+def leaving(folder: Path) -> Path:
+    """Return what a folder is called while it is deleted."""
+    return folder.with_name(folder.name + _LEAVING)
+
+
+def delete_folder(folder: Path) -> None:
+    """Rename first, so that no `up` meets a half-deleted data directory; the marker goes last, so that `reset` can go on."""
+    if not folder.name.endswith(_LEAVING):
+        folder = folder.rename(leaving(folder))
+    for entry in folder.iterdir():
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        elif entry.name != MARKER:
+            entry.unlink()
+    (folder / MARKER).unlink()
+    folder.rmdir()
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from pgkeel.stack.password import ensure_password, login_in, read_password
 from pgkeel.stack.protection import lift_synchrony
 from pgkeel.stack.rotation import settle_passwords
 
-__all__ = ["ensure_database", "ensure_postgres", "remembered_cluster", "server_folder"]
+__all__ = ["ensure_database", "ensure_postgres", "place_of_servers", "remembered_cluster", "server_folder"]
 
 
 def ensure_postgres(project: Project, layout: Layout, report: Report) -> Memory:
@@ -70,16 +70,20 @@ def _remembered(project: Project, layout: Layout, server: Path, cluster: Cluster
 
 
 def server_folder(layout: Layout, account: Account) -> Path:
-    """Return the folder of the servers, made where it is missing: the remembered one, else where the account gets to."""
+    """Return the folder of the servers, made where it is missing."""
+    folder = place_of_servers(layout, account)
+    own_folder(folder)
+    return folder
+
+
+def place_of_servers(layout: Layout, account: Account) -> Path:
+    """Return where the servers' folder is or would be: the remembered one, else where the account gets to; nothing is made."""
     memory = recall(layout)
     if memory is not None:
-        folder = memory.server
-    elif account.is_current or can(account, "-x", layout.state):
-        folder = layout.server
-    else:
-        folder = layout.server_elsewhere
-    own_folder(folder, 0o711)
-    return folder
+        return memory.server
+    if account.is_current or can(account, "-x", layout.state):
+        return layout.server
+    return layout.server_elsewhere
 
 
 def _make(project: Project, layout: Layout, directory: Path, account: Account, runtime: Runtime, tls: TlsFiles) -> Cluster:

@@ -25,6 +25,7 @@ from pgkeel.stack.folders import explained
 from pgkeel.stack.recovery_checks import assertions_of, looks_of
 from pgkeel.stack.restoring import Scene, bring_back, replay, scene_of
 from pgkeel.stack.targets import plan_of
+from pgkeel.stack.traces import housed
 
 __all__ = ["Into", "recover_into"]
 
@@ -81,7 +82,16 @@ def recover_into(
         raise NotRestorable(f"{directory} is not empty", hint=hint)
     began = clock.monotonic()
     scene = scene_of(project, source=source, system=system)
-    plan = _agreed_plan(scene, wish, make_folder(directory), agree, since)
+    with housed(scene.layout, scene.server):
+        made = _recovered(scene, wish, directory, report, agree, since)
+    return msgspec.structs.replace(made, rto_seconds=round(clock.monotonic() - began, 1))
+
+
+def _recovered(
+    scene: Scene, wish: Wish, directory: Path, report: Report, agree: Callable[[Plan], bool], since: datetime | None
+) -> Into:
+    project = scene.project
+    plan = _agreed_plan(scene, wish, directory, agree, since)
     _run(project.config.recover.stop, directory)
     with explained(directory):
         files = bring_back(scene, plan, directory, report)
@@ -94,22 +104,23 @@ def recover_into(
     failed = next((check for check in checks if check.ok is False), None)
     if failed is not None:
         raise VerificationFailed(f"{failed.name}: {failed.detail}", hint=f"look at it: {server.superuser_url(database)!r}")
-    took = round(clock.monotonic() - began, 1)
     if project.config.recover.start is not None:  # the server that it starts is another one on the same data
         server.stop()
     show_settings(server.data)
     _run(project.config.recover.start, directory)
     left = () if project.config.recover.start else _INSTRUCTIONS
-    return Into(plan, server.data, server.superuser_url(database).without_password(), checks, took, left)
+    return Into(plan, server.data, server.superuser_url(database).without_password(), checks, 0.0, left)
 
 
 def _agreed_plan(scene: Scene, wish: Wish, directory: Path, agree: Callable[[Plan], bool], since: datetime | None) -> Plan:
+    made = [one for one in (directory / "wal", directory, *directory.parents) if not one.exists()][-1]
+    make_folder(directory)
     try:
         plan = plan_of(scene, wish, directory / "wal", since=since)
         if not agree(plan):
             raise Refused("nothing was changed", hint="add --yes")
     except KeelError:
-        shutil.rmtree(directory)
+        shutil.rmtree(made)
         raise
     return plan
 

@@ -30,7 +30,7 @@ from pgkeel.local.folders import make_folder
 from pgkeel.stack.background import ensure_agent
 from pgkeel.stack.escrow import bring_key_back
 from pgkeel.stack.fencing import connections_of, shut
-from pgkeel.stack.folders import explained
+from pgkeel.stack.folders import explained, own_folder
 from pgkeel.stack.layout import layout_of
 from pgkeel.stack.lock import exclusive
 from pgkeel.stack.memory import recall
@@ -41,6 +41,7 @@ from pgkeel.stack.recovery_guard import WAYS_OUT, journal_file, require_no_recov
 from pgkeel.stack.recovery_undo import back_up, last_recovery, open_recovery, stop_server
 from pgkeel.stack.restoring import Scene, bring_back, open_side, replay, require_own_cluster, scene_of, side_cluster
 from pgkeel.stack.targets import plan_of
+from pgkeel.stack.traces import without_traces
 from pgkeel.stack.valkey import ensure_valkey
 
 __all__ = ["recover", "resume"]
@@ -79,13 +80,14 @@ def recover(
     if project.is_external:
         raise UsageError("pgkeel does not run this server", hint="`pgkeel recover --into DIR` brings it up beside the real one")
     layout = layout_of(project)
-    with explained(layout.state), exclusive(layout, report):
+    with without_traces(layout), explained(layout.state), exclusive(layout, report):
         require_no_recovery(layout)
         scene = scene_of(project, source=source, system=system)
         require_own_cluster(scene)
         _require_major(scene)
         _sweep(scene)
         name = clock.now().strftime("%Y%m%dT%H%M%SZ")
+        own_folder(scene.server)
         side = make_folder(scene.server / f"recovery-{name}")
         with _gone_unless_agreed(side):
             plan = plan_of(scene, wish, side / "wal", since=since)

@@ -12,7 +12,6 @@ from pgkeel.core import clock
 from pgkeel.core.errors import KeelError, LockNotObtained, NotFound
 from pgkeel.core.project import Project
 from pgkeel.core.telling import Report
-from pgkeel.local import Cluster
 from pgkeel.stack.background import ensure_agent, stop_agent
 from pgkeel.stack.backups import take
 from pgkeel.stack.connection import connect
@@ -24,7 +23,7 @@ from pgkeel.stack.memory import recall
 from pgkeel.stack.postgres import ensure_postgres, remembered_cluster
 from pgkeel.stack.readmission import begin_epoch, forget_cache
 from pgkeel.stack.recovery_guard import journal_file
-from pgkeel.stack.restoring import scene_of, side_cluster
+from pgkeel.stack.restoring import server_in
 from pgkeel.stack.valkey import ensure_valkey
 
 __all__ = ["back_up", "last_recovery", "open_recovery", "stop_server", "undo", "undoable"]
@@ -137,6 +136,6 @@ def back_up(project: Project, report: Report) -> None:
 
 
 def _stop_side(project: Project, journal: Journal) -> None:
-    if Cluster.exists(journal.side):
-        scene = scene_of(project, source=journal.source, system=journal.system)
-        side_cluster(scene, journal.side, {}).stop()
+    server = server_in(project, journal.side)
+    if server is not None:
+        server.stop()

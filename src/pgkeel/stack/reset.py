@@ -9,15 +9,14 @@ from pgkeel.core.secret import Secret
 from pgkeel.core.telling import Report
 from pgkeel.local import Cluster
 from pgkeel.stack.down import stop_everything
-from pgkeel.stack.folders import NotOurs, explained, is_ours
-from pgkeel.stack.layout import MARKER, Layout, layout_of
+from pgkeel.stack.folders import NotOurs, delete_folder, explained, is_ours, leaving
+from pgkeel.stack.layout import Layout, layout_of
 from pgkeel.stack.lock import exclusive
 from pgkeel.stack.memory import recall
 from pgkeel.stack.valkey import remembered_valkey
 
 __all__ = ["plan_reset", "reset"]
 
-_LEAVING = ".leaving"
 _KEPT = ("repository", "wal", "identity")  # what a backup needs: the identity goes last
 
 
@@ -37,7 +36,7 @@ def plan_reset(project: Project, *, with_backups: bool = False) -> tuple[Path, .
         raise NotOurs(f"{state} does not carry pgkeel's marker", hint="remove it yourself if it is not needed")
     server = _server_folder(layout)
     bases = (state,) if server.is_relative_to(state) else (server, state)
-    found = tuple(folder for base in bases for folder in (_leaving(base), base) if is_ours(folder))
+    found = tuple(folder for base in bases for folder in (leaving(base), base) if is_ours(folder))
     return (*found, *(_backups(project) if with_backups else ()))
 
 
@@ -60,7 +59,7 @@ def reset(project: Project, *, report: Report, with_backups: bool = False) -> tu
             if folder in _backups(project):
                 shutil.rmtree(folder) if folder.is_dir() else folder.unlink()
             else:
-                _delete(folder)
+                delete_folder(folder)
     return folders
 
 
@@ -75,10 +74,6 @@ def _backups(project: Project) -> tuple[Path, ...]:
 def _server_folder(layout: Layout) -> Path:
     memory = recall(layout)
     return memory.server if memory else layout.server_elsewhere
-
-
-def _leaving(folder: Path) -> Path:
-    return folder.with_name(folder.name + _LEAVING)
 
 
 def _end_copies(layout: Layout) -> None:
@@ -100,16 +95,3 @@ def _forget(layout: Layout) -> None:
             with suppress(OSError):  # rmdir follows no link and removes nothing that still holds something
                 socket.rmdir()
     layout.memory.unlink(missing_ok=True)
-
-
-def _delete(folder: Path) -> None:
-    """Rename first, so that no `up` meets a half-deleted data directory; the marker goes last, so that `reset` can go on."""
-    if not folder.name.endswith(_LEAVING):
-        folder = folder.rename(_leaving(folder))
-    for entry in folder.iterdir():
-        if entry.is_dir() and not entry.is_symlink():
-            shutil.rmtree(entry)
-        elif entry.name != MARKER:
-            entry.unlink()
-    (folder / MARKER).unlink()
-    folder.rmdir()

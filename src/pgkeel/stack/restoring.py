@@ -36,7 +36,7 @@ from pgkeel.stack.answering import Answering, ask
 from pgkeel.stack.backups import holder
 from pgkeel.stack.clusters import hint_at_others, only_system, system_of
 from pgkeel.stack.layout import Layout, layout_of
-from pgkeel.stack.postgres import server_folder
+from pgkeel.stack.postgres import place_of_servers
 from pgkeel.stack.vault import backup_folder, identity_of, repositories_of, tools_of
 
 __all__ = [
@@ -48,6 +48,7 @@ __all__ = [
     "open_side",
     "replay",
     "scene_of",
+    "server_in",
     "side_cluster",
 ]
 
@@ -96,7 +97,7 @@ class Scene(msgspec.Struct, frozen=True):
 
 
 def scene_of(project: Project, *, source: str | None = None, system: str | None = None) -> Scene:
-    """Return what a restore works with; a repository that does not answer is left out while another does.
+    """Return what a restore works with; one of several repositories that does not answer is left out. Nothing is written.
 
     Args:
         project: Whose.
@@ -112,7 +113,7 @@ def scene_of(project: Project, *, source: str | None = None, system: str | None 
     engine = engine_of(project) if source is None else None
     asked = Answering(records=_adopted(engine)) if engine else ask(_repositories(project, source))
     records = {one.id: one for one in asked.records}
-    server = server_folder(layout, account)
+    server = place_of_servers(layout, account)
     known = system_of(server / "postgres" / "data", account)
     chosen = system if system is not None else known or only_system(list(records.values()))
     mine = tuple(sorted((one for one in records.values() if one.system_identifier == chosen), key=lambda one: one.finished_at))
@@ -205,6 +206,16 @@ def side_cluster(scene: Scene, directory: Path, settings: Mapping[str, str]) -> 
         access=("local all all trust",),
         listens=False,
     )
+
+
+def server_in(project: Project, directory: Path) -> Cluster | None:
+    """Return the side server of a folder, to be stopped or deleted, or None where there is none; no repository is asked."""
+    if not Cluster.exists(directory):
+        return None
+    account = choose_account(project.config.local.run_as)
+    major = (directory / "data" / "PG_VERSION").read_text(encoding="ascii").strip()
+    nobody = Secret.generate()  # logs in
+    return Cluster.open(directory, runtime=find_runtime(major, account=account), account=account, superuser_password=nobody)
 
 
 def replay(scene: Scene, plan: Plan, directory: Path, report: Report) -> Cluster:

@@ -24,6 +24,7 @@ from pgkeel.core.project import Project
 from pgkeel.core.telling import Report
 from pgkeel.local import Cluster
 from pgkeel.local.folders import make_folder
+from pgkeel.stack.folders import own_folder
 from pgkeel.stack.recovery_guard import require_no_recovery
 from pgkeel.stack.restoring import Scene, fetch_link, image_folder, kept_from_pruning, scene_of, side_cluster
 
@@ -53,6 +54,7 @@ def roll(project: Project, report: Report) -> Image | None:
     newest = scene.records[-1] if scene.records[-1].kind == "wal" else None
     if newest is None:
         return None
+    own_folder(scene.server)
     directory = make_folder(image_folder(scene))
     with held(directory):
         image = read_image(directory)
