@@ -101,6 +101,30 @@ def test_a_full_disk_leaves_nothing_of_the_object(folder: Folder) -> None:
     assert [path for path in folder.root.rglob("*") if path.is_file()] == []
 
 
+@pytest.mark.parametrize("is_mount_point", [False, True])
+def test_a_folder_that_is_not_mounted_is_told_from_a_new_one(tmp_path: Path, is_mount_point: bool) -> None:
+    root, note = tmp_path / "disk", tmp_path / "notes" / "geo"
+    assert list(Folder("geo", root, note=note).list()) == []
+    Folder("geo", root, note=note).put("777/a/object", b"content")
+    Folder("geo", root, note=note).delete("777/a/object")
+    assert list(Folder("geo", root, note=note).list()) == []
+    root.rename(tmp_path / "away")
+    if is_mount_point:
+        root.mkdir()
+
+    found = Folder("geo", root, note=note)
+
+    for act in (lambda: list(found.list()), lambda: found.put("777/b/object", b"content")):
+        with pytest.raises(RepositoryUnreachable, match="is not there"):
+            act()
+    assert not (root / "777").exists()
+    assert list(Folder("geo", tmp_path / "other", note=note).list()) == []
+    if is_mount_point:
+        root.rmdir()
+    (tmp_path / "away").rename(root)
+    assert found.put("777/b/object", b"content")
+
+
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
 

@@ -200,6 +200,24 @@ def test_an_export_that_finds_no_room_leaves_nothing(stack: Home) -> None:
     assert not list(stack.root.glob("*other.tar*"))
 
 
+def test_a_folder_that_is_gone_is_no_empty_repository_and_nothing_is_put_in_its_place(stack: Home) -> None:
+    last = stack.data("backup", "list")["backups"][-1]["id"]
+    away = (stack.root / "elsewhere").rename(stack.root / "away")
+
+    said = stack.error("backup", "list", "--repository", "geo")
+    verified = stack.error("backup", "verify")
+    states = {one["name"]: one["state"] for one in stack.data("backup", "show", last)["repositories"]}
+    taken = stack.data("backup", "full", "--yes")["repositories"]
+
+    assert (said[:2], verified[:2]) == ((3, "repository_unreachable"), (3, "repository_unreachable"))
+    assert "mount it" in said[2]
+    assert states == {"local": "stored", "geo": "unreachable"}
+    assert taken == [{"name": "local", "state": "stored"}, {"name": "geo", "state": "waiting"}]
+    assert not (stack.root / "elsewhere").exists()
+    away.rename(stack.root / "elsewhere")
+    eventually(lambda: stack.run("agent", "status").returncode == 0)
+
+
 def test_a_tablespace_is_exported_as_a_tar_of_its_own(stack: Home) -> None:
     account = choose_account()
     with scratch_folder() as place, connect(load(stack.root), "superuser") as connection:
@@ -286,6 +304,9 @@ def test_down_lets_commits_go_and_reset_keeps_the_backups(stack: Home) -> None:
     assert list((stack.root / "backups").rglob("backup.json"))
     assert (stack.root / ".pgkeel-backup/identity").exists()
     assert stack.data("backup", "list")["backups"]
+    stack.ok("reset", "--with-backups", "--yes")
+    assert not (stack.root / ".pgkeel-backup/identity").exists()
+    assert stack.data("backup", "list")["backups"], "those that lie elsewhere stay"
 
 
 def test_a_repository_that_does_not_answer_keeps_no_other_from_being_read(home: Home) -> None:

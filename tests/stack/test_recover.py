@@ -302,9 +302,10 @@ def test_who_only_looks_or_says_no_leaves_nothing_on_a_new_machine(elsewhere: Ho
 
 
 def test_a_drill_leaves_nothing_and_the_agent_a_folder_of_its_own_on_a_new_machine(elsewhere: Home) -> None:
-    before, layout = sorted(elsewhere.root.rglob("*")), layout_of(load(elsewhere.root))
+    before, project = sorted(elsewhere.root.rglob("*")), load(elsewhere.root)
+    layout = layout_of(project)
 
-    elsewhere.data("backup", "drill", "--yes")
+    elsewhere.data("backup", "drill", "--yes", "--from", project.config.backup.repositories["kept"])
     assert sorted(elsewhere.root.rglob("*")) == before
     assert not layout.server_elsewhere.exists()
 

@@ -13,13 +13,14 @@ __all__ = ["open_repository"]
 _OPTIONS = frozenset({"endpoint", "region"})
 
 
-def open_repository(name: str, address: str, *, root: Path) -> Repository:
+def open_repository(name: str, address: str, *, root: Path, note: Path | None = None) -> Repository:
     """Return the repository at an address; nothing is read or written yet.
 
     Args:
         name: What the configuration calls it.
         address: A folder, a `file://` URL, or an `s3://` one. Credentials are never in it: they come from AWS_* variables.
         root: Where a relative folder starts.
+        note: See `Folder`.
 
     Raises:
         ConfigError: The address is none of these.
@@ -29,9 +30,9 @@ def open_repository(name: str, address: str, *, root: Path) -> Repository:
         case "s3":
             return _bucket(name, address)
         case "file":
-            return Folder(name, Path(parsed.path))
+            return Folder(name, Path(parsed.path), note=note)
         case "" if address:
-            return Folder(name, root / address)
+            return Folder(name, root / address, note=note)
         case _:
             raise ConfigError(
                 f"backup.repositories.{name}: {address!r} is no repository", hint="write a folder or s3://BUCKET/PREFIX"

@@ -8,24 +8,33 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pgkeel.backup.errors import RepositoryFailed
+from pgkeel.backup.errors import RepositoryFailed, RepositoryUnreachable
 from pgkeel.backup.keys import require_key
-from pgkeel.core.files import sync_folder
+from pgkeel.core.files import sync_folder, write_whole
 from pgkeel.core.repository import Stored
 
 __all__ = ["Folder"]
 
 _ARRIVING = ".arriving-"
+_MARK = ".pgkeel-repository"
 _TRIES = 100
 
 
 class Folder:
     """Objects as files below one folder that only its owner can enter."""
 
-    def __init__(self, name: str, root: Path) -> None:
-        """Take the folder; the first `put` makes it."""
+    def __init__(self, name: str, root: Path, *, note: Path | None = None) -> None:
+        """Take the folder; the first `put` makes it.
+
+        Args:
+            name: What the configuration calls it.
+            root: The folder.
+            note: A file elsewhere that remembers that it was used: where its mark is missing then, a disk is not mounted.
+        """
         self.name = name
         self.root = root
+        self._note = note
+        self._is_noted = note is None
 
     def put(self, key: str, content: bytes | memoryview) -> bool:
         """Store an object whole and durably; return False, and change nothing, when the key is taken.
@@ -52,6 +61,7 @@ class Folder:
     def list(self, prefix: str = "") -> Iterator[Stored]:
         """Yield the objects below a prefix of whole parts, in the order of their keys; what is arriving is left out."""
         with self._explained(prefix):
+            self._require_mounted()
             found = list(_below(str(self._path(prefix) if prefix else self.root), len(str(self.root)) + 1))
         yield from sorted(found, key=lambda one: one.key)
 
@@ -72,16 +82,41 @@ class Folder:
                 path.unlink(missing_ok=True)
         return len(left)
 
+    def _noted(self) -> None:
+        """Mark the folder, and note that it was, the first time that something is put there."""
+        if self._note is None or self._is_noted:
+            return
+        self._is_noted = True
+        with contextlib.suppress(OSError):  # what was put lies there all the same
+            (self.root / _MARK).touch(mode=stat.S_IRUSR)
+            if not self._was_used():
+                self._note.parent.mkdir(mode=stat.S_IRWXU, parents=True, exist_ok=True)
+                write_whole(self._note, str(self.root).encode())
+
+    def _was_used(self) -> bool:
+        return self._note is not None and self._note.is_file() and self._note.read_bytes() == str(self.root).encode()
+
+    def _require_mounted(self) -> None:
+        if self._was_used() and not (self.root / _MARK).exists():
+            raise RepositoryUnreachable(
+                f"repository {self.name}: what was stored in {self.root} is not there",
+                hint=f"mount it, or bring it back; `rm {self._note}` lets a new one begin there",
+            )
+
     def _path(self, key: str) -> Path:
         require_key(key)
         return self.root / key
 
     def _put(self, target: Path, content: bytes | memoryview) -> bool:
         self._make(target.parent)
-        return _arrive(target, content)
+        is_new = _arrive(target, content)
+        self._noted()
+        return is_new
 
     def _make(self, folder: Path) -> None:
         missing = [one for one in (folder, *folder.parents) if not one.exists()]
+        if missing:
+            self._require_mounted()
         for one in reversed(missing):
             one.mkdir(mode=stat.S_IRWXU, exist_ok=True)
             sync_folder(one.parent)
@@ -105,7 +140,7 @@ def _below(folder: str, cut: int) -> Iterator[Stored]:
     for entry in found:
         if entry.is_dir(follow_symlinks=False):
             yield from _below(entry.path, cut)
-        elif not entry.name.startswith(_ARRIVING):
+        elif not entry.name.startswith(_ARRIVING) and entry.name != _MARK:
             yield from _stored(entry, cut)
 
 

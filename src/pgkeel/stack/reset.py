@@ -17,7 +17,7 @@ from pgkeel.stack.valkey import remembered_valkey
 
 __all__ = ["plan_reset", "reset"]
 
-_KEPT = ("repository", "wal", "identity")  # what a backup needs: the identity goes last
+_KEPT = ("repository", "repositories", "wal", "identity")  # what a backup needs: the identity goes last
 
 
 def plan_reset(project: Project, *, with_backups: bool = False) -> tuple[Path, ...]:

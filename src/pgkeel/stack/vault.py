@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from urllib.parse import quote
 
 from pgkeel.backup import Folder, Programs, Tools, new_identity, open_repository, recipient_of
 from pgkeel.backup.retention import Policy
@@ -24,7 +25,7 @@ __all__ = [
     "tools_of",
 ]
 
-_REPOSITORY, _IDENTITY = "repository", "identity"
+_REPOSITORY, _IDENTITY, _NOTES = "repository", "identity", "repositories"
 
 
 def backup_folder(project: Project) -> Path:
@@ -51,18 +52,24 @@ def repositories_of(project: Project, *names: str) -> tuple[Repository, ...]:
     """
     given = project.config.backup.repositories
     if given:
-        found: tuple[Repository, ...] = tuple(open_repository(name, given[name], root=project.root) for name in given)
+        found: tuple[Repository, ...] = tuple(
+            open_repository(name, given[name], root=project.root, note=_note(project, name)) for name in given
+        )
     elif project.is_external:
         raise ConfigError(
             "there is no repository for backups", hint='write repositories = {geo = "s3://BUCKET/PREFIX"} in [backup]'
         )
     else:
-        found = (Folder("local", backup_folder(project) / _REPOSITORY),)
+        found = (Folder("local", backup_folder(project) / _REPOSITORY, note=_note(project, "local")),)
     known = {repository.name: repository for repository in found}
     missing = [name for name in names if name not in known]
     if missing:
         raise NotFound(f"there is no repository {missing[0]}", hint=f"one of {', '.join(known)}")
     return tuple(known[name] for name in names) if names else found
+
+
+def _note(project: Project, name: str) -> Path:
+    return backup_folder(project) / _NOTES / quote(name, safe="")
 
 
 def identity_of(project: Project) -> Secret | None:
