@@ -198,6 +198,25 @@ def test_a_recovered_server_comes_up_in_a_folder_of_its_own_beside_the_real_one(
             assert copy.execute("SELECT n FROM promised").fetchall() == [{"n": 1}]
         assert home.error("recover", "--into", str(into), "--yes")[0] == 4
         assert home.ok("psql", "-Atc", "SELECT count(*) FROM promised") == "1"
+        stop_and_start(home)
     finally:
         os.kill(int((into / "data" / "postmaster.pid").read_text().splitlines()[0]), signal.SIGINT)
         remove_home(home)
+
+
+def stop_and_start(home: Home) -> None:
+    """The commands of the configuration run before and after, with the data directory that they are about."""
+    script, told = home.root / "note.sh", home.root / "told"
+    script.write_text(
+        f'#!/bin/sh\nprintf "%s %s %s\\n" "$1" "$PGDATA" "$(ls "$PGDATA" 2>/dev/null | grep -c postmaster.pid)" >> {told}\n'
+    )
+    script.chmod(0o755)
+    config, into = home.root / "pgkeel.toml", home.root / "second"
+    config.write_text(f'{config.read_text()}\n[recover]\nstop = "{script} stop"\nstart = "{script} start"\n')
+
+    done = home.data("recover", "--into", str(into), "--yes")
+
+    assert told.read_text().splitlines() == [f"stop {into}/data 0", f"start {into}/data 0"]
+    assert done["instructions"] == []
+    config.write_text(config.read_text().replace(f"{script} stop", "false"))
+    assert "`false` ended with 1" in home.error("recover", "--into", str(home.root / "third"), "--yes")[2]

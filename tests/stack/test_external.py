@@ -130,3 +130,11 @@ def test_status_of_one_that_cannot_be_reached_is_an_answer(home: Home) -> None:
     assert json.loads(done.stdout)["data"]["postgres"]["running"] is False
     assert up.returncode == 3
     remove_home(home)
+
+
+def test_a_server_that_somebody_else_runs_is_recovered_beside_it_only(home: Home, outside: dict[str, str]) -> None:
+    code, kind, said = home.error("recover", "--yes", env=outside)
+
+    assert (code, kind) == (2, "usage")
+    assert "pgkeel recover --into DIR" in said
+    assert not home.state.exists()

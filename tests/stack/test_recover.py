@@ -180,6 +180,23 @@ def test_a_full_disk_is_no_drill_and_leaves_nothing(database: Database) -> None:
 
 
 @pytest.mark.faults
+@pytest.mark.parametrize("arguments", [[], ["--into", "elsewhere"], ["beside"]], ids=["recover", "into", "beside"])
+def test_a_disk_that_is_full_before_the_point_is_found_leaves_nothing(database: Database, arguments: list[str]) -> None:
+    def smaller() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4 << 20, 4 << 20))
+
+    arguments = [str(database.home.root / word) if word == "elsewhere" else word for word in arguments]
+    places = (database.home.root, database.home.state / "server")
+    before = [sorted(place.iterdir()) for place in places]
+
+    done = database.home.run("recover", *arguments, "--yes", "--json", limit=smaller)
+
+    assert (done.returncode, json.loads(done.stdout)["error"]["code"]) == (5, "disk_full"), done.stdout
+    assert [sorted(place.iterdir()) for place in places] == before
+    assert database.home.data("recover", "status") is None
+
+
+@pytest.mark.faults
 def test_a_file_that_the_disk_damages_during_a_drill_is_found_before_a_server_starts(database: Database) -> None:
     server = database.home.state / "server"
 
@@ -440,8 +457,9 @@ def recover_through_kills(database: Database, steps: tuple[int, ...]) -> None:
     if len(steps) == 1:
         change_the_outer_key(database)
     at_work = connect(load(home.root), "app")
+    keeps = ["--keep-sessions"] if len(steps) > 1 else []
 
-    kill_in(home, steps[0], "recover", "--before", "DELETE on comments", "--latest", "--yes")
+    kill_in(home, steps[0], "recover", "--before", "DELETE on comments", "--latest", *keeps, "--yes")
     for number in steps[1:]:
         kill_in(home, number, "recover", "resume", "--yes")
     require_open_recovery(home)
@@ -453,7 +471,7 @@ def recover_through_kills(database: Database, steps: tuple[int, ...]) -> None:
     assert {check["name"]: check["ok"] for check in done["checks"]} == dict.fromkeys(CHECKS, True)
     assert done["loss_seconds"] > 0
     posts, _, sessions = before[0]
-    require_what_was(database, before, contents)
+    require_what_was(database, before, contents, sessions=sessions if keeps else 0)
     require_erased(database, patient, epoch)
     undo(database, posts + 1, sessions)
     assert home.data("recover", "status")["rto_seconds"] == done["rto_seconds"]
@@ -476,6 +494,28 @@ def test_a_second_recovery_behind_the_first_begins_a_timeline_of_its_own_and_its
 
     assert timelines[1] == timelines[0] + 1
     home.ok("status")  # exit 0: the receiver and the archiver work
+
+
+@pytest.mark.timeout(600)
+def test_an_assertion_of_the_project_that_fails_stops_the_recovery_until_it_is_accepted(database: Database) -> None:
+    home, config = database.home, database.home.root / "pgkeel.toml"
+    before, written = database.counts(), config.read_text() if config.exists() else ""
+    config.write_text(
+        f'{written}\n[recover.assertions]\nfew = "SELECT count(*) = 0 FROM posts"\nsome = "SELECT count(*) > 0 FROM posts"\n'
+    )
+
+    stopped = home.run("recover", "--yes", "--json")
+    again = home.error("recover", "resume", "--yes")
+    done = home.data("recover", "resume", "--accept-checks", "--yes")
+    config.write_text(written)
+
+    error = json.loads(stopped.stdout)["error"]
+    found = {check["name"]: check["ok"] for check in error["data"]["checks"]}
+    assert (stopped.returncode, error["code"], again[:2]) == (1, "verification_failed", (1, "verification_failed"))
+    assert found == dict.fromkeys(CHECKS, True) | {"assertion few": False, "assertion some": True}
+    assert {check["name"]: check["ok"] for check in done["checks"]} == found
+    assert (done["state"], database.counts()[0][:2]) == ("done", before[0][:2])
+    home.data("recover", "undo", "--yes")
 
 
 @pytest.mark.faults
@@ -518,9 +558,11 @@ def damage_during(home: Home, place: str, *arguments: str) -> tuple["subprocess.
     return subprocess.CompletedProcess(arguments, child.returncode, *said), harmed.relative_to(data).as_posix()
 
 
-def require_what_was(database: Database, before: list[tuple[Any, ...]], contents: list[tuple[Any, ...]]) -> None:
+def require_what_was(
+    database: Database, before: list[tuple[Any, ...]], contents: list[tuple[Any, ...]], *, sessions: int
+) -> None:
     posts, comments, _ = before[0]
-    assert database.counts() == [(posts, comments, 0)]
+    assert database.counts() == [(posts, comments, sessions)]
     assert database.contents() == contents
     assert database.sql("SELECT timeline_id > 1 FROM pg_control_checkpoint()") == [(True,)]
     assert database.sql("SELECT datconnlimit FROM pg_database WHERE datname = current_database()") == [(-1,)]
@@ -542,6 +584,7 @@ def require_open_recovery(home: Home) -> None:
     assert home.error("backup", "full", "--yes")[:2] == (4, "recovery_open")
     assert home.run("recover", "status").returncode == 1
     assert home.error("recover", "resume")[:2] == (4, "refused")
+    assert home.run("agent", "run").returncode == 4
     assert home.error("recover", "rows", "--table", "posts", "--at", "1 second ago", "--yes")[:2] == (4, "recovery_open")
     told = home.run("status")
     assert (told.returncode, "Next: pgkeel recover resume" in told.stdout) == (1, True), told.stdout

@@ -116,13 +116,18 @@ def _agreed_plan(scene: Scene, wish: Wish, directory: Path, agree: Callable[[Pla
     made = [one for one in (directory / "wal", directory, *directory.parents) if not one.exists()][-1]
     make_folder(directory)
     try:
-        plan = plan_of(scene, wish, directory / "wal", since=since)
-        if not agree(plan):
-            raise Refused("nothing was changed", hint="add --yes")
-    except KeelError:
-        shutil.rmtree(made)
+        with explained(directory):
+            plan = plan_of(scene, wish, directory / "wal", since=since)
+        _require_consent(plan, agree)
+    except BaseException:  # a full disk, too
+        shutil.rmtree(made, ignore_errors=True)
         raise
     return plan
+
+
+def _require_consent(plan: Plan, agree: Callable[[Plan], bool]) -> None:
+    if not agree(plan):
+        raise Refused("nothing was changed", hint="add --yes")
 
 
 def _run(command: str | None, directory: Path) -> None:
