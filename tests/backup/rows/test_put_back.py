@@ -1,6 +1,6 @@
 import pytest
 
-from pgkeel.backup.rows import NoPrimaryKey, put_back, require_condition
+from pgkeel.backup.rows import NoPrimaryKey, RowsDoNotFit, put_back, require_condition
 from pgkeel.backup.rows.shape import Table
 from pgkeel.core.errors import NotFound, UsageError
 from pgkeel.postgres import connect
@@ -86,6 +86,27 @@ def test_a_condition_that_is_none_is_blamed_by_its_words(pair: Pair, where: str)
         pair.back("post", where=where)
 
     assert where in refused.value.message.replace("\\", "")
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ("ADD COLUMN mood text; UPDATE post SET mood = 'calm'; ALTER TABLE post ALTER mood SET NOT NULL", "mood"),
+        ("ADD CONSTRAINT short CHECK (id NOT IN (4, 14))", "short"),
+        ("ALTER title TYPE int USING id", "integer"),
+    ],
+)
+def test_rows_that_the_table_of_today_does_not_take_are_refused_and_nothing_comes_back(
+    pair: Pair, change: str, reason: str
+) -> None:
+    pair.run("ALTER TABLE post DROP COLUMN length; DELETE FROM post WHERE id IN (4, 14)")
+    pair.run(f"ALTER TABLE post {change}")
+
+    with pytest.raises(RowsDoNotFit, match=reason) as refused:
+        pair.back("post")
+
+    assert "--where" in refused.value.hint
+    assert pair.rows("SELECT count(*) FROM post WHERE id IN (4, 14)") == [(0,)]
 
 
 def test_what_stands_behind_a_condition_is_not_run(pair: Pair) -> None:

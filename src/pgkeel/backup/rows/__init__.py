@@ -3,7 +3,7 @@
 from pgkeel.backup.rows.again import Deletions, Gone, Storage
 from pgkeel.backup.rows.back import put_back
 from pgkeel.backup.rows.condition import require_condition, require_which
-from pgkeel.backup.rows.outcome import RowsBack
+from pgkeel.backup.rows.outcome import RowsBack, RowsDoNotFit
 from pgkeel.backup.rows.shape import NoPrimaryKey, require_key
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "Gone",
     "NoPrimaryKey",
     "RowsBack",
+    "RowsDoNotFit",
     "Storage",
     "put_back",
     "require_condition",

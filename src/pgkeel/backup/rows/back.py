@@ -1,21 +1,23 @@
 """Put lost rows back into the live database, as they were, in one transaction; whatever lives there now stays untouched."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
+import psycopg
 from psycopg import sql
 
 from pgkeel.backup.rows.again import Deletions, nothing_known
 from pgkeel.backup.rows.condition import require_which
 from pgkeel.backup.rows.lost import Lost
-from pgkeel.backup.rows.outcome import Conflict, RowsBack
+from pgkeel.backup.rows.outcome import Conflict, RowsBack, RowsDoNotFit
 from pgkeel.backup.rows.references import References
 from pgkeel.backup.rows.resealing import Resealer, WithoutKeys, written_columns
 from pgkeel.backup.rows.script import inserts, set_backs, updates
 from pgkeel.backup.rows.shape import Link, Shape, Table, carry, names, words
 from pgkeel.backup.rows.spelling import as_now, assignments, texts
 from pgkeel.core.errors import Refused
-from pgkeel.postgres import Connection, Query, identifier, load
+from pgkeel.postgres import Connection, Query, describe, identifier, load
 from pgkeel.postgres.cache_ledger import forget_cached
 
 __all__ = ["put_back"]
@@ -61,11 +63,12 @@ def put_back(
         NotFound: One side has no such table.
         NoPrimaryKey: Its rows cannot be told apart.
         UsageError: `changed` without `where`.
+        RowsDoNotFit: A type or a constraint that came since refuses them; nothing was changed.
     """
     require_which(where, changed=changed)
     lost = Lost(live, past, deletions)
     lost.find(table, where)
-    with live.transaction(force_rollback=dry_run):
+    with _fitting(), live.transaction(force_rollback=dry_run):
         load(__name__, "sign").run(live, actor=actor)
         work = _Work(live, past, lost, resealer)
         work.bring_all()
@@ -77,6 +80,17 @@ def put_back(
         work.require_parents()
         forget_cached(live)
     return _outcome(table, lost, restored, number, work, text)
+
+
+@contextmanager
+def _fitting() -> Iterator[None]:
+    try:
+        yield
+    except (psycopg.DataError, psycopg.IntegrityError) as err:
+        raise RowsDoNotFit(
+            f"nothing came back, for a row of then does not fit into the table of today: {describe(err)}",
+            hint="--where leaves such rows out; `pgkeel recover beside` shows them",
+        ) from err
 
 
 def _outcome(table: Table, lost: Lost, restored: dict[str, int], changed: int, work: "_Work", text: tuple[str, ...]) -> RowsBack:

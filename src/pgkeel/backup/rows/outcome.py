@@ -4,7 +4,15 @@ from typing import Any
 
 import msgspec
 
-__all__ = ["Conflict", "RowsBack"]
+from pgkeel.core.errors import Refused
+
+__all__ = ["Conflict", "RowsBack", "RowsDoNotFit"]
+
+
+class RowsDoNotFit(Refused):
+    """Rows that are to come back do not fit into the table as it is now."""
+
+    code = "rows_do_not_fit"
 
 
 class Conflict(msgspec.Struct, frozen=True):
