@@ -15,7 +15,7 @@ import pytest
 from pgkeel.backup import Bucket, Folder, Programs, Record, fetch_backup, new_identity, read_catalogue, recipient_of, relations_of
 from pgkeel.backup.copying import Copier
 from pgkeel.backup.errors import Damaged, RepositoryUnreachable
-from pgkeel.backup.lsn import SEGMENT_BYTES, parse_lsn, segment_name, segment_start
+from pgkeel.backup.lsn import SEGMENT_BYTES, format_lsn, parse_lsn, segment_name, segment_start
 from pgkeel.backup.planning import Wish as Kind
 from pgkeel.backup.recovery.chain import Link, add_own_wal, combine, give_away, prepare, require_room
 from pgkeel.backup.recovery.checks import check_online
@@ -288,6 +288,13 @@ def test_a_time_before_the_oldest_backup_is_refused(vault: Vault, tmp_path: Path
     before = vault.records[0].started_at - timedelta(hours=1)
     with pytest.raises(NotRestorable, match="the oldest backup is consistent at"):
         vault.plan(Wish(time=before), tmp_path / "wal")
+
+
+def test_an_lsn_before_the_oldest_backup_is_refused(vault: Vault, tmp_path: Path) -> None:
+    start = parse_lsn(vault.records[0].start_lsn)
+    with pytest.raises(NotRestorable, match="the oldest backup is consistent"):
+        vault.plan(wish_from(format_lsn(start - 1), now=now()), tmp_path / "wal")
+    assert vault.plan(wish_from(format_lsn(start), now=now()), tmp_path / "wal").chain == (vault.records[0].id,)
 
 
 def test_a_point_on_a_timeline_without_a_backup_is_refused(vault: Vault, tmp_path: Path) -> None:

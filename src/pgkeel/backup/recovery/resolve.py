@@ -227,13 +227,19 @@ def _first(wish: Wish, bases: Sequence[Record], since: datetime) -> Record:
 
 def _base(bases: Sequence[Record], cut: Cut, wish: Wish) -> Record:
     fitting = [one for one in bases if cut.left is None or parse_lsn(one.end_lsn) <= cut.left.lsn]
-    is_too_early = wish.time is not None and cut.kept is None and wish.time < bases[0].finished_at
-    if not fitting or is_too_early:
+    if not fitting or (cut.kept is None and _is_before(wish, bases[0])):
         raise NotRestorable(
             f"the oldest backup is consistent at {bases[0].end_lsn}, {bases[0].finished_at:%Y-%m-%d %H:%M:%SZ}, after this point",
             hint="`pgkeel backup list` shows what can be restored",
         )
     return fitting[-1]
+
+
+def _is_before(wish: Wish, oldest: Record) -> bool:
+    """Return whether a place lies before the oldest backup: what was committed in between is in there all the same."""
+    if wish.lsn is not None:
+        return wish.lsn < parse_lsn(oldest.start_lsn)
+    return wish.time is not None and wish.time < oldest.finished_at
 
 
 def _plan(base: Record, chain: Sequence[Record], cut: Cut, size: int) -> Plan:
