@@ -497,18 +497,20 @@ def test_a_second_recovery_behind_the_first_begins_a_timeline_of_its_own_and_its
 
 
 @pytest.mark.timeout(600)
-def test_an_assertion_of_the_project_that_fails_stops_the_recovery_until_it_is_accepted(database: Database) -> None:
+def test_an_interrupted_recovery_goes_on_and_an_assertion_that_fails_stops_it_until_that_is_accepted(database: Database) -> None:
     home, config = database.home, database.home.root / "pgkeel.toml"
     before, written = database.counts(), config.read_text() if config.exists() else ""
     config.write_text(
         f'{written}\n[recover.assertions]\nfew = "SELECT count(*) = 0 FROM posts"\nsome = "SELECT count(*) > 0 FROM posts"\n'
     )
 
-    stopped = home.run("recover", "--yes", "--json")
+    interrupted = kill_in(home, 2, "recover", "--yes", by=signal.SIGINT)
+    stopped = home.run("recover", "resume", "--yes", "--json")
     again = home.error("recover", "resume", "--yes")
     done = home.data("recover", "resume", "--accept-checks", "--yes")
     config.write_text(written)
 
+    assert "the recovery is open: `pgkeel recover resume` finishes it" in interrupted
     error = json.loads(stopped.stdout)["error"]
     found = {check["name"]: check["ok"] for check in error["data"]["checks"]}
     assert (stopped.returncode, error["code"], again[:2]) == (1, "verification_failed", (1, "verification_failed"))
@@ -649,8 +651,8 @@ def change_the_outer_key(database: Database) -> None:
     layout_of(project).field_key.write_text(fresh)
 
 
-def kill_in(home: Home, number: int, *arguments: str) -> None:
-    """Run a command and kill it as soon as the journal says that it is in a step."""
+def kill_in(home: Home, number: int, *arguments: str, by: signal.Signals = signal.SIGKILL) -> str:
+    """Run a command, kill it as soon as the journal says that it is in a step, and return what it said on stderr."""
     journal = home.state / "recovery" / "journal.json"
     child = home.start(*arguments)
     try:
@@ -658,8 +660,9 @@ def kill_in(home: Home, number: int, *arguments: str) -> None:
             time.sleep(0.002)
         assert child.poll() is None, child.communicate()
     finally:
-        os.kill(child.pid, signal.SIGKILL)
-        child.communicate()
+        os.kill(child.pid, by)
+        said = child.communicate()[1]
+    return said
 
 
 def is_in(journal: Any, number: int) -> bool:

@@ -143,6 +143,8 @@ def _work(scene: Scene, journal: Journal, report: Report, *, accept_checks: bool
         if "pgkeel recover undo" not in err.hint:  # the application is shut out: nobody may be left to look for the way
             err.hint = f"{err.hint}; the recovery is open: {WAYS_OUT}"
         raise
+    except KeyboardInterrupt as err:
+        raise UsageError("interrupted", hint=f"the recovery is open: {WAYS_OUT}") from err
     ensure_agent(scene.project, scene.layout, report)
     back_up(scene.project, report)
     return journal
