@@ -16,11 +16,14 @@ from typing import Any
 
 import pytest
 
+from pgkeel.agent.context import Context
+from pgkeel.core.clock import SystemClock
 from pgkeel.core.project import load
 from pgkeel.local import choose_account
 from pgkeel.schema.field import EncryptedField
 from pgkeel.security.keys import WrappedKey
 from pgkeel.stack import connect
+from pgkeel.stack.backup_jobs import backup_jobs
 from pgkeel.stack.holders import holders
 from pgkeel.stack.protection import ensure_protection
 from pgkeel.testing.servers import scratch_folder
@@ -256,10 +259,54 @@ def test_a_damaged_object_is_found_and_exits_1(stack: Home) -> None:
 
 
 @pytest.mark.faults
+def test_missing_wal_is_told_by_the_hourly_run_which_takes_a_full_backup(stack: Home) -> None:
+    project, repository = load(stack.root), stack.root / "backups"
+    segments = [closed_segment(stack, number) for number in range(3)]
+    for segment in segments:
+        eventually(functools.partial(archived, repository, segment))
+    lost = [path for path in repository.rglob(f"{segments[1]}.*") if path.is_file()]
+    for path in lost:
+        path.rename(stack.root / path.name)
+    job = next(one for one in backup_jobs(project) if one.name == "backup_incremental")
+
+    done = job.run(
+        Context(
+            lambda role: connect(project, role),
+            job=job.name,
+            role=job.role,
+            due=datetime.now(UTC),
+            agent="test",
+            clock=SystemClock(),
+            settings=project.config.agent,
+        )
+    )
+
+    for path in lost:
+        (stack.root / path.name).rename(path)
+    assert lost
+    assert str(done["backup"]).endswith("-full")
+    assert done["gap"] == f"from 0/{lsn_of(segments[1])} to 0/{lsn_of(segments[2])} on timeline 1"
+
+
+def closed_segment(stack: Home, number: int) -> str:
+    with connect(load(stack.root), "superuser") as connection:
+        connection.execute(f"CREATE TABLE closed_{number} ()".encode())
+        row = connection.execute("SELECT pg_walfile_name(pg_switch_wal() - 1) AS name").fetchone()
+    assert row is not None
+    return str(row["name"])
+
+
+def lsn_of(segment: str) -> str:
+    return f"{int(segment[-2:], 16) << 24:X}"
+
+
+@pytest.mark.faults
 def test_everything_that_is_killed_comes_back_without_a_gap(stack: Home) -> None:
     agent = stack.data("agent", "status")["pid"]
     os.kill(agent, signal.SIGKILL)
     eventually(lambda: not [one for one in children() if str(stack.root) in one[1]])
+    with connect(load(stack.root), "superuser") as connection:  # on which `up` grants rights while nobody receives
+        connection.execute("CREATE TABLE made_meanwhile ()")
 
     stack.ok("up")
     with connect(load(stack.root), "backup") as connection:

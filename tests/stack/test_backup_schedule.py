@@ -46,6 +46,16 @@ def test_a_run_that_failed_or_was_missed_is_a_warning(job: JobStatus, warning: s
     assert warning is None or warning in found[0]
 
 
+def test_missing_wal_is_a_warning_as_long_as_the_newest_run_finds_it() -> None:
+    gone = JobStatus("backup_incremental", "", False, last_finished=NOW, last_result={"gap": "from 0/1 to 0/2 on timeline 1"})
+    later = JobStatus("backup_full", "", False, last_finished=NOW + timedelta(hours=1), last_result={"backup": "a"})
+
+    (warning,) = backup_warnings(Status(running=True, leader=True, jobs=(gone,)), NOW)
+
+    assert warning.startswith("WAL is missing from 0/1 to 0/2 on timeline 1: no moment in there can be restored")
+    assert backup_warnings(Status(running=True, leader=True, jobs=(gone, later)), NOW) == ()
+
+
 UNOPENED = {"evaluated": False, "because": "nothing here opens the backups", "verified_at": None}
 
 

@@ -1,13 +1,14 @@
 """What a person should know about the backups, read from what the agent wrote down: it needs no database."""
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from pgkeel.agent import JobStatus, Status
 
 __all__ = ["backup_warnings", "receives", "works"]
 
 _LATE: Mapping[str, timedelta] = {"backup_full": timedelta(hours=26), "backup_incremental": timedelta(hours=2)}
+_NEVER = datetime.min.replace(tzinfo=UTC)
 _DRILLS = ("drill", "drill_both_ways")
 _VERIFIED, _DRILLED = timedelta(hours=26), timedelta(hours=50)  # on Sundays the other drill runs
 _CURE = "put that right, and the agent starts it again by itself"
@@ -22,7 +23,7 @@ def backup_warnings(agent: Status, now: datetime) -> tuple[str, ...]:
         agent: What the agent does.
         now: UTC.
     """
-    return (*_of_jobs(agent, now), *_of_drills(agent, now), *_of_services(agent))
+    return (*_of_jobs(agent, now), *_of_gaps(agent), *_of_drills(agent, now), *_of_services(agent))
 
 
 def receives(agent: Status) -> bool:
@@ -42,6 +43,14 @@ def _of_jobs(agent: Status, now: datetime) -> Iterator[str]:
         elif _is_late(job, now):
             since = f"since {job.last_due:%Y-%m-%d %H:%M}Z" if job.last_due else "yet"
             yield f"{job.name} has not been completed {since}"
+
+
+def _of_gaps(agent: Status) -> Iterator[str]:
+    """Say once what the newest run of the hourly and of the daily backup found missing."""
+    runs = sorted((job for job in agent.jobs if job.name in _LATE), key=lambda job: job.last_finished or _NEVER)
+    gap = (runs[-1].last_result or {}).get("gap") if runs else None
+    if gap:
+        yield f"WAL is missing {gap}: no moment in there can be restored; `pgkeel backup list` shows which can"
 
 
 def _of_drills(agent: Status, now: datetime) -> Iterator[str]:

@@ -14,6 +14,7 @@ from pgkeel.backup.catalogue import verify
 from pgkeel.backup.planning import Wish
 from pgkeel.backup.recovery.errors import NoBackup, VerificationFailed
 from pgkeel.backup.retention import plan_prune, prune
+from pgkeel.backup.wal_index import read_index
 from pgkeel.core.errors import ConfigError, LockNotObtained
 from pgkeel.core.log import get_logger
 from pgkeel.core.project import Project
@@ -53,8 +54,17 @@ def backup_jobs(project: Project) -> tuple[Job, ...]:
 
 
 def _take(project: Project, wish: Wish, context: Context) -> Result:
-    """Take it unless a backup since the due time is there, or is being taken: then the next due time is soon enough."""
+    """Take it, and say whether WAL is missing in the repository: a full backup goes on behind a gap, and leads into none."""
     system = source(project).system
+    done = _taken(project, wish, context, system)
+    gaps = read_index(repositories_of(project)[0], system).gaps
+    if not gaps:
+        return done
+    return {**done, "gap": f"from {gaps[-1].from_lsn} to {gaps[-1].to_lsn} on timeline {gaps[-1].timeline}"}
+
+
+def _taken(project: Project, wish: Wish, context: Context, system: str) -> dict[str, object]:
+    """Take it unless a backup since the due time is there, or is being taken: then the next due time is soon enough."""
     records = [record for record in read_catalogue(repositories_of(project)[0]).records if record.system_identifier == system]
     now = context.clock.now()  # one from the future was taken by a clock that has come back
     since = [one for one in records if context.due <= one.started_at <= now and (wish == "incremental" or one.kind == "full")]

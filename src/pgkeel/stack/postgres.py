@@ -25,6 +25,9 @@ from pgkeel.stack.rotation import settle_passwords
 __all__ = ["ensure_database", "ensure_postgres", "place_of_servers", "remembered_cluster", "server_folder"]
 
 
+_LOCAL = {"synchronous_commit": "local"}  # with `rpo = "zero"` the agent, which `up` starts last, brings who is waited for
+
+
 def ensure_postgres(project: Project, layout: Layout, report: Report) -> Memory:
     """Start PostgreSQL unless it runs, give it roles and the database, and return what the next command needs."""
     account = choose_account(project.config.local.run_as)
@@ -120,14 +123,14 @@ def ensure_database(project: Project, cluster: Cluster, layout: Layout, report: 
     words = {**LOGINS, "superuser": SUPERUSER}  # a recovered server has the superuser's password of that day
     files = {word: layout.password_file(word) for word in words}
     passwords = {login_in(files[word], login): ensure_password(files[word], login) for word, login in words.items()}
-    with connect(cluster.superuser_url(), application="pgkeel up") as superuser:
+    with connect(cluster.superuser_url(), application="pgkeel up", settings=_LOCAL) as superuser:
         ensure_roles(superuser, declaration)
         if load(__name__, "database").row(superuser, name=name) is None:
             report(f"creating the database {name}")
             cluster.ensure_database(name, owner=OWNER)
         ensure_passwords(superuser, passwords)
         settle_passwords(superuser, layout)
-    with connect(cluster.superuser_url(name), application="pgkeel up") as superuser:
+    with connect(cluster.superuser_url(name), application="pgkeel up", settings=_LOCAL) as superuser:
         ensure_rights(superuser, declaration)
 
 
