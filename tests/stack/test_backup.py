@@ -41,6 +41,7 @@ def stack() -> Iterator[Home]:
     )
     made.ok("up")
     made.ok("backup", "full", "--yes")
+    eventually(lambda: outcome_of(made, "backup_full") == "ok")  # the agent's own, which it tries again when ours was in its way
     yield made
     remove_home(made)
 
@@ -51,6 +52,11 @@ def eventually(condition: Callable[[], Any], *, seconds: float = 90) -> Any:
         assert time.monotonic() < until, "it never came true"
         time.sleep(0.2)
     return found
+
+
+def outcome_of(home: Home, job: str) -> str | None:
+    jobs = json.loads(home.run("agent", "status", "--json").stdout)["data"]["jobs"]
+    return next((one["last_outcome"] for one in jobs if one["name"] == job), None)
 
 
 def names(home: Home) -> str:
