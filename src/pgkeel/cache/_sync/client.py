@@ -40,7 +40,7 @@ class Client:
             ConfigError: The address is none, or one of Sentinels or of a cluster, and redis-py is not installed.
         """
         self._home = home
-        self.url = CacheUrl.parse(url) if isinstance(url, str) else url
+        self.url = url if isinstance(url, CacheUrl) else CacheUrl.parse(url)
         self._find = _finder() if self.url.via else None
         self.server: Server | None = None
         self._patience = patience
