@@ -25,6 +25,7 @@ from pgkeel.core.project import Project
 from pgkeel.core.telling import Report
 from pgkeel.core.url import Url
 from pgkeel.local import Cluster
+from pgkeel.local.files import locked
 from pgkeel.local.folders import make_folder
 from pgkeel.postgres import Connection
 from pgkeel.postgres import connect as open_connection
@@ -73,9 +74,10 @@ def scratch_restore(
         NotRestorable: No backup leads there.
         DiskFull: There was no room for it; what was written is gone again.
     """
-    _sweep(scene)
-    directory = make_folder(scene.server / name)
-    owner = _own(directory)
+    with locked(make_folder(scene.server)):  # a folder that nobody owns yet would be swept by another run
+        _sweep(scene)
+        directory = make_folder(scene.server / name)
+        owner = _own(directory)
     try:
         with explained(scene.server):
             plan = plan_of(scene, wish, directory / "wal", since=since)
@@ -139,7 +141,7 @@ def recover_rows(
     require_which(where, changed=changed)
     _require_askable(project, table, where)
     put = partial(put_back, where=where, changed=changed, dry_run=dry_run, script=script)
-    name, scene = f"rows-{clock.now():%Y%m%dT%H%M%SZ}", _calm_scene(project, source)
+    name, scene = f"rows-{clock.now():%Y%m%dT%H%M%S.%fZ}", _calm_scene(project, source)
     with (
         scratch_restore(scene, wish, name, report, agree=agree, since=since) as (plan, server, _),
         _now_and_then(project, server, report) as (live, past),
