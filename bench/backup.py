@@ -24,7 +24,7 @@ def entries(scale: Scale) -> Iterator[Entry]:
             "copy": stand.copy,
             "bare": lambda: _bare(stand),
         }
-        full = rounds(stand, work | ({"barman": barman.full} if barman else {}), scale.pick(5, 4))
+        full = rounds(stand, work | ({"barman": barman.full} if barman else {}), scale.pick(5, 8))
         shutil.copy(stand.folder / "bare/backup_manifest", stand.folder / "manifest")
         work = {"ours": lambda: stand.take("incremental"), "bare": lambda: _bare(stand, incremental=True)}
         work |= {"barman": barman.incremental} if barman else {}

@@ -22,6 +22,8 @@ from pgkeel.backup import (
     relations_of,
     verify,
 )
+from pgkeel.backup.basebackup import WalRange, range_of
+from pgkeel.backup.errors import Damaged
 from pgkeel.backup.lease import working
 from pgkeel.backup.replication import NoReplication, is_replication_refused
 from pgkeel.backup.taking import Taker
@@ -316,3 +318,25 @@ def reload_until(server: Server, *, is_refused: bool) -> None:
                 return
             server.pause(timedelta(seconds=0.05))
     raise AssertionError(is_refused)
+
+
+@pytest.mark.parametrize(
+    "manifest",
+    [
+        b"",
+        b"[]",
+        b"{}",
+        b'{"WAL-Ranges": []}',
+        b'{"WAL-Ranges": [{"Timeline": "one", "Start-LSN": "0/1", "End-LSN": "0/2"}]}',
+        b'{"WAL-Ranges": [{"Timeline": 1, "Start-LSN": "nowhere", "End-LSN": "0/2"}]}',
+        b'{"WAL-Ranges": [{"Timeline": 1, "Start-LSN": "0/1", "End-LSN": ""}]}',
+    ],
+)
+def test_a_manifest_that_says_no_range_is_damaged(manifest: bytes) -> None:
+    with pytest.raises(Damaged, match="manifest cannot be read"):
+        range_of(manifest)
+
+
+def test_the_range_of_a_backup_goes_over_its_timelines() -> None:
+    ranges = b'[{"Timeline": 1, "Start-LSN": "0/1", "End-LSN": "0/2"}, {"Timeline": 2, "Start-LSN": "0/2", "End-LSN": "0/3"}]'
+    assert range_of(b'{"Files": [{"Path": "PG_VERSION", "Size": 3}], "WAL-Ranges": %b}' % ranges) == WalRange(2, "0/1", "0/3")

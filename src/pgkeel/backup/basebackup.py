@@ -24,6 +24,7 @@ from pgkeel.backup.growing import LOOK, Flowing, Growing, Tar, flowing_or_none
 from pgkeel.backup.lsn import parse_lsn
 from pgkeel.backup.tools import Spawn, ToolFailed, Tools
 from pgkeel.core import clock
+from pgkeel.core.errors import UsageError
 
 __all__ = ["BASE", "BaseBackup", "Compressor", "Progress", "WalRange", "range_of", "staged"]
 
@@ -48,6 +49,18 @@ class WalRange(msgspec.Struct, frozen=True):
     timeline: int
     start: str
     end: str
+
+
+class _Range(msgspec.Struct):
+    timeline: int = msgspec.field(name="Timeline")
+    start: str = msgspec.field(name="Start-LSN")
+    end: str = msgspec.field(name="End-LSN")
+
+
+class _Manifest(msgspec.Struct):
+    """What is read of it: to skip its thousands of files takes a fifth of the time."""
+
+    ranges: tuple[_Range, ...] = msgspec.field(name="WAL-Ranges")
 
 
 class BaseBackup:
@@ -206,9 +219,8 @@ def range_of(manifest: bytes) -> WalRange:
         Damaged: It is no manifest.
     """
     try:
-        ranges = msgspec.json.decode(manifest)["WAL-Ranges"]
-        found = WalRange(ranges[-1]["Timeline"], ranges[0]["Start-LSN"], ranges[-1]["End-LSN"])
-        parse_lsn(found.start)
-    except (msgspec.DecodeError, KeyError, IndexError, TypeError) as err:
+        ranges = msgspec.json.decode(manifest, type=_Manifest).ranges
+        parse_lsn(ranges[0].start), parse_lsn(ranges[-1].end)
+    except (msgspec.DecodeError, IndexError, UsageError) as err:
         raise Damaged("the backup's manifest cannot be read", hint="take another backup") from err
-    return found
+    return WalRange(ranges[-1].timeline, ranges[0].start, ranges[-1].end)

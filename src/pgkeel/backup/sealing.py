@@ -22,18 +22,7 @@ from pgkeel.core.errors import KeelError, UsageError
 from pgkeel.core.repository import Repository
 from pgkeel.core.secret import Secret
 
-__all__ = [
-    "MISSING",
-    "PART",
-    "Count",
-    "Part",
-    "fault_of",
-    "fetch",
-    "seal",
-    "seal_packed",
-    "store",
-    "unseal",
-]
+__all__ = ["MISSING", "PART", "Count", "Part", "fault_of", "fetch", "seal", "seal_packed", "store", "unseal"]
 
 PART = 32 * 2**20
 _SMALLEST, _SHARE = 8, 4  # the first parts are an eighth of the largest; a later one is a quarter of all before it
@@ -164,14 +153,14 @@ def _compress(write: Callable[[IO[bytes]], None], sink: IO[bytes]) -> None:
 
 @contextmanager
 def _cutting(key: str, repositories: Sequence[Repository], part: int) -> Iterator["_Cutter"]:
-    with ThreadPoolExecutor(len(repositories) + 1, "pgkeel backup part") as pool:
+    with ThreadPoolExecutor(2 * len(repositories) + 1, "pgkeel backup part") as pool:
         yield _Cutter(key, repositories, part, pool)
 
 
 class _Cutter(End):
     """A file that stores what is written to it, part by part: one is stored and hashed while the next one fills.
 
-    Two buffers take turns: fresh memory for each part costs more than encrypting into it.
+    Two buffers take turns: fresh memory for each part costs more than encrypting into it. The last two are stored together.
     """
 
     def __init__(self, key: str, repositories: Sequence[Repository], part: int, pool: Executor) -> None:
@@ -213,7 +202,9 @@ class _Cutter(End):
 
     def finish(self) -> tuple[Part, ...]:
         if self._size or not self._count:
+            earlier, self._settle = self._settle, lambda: None  # its buffer is not filled again
             self._store()
+            earlier()
         self._settle()
         return tuple(self._parts)
 
