@@ -25,7 +25,6 @@ from pgkeel.core.project import Project
 from pgkeel.core.telling import Report
 from pgkeel.core.url import Url
 from pgkeel.local import Cluster
-from pgkeel.local.files import locked
 from pgkeel.local.folders import make_folder
 from pgkeel.postgres import Connection
 from pgkeel.postgres import connect as open_connection
@@ -74,10 +73,9 @@ def scratch_restore(
         NotRestorable: No backup leads there.
         DiskFull: There was no room for it; what was written is gone again.
     """
-    with locked(make_folder(scene.server)):  # a folder that nobody owns yet would be swept by another run
-        _sweep(scene)
-        directory = make_folder(scene.server / name)
-        owner = _own(directory)
+    _sweep(scene)
+    directory = scene.server / name
+    owner = _made(directory)
     try:
         with explained(scene.server):
             plan = plan_of(scene, wish, directory / "wal", since=since)
@@ -226,6 +224,14 @@ def _require_consent(plan: Plan, agree: Agree) -> None:
         raise Refused("nothing was changed", hint="add --yes")
 
 
+def _made(directory: Path) -> int:
+    """Make a folder and hold it, under another name until then: what nobody holds, another run sweeps away."""
+    draft = make_folder(directory.with_name(f".{directory.name}"))
+    descriptor = _own(draft)
+    draft.rename(directory)
+    return descriptor
+
+
 def _own(directory: Path) -> int:
     """Hold a folder as long as this process lives; the kernel lets go however it dies."""
     descriptor = os.open(directory / "owner", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
@@ -238,7 +244,7 @@ def _sweep(scene: Scene) -> None:
     for left in (folder for pattern in ("rows-*", "drill-*") for folder in scene.server.glob(pattern)):
         try:
             descriptor = _own(left)
-        except BlockingIOError:
+        except (BlockingIOError, FileNotFoundError):  # it is at work, or has just ended
             continue
         _remove(scene, left)
         os.close(descriptor)
