@@ -144,6 +144,7 @@ def database() -> Iterator[Database]:
     home.ok("backup", "full", "--yes")
     made.sql("UPDATE posts SET content = 'edited' WHERE title = 'post 1'")
     home.ok("backup", "incremental", "--yes")
+    time.sleep(1.1)  # a second ago, there was a backup: whichever test is the first
     yield made
     remove_home(home)
 
@@ -356,6 +357,16 @@ def test_the_statements_of_rows_are_written_and_nothing_is_changed(database: Dat
     assert database.sql("SELECT count(*) FROM posts WHERE title = 'post 7'") == [(0,)]
     database.home.ok("psql", "--role", "superuser", "-v", "ON_ERROR_STOP=1", "-f", str(file))
     assert (database.counts(), database.contents()) == (before, contents)
+
+
+@pytest.mark.long
+def test_rows_of_two_tables_are_looked_for_at_the_same_moment(database: Database) -> None:
+    arguments = ("recover", "rows", "--at", "1 second ago", "--dry-run", "--json", "--table")
+
+    both = [database.home.start(*arguments, table) for table in ("posts", "comments")]
+    said = [one.communicate(timeout=150) for one in both]
+
+    assert [one.returncode for one in both] == [0, 0], said
 
 
 @pytest.mark.timeout(600)
