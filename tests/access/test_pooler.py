@@ -7,11 +7,9 @@ import asyncio
 import os
 import re
 import shutil
-import socket
 import subprocess
 import threading
 from collections.abc import Iterator
-from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -29,6 +27,7 @@ from pgkeel.core.url import Url
 from pgkeel.local import Account
 from pgkeel.schema.models import Post, User
 from tests.access.conftest import done
+from tests.ports import own_port
 
 PROGRAM = os.environ.get("PGKEEL_TEST_PGBOUNCER") or shutil.which("pgbouncer") or "/usr/sbin/pgbouncer"
 pytestmark = pytest.mark.skipif(not Path(PROGRAM).exists(), reason="PgBouncer is not installed; .ci/run installs Debian's")
@@ -44,8 +43,7 @@ def version() -> tuple[int, int]:
 @pytest.fixture
 def pooled(url: Url, place: Path, account: Account) -> Iterator[Url]:
     """The test's database behind a PgBouncer whose three servers are shared by all."""
-    with closing(socket.create_server(("127.0.0.1", 0))) as free:
-        port = free.getsockname()[1]
+    port = own_port()
     settings = place / "pgbouncer.ini"
     names = "max_prepared_statements = 100\n" if version() >= (1, 21) else ""
     target = f"host={url.host} port={url.port} dbname={url.database} user={url.user}"

@@ -20,6 +20,7 @@ from pgkeel.backup.retention import Policy, plan_prune, prune
 from pgkeel.backup.signing import Bucketside
 from pgkeel.core.secret import Secret
 from tests.backup.proxy import FaultProxy
+from tests.ports import own_port
 
 OLD = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -96,9 +97,7 @@ def stored(bucket: Bucket, identity: Secret, name: str, at: datetime) -> Record:
 @pytest.fixture(scope="module")
 def checking_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A server that checks signatures (nanio's); it knows neither versions nor locks."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = own_port()
     folder = tmp_path_factory.mktemp("nanio")
     argv = [sys.executable, "-m", "nanio.cli", "serve", "--data-dir", str(folder), "--host", "127.0.0.1", "--port", str(port)]
     keys = {"NANIO_ACCESS_KEY": "known", "NANIO_SECRET_KEY": "right", "NANIO_LOG_LEVEL": "error"}

@@ -19,9 +19,9 @@ from cryptography.x509.oid import NameOID
 
 from pgkeel.core import clock
 from pgkeel.core.cache_url import CacheUrl
-from pgkeel.local.ports import choose_port, is_free
 from pgkeel.local.wheels import valkey_program
 from pgkeel.security.tls import Authority, ensure_authority, ensure_certificate, key_pem, pem
+from tests.ports import BUS, own_port
 
 PASSWORD = "of-the-nodes"
 _FILES = {"cert": "server.crt", "key": "server.key", "client-cert": "client.crt", "client-key": "client.key"}
@@ -67,7 +67,7 @@ class Node:
     def __init__(
         self, folder: Path, lines: list[str], *options: str, env: dict[str, str] | None = None, guard: Guard | None = None
     ) -> None:
-        self.port = free_port()
+        self.port = own_port(BUS)
         self._guard = guard
         folder.mkdir()
         file = folder / "server.conf"
@@ -116,13 +116,6 @@ def _write_client_certificate(signer: Authority, folder: Path) -> None:
 def packed(*words: str | int) -> bytes:
     words_of = [str(word).encode() for word in words]
     return b"".join([b"*%d\r\n" % len(words_of), *(b"$%d\r\n%b\r\n" % (len(word), word) for word in words_of)])
-
-
-def free_port() -> int:
-    """A port for which the one of the cluster bus, 10000 above, is free too."""
-    while not is_free((port := choose_port()) + 10_000):
-        continue
-    return port
 
 
 def until(is_so: Callable[[], bool], tries: int = 600) -> None:

@@ -1,7 +1,6 @@
 """Debian's redis-server 7, where it is installed: TLS, and a server without IFEQ."""
 
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -14,19 +13,19 @@ from pgkeel.cache.sync import Client
 from pgkeel.core.cache_url import CacheUrl
 from pgkeel.core.errors import Unreachable
 from pgkeel.core.secret import Secret
+from tests.ports import own_port
 
 PROGRAM = shutil.which("redis-server")
 needs_redis = pytest.mark.skipif(PROGRAM is None, reason="no redis-server is installed (apt install redis-server)")
 
 
 class RedisServer:
-    """One server on a free port; what it holds is gone when it ends."""
+    """One server on a port of its own; what it holds is gone when it ends."""
 
     def __init__(self, folder: Path, *options: str) -> None:
         self._folder = folder
         self._options = options
-        with socket.create_server(("127.0.0.1", 0)) as door, socket.create_server(("127.0.0.1", 0)) as other:
-            self.port, self.tls_port = door.getsockname()[1], other.getsockname()[1]
+        self.port, self.tls_port = own_port(), own_port()
         self._process: subprocess.Popen[bytes] | None = None
 
     def url(self) -> CacheUrl:

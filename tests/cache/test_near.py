@@ -69,23 +69,61 @@ async def test_a_row_is_read_from_memory_and_the_writing_process_sees_its_write(
     assert cache.figures.near == 2
 
 
-async def test_nobody_changes_what_others_read_from_memory(cache: Cache) -> None:
-    class Flat(msgspec.Struct):
-        id: int
-        name: str | None
+class Flat(msgspec.Struct):
+    id: int
+    name: str | None
 
-    class Deep(msgspec.Struct):
-        id: int
-        names: list[str]
 
-    flat, deep = (cache.rows(kind.__name__, kind, key=int, near=True) for kind in (Flat, Deep))
-    found: list[Any] = []
+class Deep(msgspec.Struct):
+    id: int
+    names: list[Any]
+    facts: dict[str, Any]
+
+
+class Frozen(msgspec.Struct, frozen=True):
+    id: int
+    name: str
+
+
+def spoil(row: Flat | Deep) -> None:
+    """Change whatever can be changed, as deep as it goes."""
+    if isinstance(row, Flat):
+        row.name = None
+        return
+    for inner in (*row.names, *row.facts.values()):
+        if isinstance(inner, list | dict):
+            inner.clear()
+    row.names.append("grace")
+    row.facts.clear()
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        Flat(1, "ada"),
+        Deep(1, ["ada"], {"n": 1, "none": None}),
+        Deep(1, [["ada"]], {}),
+        Deep(1, [], {"n": {"m": [1, {"k": 2}]}}),
+    ],
+    ids=["flat", "shallow", "list", "nested"],
+)
+async def test_nobody_changes_what_others_read_from_memory(cache: Cache, row: Flat | Deep) -> None:
+    rows = cache.rows("things", type(row), key=int, near=True)
     for _ in range(4):
-        found.append((await flat.get(1, awaited(Flat(1, "ada"))), await deep.get(1, awaited(Deep(1, ["ada"])))))
-        assert found[-1] == (Flat(1, "ada"), Deep(1, ["ada"]))
-        found[-1][0].name = None
-        found[-1][1].names.append("grace")
-    assert cache.figures.near == 4
+        found = await rows.get(1, awaited(row))
+        assert found == row
+        assert found is not None
+        spoil(found)
+        assert found != row
+    assert cache.figures.near == 2
+
+
+async def test_of_a_row_that_cannot_change_there_is_one_for_all(cache: Cache) -> None:
+    rows = cache.rows("things", Frozen, key=int, near=True)
+    found = [await rows.get(1, awaited(Frozen(1, "ada"))) for _ in range(4)]
+    assert found == [Frozen(1, "ada")] * 4
+    assert cache.figures.near == 2
+    assert found[2] is found[3]
 
 
 def awaited(row: T) -> Callable[[object], Awaitable[T]]:

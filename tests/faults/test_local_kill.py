@@ -20,6 +20,7 @@ from pgkeel.postgres import connect
 from pgkeel.testing.servers import FAST
 from tests.agent.test_agent import is_alive
 from tests.conftest import MakeCluster
+from tests.ports import listened_before
 
 pytestmark = pytest.mark.faults
 SHORT = timedelta(seconds=20)
@@ -34,7 +35,7 @@ def rows(cluster: Cluster) -> int:
 
 @pytest.mark.majors
 def test_a_killed_postmaster_is_started_again_with_every_committed_row(make_cluster: MakeCluster, major: str) -> None:
-    with make_cluster("killed", major) as cluster:
+    with listened_before(make_cluster("killed", major)) as cluster:
         with connect(cluster.superuser_url()) as connection:
             connection.execute("CREATE TABLE t AS SELECT generate_series(1, 1000)")
         port = cluster.port

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from pgkeel.core import clock
+from tests.ports import own_port
 from tests.projects import NO_BACKUPS, Home, new_home, remove_home
 
 pytestmark = pytest.mark.faults
@@ -125,8 +126,8 @@ def test_a_busy_configured_port_is_an_error_that_names_the_setting(home: Home) -
 
 
 def test_a_remembered_port_that_somebody_took_is_replaced(home: Home) -> None:
-    home.ok("up")
-    port = home.data("status")["postgres"]["port"]
+    port = own_port()
+    home.ok("up", env={"PGKEEL_LOCAL__PORT": str(port)})
     home.ok("down")
     with socket.create_server(("127.0.0.1", port)):
         home.ok("up")

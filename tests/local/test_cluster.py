@@ -12,6 +12,7 @@ from pgkeel.core.url import Url
 from pgkeel.local import Account, Cluster, Runtime
 from pgkeel.postgres import Connection, connect
 from tests.conftest import MakeCluster
+from tests.ports import listened_before
 
 SETTINGS = "SELECT name, setting FROM pg_settings WHERE name = ANY(%s) ORDER BY name"
 
@@ -93,7 +94,7 @@ def test_the_postmaster_runs_as_the_account_and_has_no_other_group(cluster: Clus
 
 
 def test_two_clusters_run_side_by_side_and_keep_their_ports(make_cluster: MakeCluster) -> None:
-    one, two = make_cluster("one"), make_cluster("two")
+    one, two = listened_before(make_cluster("one")), make_cluster("two")
     with one, two:
         ports = (one.port, two.port)
         assert one.port != two.port

@@ -3,7 +3,8 @@ import socket
 import pytest
 
 from pgkeel.local import PortBusy
-from pgkeel.local.ports import choose_port, is_free, settle_port
+from pgkeel.local.ports import is_free, settle_port
+from tests.ports import own_port
 
 
 def test_a_configured_port_that_is_busy_is_an_error_that_names_the_setting() -> None:
@@ -18,7 +19,7 @@ def test_a_configured_port_that_is_busy_is_an_error_that_names_the_setting() -> 
 
 
 def test_a_remembered_port_is_kept_while_it_is_free_and_replaced_when_it_is_not() -> None:
-    remembered = choose_port()
+    remembered = own_port()
     assert settle_port(0, remembered, setting="local.port") == remembered
 
     with socket.create_server(("127.0.0.1", remembered)):

@@ -7,6 +7,7 @@ import pytest
 from pgkeel.core.secret import Secret
 from pgkeel.local import Account, PortBusy, Valkey
 from pgkeel.local.ports import choose_port
+from tests.ports import listened_before
 
 
 @pytest.fixture
@@ -44,7 +45,7 @@ def test_valkeys_files_hold_no_password(valkey: Valkey) -> None:
 
 
 def test_a_killed_valkey_is_started_again_on_its_port(valkey: Valkey) -> None:
-    with valkey:
+    with listened_before(valkey):
         port = valkey.port
         valkey.kill()
         assert not valkey.is_running

@@ -23,6 +23,7 @@ from pgkeel.migrations import Source, up
 from pgkeel.migrations.errors import TransactionPooler
 from pgkeel.postgres import Connection, connect
 from tests.migrations.folders import Write
+from tests.ports import own_port
 
 
 class Pooler:
@@ -159,8 +160,7 @@ PGBOUNCER = shutil.which("pgbouncer")
 @contextmanager
 def pgbouncer(url: Url, folder: Path, account: Account, mode: str) -> Iterator[Url]:
     """PgBouncer in front of a server, with as many server connections as it likes."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = own_port()
     password = f" password={url.password.reveal()}" if url.password else ""
     place = f"host={url.host} port={url.port} user={url.user}{password}"
     folder.chmod(0o755)

@@ -42,7 +42,7 @@ def test_three_months_ahead_are_made_and_look_like_any_partition(db: Connection,
                      FROM pg_constraint WHERE conrelid = %s::regclass ORDER BY 1"""
     ours, theirs = (db.execute(constraints, [name]).fetchall() for name in ("events_2024_04", "events_2024_05"))
     assert [{**row, "conname": row["conname"].replace("_04_", "_05_")} for row in ours] == theirs
-    triggers = "SELECT tgname, tgenabled FROM pg_trigger WHERE tgrelid = %s::regclass AND NOT tgisinternal"
+    triggers = "SELECT tgname, tgenabled FROM pg_trigger WHERE tgrelid = %s::regclass AND NOT tgisinternal ORDER BY 1"
     assert db.execute(triggers, ["events_2024_04"]).fetchall() == db.execute(triggers, ["events_2024_05"]).fetchall()
     indexes = "SELECT replace(indexdef, '_04', '_05') AS text FROM pg_indexes WHERE tablename = %s ORDER BY 1"
     assert db.execute(indexes, ["events_2024_04"]).fetchall() == db.execute(indexes, ["events_2024_05"]).fetchall()

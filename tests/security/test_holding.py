@@ -1,6 +1,9 @@
 """What the audit log holds of encrypted columns: values that a key sealed, and clear ones from before."""
 
 from datetime import timedelta
+from uuid import UUID
+
+import pytest
 
 from pgkeel.core import clock
 from pgkeel.core.cipher import header_of
@@ -37,6 +40,22 @@ def test_a_partition_that_holds_values_of_a_key_is_named(db: Connection) -> None
 
     assert [found.holding(key(number)) for number in (7, 8, 9)] == [[month], [], [month]]
     assert found.copies_of(EncryptedField(("people",), "note", "id"), None) == []
+
+
+@pytest.mark.parametrize("begins", [0xFF, 0x40, 0x02, 0x00])
+def test_what_a_purge_leaves_of_a_person_is_no_clear_value(db: Connection, begins: int) -> None:
+    db.execute("CREATE TABLE persons (id uuid PRIMARY KEY, email bytea)")
+    install(db, plan(db, [Watched("public", "persons")]))
+    row = UUID(int=begins << 120)
+    db.execute("INSERT INTO persons VALUES (%s, %s)", [row, header_of(1) + bytes(40)])
+
+    db.execute("UPDATE persons SET email = uuid_send(id)")
+    purged = AuditParts(db).copies_of(EncryptedField(("persons",), "email", "id"), None)
+    db.execute("UPDATE persons SET email = 'clear'")
+    (written,) = AuditParts(db).copies_of(EncryptedField(("persons",), "email", "id"), None)
+
+    assert purged == []
+    assert written.where == "audit.waiting (1 row)"
 
 
 def test_clear_values_in_the_log_are_counted_until_their_partition_is_dropped(db: Connection) -> None:

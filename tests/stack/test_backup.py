@@ -85,8 +85,7 @@ def test_full_incremental_and_list_work_right_after_up(stack: Home) -> None:
 
 def test_the_wal_reaches_the_repository_and_its_copy(stack: Home) -> None:
     with connect(load(stack.root), "backup") as connection:
-        connection.execute("SELECT pg_switch_wal()")
-        row = connection.execute("SELECT pg_walfile_name(pg_current_wal_lsn() - 1) AS name").fetchone()
+        row = connection.execute("SELECT pg_walfile_name(pg_switch_wal() - 1) AS name").fetchone()
     assert row is not None
 
     for place in ("backups", "elsewhere"):

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import RunAs
+from tests.ports import own_port
 from tests.projects import Home, new_home, remove_home
 
 
@@ -26,7 +27,7 @@ def test_what_never_ran_is_an_answer_and_not_an_error(home: Home) -> None:
 
 
 def test_down_keeps_the_data_and_the_ports_and_up_brings_them_back(home: Home) -> None:
-    home.ok("up")
+    home.ok("up", env={"PGKEEL_LOCAL__PORT": str(own_port()), "PGKEEL_LOCAL__VALKEY_PORT": str(own_port())})
     before = home.data("status")
     home.ok("psql", "-c", "CREATE TABLE kept AS SELECT 42 AS answer")
 

@@ -150,6 +150,7 @@ def database() -> Iterator[Database]:
     home.ok("backup", "full", "--yes")
     made.sql("UPDATE posts SET content = 'edited' WHERE title = 'post 1'")
     home.ok("backup", "incremental", "--yes")
+    time.sleep(1.1)  # a second ago, there was a backup: whichever test is the first
     yield made
     remove_home(home)
 
@@ -214,6 +215,7 @@ def test_a_file_that_the_disk_damages_during_a_drill_is_found_before_a_server_st
 @pytest.mark.long
 @pytest.mark.timeout(900)
 def test_both_ways_to_a_point_lead_to_the_same_rows(database: Database) -> None:
+    database.home.data("backup", "incremental", "--yes")
     done = database.home.data("backup", "drill", "--yes", "--both-ways")
     assert {check["name"]: check["ok"] for check in done["checks"]} == dict.fromkeys((*CHECKS, "both ways"), True), done
 
@@ -429,6 +431,16 @@ def test_the_statements_of_rows_are_written_and_nothing_is_changed(database: Dat
     assert database.sql("SELECT count(*) FROM posts WHERE title = 'post 7'") == [(0,)]
     database.home.ok("psql", "--role", "superuser", "-v", "ON_ERROR_STOP=1", "-f", str(file))
     assert (database.counts(), database.contents()) == (before, contents)
+
+
+@pytest.mark.long
+def test_rows_of_two_tables_are_looked_for_at_the_same_moment(database: Database) -> None:
+    arguments = ("recover", "rows", "--at", "1 second ago", "--dry-run", "--json", "--table")
+
+    both = [database.home.start(*arguments, table) for table in ("posts", "comments")]
+    said = [one.communicate(timeout=150) for one in both]
+
+    assert [one.returncode for one in both] == [0, 0], said
 
 
 @pytest.mark.timeout(600)

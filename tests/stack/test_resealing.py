@@ -1,6 +1,7 @@
 """Rows with encrypted columns come back under today's key, whatever sealed them then."""
 
 from collections.abc import Iterator, Sequence
+from hashlib import sha256
 from pathlib import Path
 from uuid import UUID
 
@@ -9,7 +10,7 @@ import pytest
 from pgkeel.backup.rows import Gone, Storage, put_back
 from pgkeel.backup.rows.resealing import WithoutKeys
 from pgkeel.backup.rows.shape import Table
-from pgkeel.core.cipher import key_of
+from pgkeel.core.cipher import ERASED, key_of
 from pgkeel.core.errors import Refused
 from pgkeel.core.url import Url
 from pgkeel.local import Cluster
@@ -115,4 +116,19 @@ def test_a_column_that_was_encrypted_since_is_sealed_on_the_way(sides: Sides) ->
     done = put_back(sides.live, sides.past, PEOPLE, resealer=sides.resealer)
 
     assert (done.restored, done.added) == ({"people": 30}, ())
+    assert sides.problems() == []
+
+
+@pytest.mark.parametrize("key", [UUID(int=0xFF << 120), UUID(bytes=b"reads as a text.")])
+def test_what_a_purge_left_of_a_person_comes_back_as_it_was(sides: Sides, key: UUID) -> None:
+    sides.change_key(destroys=True)
+    row = [key, key.bytes, sha256(key.bytes).digest(), None, ERASED]
+    sides.past.execute("INSERT INTO people (id, email, email_bidx, email_bidx_next, note) VALUES (%s, %s, %s, %s, %s)", row)
+    sides.live.execute("DELETE FROM people WHERE id = %s", [next(iter(sides.rows))])
+
+    done = put_back(sides.live, sides.past, PEOPLE, resealer=sides.resealer)
+
+    found = sides.live.execute("SELECT * FROM people WHERE id = %s", [key]).fetchone()
+    assert (done.restored, list((found or {}).values())) == ({"people": 2}, row)
+    sides.live.execute("DELETE FROM people WHERE id = %s", [key])
     assert sides.problems() == []

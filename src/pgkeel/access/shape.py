@@ -77,9 +77,11 @@ class Shape(msgspec.Struct, Generic[R], frozen=True):
 
     def columns_of(self, constraint: str) -> tuple[str, ...]:
         """Return the columns of a constraint of this table by its name; () when it is not known."""
-        for known in self.table.constraints:
-            if known.name == constraint or (not known.name and constraint == f"{self.table.name}_pkey"):
-                return tuple(indexed_column(column) for column in getattr(known, "columns", ()))
+        primary = self.table.primary_key
+        known = {str(one.name): one for one in self.table.constraints if one.name}
+        found = known.get(constraint) or (primary if constraint == f"{self.table.name}_pkey" and not primary.name else None)
+        if found is not None:
+            return tuple(indexed_column(column) for column in getattr(found, "columns", ()))
         unique = [key for key in self.table.constraints if isinstance(key, UniqueConstraint)]
         named = [tuple(column.name for column in key.columns) for key in unique]
         return next((columns for columns in named if constraint == f"{self.table.name}_{'_'.join(columns)}_key"), ())

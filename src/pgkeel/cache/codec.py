@@ -2,11 +2,14 @@
 
 import hashlib
 from collections.abc import Callable
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
 from functools import partial
 from typing import Any, Generic, TypeVar
+from uuid import UUID
 
 import msgspec
-from msgspec import inspect
+from msgspec.structs import force_setattr
 
 from pgkeel.core.cipher import CannotOpen, FieldCipher, Sealed, UnknownKey
 from pgkeel.core.errors import UsageError
@@ -15,11 +18,8 @@ __all__ = ["Codec", "SealedCodec"]
 
 T = TypeVar("T")
 _SHAPE = 16
-_CONSTANT = (
-    *(inspect.NoneType, inspect.BoolType, inspect.IntType, inspect.FloatType, inspect.DecimalType, inspect.StrType),
-    *(inspect.BytesType, inspect.UUIDType, inspect.DateTimeType, inspect.DateType, inspect.TimeType, inspect.TimeDeltaType),
-    *(inspect.EnumType, inspect.LiteralType),
-)
+_CONSTANT = {type(None), bool, int, float, Decimal, str, bytes, UUID, datetime, date, time, timedelta}
+"""Types of values that nobody can change."""
 
 
 class Codec(Generic[T]):
@@ -31,7 +31,7 @@ class Codec(Generic[T]):
         has_sealed: Whether values may hold sealed ones, which come back without what opens them.
     """
 
-    __slots__ = ("_decode", "_encode", "_is_flat", "decode", "has_sealed", "shape")
+    __slots__ = ("_decode", "_encode", "decode", "has_sealed", "shape")
 
     def __init__(self, kind: type[T]) -> None:
         """Read the type.
@@ -49,11 +49,15 @@ class Codec(Generic[T]):
         self._encode = msgspec.msgpack.Encoder(enc_hook=_sealed, uuid_format="bytes").encode
         self._decode = msgspec.msgpack.Decoder(kind, dec_hook=_unsealed).decode
         self.decode: Callable[[Any], T] = self._decode
-        self._is_flat = _is_flat(kind)
 
     def again(self, value: Any, encoded: memoryview) -> Callable[[], T]:  # noqa: ANN401 - a T
-        """Return what gives everybody who asks a value of his own: a copy where nothing in it can change, else decoded anew."""
-        return value.__copy__ if self._is_flat else partial(self.decode, encoded)
+        """Return what gives everybody who asks a value that nobody else can change: a copy where that is cheap, else decoded.
+
+        Args:
+            value: What lies there; nobody else has it.
+            encoded: The same, encoded.
+        """
+        return _copying(value) or partial(self.decode, encoded)
 
     def encode(self, value: T) -> bytes | None:
         """Return the bytes, or None for a value that would not come back as it is (a NaN, a UUID inside JSON)."""
@@ -78,12 +82,16 @@ class SealedCodec(Codec[T]):
         super().__init__(kind)
         self._cipher = cipher
         self.decode = self._opened
-        self._is_flat = False  # it stays sealed in memory
 
     def encode(self, value: T) -> bytes | None:
         """Return the sealed bytes, or None for a value that would not come back as it is."""
         clear = super().encode(value)
         return None if clear is None else self._cipher.seal(self.shape, clear)
+
+    def again(self, value: Any, encoded: memoryview) -> Callable[[], T]:  # noqa: ANN401 - a T
+        """Return what opens it for everybody who asks: it stays sealed in memory."""
+        del value
+        return partial(self.decode, encoded)
 
     def _opened(self, encoded: Any) -> T:  # noqa: ANN401 - bytes or a view of them
         try:
@@ -92,20 +100,34 @@ class SealedCodec(Codec[T]):
             raise msgspec.DecodeError(err.message) from err
 
 
-def _is_flat(kind: type) -> bool:
-    """Return whether it is a struct in which nothing can be changed but its fields."""
-    found = inspect.type_info(kind)
-    return isinstance(found, inspect.StructType) and all(_is_constant(field.type) for field in found.fields)
+def _copying(value: Any) -> Callable[[], Any] | None:  # noqa: ANN401 - any value
+    """Return what copies a struct of constants and of dicts and lists of these; None for other values.
+
+    Of a frozen struct of constants there is one for all.
+    """
+    if not isinstance(value, msgspec.Struct):
+        return None
+    copy: Callable[[], Any] = value.__copy__  # type: ignore[attr-defined]
+    fields = [(name, getattr(value, name)) for name in value.__struct_fields__]
+    changing = [(name, field) for name, field in fields if type(field) not in _CONSTANT]
+    if not all(_is_shallow(field) for _, field in changing):
+        return None
+    if changing:
+        return partial(_copied, copy, [(name, field.copy) for name, field in changing])
+    return (lambda: value) if value.__struct_config__.frozen else copy
 
 
-def _is_constant(found: inspect.Type) -> bool:
-    match found:
-        case inspect.UnionType():
-            return all(map(_is_constant, found.types))
-        case inspect.Metadata():
-            return _is_constant(found.type)
-        case _:
-            return isinstance(found, _CONSTANT)
+def _is_shallow(field: Any) -> bool:  # noqa: ANN401 - any value
+    """Return whether it is a dict or a list of constants; the keys of JSON are text."""
+    inner = field.values() if type(field) is dict else field if type(field) is list else None
+    return inner is not None and all(type(each) in _CONSTANT for each in inner)
+
+
+def _copied(copy: Callable[[], Any], fields: list[tuple[str, Callable[[], Any]]]) -> Any:  # noqa: ANN401 - a struct
+    fresh = copy()
+    for name, of_field in fields:
+        force_setattr(fresh, name, of_field())
+    return fresh
 
 
 def _schema(kind: type) -> dict[str, Any]:

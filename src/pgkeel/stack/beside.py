@@ -85,8 +85,8 @@ def scratch_restore(
 @contextmanager
 def _owned(scene: Scene, name: str) -> Iterator[Path]:
     _sweep(scene)
-    directory = make_folder(scene.server / name)
-    owner = _own(directory)
+    directory = scene.server / name
+    owner = _made(directory)
     try:
         yield directory
     finally:
@@ -146,7 +146,7 @@ def recover_rows(
     require_which(where, changed=changed)
     _require_askable(project, table, where)
     put = partial(put_back, where=where, changed=changed, dry_run=dry_run, script=script)
-    name, scene = f"rows-{clock.now():%Y%m%dT%H%M%SZ}", _calm_scene(project, source)
+    name, scene = f"rows-{clock.now():%Y%m%dT%H%M%S.%fZ}", _calm_scene(project, source)
     with (
         scratch_restore(scene, wish, name, report, agree=agree, since=since) as (plan, server, _),
         _now_and_then(project, server, report) as (live, past),
@@ -239,6 +239,14 @@ def _require_consent(plan: Plan, agree: Agree) -> None:
         raise Refused("nothing was changed", hint="add --yes")
 
 
+def _made(directory: Path) -> int:
+    """Make a folder and hold it, under another name until then: what nobody holds, another run sweeps away."""
+    draft = make_folder(directory.with_name(f".{directory.name}"))
+    descriptor = _own(draft)
+    draft.rename(directory)
+    return descriptor
+
+
 def _own(directory: Path) -> int:
     """Hold a folder as long as this process lives; the kernel lets go however it dies."""
     descriptor = os.open(directory / "owner", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
@@ -251,7 +259,7 @@ def _sweep(scene: Scene) -> None:
     for left in (folder for pattern in ("rows-*", "drill-*") for folder in scene.server.glob(pattern)):
         try:
             descriptor = _own(left)
-        except BlockingIOError:
+        except (BlockingIOError, FileNotFoundError):  # it is at work, or has just ended
             continue
         _remove(scene.project, left)
         os.close(descriptor)

@@ -7,7 +7,7 @@ from typing import Any
 from psycopg import sql
 
 from pgkeel.backup.rows.shape import Table
-from pgkeel.core.cipher import UnknownKey, header_of, key_of
+from pgkeel.core.cipher import ERASED, UnknownKey, header_of, key_of
 from pgkeel.core.normal_form import normal_form
 from pgkeel.core.project import Project
 from pgkeel.postgres import Connection, identifier, load
@@ -58,13 +58,13 @@ class Resealing:
 
     def _reseal(self, field: EncryptedField, waiting: sql.Identifier, rows: list[dict[str, Any]]) -> None:
         cipher = self._today.field(field.table_name, field.column)
-        clear = [self._open(field, row["key"], row["sealed"]) for row in rows]
+        clear = [(row, self._open(field, row["key"], row["sealed"])) for row in rows if _is_of_a_person(row)]
         values: dict[str, object] = {
-            "keys": [row["key"] for row in rows],
-            "sealed": [self._sealed(field, row, text) for row, text in zip(rows, clear, strict=True)],
+            "keys": [row["key"] for row, _ in clear],
+            "sealed": [self._sealed(field, row, text) for row, text in clear],
         }
         if field.index is not None:
-            digests = [cipher.written(normal_form(field.index, text.decode())) for text in clear]
+            digests = [cipher.written(normal_form(field.index, text.decode())) for _, text in clear]
             values |= {"digests": [now for now, _ in digests], "next_digests": [then for _, then in digests]}
         _query("reseal_waiting" if field.index is None else "reseal_waiting_indexed", field, waiting).run(self._live, **values)
 
@@ -111,6 +111,18 @@ def resealing_of(project: Project, live: Connection, past: Connection) -> Reseal
     if not living_keys(live):
         return None
     return Resealing(fields_of(project), key_provider(project), live, past)
+
+
+def _is_of_a_person(row: dict[str, Any]) -> bool:
+    """Tell whether a value is sealed or a text: not what a purge or an erasure left, whose row comes back as it was."""
+    value = bytes(row["sealed"])
+    if key_of(value) is not None:
+        return True
+    try:
+        value.decode()
+    except UnicodeDecodeError:
+        return False
+    return value not in {ERASED, getattr(row["key"], "bytes", None)}  # the bytes of an id may read as a text
 
 
 def _query(name: str, field: EncryptedField, waiting: sql.Identifier) -> Any:  # noqa: ANN401 - a Query

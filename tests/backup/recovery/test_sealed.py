@@ -1,7 +1,6 @@
 """From a repository back to a server: real backups, sealed, and what is wrong with them found before it matters."""
 
 import resource
-import shutil
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from functools import partial
@@ -15,11 +14,11 @@ import pytest
 from pgkeel.backup import Bucket, Folder, Programs, Record, fetch_backup, new_identity, read_catalogue, recipient_of, relations_of
 from pgkeel.backup.copying import Copier
 from pgkeel.backup.errors import Damaged, RepositoryUnreachable
-from pgkeel.backup.lsn import SEGMENT_BYTES, format_lsn, parse_lsn, segment_name, segment_start
+from pgkeel.backup.lsn import format_lsn, parse_lsn
 from pgkeel.backup.planning import Wish as Kind
 from pgkeel.backup.recovery.chain import Link, add_own_wal, combine, give_away, prepare, require_room
 from pgkeel.backup.recovery.checks import check_online
-from pgkeel.backup.recovery.errors import NotRestorable, TargetNotFound, WalDamaged, WalMissing
+from pgkeel.backup.recovery.errors import NotRestorable, TargetNotFound
 from pgkeel.backup.recovery.gather import Archive
 from pgkeel.backup.recovery.resolve import Plan, chain_of, resolve
 from pgkeel.backup.recovery.search import TableFiles
@@ -64,7 +63,7 @@ class Vault:
 
     def plan(self, wish: Wish, place: Path) -> Plan:
         archive = Archive([self.repository], self.identity, folders=(self.history.cluster.data / "pg_wal",))
-        return resolve(wish, self.records, archive, self.history.tools, place, files=lambda _: _nothing, now=now())
+        return resolve(wish, self.records, archive, self.history.tools, place, files=lambda _: no_files, now=now())
 
     def links(self, *names: str, identity: Secret | None = None) -> list[Link]:
         known = {one.id: one for one in self.records}
@@ -82,7 +81,7 @@ def make_tablespace(history: History, account: Account, name: str) -> Path:
     return place
 
 
-def _nothing(_: object) -> TableFiles:
+def no_files(_: object) -> TableFiles:
     return TableFiles()
 
 
@@ -265,7 +264,7 @@ def test_a_backup_whose_wal_is_archived_nowhere_yet_or_in_part_leads_to_where_it
     vault: Vault, history: History, tmp_path: Path
 ) -> None:
     nothing, place = Archive([vault.repository], vault.identity), tmp_path / "wal"
-    plan = resolve(Wish(), vault.records, nothing, history.tools, place, files=lambda _: _nothing, now=now())
+    plan = resolve(Wish(), vault.records, nothing, history.tools, place, files=lambda _: no_files, now=now())
     combine(vault.links(*plan.chain), tmp_path / "links", tmp_path / "data", history.tools, lambda _: None)
     segment = next((tmp_path / "data/pg_wal").glob("0" * 7 + "1*"))
     (place / segment.name).write_bytes(segment.read_bytes()[:8192].ljust(plan.segment_bytes, b"\0"))
@@ -311,78 +310,6 @@ def test_the_incremental_backup_saves_wal_and_the_full_one_is_taken_where_it_alo
     assert early.chain == (vault.records[0].id,)
 
 
-def test_wal_that_makes_a_tablespace_is_not_replayed_over_the_place_of_the_real_one(
-    vault: Vault, history: History, account: Account, tmp_path: Path
-) -> None:
-    place = make_tablespace(history, account, "late")
-    history.sql("INSERT INTO v VALUES (50000, 'later')")
-    plan = vault.plan(Wish(), tmp_path / "wal")
-    wal = Wal(tmp_path / "wal", plan.target.timeline, parse_lsn(plan.start))
-
-    with pytest.raises(NotRestorable, match=f"the tablespace {place} was made after the backup"):
-        require_whole(wal, parse_lsn(plan.end), history.tools, size=plan.segment_bytes)
-
-
-def test_what_happened_behind_a_gap_is_found_from_the_backup_that_follows_it(
-    vault: Vault, history: History, tmp_path: Path
-) -> None:
-    before = vault.take("full")
-    history.sql("SELECT pg_create_restore_point('in front')", "SELECT pg_switch_wal()", "INSERT INTO v VALUES (60000)")
-    with history.connect() as connection:
-        row = connection.execute("SELECT pg_walfile_name(pg_current_wal_lsn()) AS name").fetchone()
-    assert row is not None
-    history.sql("SELECT pg_switch_wal()")
-    after = vault.take("full")
-    history.sql("SELECT pg_create_restore_point('behind')", "SELECT pg_switch_wal()")
-    received = tmp_path / "received"
-    shutil.copytree(history.cluster.data / "pg_wal", received, ignore=shutil.ignore_patterns(row["name"], "archive_status"))
-    archive = Archive([vault.repository], vault.identity, folders=(received,))
-
-    def plan(name: str) -> Plan:
-        wish, place = wish_from(name, now=now()), tmp_path / name
-        return resolve(wish, vault.records, archive, history.tools, place, files=lambda _: _nothing, now=now())
-
-    assert plan("behind").chain == (after.id,)
-    assert plan("in front").chain == (before.id,)
-    with pytest.raises(TargetNotFound):
-        plan("nowhere")
-
-
-def test_the_newest_point_is_refused_where_there_is_wal_behind_a_fault_until_somebody_says_how_far(
-    vault: Vault, history: History, tmp_path: Path
-) -> None:
-    vault.take("full")
-    for number in range(4):
-        history.sql(f"INSERT INTO v VALUES ({70000 + number})", "SELECT pg_switch_wal()")
-    history.sql("INSERT INTO v VALUES (80000)")
-    received = tmp_path / "received"
-    shutil.copytree(history.cluster.data / "pg_wal", received, ignore=shutil.ignore_patterns("archive_status"))
-    archive = Archive([vault.repository], vault.identity, folders=(received,))
-    asked = iter(range(20))
-
-    def plan(wish: Wish) -> Plan:
-        place = tmp_path / f"wal{next(asked)}"
-        return resolve(wish, vault.records, archive, history.tools, place, files=lambda _: _nothing, now=now())
-
-    whole = plan(Wish())
-    victim = received / segment_name(1, parse_lsn(whole.end) - 2 * SEGMENT_BYTES)
-    content = victim.read_bytes()
-    victim.write_bytes(content[:70] + bytes([content[70] ^ 1]) + content[71:])
-    with pytest.raises(WalDamaged) as damaged:
-        plan(Wish())
-    victim.unlink()
-    with pytest.raises(WalMissing, match=f"{victim.name} is missing, and later ones are there") as missing:
-        plan(Wish(time=now()))
-
-    hint = missing.value.hint
-    assert hint is not None
-    assert hint == damaged.value.hint
-    before = plan(Wish(lsn=parse_lsn(hint.split()[1])))
-    assert parse_lsn(before.end) < segment_start(victim.name)
-    with pytest.raises(WalMissing):
-        plan(Wish(lsn=parse_lsn(whole.end) + 1))
-
-
 def test_a_time_on_another_timeline_is_refused_with_the_timeline_that_leads_there(vault: Vault, tmp_path: Path) -> None:
     full = vault.records[0]
     later = {"started_at": now(), "finished_at": now(), "start_lsn": "0/FF000028", "end_lsn": "0/FF000100"}
@@ -392,7 +319,7 @@ def test_a_time_on_another_timeline_is_refused_with_the_timeline_that_leads_ther
     def plan(timeline: int | None) -> Plan:
         wish, place = Wish(time=vault.records[1].finished_at, timeline=timeline), tmp_path / f"{timeline}"
         known = [*vault.records[:2], fork]
-        return resolve(wish, known, archive, vault.history.tools, place, files=lambda _: _nothing, now=now())
+        return resolve(wish, known, archive, vault.history.tools, place, files=lambda _: no_files, now=now())
 
     with pytest.raises(NotRestorable) as refused:
         plan(None)
