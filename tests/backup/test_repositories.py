@@ -167,3 +167,5 @@ def test_a_bucket_that_does_not_exist_is_named(s3_bucket: Bucket, s3_endpoint: s
 
     with pytest.raises(RepositoryFailed, match="repository geo"):
         lost.put("1/x", b"")
+    with pytest.raises(RepositoryFailed, match="there is no such bucket"):
+        list(lost.list())

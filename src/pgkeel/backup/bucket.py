@@ -18,6 +18,7 @@ __all__ = ["Bucket"]
 
 _PATIENCE = timedelta(minutes=2)
 _ROLE_OF_A_MACHINE = "/latest/api/token"  # asked of the cloud where no variable gives credentials, and refused elsewhere
+_NO_BUCKET = "404 Not Found"  # of a listing; an object that is not there is no error
 _NO_ANSWER = "error sending request"
 _REGION = "us-east-1"  # what S3 servers that are not Amazon's take
 
@@ -131,6 +132,8 @@ class Bucket:
                 f"{where}: the credentials are refused", hint="renew AWS_ACCESS_KEY_ID and its secret"
             ) from err
         except GenericError as err:  # no answer, or errors until the patience ended
+            if _NO_BUCKET in str(err):
+                raise RepositoryFailed(f"{where}: there is no such bucket", hint="make it, or correct the address") from err
             if _ROLE_OF_A_MACHINE in str(err):
                 hint = "export AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
                 raise RepositoryUnreachable(f"{where}: there are no credentials", hint=hint) from err
