@@ -2,7 +2,7 @@ import pytest
 
 from pgkeel.backup.rows import NoPrimaryKey, RowsDoNotFit, put_back, require_condition
 from pgkeel.backup.rows.shape import Table
-from pgkeel.core.errors import NotFound, UsageError
+from pgkeel.core.errors import NotFound, Refused, UsageError
 from pgkeel.postgres import connect
 from pgkeel.testing.databases import ScratchDatabase
 from tests.backup.rows.conftest import Pair
@@ -141,6 +141,18 @@ def test_a_value_that_only_an_expression_or_some_rows_have_once_is_a_conflict_to
     assert (done.restored["author"], done.restored["post"]) == (1, 10)
     assert pair.rows("SELECT id FROM author ORDER BY id") == [(1,), (2,), (9,)]
     assert not any("'c@x'" in statement for statement in done.script)
+
+
+def test_rows_that_point_to_one_of_their_own_table_which_is_kept_out_are_refused_with_both_reasons(pair: Pair) -> None:
+    pair.run("DELETE FROM reply; DELETE FROM post; DELETE FROM author")
+    pair.run("ALTER TABLE author DROP CONSTRAINT author_email_key; CREATE UNIQUE INDEX once ON author (lower(email))")
+    pair.run("INSERT INTO author VALUES (9, 'a@x')")
+
+    with pytest.raises(Refused, match="author would point to a missing row of author") as refused:
+        pair.back("author")
+
+    assert "--where leaves these rows out" in refused.value.hint
+    assert pair.rows("SELECT id FROM author") == [(9,)]
 
 
 def test_a_reference_of_which_only_a_part_was_emptied_points_again(pair: Pair) -> None:

@@ -237,7 +237,7 @@ class _Work:
                 if fault is not None:
                     raise Refused(
                         f"{table} would point to a missing row of {link.parent}",
-                        hint="run it again: somebody deleted it meanwhile",
+                        hint="run it again if it was deleted meanwhile; if a value is taken, --where leaves these rows out",
                     )
 
     def script(self, changed: Table | None) -> Iterator[str]:
