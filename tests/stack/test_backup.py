@@ -29,8 +29,7 @@ from tests.projects import Home, backups_at_start, new_home, remove_home
 RECORD = {"id", "kind", "parent", "started_at", "finished_at", "bytes", "timeline", "start_lsn", "end_lsn"}
 
 
-@pytest.fixture(scope="module")
-def stack() -> Iterator[Home]:
+def backed_up() -> Iterator[Home]:
     """A stack with a backup and a copy of its repository elsewhere, in which commits wait for the receiver."""
     made = new_home(backups_at_start())
     (made.root / "pgkeel.toml").write_text(
@@ -40,6 +39,10 @@ def stack() -> Iterator[Home]:
     made.ok("backup", "full", "--yes")
     yield made
     remove_home(made)
+
+
+stack = pytest.fixture(backed_up, scope="module", name="stack")
+doomed = pytest.fixture(backed_up, name="doomed")  # for who ends it
 
 
 def eventually(condition: Callable[[], Any], *, seconds: float = 90) -> Any:
@@ -278,13 +281,13 @@ def test_backups_from_before_a_scrub_are_among_what_remains(stack: Home) -> None
     assert (later, needed) == ([], [])
 
 
-def test_down_lets_commits_go_and_reset_keeps_the_backups(stack: Home) -> None:
-    stack.ok("down")
-    stack.ok("reset", "--yes")
+def test_down_lets_commits_go_and_reset_keeps_the_backups(doomed: Home) -> None:
+    doomed.ok("down")
+    doomed.ok("reset", "--yes")
 
-    assert list((stack.root / "backups").rglob("backup.json"))
-    assert (stack.root / ".pgkeel-backup/identity").exists()
-    assert stack.data("backup", "list")["backups"]
+    assert list((doomed.root / "backups").rglob("backup.json"))
+    assert (doomed.root / ".pgkeel-backup/identity").exists()
+    assert doomed.data("backup", "list")["backups"]
 
 
 def test_a_repository_that_does_not_answer_keeps_no_other_from_being_read(home: Home) -> None:

@@ -158,7 +158,7 @@ def test_a_drill_restores_verifies_and_measures(database: Database) -> None:
     listed = {one["id"]: one["verified_at"] for one in database.home.data("backup", "list")["backups"]}
     assert listed[done["backup"]] is not None
     listed_drills = database.home.data("backup", "drill", "--list")
-    assert [(one["id"], one["repository"]) for one in listed_drills] == [(done["id"], "")]
+    assert [one["repository"] for one in listed_drills if one["id"] == done["id"]] == [""]
 
 
 @pytest.mark.faults
@@ -252,6 +252,8 @@ def test_looking_at_the_past_changes_nothing_and_planning_another_look_leaves_th
 
 
 def test_a_point_is_shown_before_anything_runs(database: Database) -> None:
+    status = database.home.data("recover", "status")
+
     planned = database.home.data("recover", "--to", "1 second ago", "--dry-run")
 
     assert planned["target"]["timeline"] == 1
@@ -259,7 +261,7 @@ def test_a_point_is_shown_before_anything_runs(database: Database) -> None:
     assert planned["loss_seconds"] >= 0
     assert database.home.error("recover", "--to", "FF/0", "--dry-run")[:2] == (2, "target_not_found")
     assert database.home.error("recover", "resume", "--dry-run")[:2] == (2, "not_found")
-    assert database.home.data("recover", "status") is None
+    assert database.home.data("recover", "status") == status
 
 
 def test_another_clusters_backups_never_take_the_place_of_the_server_that_is_here(database: Database) -> None:
@@ -285,14 +287,14 @@ def test_another_clusters_backups_never_take_the_place_of_the_server_that_is_her
     ids=["recover", "into", "rows", "beside"],
 )
 def test_nothing_happens_without_consent_where_nobody_can_be_asked(database: Database, arguments: list[str]) -> None:
-    places = (database.home.root, database.home.state / "server")
+    places, status = (database.home.root, database.home.state / "server"), database.home.data("recover", "status")
     before = [sorted(place.iterdir()) for place in places], database.counts(), database.contents()
 
     code, kind, _ = database.home.error("recover", *arguments)
 
     assert (code, kind) == (4, "refused")
     assert ([sorted(place.iterdir()) for place in places], database.counts(), database.contents()) == before
-    assert database.home.data("recover", "status") is None
+    assert database.home.data("recover", "status") == status
 
 
 def test_setting_rows_back_asks_which_before_anything_is_restored(database: Database) -> None:
