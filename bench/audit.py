@@ -1,5 +1,6 @@
 """What the audit log costs a writer: CPU of the server's own process, and durable transactions, beside a table nobody watches."""
 
+import asyncio
 import itertools
 import os
 import threading
@@ -8,16 +9,22 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
+from uuid import UUID
 
 from psycopg.pq import ExecStatus
 from psycopg.pq.abc import PGconn
 
 from bench.harness import Entry, Pair, Scale, at_least, at_most, paired, ratio
+from bench.posts import fill
+from pgkeel.access import Database
+from pgkeel.core.config import PoolConfig
 from pgkeel.core.url import Url
-from pgkeel.local import choose_account, find_runtime
+from pgkeel.local import Cluster, choose_account, find_runtime
 from pgkeel.postgres import Connection, connect
+from pgkeel.schema.models import Post
 from pgkeel.security.audit import Watched, install, plan, seal
 from pgkeel.security.roles import ensure_rights, ensure_roles
+from pgkeel.testing.keys import ring_for_tests
 from pgkeel.testing.servers import scratch_cluster
 
 CLIENTS = 4
@@ -49,6 +56,7 @@ def entries(scale: Scale) -> Iterator[Entry]:
             yield from _costs(connection, scale, f"PostgreSQL {cluster.version}")
         yield from _sealed_update(url, scale, f"PostgreSQL {cluster.version}")
         yield from _throughput(url, scale, f"PostgreSQL {cluster.version}")
+        yield from _served(cluster, scale, f"PostgreSQL {cluster.version}")
 
 
 def lay_out(connection: Connection) -> None:
@@ -159,6 +167,53 @@ def _turn(clients: Sequence[PGconn], statement: bytes) -> float:
     for thread in work:
         thread.join()
     return (time.monotonic() - began) / sum(done)
+
+
+def _served(cluster: Cluster, scale: Scale, server: str) -> Iterator[Entry]:
+    """Take the same turns as a service does: a repository's update of a post, whose actor it sends, four at once."""
+    with asyncio.Runner() as runner, ExitStack() as until_the_end:
+        turns = []
+        for name in ("served", "unaudited"):
+            cluster.create_database(name)
+            url = cluster.superuser_url(name)
+            _, keys = fill(url, _ROWS)
+            if name == "served":
+                with connect(url) as connection:
+                    ensure_rights(connection)
+                    install(connection, plan(connection, [Watched("public", "posts", ())]))
+            database = Database(url, pool=PoolConfig(min=CLIENTS, max=CLIENTS), keys=ring_for_tests())
+            runner.run(database.open())
+            until_the_end.callback(_close, runner, database)
+            turns.append(partial(_served_turn, runner, database, keys))
+        pairs = paired(turns[0], turns[1], 8 * scale.runs, warmups=4)
+    figure = f"durable updates/s of a service, {CLIENTS} at once, on an audited table, over the same on a plain one"
+    yield ratio("audit.served.unix", figure, pairs, better="higher", against=server, target=at_least(0.85))
+
+
+def _close(runner: asyncio.Runner, database: Database) -> None:
+    runner.run(database.close())
+
+
+def _served_turn(runner: asyncio.Runner, database: Database, keys: Sequence[UUID]) -> float:
+    """Return the seconds that an update took, of all that were acknowledged in a turn."""
+    posts, done = database.repository(Post), 0
+
+    async def caller(own: Sequence[UUID], end: float) -> None:
+        nonlocal done
+        for number, key in enumerate(itertools.cycle(own)):
+            if time.monotonic() >= end:
+                return
+            await posts.update(key, version=None, status="draft" if number % 2 else "archived")
+            done += 1
+
+    async def turn() -> None:
+        end = time.monotonic() + _TURN
+        with database.as_actor("user:42"):
+            await asyncio.gather(*[caller(keys[number::CLIENTS], end) for number in range(CLIENTS)])
+
+    began = time.monotonic()
+    runner.run(turn())
+    return (time.monotonic() - began) / done
 
 
 def _client(number: int, connection: PGconn, statement: bytes, end: float, done: list[int]) -> None:

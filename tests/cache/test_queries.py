@@ -181,6 +181,32 @@ async def test_one_tag_may_stand_alone(cache: Any, tags: Any) -> None:
     assert await posts.of(1) == ["b"]
 
 
+async def test_tags_that_may_be_read_once_are_kept_for_every_call(cache: Any) -> None:
+    posts = Posts(cache, tags=(table for table in ("posts",)))
+    for title in "abc":
+        async with cache.change(tag("posts")):
+            posts.titles = [title]
+        assert await posts.of(1) == [title]
+
+
+@pytest.mark.parametrize("tags", [[], (), [None], [b"posts"]], ids=repr)
+async def test_a_result_that_no_write_would_end_is_refused(cache: Any, tags: Any) -> None:
+    with pytest.raises(UsageError, match="tag"):
+        Posts(cache, tags=tags)
+    with pytest.raises(UsageError, match="tag"):
+        await Posts(cache, tags=lambda _user: tags).of(1)
+
+
+async def test_a_secret_in_clear_and_no_address_are_refused_and_not_repeated(valkey_db: CacheUrl) -> None:
+    clear: Any = "a text of more than sixteen letters"
+    with pytest.raises(ConfigError, match="is no Secret") as caught:
+        Cache(valkey_db, secret=clear)
+    assert clear not in f"{caught.value} {caught.value.hint}"
+    nowhere: Any = None
+    with pytest.raises(ConfigError, match="cache URL"):
+        Cache(nowhere, secret=SECRET)
+
+
 async def test_an_outage_has_two_names(valkey_db: CacheUrl) -> None:
     wrong: Any = "half"
     with pytest.raises(ConfigError, match="half"):

@@ -2,10 +2,12 @@
 
 import asyncio
 import re
+import socket
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -57,6 +59,27 @@ async def test_without_a_server_reads_go_on_and_writes_are_told(open_cache: Open
     assert cache.figures.bypasses == 3
     with pytest.raises(Unreachable):
         await touch(cache, table).mark()
+
+
+@pytest.mark.faults
+async def test_one_caller_asks_whether_a_silent_server_is_back_and_the_others_do_not_wait(
+    open_cache: OpenCache, valkey_db: CacheUrl, colour: str
+) -> None:
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))  # refuses until it listens, and never says a word then
+        place = msgspec.structs.replace(valkey_db, host="127.0.0.1", port=silent.getsockname()[1])
+        table = users(await open_cache(place, trusted=False, patience=timedelta(minutes=5)))
+
+        def reading() -> "asyncio.Task[str | None]":
+            return asyncio.create_task(table.read() if colour == "async" else asyncio.to_thread(run_now, table.read()))
+
+        assert await reading() == "ada"
+        silent.listen()
+        while (await asyncio.wait({asking := reading()}, timeout=0.2))[0]:
+            pass  # until the pause after the failure is over
+        assert [await asyncio.wait_for(reading(), 60) for _ in range(5)] == ["ada"] * 5
+        assert not asking.done()
+    assert await asking == "ada"
 
 
 @pytest.fixture

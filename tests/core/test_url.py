@@ -6,7 +6,7 @@ import string
 
 import psycopg.conninfo
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pgkeel.core.errors import ConfigError
@@ -34,6 +34,8 @@ def test_libpq_reads_our_url_as_we_mean_it(user: str, password: str, database: s
 
 
 @given(password=passwords)
+@example(password="Zq7://")
+@example(password="postgresql://u@h/d")
 def test_libpq_and_we_read_a_keyword_dsn_alike(password: str) -> None:
     dsn = psycopg.conninfo.make_conninfo("host=h user=u", password=password)
     assert Url.parse(dsn).keywords() == psycopg.conninfo.conninfo_to_dict(dsn)

@@ -192,6 +192,7 @@ def test_a_file_that_the_disk_damages_during_a_drill_is_found_before_a_server_st
 @pytest.mark.long
 @pytest.mark.timeout(900)
 def test_both_ways_to_a_point_lead_to_the_same_rows(database: Database) -> None:
+    database.home.data("backup", "incremental", "--yes")
     done = database.home.data("backup", "drill", "--yes", "--both-ways")
     assert {check["name"]: check["ok"] for check in done["checks"]} == dict.fromkeys((*CHECKS, "both ways"), True), done
 

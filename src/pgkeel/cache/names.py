@@ -83,8 +83,10 @@ class Names:
         """Take the namespace and a secret of 16 bytes or more that all processes share.
 
         Raises:
-            ConfigError: The secret is too short.
+            ConfigError: The secret is too short, or lies there in clear.
         """
+        if not isinstance(secret, Secret):
+            raise ConfigError("the cache's secret is no Secret", hint="Secret(text), which nothing prints: pgkeel.core.secret")
         raw = secret.reveal().encode()
         if len(raw) < _SHORTEST:
             raise ConfigError("the cache's secret is too short", hint=f"give {_SHORTEST} random characters or more")

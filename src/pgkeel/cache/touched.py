@@ -6,6 +6,7 @@ import msgspec
 
 from pgkeel.cache.forms import Forms
 from pgkeel.cache.names import DIGEST, Names, Tag
+from pgkeel.core.errors import UsageError
 
 __all__ = ["EVERYTHING", "Keys", "Touched", "keys_of", "keys_of_tags", "table_of", "tags_of"]
 
@@ -104,8 +105,16 @@ def keys_of_tags(wanted: Iterable[Tag | str], names: Names, declared: Mapping[st
 
 
 def tags_of(said: Iterable[Tag | str] | Tag) -> list[Tag | str]:
-    """Return tags as a list; one that stands alone, and a text, whose letters nobody means, is a list of one."""
-    return [said] if isinstance(said, str | Tag) else list(said)
+    """Return tags as a list; one that stands alone, and a text, whose letters nobody means, is a list of one.
+
+    Raises:
+        UsageError: There is none, so that no write would ever end what is kept; or one is neither a table nor a tag.
+    """
+    tags = [said] if isinstance(said, str | Tag) else list(said)
+    if not tags or not all(isinstance(each, str | Tag) for each in tags):
+        what = f"{tags!r} are not tags" if tags else "without a tag no write would end what is kept"
+        raise UsageError(what, hint='name the tables that the result depends on: tags=["posts"]')
+    return tags
 
 
 def table_of(wanted: Tag | str) -> str:

@@ -57,7 +57,7 @@ class CacheUrl(msgspec.Struct, frozen=True, kw_only=True):
         Raises:
             ConfigError: It is none. The text itself is never repeated: it may hold a password.
         """
-        found = _URL.fullmatch(text.strip())
+        found = _URL.fullmatch(text.strip()) if isinstance(text, str) else None
         if found is None:
             raise ConfigError("the cache URL is not one of Valkey or Redis", hint=_EXAMPLE)
         is_socket, via = found["scheme"] == "unix", found["via"] or ""

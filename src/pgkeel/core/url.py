@@ -12,6 +12,7 @@ from pgkeel.core.secret import Secret
 __all__ = ["Url", "redacted"]
 
 _SECRET_OPTIONS = frozenset({"password", "sslpassword", "oauth_client_secret", "scram_client_key", "scram_server_key"})
+_SCHEME = re.compile(r"\s*([A-Za-z0-9.-]*)(?:\+[A-Za-z0-9.+-]*)?://")  # what stands in a keyword's value begins no URL
 _KEYWORD = re.compile(r"\s*(\w+)\s*=\s*('(?:[^'\\]|\\.)*'|(?!')(?:[^\s\\]|\\.)*)\s*", re.DOTALL)
 _UNQUOTED_AT = re.compile(r"(?<![?&]host=)@")
 _NAMED = ("user", "password", "host", "port", "dbname")
@@ -58,12 +59,12 @@ class Url:
         Raises:
             ConfigError: It is neither. The text itself is never repeated: it may hold a password.
         """
-        scheme, separator, rest = text.strip().partition("://")
-        if not separator:
+        begun = _SCHEME.match(text)
+        if begun is None:
             return cls._from_keywords(text)
-        if scheme.partition("+")[0] not in {"postgresql", "postgres"}:
+        if begun[1] not in {"postgresql", "postgres"}:
             raise ConfigError("the database URL does not start with postgresql://", hint="postgresql://user@host:5432/name")
-        return cls._from_url(rest)
+        return cls._from_url(text[begun.end() :].rstrip())
 
     @classmethod
     def _from_url(cls, rest: str) -> Self:

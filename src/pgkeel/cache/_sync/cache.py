@@ -197,9 +197,9 @@ class Cache:
             stale: For how long after it was filled others may get a result while it is made anew; see `rows`.
 
         Raises:
-            UsageError: The function does not say what it returns.
+            UsageError: The function does not say what it returns, or there are no tags.
         """
-        life = Life.of(ttl, ttl, stale=stale)
+        life, always = Life.of(ttl, ttl, stale=stale), [] if callable(tags) else tags_of(tags)
         self._reader.stale.expect(life)
 
         def decorate(function: Call[T]) -> Call[T]:
@@ -209,7 +209,7 @@ class Cache:
 
             @wraps(function)
             def call(*given: object, **named: object) -> Any:  # noqa: ANN401 - what the function returns
-                wanted = tags_of(tags(*given, **named) if callable(tags) else tags)
+                wanted = tags_of(tags(*given, **named)) if callable(tags) else always
                 names, declared = self._reader.names, self._reader.declared
                 heard = declared.now() if declared.columns else declared.heard
                 shared = (names.epoch, names.everything, *keys_of_tags(wanted, names, heard.relied))

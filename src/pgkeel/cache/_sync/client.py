@@ -40,7 +40,7 @@ class Client:
             ConfigError: The address is none, or one of Sentinels or of a cluster, and redis-py is not installed.
         """
         self._home = home
-        self.url = CacheUrl.parse(url) if isinstance(url, str) else url
+        self.url = url if isinstance(url, CacheUrl) else CacheUrl.parse(url)
         self._find = _finder() if self.url.via else None
         self.server: Server | None = None
         self._patience = patience
@@ -113,18 +113,20 @@ class Client:
         return bool(self.run("delete_equal", [key], expected))
 
     def connected(self) -> Link:
-        """Return the connection; one caller opens it for all.
+        """Return the connection; one caller opens it for all. After a failure the others do not wait until he has tried.
 
         Raises:
             Unreachable: The server does not answer, or did not just now.
             LoginRefused: The user or password is wrong.
             CacheUnsuitable: The server is too old, or a replica.
         """
+        if self._retry_at and self._gate.locked():
+            raise self._away()
         with self._gate:
             if self.link is not None and not self.link.is_closed:
                 return self.link
             if monotonic() < self._retry_at:
-                raise Unreachable(f"the cache {self.url} did not answer just now", hint="`pgkeel status` shows what is running")
+                raise self._away()
             try:
                 at = self.url if self._find is None else self._find(self.url, self._home, self._patience)
                 link = open_link(at, self._patience)
@@ -136,6 +138,9 @@ class Client:
             self._break, self._retry_at = _SHORTEST_BREAK, 0.0
             self.link = link
             return link
+
+    def _away(self) -> Unreachable:
+        return Unreachable(f"the cache {self.url} did not answer just now", hint="`pgkeel status` shows what is running")
 
     def _welcome(self, link: Link) -> None:
         """Log in and learn what the server is."""
