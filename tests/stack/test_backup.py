@@ -32,8 +32,7 @@ from tests.projects import Home, backups_at_start, new_home, remove_home
 RECORD = {"id", "kind", "parent", "started_at", "finished_at", "bytes", "timeline", "start_lsn", "end_lsn"}
 
 
-@pytest.fixture(scope="module")
-def stack() -> Iterator[Home]:
+def backed_up() -> Iterator[Home]:
     """A stack with a backup and a copy of its repository elsewhere, in which commits wait for the receiver."""
     made = new_home(backups_at_start())
     (made.root / "pgkeel.toml").write_text(
@@ -44,6 +43,10 @@ def stack() -> Iterator[Home]:
     eventually(lambda: outcome_of(made, "backup_full") == "ok")  # the agent's own, which it tries again when ours was in its way
     yield made
     remove_home(made)
+
+
+stack = pytest.fixture(backed_up, scope="module", name="stack")
+doomed = pytest.fixture(backed_up, name="doomed")  # for who ends it
 
 
 def eventually(condition: Callable[[], Any], *, seconds: float = 90) -> Any:
@@ -349,16 +352,16 @@ def test_backups_from_before_a_scrub_are_among_what_remains(stack: Home) -> None
     assert (later, needed) == ([], [])
 
 
-def test_down_lets_commits_go_and_reset_keeps_the_backups(stack: Home) -> None:
-    stack.ok("down")
-    stack.ok("reset", "--yes")
+def test_down_lets_commits_go_and_reset_keeps_the_backups(doomed: Home) -> None:
+    doomed.ok("down")
+    doomed.ok("reset", "--yes")
 
-    assert list((stack.root / "backups").rglob("backup.json"))
-    assert (stack.root / ".pgkeel-backup/identity").exists()
-    assert stack.data("backup", "list")["backups"]
-    stack.ok("reset", "--with-backups", "--yes")
-    assert not (stack.root / ".pgkeel-backup/identity").exists()
-    assert stack.data("backup", "list")["backups"], "those that lie elsewhere stay"
+    assert list((doomed.root / "backups").rglob("backup.json"))
+    assert (doomed.root / ".pgkeel-backup/identity").exists()
+    assert doomed.data("backup", "list")["backups"]
+    doomed.ok("reset", "--with-backups", "--yes")
+    assert not (doomed.root / ".pgkeel-backup/identity").exists()
+    assert doomed.data("backup", "list")["backups"], "those that lie elsewhere stay"
 
 
 def test_a_repository_that_does_not_answer_keeps_no_other_from_being_read(home: Home) -> None:

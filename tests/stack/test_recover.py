@@ -164,7 +164,7 @@ def test_a_drill_restores_verifies_and_measures(database: Database) -> None:
     listed = {one["id"]: one["verified_at"] for one in database.home.data("backup", "list")["backups"]}
     assert listed[done["backup"]] is not None
     listed_drills = database.home.data("backup", "drill", "--list")
-    assert [(one["id"], one["repository"]) for one in listed_drills] == [(done["id"], "")]
+    assert [one["repository"] for one in listed_drills if one["id"] == done["id"]] == [""]
 
 
 @pytest.mark.faults
@@ -188,13 +188,13 @@ def test_a_disk_that_is_full_before_the_point_is_found_leaves_nothing(database: 
 
     arguments = [str(database.home.root / word) if word == "elsewhere" else word for word in arguments]
     places = (database.home.root, database.home.state / "server")
-    before = [sorted(place.iterdir()) for place in places]
+    before, status = [sorted(place.iterdir()) for place in places], database.home.data("recover", "status")
 
     done = database.home.run("recover", *arguments, "--yes", "--json", limit=smaller)
 
     assert (done.returncode, json.loads(done.stdout)["error"]["code"]) == (5, "disk_full"), done.stdout
     assert [sorted(place.iterdir()) for place in places] == before
-    assert database.home.data("recover", "status") is None
+    assert database.home.data("recover", "status") == status
 
 
 @pytest.mark.faults
@@ -276,6 +276,8 @@ def test_looking_at_the_past_changes_nothing_and_planning_another_look_leaves_th
 
 
 def test_a_point_is_shown_before_anything_runs(database: Database) -> None:
+    status = database.home.data("recover", "status")
+
     planned = database.home.data("recover", "--to", "1 second ago", "--dry-run")
 
     assert planned["target"]["timeline"] == 1
@@ -283,7 +285,7 @@ def test_a_point_is_shown_before_anything_runs(database: Database) -> None:
     assert planned["loss_seconds"] >= 0
     assert database.home.error("recover", "--to", "FF/0", "--dry-run")[:2] == (2, "target_not_found")
     assert database.home.error("recover", "resume", "--dry-run")[:2] == (2, "not_found")
-    assert database.home.data("recover", "status") is None
+    assert database.home.data("recover", "status") == status
 
 
 @pytest.fixture
@@ -360,14 +362,14 @@ def test_another_clusters_backups_never_take_the_place_of_the_server_that_is_her
     ids=["recover", "into", "rows", "beside"],
 )
 def test_nothing_happens_without_consent_where_nobody_can_be_asked(database: Database, arguments: list[str]) -> None:
-    places = (database.home.root, database.home.state / "server")
+    places, status = (database.home.root, database.home.state / "server"), database.home.data("recover", "status")
     before = [sorted(place.iterdir()) for place in places], database.counts(), database.contents()
 
     code, kind, _ = database.home.error("recover", *arguments)
 
     assert (code, kind) == (4, "refused")
     assert ([sorted(place.iterdir()) for place in places], database.counts(), database.contents()) == before
-    assert database.home.data("recover", "status") is None
+    assert database.home.data("recover", "status") == status
 
 
 def test_setting_rows_back_asks_which_before_anything_is_restored(database: Database) -> None:
@@ -548,6 +550,8 @@ def test_a_file_that_the_disk_damages_during_a_recovery_is_found_and_the_old_ser
     assert [step["state"] for step in steps[:3]] == ["done", "running", "waiting"], steps
     assert database.home.data("recover", "undo", "--yes", env=GONE)["state"] == "undone"
     assert (database.counts(), database.contents()) == (before, contents)
+    database.home.ok("down")  # with the agent, which does not know the repository
+    database.home.ok("up")
 
 
 def damage_during(home: Home, place: str, *arguments: str) -> tuple["subprocess.CompletedProcess[str]", str]:

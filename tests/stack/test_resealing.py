@@ -1,6 +1,7 @@
 """Rows with encrypted columns come back under today's key, whatever sealed them then."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from uuid import UUID
@@ -15,9 +16,11 @@ from pgkeel.core.errors import Refused
 from pgkeel.core.url import Url
 from pgkeel.local import Cluster
 from pgkeel.postgres import Connection, connect
+from pgkeel.schema.field import EncryptedField
 from pgkeel.security import keys as ring_of_keys
+from pgkeel.security.keys import KeyRing
 from pgkeel.stack.resealing import Resealing
-from tests.security.sealed_table import AT_ONCE, FIELDS, fill, make_table, problems
+from tests.security.sealed_table import AT_ONCE, EMAIL, FIELDS, fill, make_table, problems
 
 PEOPLE = Table("public", "people")
 
@@ -132,3 +135,78 @@ def test_what_a_purge_left_of_a_person_comes_back_as_it_was(sides: Sides, key: U
     assert (done.restored, list((found or {}).values())) == ({"people": 2}, row)
     sides.live.execute("DELETE FROM people WHERE id = %s", [key])
     assert sides.problems() == []
+
+
+class Persons:
+    """Notes that are sealed by the key of the person whose row it is, in a database and in what it was before."""
+
+    NOTE = EncryptedField(("people",), "note", "id", by_subject=True)
+    FIELDS = (EMAIL, NOTE)
+
+    def __init__(self, sides: Sides, url: Url) -> None:
+        self.sides, self.url = sides, url
+        self.resealer = Resealing(self.FIELDS, sides.provider, sides.live, sides.past)
+        with self.opened() as ring:
+            for key in sides.rows:
+                note = ring.field("people", "note", by_subject=True).seal(key, f"about {key}".encode())
+                for side in (sides.live, sides.past):
+                    side.execute("UPDATE people SET note = %s WHERE id = %s", [note, key])
+        for row in sides.live.execute("SELECT id, wrapped FROM pgkeel.subject_keys").fetchall():
+            sides.past.execute("INSERT INTO pgkeel.subject_keys (id, wrapped) VALUES (%(id)s, %(wrapped)s)", row)
+
+    @contextmanager
+    def opened(self) -> Iterator[KeyRing]:
+        """Yield today's ring."""
+        with connect(self.url) as beside:
+            yield ring_of_keys.load_ring(self.sides.live, self.sides.provider, lambda: beside)
+
+    def change_key(self) -> None:
+        with self.opened() as ring:
+            ring_of_keys.activate(self.sides.live, ring_of_keys.add(self.sides.live, self.sides.provider).id, refresh=AT_ONCE)
+            ring.take(ring_of_keys.keys_of(self.sides.live))
+            ring_of_keys.rotate(self.sides.live, ring, self.FIELDS)
+            ring_of_keys.retire(self.sides.live, ring, 1, self.FIELDS, refresh=AT_ONCE)
+            ring_of_keys.destroy(self.sides.live, ring, 1, self.FIELDS, refresh=AT_ONCE)
+
+    def notes(self) -> dict[UUID, str]:
+        found = self.sides.live.execute("SELECT id, note FROM people").fetchall()
+        with self.opened() as ring:
+            cipher = ring.field("people", "note", by_subject=True)
+            return {
+                row["id"]: "erased" if row["note"] == ERASED else cipher.open(row["id"], row["note"]).decode() for row in found
+            }
+
+    def written(self) -> dict[UUID, str]:
+        return {key: f"about {key}" for key in self.sides.rows}
+
+
+@pytest.fixture
+def persons(sides: Sides, empty_db: Url) -> Persons:
+    return Persons(sides, empty_db)
+
+
+@pytest.mark.parametrize("loses", [False, True], ids=["known", "lost"])
+def test_what_the_key_of_a_person_sealed_comes_back_under_it(persons: Persons, loses: bool) -> None:
+    sides = persons.sides
+    persons.change_key()
+    sides.live.execute("DELETE FROM people WHERE id = ANY(%s)", [list(sides.rows)[:10]])
+    if loses:
+        sides.live.execute("DELETE FROM pgkeel.subject_keys WHERE id = ANY(%s)", [[str(key) for key in list(sides.rows)[:10]]])
+
+    done = put_back(sides.live, sides.past, PEOPLE, resealer=persons.resealer)
+
+    assert (done.restored, done.conflicts) == ({"people": 10}, ())
+    assert sides.keys() == {2}
+    assert persons.notes() == persons.written()
+
+
+def test_a_person_who_was_erased_since_stays_erased(persons: Persons) -> None:
+    sides = persons.sides
+    gone, *_ = sides.rows
+    ring_of_keys.erase(sides.live, persons.FIELDS, str(gone))
+    sides.live.execute("DELETE FROM people")
+
+    done = put_back(sides.live, sides.past, PEOPLE, resealer=persons.resealer)
+
+    assert done.restored == {"people": 30}
+    assert persons.notes() == persons.written() | {gone: "erased"}

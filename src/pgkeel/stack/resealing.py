@@ -1,5 +1,6 @@
 """Rows that come back, sealed by today's key: the past's values are opened with whichever ring has their key."""
 
+import os
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
@@ -7,18 +8,19 @@ from typing import Any
 from psycopg import sql
 
 from pgkeel.backup.rows.shape import Table
-from pgkeel.core.cipher import ERASED, UnknownKey, header_of, key_of
+from pgkeel.core.cipher import ERASED, Erased, FieldCipher, UnknownKey, header_of, key_of
 from pgkeel.core.normal_form import normal_form
 from pgkeel.core.project import Project
 from pgkeel.postgres import Connection, identifier, load
 from pgkeel.schema.field import EncryptedField
-from pgkeel.security.keys import KeyProvider, KeyRing, WrongProvider, load_ring
+from pgkeel.security.keys import KeyProvider, KeyRing, WrongProvider, has_subjects, load_ring
 from pgkeel.stack.escrow import living_keys
 from pgkeel.stack.keys import fields_of, key_provider
 
 __all__ = ["Resealing", "resealing_of"]
 
 _BATCH = 1000
+_DIGEST = 32
 
 
 class Resealing:
@@ -57,38 +59,53 @@ class Resealing:
         return [one for one in self._fields if (("public", *one.table)[-2:]) == (table.schema, table.name)]
 
     def _reseal(self, field: EncryptedField, waiting: sql.Identifier, rows: list[dict[str, Any]]) -> None:
-        cipher = self._today.field(field.table_name, field.column)
-        clear = [(row, self._open(field, row["key"], row["sealed"])) for row in rows if _is_of_a_person(row)]
+        clear = [(row, self._clear(field, row)) for row in rows if _is_of_a_person(row)]
         values: dict[str, object] = {
             "keys": [row["key"] for row, _ in clear],
-            "sealed": [self._sealed(field, row, text) for row, text in clear],
+            "sealed": [ERASED if text is None else self._sealed(field, row, text) for row, text in clear],
         }
         if field.index is not None:
-            digests = [cipher.written(normal_form(field.index, text.decode())) for _, text in clear]
+            digests = [self._written(field, text) for _, text in clear]
             values |= {"digests": [now for now, _ in digests], "next_digests": [then for _, then in digests]}
         _query("reseal_waiting" if field.index is None else "reseal_waiting_indexed", field, waiting).run(self._live, **values)
+
+    def _clear(self, field: EncryptedField, row: dict[str, Any]) -> bytes | None:
+        """Return what is sealed, or None where its person was erased since: that holds for what comes back, too."""
+        try:
+            return self._open(field, row["key"], row["sealed"])
+        except Erased:
+            return None
+
+    def _written(self, field: EncryptedField, clear: bytes | None) -> tuple[bytes, bytes | None]:
+        if clear is None or field.index is None:
+            return os.urandom(_DIGEST), None  # unique, and of nothing
+        return self._cipher(self._today, field).written(normal_form(field.index, clear.decode()))
 
     def _sealed(self, field: EncryptedField, row: dict[str, Any], clear: bytes) -> bytes:
         """Return the value as it is to be written: as it lives, as it was, or sealed anew."""
         if row["live"] is not None and self._open(field, row["key"], row["live"]) == clear:
             return bytes(row["live"])
-        if row["sealed"][:5] == header_of(self._today.active):
+        if not field.by_subject and row["sealed"][:5] == header_of(self._today.active):
             return bytes(row["sealed"])
-        return self._today.field(field.table_name, field.column).seal(row["key"], clear)
+        return self._cipher(self._today, field).seal(row["key"], clear)
 
     def _open(self, field: EncryptedField, key: object, value: bytes) -> bytes:
         if key_of(value) is None:
             return bytes(value)  # it was a text then
         try:
-            return self._today.field(field.table_name, field.column).open(key, value)
+            return self._cipher(self._today, field).open(key, value)
         except UnknownKey:
             if self._then is None:
                 raise
-            return self._then.field(field.table_name, field.column).open(key, value)
+            return self._cipher(self._then, field).open(key, value)
+
+    def _cipher(self, ring: KeyRing, field: EncryptedField) -> FieldCipher:
+        return ring.field(field.table_name, field.column, by_subject=field.by_subject)
 
     @cached_property
     def _today(self) -> KeyRing:
-        return load_ring(self._live, self._provider)
+        """Today's ring; the key of a person who has none is made in the transaction that brings the rows."""
+        return load_ring(self._live, self._provider, lambda: self._live)
 
     @cached_property
     def _then(self) -> KeyRing | None:
@@ -98,7 +115,7 @@ class Resealing:
             ring.take(living_keys(self._past))
         except WrongProvider:
             return None
-        return ring
+        return ring.with_subjects(lambda: self._past) if has_subjects(self._past) else ring
 
 
 def resealing_of(project: Project, live: Connection, past: Connection) -> Resealing | None:

@@ -7,7 +7,7 @@ from pgkeel.security.keys.provider import KeyProvider, LocalProvider, WrongProvi
 from pgkeel.security.keys.ring import KeyRing
 from pgkeel.security.keys.rotate import Rotated, destroy, find, retire, rotate
 from pgkeel.security.keys.store import KeyHolder, activate, add, ensure, keys_of, load_ring, rewrap, rows_by_key
-from pgkeel.security.keys.subjects import Erasure, erasable, erase
+from pgkeel.security.keys.subjects import Erasure, erasable, erase, has_subjects
 
 __all__ = [
     "Erasure",
@@ -32,6 +32,7 @@ __all__ = [
     "erase",
     "find",
     "follow",
+    "has_subjects",
     "keys_of",
     "load_ring",
     "provider_from",
