@@ -15,6 +15,7 @@ import psycopg
 import pytest
 from psycopg.errors import UniqueViolation
 
+from pgkeel.core.cipher import ERASED
 from pgkeel.core.errors import KeelError, NotFound, Refused, UsageError
 from pgkeel.core.ids import random_id
 from pgkeel.core.normal_form import normal_form
@@ -208,6 +209,22 @@ def test_an_encrypted_column_becomes_clear_again(connection: Connection, app: So
     assert columns(connection) == {"email": "varchar not null", "id": "uuid not null", "phone": "bytea"}
     with pytest.raises(UniqueViolation):
         connection.execute("INSERT INTO people (id, email) SELECT gen_random_uuid(), email FROM people LIMIT 1")
+
+
+def test_of_persons_who_were_purged_or_erased_the_rows_id_becomes_clear(
+    connection: Connection, app: Source, ring: KeyRing
+) -> None:
+    rows = fill(connection, 6)
+    encrypt(connection, app)
+    _to_the_end(connection, app, ring)
+    purged, erased, *_ = rows
+    connection.execute("UPDATE people SET email = uuid_send(id) WHERE id = %s", [purged])
+    connection.execute("UPDATE people SET email = %s WHERE id = %s", [ERASED, erased])
+    email = find_column(connection, "people.email", sealed=True)
+    write(app, plan_decryption(email, index="email", unique="people_email_key", type_="varchar(255)"), "20240104000000")
+    _to_the_end(connection, app, ring)
+    left = {purged: str(purged), erased: str(erased)}
+    assert {row["id"]: row["email"] for row in _rows(connection, "SELECT id, email FROM people")} == rows | left
 
 
 def test_the_way_back_to_clear_values_goes_back_itself_on_an_empty_table(connection: Connection, app: Source) -> None:

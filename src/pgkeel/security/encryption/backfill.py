@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from pgkeel.core.cipher import FieldCipher
+from pgkeel.core.cipher import ERASED, FieldCipher
 from pgkeel.core.errors import NotFound
 from pgkeel.core.normal_form import NORMAL_FORMS, normal_form
 from pgkeel.postgres import Connection, Query, identifier, load
@@ -66,9 +66,16 @@ def _seal(connection: Connection, field: EncryptedField, cipher: FieldCipher, ro
 
 
 def _open(connection: Connection, field: EncryptedField, cipher: FieldCipher, rows: list[dict[str, Any]]) -> int:
-    clear = [cipher.open(row["key"], row["clear"]).decode() for row in rows]
+    clear = [_text(cipher, row["key"], bytes(row["clear"])) for row in rows]
     query = _query("unseal", field, f"{field.column}_clear")
     return query.run(connection, keys=[row["key"] for row in rows], clear=clear)
+
+
+def _text(cipher: FieldCipher, key: object, value: bytes) -> str:
+    """Return what was sealed; the row's id where a purge or an erasure left nothing of it: another one in each row."""
+    if value in {ERASED, getattr(key, "bytes", None)}:
+        return str(key)
+    return cipher.open(key, value).decode()
 
 
 def _has_column(connection: Connection, field: EncryptedField, column: str) -> bool:
