@@ -353,15 +353,41 @@ def test_backups_from_before_a_scrub_are_among_what_remains(stack: Home) -> None
 
 
 def test_down_lets_commits_go_and_reset_keeps_the_backups(doomed: Home) -> None:
+    key = (doomed.state / "secrets/fields.key").read_bytes()
     doomed.ok("down")
     doomed.ok("reset", "--yes")
 
+    assert [file.read_bytes() for file in (doomed.root / ".pgkeel-backup/keys").iterdir()] == [key]
     assert list((doomed.root / "backups").rglob("backup.json"))
     assert (doomed.root / ".pgkeel-backup/identity").exists()
     assert doomed.data("backup", "list")["backups"]
     doomed.ok("reset", "--with-backups", "--yes")
     assert not (doomed.root / ".pgkeel-backup/identity").exists()
+    assert not (doomed.root / ".pgkeel-backup/keys").exists()
     assert doomed.data("backup", "list")["backups"], "those that lie elsewhere stay"
+
+
+@pytest.fixture
+def quiet() -> Iterator[Home]:
+    """A project whose agent takes its backups at its start only."""
+    made = new_home(backups_at_start())
+    yield made
+    remove_home(made)
+
+
+def test_what_was_encrypted_opens_after_a_reset_though_no_backup_carries_the_key(quiet: Home) -> None:
+    home = quiet
+    (home.root / "pgkeel.toml").write_text("[local]\nvalkey = false\n[backup]\nescrow_keys = false\n")
+    home.ok("up")
+    key = (home.state / "secrets/fields.key").read_bytes()
+    home.ok("backup", "full", "--yes")
+    assert home.data("backup", "verify")["damaged"] == []
+    home.ok("reset", "--yes")
+
+    home.ok("recover", "--yes")
+
+    assert (home.state / "secrets/fields.key").read_bytes() == key
+    assert [one["state"] for one in home.data("security", "keys", "status")["keys"]] == ["active"]
 
 
 def test_a_repository_that_does_not_answer_keeps_no_other_from_being_read(home: Home) -> None:

@@ -12,6 +12,7 @@ from pgkeel.security.keys import KeyProvider, LocalProvider, WrappedKey, keys_of
 from pgkeel.stack.folders import prepare
 from pgkeel.stack.keys import key_provider
 from pgkeel.stack.restoring import Scene
+from pgkeel.stack.vault import kept_keys
 
 __all__ = ["bring_key_back", "carried_provider", "living_keys", "provider_here", "wrap_by_todays"]
 
@@ -38,11 +39,11 @@ def carried_provider(scene: Scene, plan: Plan) -> KeyProvider | None:
 
 
 def bring_key_back(scene: Scene, plan: Plan, report: Report) -> None:
-    """On a machine that has no key file yet, make it of what the backup carries: without it no encrypted column opens."""
+    """Where there is no key file, make it of what `reset` left, or the backup carries: without it no encrypted column opens."""
     file = scene.layout.field_key
     if scene.project.is_external or scene.project.config.security.key is not None or file.exists():
         return
-    content = _carried(scene, plan)
+    content = _kept(scene.project) or _carried(scene, plan)
     if content:
         report("bringing back the key of encrypted columns")
         prepare(scene.layout)
@@ -56,6 +57,12 @@ def wrap_by_todays(scene: Scene, plan: Plan, connection: Connection, report: Rep
         return
     if any(key.provider == carried.name for key in living_keys(connection)):
         report(f"wrapping {counted(rewrap(connection, carried, here), 'key')} by today's key")
+
+
+def _kept(project: Project) -> bytes:
+    """Return the key that the last `reset` left, or b"" where none did."""
+    left = sorted(kept_keys(project).glob("*.key"), key=lambda file: file.stat().st_mtime_ns)
+    return left[-1].read_bytes() if left else b""
 
 
 def _carried(scene: Scene, plan: Plan) -> bytes:

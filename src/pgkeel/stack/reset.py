@@ -1,23 +1,27 @@
 """`reset`: delete what carries our marker and nothing else; what a kill in the middle leaves, `up` and `reset` accept."""
 
+import hashlib
 import shutil
 from contextlib import suppress
 from pathlib import Path
 
+from pgkeel.core.files import write_whole
 from pgkeel.core.project import Project
 from pgkeel.core.secret import Secret
 from pgkeel.core.telling import Report
 from pgkeel.local import Cluster
+from pgkeel.local.folders import make_folder
 from pgkeel.stack.down import stop_everything
 from pgkeel.stack.folders import NotOurs, delete_folder, explained, is_ours, leaving
 from pgkeel.stack.layout import Layout, layout_of
 from pgkeel.stack.lock import exclusive
 from pgkeel.stack.memory import recall
 from pgkeel.stack.valkey import remembered_valkey
+from pgkeel.stack.vault import KEYS, backup_folder, kept_keys
 
 __all__ = ["plan_reset", "reset"]
 
-_KEPT = ("repository", "repositories", "wal", "identity")  # what a backup needs: the identity goes last
+_KEPT = ("repository", "repositories", "wal", KEYS, "identity")  # what a backup needs: the identity goes last
 
 
 def plan_reset(project: Project, *, with_backups: bool = False) -> tuple[Path, ...]:
@@ -41,7 +45,7 @@ def plan_reset(project: Project, *, with_backups: bool = False) -> tuple[Path, .
 
 
 def reset(project: Project, *, report: Report, with_backups: bool = False) -> tuple[Path, ...]:
-    """Stop the stack, delete its folders, and return them; no link is followed, and backups stay unless `with_backups`.
+    """Stop the stack, delete its folders, and return them; no link is followed, and backups and keys stay unless `with_backups`.
 
     Raises:
         NotOurs: As for `plan_reset`; nothing was changed.
@@ -52,6 +56,8 @@ def reset(project: Project, *, report: Report, with_backups: bool = False) -> tu
     with explained(layout.state), exclusive(layout, report):
         folders = plan_reset(project, with_backups=with_backups)
         stop_everything(layout, report)
+        if not with_backups:
+            _keep_key(project, layout)
         _end_copies(layout)
         _forget(layout)
         for folder in folders:
@@ -61,6 +67,13 @@ def reset(project: Project, *, report: Report, with_backups: bool = False) -> tu
             else:
                 delete_folder(folder)
     return folders
+
+
+def _keep_key(project: Project, layout: Layout) -> None:
+    folder, file = backup_folder(project), layout.field_key
+    if file.is_file() and not file.is_symlink() and folder.is_dir() and not folder.is_symlink():
+        content = file.read_bytes()
+        write_whole(make_folder(kept_keys(project)) / f"{hashlib.sha256(content).hexdigest()[:16]}.key", content)
 
 
 def _backups(project: Project) -> tuple[Path, ...]:

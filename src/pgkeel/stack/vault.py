@@ -18,6 +18,7 @@ __all__ = [
     "ensure_identity",
     "identity_file",
     "identity_of",
+    "kept_keys",
     "policy_of",
     "programs_of",
     "recipients_of",
@@ -25,12 +26,18 @@ __all__ = [
     "tools_of",
 ]
 
+KEYS = "keys"
 _REPOSITORY, _IDENTITY, _NOTES = "repository", "identity", "repositories"
 
 
 def backup_folder(project: Project) -> Path:
     """Return the folder that `reset` keeps: received WAL, and on the embedded stack a repository and the identity."""
     return project.root / project.config.backup.directory
+
+
+def kept_keys(project: Project) -> Path:
+    """Return the folder where `reset` leaves the key of encrypted columns: backups hold values that only it opens."""
+    return backup_folder(project) / KEYS
 
 
 def identity_file(project: Project) -> Path:
