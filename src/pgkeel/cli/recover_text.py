@@ -158,7 +158,7 @@ def into_data(made: Into) -> dict[str, Any]:
     return {
         "id": None,
         "target": msgspec.to_builtins(made.plan.target),
-        "steps": [],
+        "steps": msgspec.to_builtins(made.steps),
         "checks": msgspec.to_builtins(made.checks),
         "data_directory": str(made.data_directory),
         "undo_directory": None,

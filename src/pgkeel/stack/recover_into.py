@@ -3,7 +3,8 @@
 import shlex
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import msgspec
 
 from pgkeel.backup.recovery.checks import Check, check_online
 from pgkeel.backup.recovery.errors import NotRestorable, VerificationFailed
+from pgkeel.backup.recovery.journal import STEPS, Step
 from pgkeel.backup.recovery.resolve import Plan
 from pgkeel.backup.recovery.side import promote, show_settings
 from pgkeel.backup.recovery.wish import Wish
@@ -19,6 +21,7 @@ from pgkeel.core.errors import KeelError, Refused
 from pgkeel.core.project import Project
 from pgkeel.core.telling import Report
 from pgkeel.core.url import Url
+from pgkeel.local import Cluster
 from pgkeel.local.folders import make_folder
 from pgkeel.stack.escrow import bring_key_back
 from pgkeel.stack.folders import explained
@@ -44,6 +47,7 @@ class Into(msgspec.Struct, frozen=True):
         data_directory: Its data.
         url: Its private socket.
         checks: What the verification found.
+        steps: The five; those that are left to do by hand wait.
         rto_seconds: How long it took.
         instructions: What is left to do by hand.
     """
@@ -52,6 +56,7 @@ class Into(msgspec.Struct, frozen=True):
     data_directory: Path
     url: Url
     checks: tuple[Check, ...]
+    steps: tuple[Step, ...]
     rto_seconds: float
     instructions: tuple[str, ...]
 
@@ -83,33 +88,58 @@ def recover_into(
     began = clock.monotonic()
     scene = scene_of(project, source=source, system=system)
     with housed(scene.layout, scene.server):
-        made = _recovered(scene, wish, directory, report, agree, since)
-    return msgspec.structs.replace(made, rto_seconds=round(clock.monotonic() - began, 1))
+        plan = _agreed_plan(scene, wish, directory, agree, since)
+        return _recovered(scene, plan, directory, report, began)
 
 
-def _recovered(
-    scene: Scene, wish: Wish, directory: Path, report: Report, agree: Callable[[Plan], bool], since: datetime | None
-) -> Into:
-    project = scene.project
-    plan = _agreed_plan(scene, wish, directory, agree, since)
-    _run(project.config.recover.stop, directory)
+def _recovered(scene: Scene, plan: Plan, directory: Path, report: Report, began: float) -> Into:
+    config, steps = scene.project.config, dict[int, Step]()
+    with _timed(steps, 1, is_ours=config.recover.stop is not None):
+        _run(config.recover.stop, directory)
     with explained(directory):
-        files = bring_back(scene, plan, directory, report)
-        bring_key_back(scene, plan, report)
-        server = replay(scene, plan, directory, report)
-        promote(server)
-    database, assertions = project.config.database.name, assertions_of(project)
-    looks = looks_of(scene, plan)
-    checks = (files, *check_online(server, scene.tools, database, more=looks, assertions=assertions, report=report))
+        with _timed(steps, 2):
+            files = bring_back(scene, plan, directory, report)
+            bring_key_back(scene, plan, report)
+        with _timed(steps, 3):
+            server = replay(scene, plan, directory, report)
+            promote(server)
+    with _timed(steps, 4):
+        checks = (files, *_checked(scene, plan, server, report))
+        _require_sound(checks, server, config.database.name)
+    with _timed(steps, 5, is_ours=config.recover.start is not None):
+        if config.recover.start is not None:  # the server that it starts is another one on the same data
+            server.stop()
+        show_settings(server.data)
+        _run(config.recover.start, directory)
+    return Into(
+        plan=plan,
+        data_directory=server.data,
+        url=server.superuser_url(config.database.name).without_password(),
+        checks=checks,
+        steps=tuple(steps.values()),
+        rto_seconds=round(clock.monotonic() - began, 1),
+        instructions=() if config.recover.start else _INSTRUCTIONS,
+    )
+
+
+@contextmanager
+def _timed(steps: dict[int, Step], number: int, *, is_ours: bool = True) -> Iterator[None]:
+    """Note a step after the block; one without a command is left to do by hand."""
+    began = clock.monotonic()
+    yield
+    done = Step(number, STEPS[number - 1], "done", round(clock.monotonic() - began, 3))
+    steps[number] = done if is_ours else Step(number, STEPS[number - 1])
+
+
+def _checked(scene: Scene, plan: Plan, server: Cluster, report: Report) -> Sequence[Check]:
+    database, assertions = scene.project.config.database.name, assertions_of(scene.project)
+    return check_online(server, scene.tools, database, more=looks_of(scene, plan), assertions=assertions, report=report)
+
+
+def _require_sound(checks: Sequence[Check], server: Cluster, database: str) -> None:
     failed = next((check for check in checks if check.ok is False), None)
     if failed is not None:
         raise VerificationFailed(f"{failed.name}: {failed.detail}", hint=f"look at it: {server.superuser_url(database)!r}")
-    if project.config.recover.start is not None:  # the server that it starts is another one on the same data
-        server.stop()
-    show_settings(server.data)
-    _run(project.config.recover.start, directory)
-    left = () if project.config.recover.start else _INSTRUCTIONS
-    return Into(plan, server.data, server.superuser_url(database).without_password(), checks, 0.0, left)
 
 
 def _agreed_plan(scene: Scene, wish: Wish, directory: Path, agree: Callable[[Plan], bool], since: datetime | None) -> Plan:
