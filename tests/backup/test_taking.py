@@ -242,6 +242,32 @@ def test_checkpoints_during_a_backup_do_not_remove_the_wal_that_it_ends_with(
     assert "backup.wal_not_kept" in caplog.text
 
 
+@pytest.mark.faults
+def test_a_backup_whose_wal_a_checkpoint_removed_before_it_was_kept_is_taken_again(
+    server: Server, folder: Folder, recipients: list[str], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pgkeel.backup.replication._SHORT", 3600.0)
+    server.run("CREATE TABLE noise AS SELECT sha512(n::text::bytea) FROM generate_series(1, 200000) AS n")
+    tries = {False: list(range(5)), True: list(range(5))}
+
+    def busy(_done: int, _total: int) -> None:
+        rounds = tries["backup.wal_removed" in caplog.text]
+        with server.connect() as connection:
+            streams = connection.execute("SELECT FROM pg_stat_progress_basebackup WHERE phase = 'streaming database files'")
+            while rounds and streams.rowcount:
+                server.switch()
+                server.run("CHECKPOINT")
+                rounds.pop()
+
+    with server.taker(folder, recipients) as taker:
+        record = taker.take("full", progress=busy)
+
+    assert tries == {False: [], True: []}
+    assert record in read_catalogue(folder).records
+    assert verify(folder).damaged == ()
+    server.run("DROP TABLE noise")
+
+
 def test_two_processes_do_not_take_backups_of_a_cluster_at_once(server: Server, folder: Folder, recipients: list[str]) -> None:
     with working(folder, server.system(), holder="elsewhere:1"):
         with pytest.raises(LockNotObtained, match="elsewhere:1"):

@@ -7,14 +7,13 @@ repeated by the next one: what lies there already is proved to have the same con
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO
 
 import msgspec
 
 from pgkeel.backup.envelope import read_fact
 from pgkeel.backup.errors import Damaged, KeyTaken
 from pgkeel.backup.places import history_key, piece_key, pieces_folder, segment_key
-from pgkeel.backup.sealing import Part, seal
+from pgkeel.backup.sealing import Part, seal, writer_of
 from pgkeel.backup.spool import OpenSegment, Spool
 from pgkeel.backup.tools import Tools
 from pgkeel.backup.wal_index import Piece, Segment, store_piece, store_segment
@@ -118,17 +117,13 @@ class Archiver:
 
     def _seal(self, key: str, content: bytes) -> tuple[Part, ...]:
         """Seal it; parts that a killed run left are other bytes of the same content and make way: no row names them."""
-
-        def write(sink: IO[bytes]) -> None:
-            sink.write(content)
-
         try:
-            return seal(write, key=key, repositories=[self._repository], recipients=self._recipients)
+            return seal(writer_of(content), key=key, repositories=[self._repository], recipients=self._recipients)
         except KeyTaken:
             for stored in list(self._repository.list(key.rpartition("/")[0])):
                 if stored.key.startswith(f"{key}.") and stored.key.removeprefix(f"{key}.").isdecimal():
                     self._repository.delete(stored.key)
-            return seal(write, key=key, repositories=[self._repository], recipients=self._recipients)
+            return seal(writer_of(content), key=key, repositories=[self._repository], recipients=self._recipients)
 
     def _ship(self, segment: OpenSegment) -> int:
         start = self._shipped.get(segment.name)

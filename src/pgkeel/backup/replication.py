@@ -71,7 +71,7 @@ def _answers(connection: Connection) -> bool:
 
 
 @contextmanager
-def wal_kept(connection: Connection, beside: Executor) -> Iterator[None]:
+def wal_kept(connection: Connection, beside: Executor, *, at_once: bool = False) -> Iterator[None]:
     """Let the server keep its WAL while a backup runs, which ends with it: checkpoints would remove what a long one needs.
 
     A short one ends before a checkpoint comes, and a slot costs several waits for the disk: it is made when a second has passed.
@@ -80,9 +80,10 @@ def wal_kept(connection: Connection, beside: Executor) -> Iterator[None]:
     Args:
         connection: Lives as long as the block; the slot goes with it.
         beside: Makes the slot while the backup runs, and takes it away while that is written down.
+        at_once: Whether it is made without waiting: the one before failed because a checkpoint came sooner.
     """
     is_over = Event()
-    made = beside.submit(_keep_wal, connection, is_over)
+    made = beside.submit(_keep_wal, connection, is_over, 0.0 if at_once else _SHORT)
     try:
         yield
     finally:
@@ -91,8 +92,8 @@ def wal_kept(connection: Connection, beside: Executor) -> Iterator[None]:
             beside.submit(_let_wal_go, connection)
 
 
-def _keep_wal(connection: Connection, is_over: Event) -> bool:
-    if is_over.wait(_SHORT):
+def _keep_wal(connection: Connection, is_over: Event, after: float) -> bool:
+    if is_over.wait(after):
         return False
     try:
         load(__name__, "keep_wal").row(connection)

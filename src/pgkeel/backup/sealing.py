@@ -22,7 +22,7 @@ from pgkeel.core.errors import KeelError, UsageError
 from pgkeel.core.repository import Repository
 from pgkeel.core.secret import Secret
 
-__all__ = ["MISSING", "PART", "Count", "Part", "fault_of", "fetch", "seal", "seal_packed", "store", "unseal"]
+__all__ = ["MISSING", "PART", "Count", "Part", "fault_of", "fetch", "seal", "seal_packed", "store", "unseal", "writer_of"]
 
 PART = 32 * 2**20
 _SMALLEST, _SHARE = 8, 4  # the first parts are an eighth of the largest; a later one is a quarter of all before it
@@ -144,6 +144,15 @@ def unseal(
 
     with Pipe(decrypt) as clear:
         read(cast("IO[bytes]", Expanded(clear)))
+
+
+def writer_of(content: bytes) -> Callable[[IO[bytes]], None]:
+    """Return what `seal` takes of a content that is in memory."""
+
+    def write(sink: IO[bytes]) -> None:
+        sink.write(content)
+
+    return write
 
 
 def _compress(write: Callable[[IO[bytes]], None], sink: IO[bytes]) -> None:

@@ -24,7 +24,7 @@ from pgkeel.backup.planning import Plan, Wish, plan_backup
 from pgkeel.backup.records import Record, Tablespace, write_record
 from pgkeel.backup.relations import Relations
 from pgkeel.backup.replication import is_replication_refused, no_replication, require_takeable, wal_kept
-from pgkeel.backup.sealing import Part, seal, seal_packed
+from pgkeel.backup.sealing import Part, seal, seal_packed, writer_of
 from pgkeel.backup.slicing import await_archived
 from pgkeel.backup.source import Source, source_of
 from pgkeel.backup.tools import Programs, Spawn, ToolFailed, start
@@ -42,6 +42,7 @@ log = get_logger(__name__)
 
 _NO_ZSTD = re.compile(r"zstd.*not supported by this build|not support compression with zstd", re.IGNORECASE)
 _NEXT: Mapping[Compressor, Compressor] = {"server": "client", "client": "nobody"}
+_REMOVED = "has already been removed"  # of WAL, by a checkpoint that came before the slot
 _SUMMARIES = "summar"  # the word in every refusal that has to do with WAL summaries; pg_basebackup gives no code
 
 
@@ -101,6 +102,7 @@ class Taker:
         self._closed = closed
         self._report = report
         self._compressor: Compressor = "server"
+        self._keeps_at_once = False
         self.source: Source = source_of(connection)
 
     def plan(self, wish: Wish) -> Plan:
@@ -149,9 +151,13 @@ class Taker:
                     plan = self._other_way(wish, plan, err)
 
     def _other_way(self, wish: Wish, plan: Plan, refusal: ToolFailed) -> Plan:
-        """Return what to try after pg_basebackup said no: another's zstd, or a full one without summaries."""
+        """Return what to try after pg_basebackup said no: another's zstd, a slot at once, or a full one without summaries."""
         if _NO_ZSTD.search(refusal.message) and self._compressor in _NEXT:
             self._compressor = _NEXT[self._compressor]
+            return self._unused(wish, self._keys())
+        if _REMOVED in refusal.message and not self._keeps_at_once:
+            self._keeps_at_once = True
+            log.warning("backup.wal_removed", reason=refusal.message)
             return self._unused(wish, self._keys())
         if plan.kind != "incremental" or _SUMMARIES not in refusal.message:
             raise self._explained(refusal)
@@ -186,7 +192,7 @@ class Taker:
     def _stream(self, plan: Plan, progress: Progress) -> Record:
         started, stored = clock.now(), dict[str, tuple[Part, ...]]()
         with ThreadPoolExecutor(2, "beside") as beside:
-            with staged(self._order.staging) as folder, wal_kept(self._connection, beside):
+            with staged(self._order.staging) as folder, wal_kept(self._connection, beside, at_once=self._keeps_at_once):
                 relations = beside.submit(self._seal_relations, plan)
                 base = BaseBackup(
                     self._order.programs.client,
@@ -271,15 +277,15 @@ class Taker:
         return tuple(Tablespace(oid, row["name"], row["location"], parts) for oid, parts, row in found)
 
     def _seal_relations(self, plan: Plan) -> tuple[Part, ...]:
-        return self._seal(plan, "relations", _writer(msgspec.json.encode(self._relations())))
+        return self._seal(plan, "relations", writer_of(msgspec.json.encode(self._relations())))
 
     def _seal_keys(self, plan: Plan) -> tuple[Part, ...]:
-        return self._seal(plan, "keys", _writer(self._order.keys)) if self._order.keys else ()
+        return self._seal(plan, "keys", writer_of(self._order.keys)) if self._order.keys else ()
 
     def _seal_rows(self, plan: Plan) -> tuple[Part, ...]:
         """Note what lies in closed partitions; after the copy, so that all of its WAL is later."""
         found = self._closed() if plan.kind == "full" else ()
-        return self._seal(plan, "rows", _writer(msgspec.json.encode(found))) if found else ()
+        return self._seal(plan, "rows", writer_of(msgspec.json.encode(found))) if found else ()
 
     def _discard(self, plan: Plan) -> None:
         """Delete what a failed backup left; where that fails too, the next one's sweep does it."""
@@ -291,10 +297,3 @@ class Taker:
 
 
 _SECOND = timedelta(seconds=1)
-
-
-def _writer(content: bytes) -> Callable[[IO[bytes]], None]:
-    def write(sink: IO[bytes]) -> None:
-        sink.write(content)
-
-    return write
