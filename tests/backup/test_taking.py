@@ -248,6 +248,8 @@ def test_a_backup_whose_wal_a_checkpoint_removed_before_it_was_kept_is_taken_aga
 ) -> None:
     monkeypatch.setattr("pgkeel.backup.replication._SHORT", 3600.0)
     server.run("CREATE TABLE noise AS SELECT sha512(n::text::bytea) FROM generate_series(1, 200000) AS n")
+    server.run("ALTER SYSTEM SET summarize_wal = off")  # it keeps WAL that it has not read
+    server.run("SELECT pg_reload_conf()")
     tries = {False: list(range(5)), True: list(range(5))}
 
     def busy(_done: int, _total: int) -> None:
@@ -266,6 +268,8 @@ def test_a_backup_whose_wal_a_checkpoint_removed_before_it_was_kept_is_taken_aga
     assert record in read_catalogue(folder).records
     assert verify(folder).damaged == ()
     server.run("DROP TABLE noise")
+    server.run("ALTER SYSTEM RESET summarize_wal")
+    server.run("SELECT pg_reload_conf()")
 
 
 def test_two_processes_do_not_take_backups_of_a_cluster_at_once(server: Server, folder: Folder, recipients: list[str]) -> None:
