@@ -212,6 +212,16 @@ def test_a_server_that_is_killed_during_a_backup_ends_it_and_the_next_one_succee
     assert take(server, folder, recipients).kind == "full"
 
 
+def end_segments(server: Server, rounds: list[int]) -> None:
+    """Let checkpoints remove WAL while a backup streams, until nothing is left of the rounds."""
+    with server.connect() as connection:
+        streams = connection.execute("SELECT FROM pg_stat_progress_basebackup WHERE phase = 'streaming database files'")
+        while rounds and streams.rowcount:
+            server.switch()
+            server.run("CHECKPOINT")
+            rounds.pop()
+
+
 @pytest.mark.faults
 def test_checkpoints_during_a_backup_do_not_remove_the_wal_that_it_ends_with(
     server: Server, folder: Folder, recipients: list[str], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
@@ -220,16 +230,8 @@ def test_checkpoints_during_a_backup_do_not_remove_the_wal_that_it_ends_with(
     server.run("CREATE TABLE noise AS SELECT sha512(n::text::bytea) FROM generate_series(1, 200000) AS n")
     rounds = list(range(5))
 
-    def busy(_done: int, _total: int) -> None:
-        with server.connect() as connection:
-            streams = connection.execute("SELECT FROM pg_stat_progress_basebackup WHERE phase = 'streaming database files'")
-            while rounds and streams.rowcount:
-                server.switch()
-                server.run("CHECKPOINT")
-                rounds.pop()
-
     with server.taker(folder, recipients) as taker:
-        taker.take("full", progress=busy)
+        taker.take("full", progress=lambda _done, _total: end_segments(server, rounds))
         assert rounds == [], "it was over too soon"
         with server.connect() as connection:
             assert connection.execute("SELECT slot_name FROM pg_replication_slots").fetchall() == []
@@ -253,13 +255,7 @@ def test_a_backup_whose_wal_a_checkpoint_removed_before_it_was_kept_is_taken_aga
     tries = {False: list(range(5)), True: list(range(5))}
 
     def busy(_done: int, _total: int) -> None:
-        rounds = tries["backup.wal_removed" in caplog.text]
-        with server.connect() as connection:
-            streams = connection.execute("SELECT FROM pg_stat_progress_basebackup WHERE phase = 'streaming database files'")
-            while rounds and streams.rowcount:
-                server.switch()
-                server.run("CHECKPOINT")
-                rounds.pop()
+        end_segments(server, tries["backup.wal_removed" in caplog.text])
 
     with server.taker(folder, recipients) as taker:
         record = taker.take("full", progress=busy)

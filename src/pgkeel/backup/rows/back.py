@@ -68,8 +68,7 @@ def put_back(
     require_which(where, changed=changed)
     lost = Lost(live, past, deletions)
     lost.find(table, where)
-    with _fitting(), live.transaction(force_rollback=dry_run):
-        load(__name__, "sign").run(live, actor=actor)
+    with _signed(live, actor, dry_run=dry_run):
         work = _Work(live, past, lost, resealer)
         work.bring_all()
         restored = {str(each): work.insert(each) for each in lost.tables} | work.references.refer()
@@ -83,9 +82,12 @@ def put_back(
 
 
 @contextmanager
-def _fitting() -> Iterator[None]:
+def _signed(live: Connection, actor: str, *, dry_run: bool) -> Iterator[None]:
+    """Run the block as one transaction, whose actor the audit log hears."""
     try:
-        yield
+        with live.transaction(force_rollback=dry_run):
+            load(__name__, "sign").run(live, actor=actor)
+            yield
     except (psycopg.DataError, psycopg.IntegrityError) as err:
         raise RowsDoNotFit(
             f"nothing came back, for a row of then does not fit into the table of today: {describe(err)}",
