@@ -1,7 +1,9 @@
 """Backups of a real server: what they hold, what they build on, and what a killed one leaves."""
 
+import os
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -278,21 +280,37 @@ def test_two_processes_do_not_take_backups_of_a_cluster_at_once(server: Server, 
     assert take(server, folder, recipients).kind == "full"
 
 
+_WORDS = ["server-zstd:level=1,workers=1", "server-zstd:1", "client-zstd:1", "none"]
+_NO_ZSTD = "error: invalid compression specification: this build does not support compression with ZSTD"
+_NO_THREADS = "error: could not initiate base backup: ERROR:  could not set compression worker count to 1: Unsupported parameter"
+
+
 @pytest.mark.parametrize(
-    ("lacking", "words"),
-    [(["server"], ["server-zstd:1", "client-zstd:1"]), (["server", "client"], ["server-zstd:1", "client-zstd:1", "none"])],
+    ("refusal", "refused", "words"),
+    [
+        (_NO_ZSTD, ["server"], [_WORDS[0], _WORDS[2]]),
+        (_NO_ZSTD, ["server", "client"], [_WORDS[0], *_WORDS[2:]]),
+        (_NO_THREADS, ["workers"], _WORDS[:2]),
+    ],
 )
-def test_who_was_built_without_zstd_leaves_compressing_to_the_next(
-    lacking: list[str], words: list[str], server: Server, folder: Folder, recipients: list[str], identity: Secret, tmp_path: Path
+def test_who_was_built_without_zstd_or_its_threads_leaves_compressing_to_the_next(
+    refusal: str,
+    refused: list[str],
+    words: list[str],
+    server: Server,
+    folder: Folder,
+    recipients: list[str],
+    identity: Secret,
+    tmp_path: Path,
 ) -> None:
     asked: list[str] = []
 
-    def without_zstd(argv: list[str], **given: object) -> "subprocess.Popen[bytes]":
+    def refusing(argv: list[str], **given: object) -> "subprocess.Popen[bytes]":
         asked.append(next(word for word in argv if word.startswith("--compress=")))
-        refusal = "echo 'error: invalid compression specification: this build does not support compression with ZSTD' >&2; exit 1"
-        return start(["/bin/sh", "-c", refusal] if any(one in asked[-1] for one in lacking) else argv, **given)  # type: ignore[arg-type]
+        said = ["/bin/sh", "-c", f"echo '{refusal}' >&2; exit 1"]
+        return start(said if any(one in asked[-1] for one in refused) else argv, **given)  # type: ignore[arg-type]
 
-    with server.taker(folder, recipients, spawn=without_zstd, staging=tmp_path / "staging") as taker:  # type: ignore[arg-type]
+    with server.taker(folder, recipients, spawn=refusing, staging=tmp_path / "staging") as taker:  # type: ignore[arg-type]
         record = taker.take("full")
 
     assert [word.removeprefix("--compress=") for word in asked] == words
@@ -300,6 +318,24 @@ def test_who_was_built_without_zstd_leaves_compressing_to_the_next(
     assert "successfully verified" in tool(server.tools, "pg_verifybackup", tmp_path / "data")
     assert record.bytes < record.size / 2
     assert list((tmp_path / "staging").iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="SCHED_BATCH is Linux's")
+def test_who_carries_a_backup_away_gives_way_to_the_server_and_the_caller_is_as_before(
+    server: Server, folder: Folder, recipients: list[str]
+) -> None:
+    seen: list[int] = []
+
+    def looking(argv: list[str], **given: object) -> "subprocess.Popen[bytes]":
+        child = start(argv, **given)  # type: ignore[arg-type]
+        seen.append(os.sched_getscheduler(child.pid))
+        return child
+
+    with server.taker(folder, recipients, spawn=looking) as taker:  # type: ignore[arg-type]
+        taker.take("full")
+
+    assert seen == [os.SCHED_BATCH]
+    assert os.sched_getscheduler(0) == os.SCHED_OTHER
 
 
 def test_a_login_that_may_not_replicate_is_told_before_anything_runs_and_what_to_use_instead(

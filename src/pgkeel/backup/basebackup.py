@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
@@ -26,13 +26,22 @@ from pgkeel.backup.tools import Spawn, ToolFailed, Tools
 from pgkeel.core import clock
 from pgkeel.core.errors import UsageError
 
-__all__ = ["BASE", "BaseBackup", "Compressor", "Progress", "WalRange", "range_of", "staged"]
+__all__ = ["BASE", "BaseBackup", "Compressor", "Progress", "WalRange", "next_compressor", "range_of", "staged"]
 
 Progress = Callable[[int, int], None]  # bytes done, bytes in all
-Compressor = Literal["server", "client", "nobody"]
+Compressor = Literal["server", "lone server", "client", "nobody"]
 
 BASE = "base"
 _MANIFEST = "backup_manifest"
+_COMPRESS: Mapping[Compressor, str] = {
+    "server": "server-zstd:level=1,workers=1",
+    "lone server": "server-zstd:1",
+    "client": "client-zstd:1",
+    "nobody": "none",
+}
+_NO_ZSTD = re.compile(r"zstd.*not supported by this build|not support compression with zstd", re.IGNORECASE)
+_NO_THREADS = "could not set compression worker count"
+_NEXT: Mapping[Compressor, Compressor] = {"server": "client", "lone server": "client", "client": "nobody"}
 _SOON = timedelta(milliseconds=1)
 _SAID = re.compile(r"\s*(\d+)/(\d+) kB \(")
 
@@ -93,12 +102,12 @@ class BaseBackup:
             spawn: How the child is started.
             progress: Hears how far it is.
             parent: The `backup_manifest` of the backup that an incremental one builds on.
-            compressor: Who compresses: the `server`, the `client` where that was built without zstd, else `nobody` here.
+            compressor: Who compresses: the `server` in a thread beside the one that reads, the `lone server` in that one where
+                its zstd knows no threads, the `client` where the server was built without zstd, else `nobody` of these.
         """
         self._argv = [str(tools.program("pg_basebackup")), f"--pgdata={folder}", "--format=tar", "--wal-method=fetch"]
         self._suffix = ".tar" if compressor == "nobody" else ".tar.zst"
-        compress = "none" if compressor == "nobody" else f"{compressor}-zstd:1"
-        self._argv += [f"--compress={compress}", "--no-sync"]  # what is stored is synced; this is not
+        self._argv += [f"--compress={_COMPRESS[compressor]}", "--no-sync"]  # what is stored is synced; this is not
         self._argv += ["--checkpoint=fast", "--no-password", "--progress", f"--label={label}", f"--dbname={address}"]
         self._argv += [f"--incremental={parent}"] if parent else []
         self._environment = tools.variables
@@ -196,6 +205,13 @@ class BaseBackup:
                     self.size, self._total = int(told[1]) * 1024, int(told[2]) * 1024
                 elif line.strip():
                     self._said.append(line.strip().removeprefix("pg_basebackup: "))
+
+
+def next_compressor(compressor: Compressor, refusal: str) -> Compressor | None:
+    """Return who compresses instead after pg_basebackup said no, or None where it did for another reason."""
+    if compressor == "server" and _NO_THREADS in refusal:
+        return "lone server"
+    return _NEXT.get(compressor) if _NO_ZSTD.search(refusal) else None
 
 
 @contextmanager

@@ -1,6 +1,5 @@
 """Take a backup: stream it into the repository, and store its record last, so that a killed one never counts."""
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -11,7 +10,7 @@ from typing import IO
 
 import msgspec
 
-from pgkeel.backup.basebackup import BASE, BaseBackup, Compressor, Progress, range_of, staged
+from pgkeel.backup.basebackup import BASE, BaseBackup, Compressor, Progress, next_compressor, range_of, staged
 from pgkeel.backup.catalogue import read_fulls, sweep
 from pgkeel.backup.clear import store_clear
 from pgkeel.backup.closed import Closed
@@ -27,7 +26,7 @@ from pgkeel.backup.replication import is_replication_refused, no_replication, re
 from pgkeel.backup.sealing import Part, seal, seal_packed, writer_of
 from pgkeel.backup.slicing import await_archived
 from pgkeel.backup.source import Source, source_of
-from pgkeel.backup.tools import Programs, Spawn, ToolFailed, start
+from pgkeel.backup.tools import Programs, Spawn, ToolFailed, giving_way, start
 from pgkeel.backup.wal_index import WalIndex, read_index
 from pgkeel.core import clock
 from pgkeel.core.errors import KeelError
@@ -40,8 +39,6 @@ __all__ = ["Order", "Taker"]
 
 log = get_logger(__name__)
 
-_NO_ZSTD = re.compile(r"zstd.*not supported by this build|not support compression with zstd", re.IGNORECASE)
-_NEXT: Mapping[Compressor, Compressor] = {"server": "client", "client": "nobody"}
 _REMOVED = "has already been removed"  # of WAL, by a checkpoint that came before the slot
 _SUMMARIES = "summar"  # the word in every refusal that has to do with WAL summaries; pg_basebackup gives no code
 
@@ -152,8 +149,8 @@ class Taker:
 
     def _other_way(self, wish: Wish, plan: Plan, refusal: ToolFailed) -> Plan:
         """Return what to try after pg_basebackup said no: another's zstd, a slot at once, or a full one without summaries."""
-        if _NO_ZSTD.search(refusal.message) and self._compressor in _NEXT:
-            self._compressor = _NEXT[self._compressor]
+        if instead := next_compressor(self._compressor, refusal.message):
+            self._compressor = instead
             return self._unused(wish, self._keys())
         if _REMOVED in refusal.message and not self._keeps_at_once:
             self._keeps_at_once = True
@@ -192,7 +189,8 @@ class Taker:
     def _stream(self, plan: Plan, progress: Progress) -> Record:
         started, stored = clock.now(), dict[str, tuple[Part, ...]]()
         with ThreadPoolExecutor(2, "beside") as beside:
-            with staged(self._order.staging) as folder, wal_kept(self._connection, beside, at_once=self._keeps_at_once):
+            keeping = wal_kept(self._connection, beside, at_once=self._keeps_at_once)
+            with giving_way(), staged(self._order.staging) as folder, keeping:
                 relations = beside.submit(self._seal_relations, plan)
                 base = BaseBackup(
                     self._order.programs.client,

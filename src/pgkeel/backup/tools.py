@@ -1,7 +1,10 @@
 """PostgreSQL's own programs, which do all the copying: the newest client's, and those of the server's own major."""
 
+import os
 import subprocess
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Protocol
 
@@ -9,7 +12,7 @@ import msgspec
 
 from pgkeel.core.errors import KeelError, NotFound
 
-__all__ = ["Programs", "Spawn", "ToolFailed", "Tools", "start", "tool"]
+__all__ = ["Programs", "Spawn", "ToolFailed", "Tools", "giving_way", "start", "tool"]
 
 _TAIL = 1000
 _ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}  # nothing is taken from the caller's
@@ -82,6 +85,25 @@ def start(
     return subprocess.Popen(
         list(argv), env=dict(env), stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, start_new_session=True
     )
+
+
+@contextmanager
+def giving_way() -> Iterator[None]:
+    """Let this thread, with the threads and programs that it starts in the block, take no processor from who is at work there.
+
+    The server makes a backup; each of its pieces wakes who carries it away, which would stop the server just then.
+    Linux's SCHED_BATCH: as much of the processor, a little later. Elsewhere, and where it is not allowed, nothing is changed.
+    """
+    if sys.platform != "linux" or os.sched_getscheduler(0) != os.SCHED_OTHER:
+        yield
+        return
+    with suppress(OSError):
+        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
 
 
 def tool(tools: Tools, name: str, *arguments: str | Path, timeout: float | None = None) -> str:
