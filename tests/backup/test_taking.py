@@ -24,7 +24,7 @@ from pgkeel.backup import (
     relations_of,
     verify,
 )
-from pgkeel.backup.basebackup import WalRange, range_of
+from pgkeel.backup.basebackup import Compressor, WalRange, next_compressor, range_of
 from pgkeel.backup.errors import Damaged
 from pgkeel.backup.lease import working
 from pgkeel.backup.replication import NoReplication, is_replication_refused
@@ -280,7 +280,7 @@ def test_two_processes_do_not_take_backups_of_a_cluster_at_once(server: Server, 
     assert take(server, folder, recipients).kind == "full"
 
 
-_WORDS = ["server-zstd:level=1,workers=1", "server-zstd:1", "client-zstd:1", "none"]
+_SERVER, _CLIENT = (f"{side}-zstd:level=1,workers=1" for side in ("server", "client"))
 _NO_ZSTD = "error: invalid compression specification: this build does not support compression with ZSTD"
 _NO_THREADS = "error: could not initiate base backup: ERROR:  could not set compression worker count to 1: Unsupported parameter"
 
@@ -288,9 +288,9 @@ _NO_THREADS = "error: could not initiate base backup: ERROR:  could not set comp
 @pytest.mark.parametrize(
     ("refusal", "refused", "words"),
     [
-        (_NO_ZSTD, ["server"], [_WORDS[0], _WORDS[2]]),
-        (_NO_ZSTD, ["server", "client"], [_WORDS[0], *_WORDS[2:]]),
-        (_NO_THREADS, ["workers"], _WORDS[:2]),
+        (_NO_ZSTD, ["server"], [_SERVER, _CLIENT]),
+        (_NO_ZSTD, ["server", "client"], [_SERVER, _CLIENT, "none"]),
+        (_NO_THREADS, ["workers"], [_SERVER, "server-zstd:1"]),
     ],
 )
 def test_who_was_built_without_zstd_or_its_threads_leaves_compressing_to_the_next(
@@ -336,6 +336,22 @@ def test_who_carries_a_backup_away_gives_way_to_the_server_and_the_caller_is_as_
 
     assert seen == [os.SCHED_BATCH]
     assert os.sched_getscheduler(0) == os.SCHED_OTHER
+
+
+@pytest.mark.parametrize(
+    ("compressor", "refusal", "instead"),
+    [
+        ("client", "could not set compression worker count to 1: Unsupported parameter", "lone client"),
+        ("lone client", _NO_ZSTD, "nobody"),
+        ("lone server", _NO_ZSTD, "client"),
+        ("nobody", _NO_ZSTD, None),
+        ("server", "connection to server was lost", None),
+    ],
+)
+def test_each_compressor_has_another_behind_it_until_nobody_is_left(
+    compressor: Compressor, refusal: str, instead: Compressor | None
+) -> None:
+    assert next_compressor(compressor, refusal) == instead
 
 
 def test_a_login_that_may_not_replicate_is_told_before_anything_runs_and_what_to_use_instead(

@@ -29,19 +29,26 @@ from pgkeel.core.errors import UsageError
 __all__ = ["BASE", "BaseBackup", "Compressor", "Progress", "WalRange", "next_compressor", "range_of", "staged"]
 
 Progress = Callable[[int, int], None]  # bytes done, bytes in all
-Compressor = Literal["server", "lone server", "client", "nobody"]
+Compressor = Literal["server", "lone server", "client", "lone client", "nobody"]
 
 BASE = "base"
 _MANIFEST = "backup_manifest"
 _COMPRESS: Mapping[Compressor, str] = {
     "server": "server-zstd:level=1,workers=1",
     "lone server": "server-zstd:1",
-    "client": "client-zstd:1",
+    "client": "client-zstd:level=1,workers=1",
+    "lone client": "client-zstd:1",
     "nobody": "none",
 }
 _NO_ZSTD = re.compile(r"zstd.*not supported by this build|not support compression with zstd", re.IGNORECASE)
 _NO_THREADS = "could not set compression worker count"
-_NEXT: Mapping[Compressor, Compressor] = {"server": "client", "lone server": "client", "client": "nobody"}
+_ALONE: Mapping[Compressor, Compressor] = {"server": "lone server", "client": "lone client"}
+_NEXT: Mapping[Compressor, Compressor] = {
+    "server": "client",
+    "lone server": "client",
+    "client": "nobody",
+    "lone client": "nobody",
+}
 _SOON = timedelta(milliseconds=1)
 _SAID = re.compile(r"\s*(\d+)/(\d+) kB \(")
 
@@ -102,8 +109,8 @@ class BaseBackup:
             spawn: How the child is started.
             progress: Hears how far it is.
             parent: The `backup_manifest` of the backup that an incremental one builds on.
-            compressor: Who compresses: the `server` in a thread beside the one that reads, the `lone server` in that one where
-                its zstd knows no threads, the `client` where the server was built without zstd, else `nobody` of these.
+            compressor: Who compresses: the `server`; the `client` where that was built without zstd; else `nobody` of them.
+                They do so in a thread beside the one that reads; a `lone` one in that, where its zstd knows no threads.
         """
         self._argv = [str(tools.program("pg_basebackup")), f"--pgdata={folder}", "--format=tar", "--wal-method=fetch"]
         self._suffix = ".tar" if compressor == "nobody" else ".tar.zst"
@@ -209,8 +216,8 @@ class BaseBackup:
 
 def next_compressor(compressor: Compressor, refusal: str) -> Compressor | None:
     """Return who compresses instead after pg_basebackup said no, or None where it did for another reason."""
-    if compressor == "server" and _NO_THREADS in refusal:
-        return "lone server"
+    if _NO_THREADS in refusal:
+        return _ALONE.get(compressor)
     return _NEXT.get(compressor) if _NO_ZSTD.search(refusal) else None
 
 
