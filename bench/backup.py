@@ -7,6 +7,7 @@ from bench.barman import barman_of
 from bench.harness import Entry, Scale, at_most, skipped
 from bench.stand import Stand, compared, rounds, stand_of
 from pgkeel.backup import Programs, recipient_of, relations_of
+from pgkeel.backup.basebackup import Compressor
 from pgkeel.backup.taking import Order, Taker
 from pgkeel.postgres import connect
 
@@ -20,9 +21,11 @@ def entries(scale: Scale) -> Iterator[Entry]:
     with stand_of(scale) as stand, barman_of(stand.tools, stand.address, stand.folder) as barman:
         work = {
             "ours": lambda: stand.take("full"),
-            "plain": lambda: _take_uncompressed(stand),
+            "plain": lambda: _take_uncompressed(stand, "nobody"),
+            "client": lambda: _take_uncompressed(stand, "client"),
             "copy": stand.copy,
             "bare": lambda: _bare(stand),
+            "threaded": lambda: _bare(stand, compress="server-zstd:level=1,workers=1"),
         }
         full = rounds(stand, work | ({"barman": barman.full} if barman else {}), scale.pick(5, 8))
         shutil.copy(stand.folder / "bare/backup_manifest", stand.folder / "manifest")
@@ -34,11 +37,15 @@ def entries(scale: Scale) -> Iterator[Entry]:
 
 def _figures(full: _Times, increments: _Times, version: str) -> Iterator[Entry]:
     copy, bare = full["copy"], f"pg_basebackup {version}"
-    figure = "full backup that the server sends uncompressed, and pg_basebackup compresses"
+    figure = "full backup that the server sends uncompressed, and pgkeel compresses"
     yield compared("backup.full.plain", f"{figure}, against cp and sync", full["plain"], copy, "cp -a", 2.0)
+    figure = "full backup that the server sends uncompressed, and pg_basebackup compresses"
+    yield compared("backup.full.client", f"{figure}, against cp and sync", full["client"], copy, "cp -a", 2.0)
     yield compared("backup.full.sealed", "full backup, zstd and age, against cp and sync", full["ours"], copy, "cp -a", 1.6)
     figure = "full backup against pg_basebackup with the server's zstd, synced"
     yield compared("backup.full.overhead", figure, full["ours"], full["bare"], bare, 1.1)
+    figure = "full backup against pg_basebackup with the server's zstd in a thread of its own, as ours has it, synced"
+    yield compared("backup.full.threaded", figure, full["ours"], full["threaded"], bare, 1.1)
     size = len(copy)
     first = increments["ours"][:size]
     yield compared("backup.incremental.sealed", f"{_CHANGED}, against cp and sync of everything", first, copy, "cp -a", 1.0)
@@ -61,13 +68,13 @@ def _against_barman(full: _Times, increments: _Times, size: int) -> Iterator[Ent
     yield compared("backup.sum.barman", "full and incremental backup together", ours, theirs, barman, 1.0)
 
 
-def _take_uncompressed(stand: Stand) -> None:
-    """Take a full backup as from a server that was built without zstd; the client that pgkeel brings has it."""
+def _take_uncompressed(stand: Stand, compressor: Compressor) -> None:
+    """Take a full backup as from a server that was built without zstd: its `client` may have it, or `nobody`."""
     with connect(stand.cluster.superuser_url()) as connection:
         programs = Programs(client=stand.tools, server=stand.tools)
         order = Order(stand.repository, [recipient_of(stand.identity)], programs, stand.address, "bench")
         taker = Taker(order, connection, relations=lambda: relations_of(connection))
-        taker._compressor = "client"  # noqa: SLF001 - what `take` falls back to by itself
+        taker._compressor = compressor  # noqa: SLF001 - what `take` falls back to by itself
         taker.take("full")
 
 
@@ -83,7 +90,7 @@ def _change(stand: Stand) -> None:
     _bare(stand, incremental=True)
 
 
-def _bare(stand: Stand, *, incremental: bool = False) -> None:
+def _bare(stand: Stand, *, incremental: bool = False, compress: str = "server-zstd:1") -> None:
     """Run the bare tool, which syncs what it writes, as ours does."""
     target = stand.fresh("bare-incremental" if incremental else "bare")
     stand.tool(
@@ -92,7 +99,7 @@ def _bare(stand: Stand, *, incremental: bool = False) -> None:
         "--format=tar",
         "--wal-method=fetch",
         "--checkpoint=fast",
-        "--compress=server-zstd:1",
+        f"--compress={compress}",
         f"--dbname={stand.address}",
         *([f"--incremental={stand.folder}/manifest"] if incremental else []),
     )

@@ -214,6 +214,14 @@ def test_a_server_that_is_killed_during_a_backup_ends_it_and_the_next_one_succee
     assert take(server, folder, recipients).kind == "full"
 
 
+@pytest.fixture
+def noise(server: Server) -> Iterator[None]:
+    """Make a table that a backup takes a while to stream."""
+    server.run("CREATE TABLE noise AS SELECT sha512(n::text::bytea) FROM generate_series(1, 200000) AS n")
+    yield
+    server.run("DROP TABLE noise")
+
+
 def end_segments(server: Server, rounds: list[int]) -> None:
     """Let checkpoints remove WAL while a backup streams, until nothing is left of the rounds."""
     with server.connect() as connection:
@@ -224,12 +232,12 @@ def end_segments(server: Server, rounds: list[int]) -> None:
             rounds.pop()
 
 
+@pytest.mark.usefixtures("noise")
 @pytest.mark.faults
 def test_checkpoints_during_a_backup_do_not_remove_the_wal_that_it_ends_with(
     server: Server, folder: Folder, recipients: list[str], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("pgkeel.backup.replication._SHORT", 0.0)
-    server.run("CREATE TABLE noise AS SELECT sha512(n::text::bytea) FROM generate_series(1, 200000) AS n")
     rounds = list(range(5))
 
     with server.taker(folder, recipients) as taker:
@@ -242,16 +250,15 @@ def test_checkpoints_during_a_backup_do_not_remove_the_wal_that_it_ends_with(
     with server.taker(folder, recipients) as taker:
         taker.take("full")
     server.run("SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots")
-    server.run("DROP TABLE noise")
     assert "backup.wal_not_kept" in caplog.text
 
 
+@pytest.mark.usefixtures("noise")
 @pytest.mark.faults
 def test_a_backup_whose_wal_a_checkpoint_removed_before_it_was_kept_is_taken_again(
     server: Server, folder: Folder, recipients: list[str], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("pgkeel.backup.replication._SHORT", 3600.0)
-    server.run("CREATE TABLE noise AS SELECT sha512(n::text::bytea) FROM generate_series(1, 200000) AS n")
     server.run("ALTER SYSTEM SET summarize_wal = off")  # it keeps WAL that it has not read
     server.run("SELECT pg_reload_conf()")
     tries = {False: list(range(5)), True: list(range(5))}
@@ -265,7 +272,6 @@ def test_a_backup_whose_wal_a_checkpoint_removed_before_it_was_kept_is_taken_aga
     assert tries == {False: [], True: []}
     assert record in read_catalogue(folder).records
     assert verify(folder).damaged == ()
-    server.run("DROP TABLE noise")
     server.run("ALTER SYSTEM RESET summarize_wal")
     server.run("SELECT pg_reload_conf()")
 
