@@ -677,7 +677,7 @@ def kill_in(home: Home, number: int, *arguments: str, by: signal.Signals = signa
     """Run a command, kill it as soon as the journal says that it is in a step, and return what it said on stderr."""
     journal = home.state / "recovery" / "journal.json"
     heard = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background ignores it, and so would the child
-    child = home.start(*arguments)
+    child = home.start(*arguments, env={"PYTHONFAULTHANDLER": "1"})
     signal.signal(signal.SIGINT, heard)
     try:
         while child.poll() is None and not is_in(journal, number):
@@ -685,13 +685,16 @@ def kill_in(home: Home, number: int, *arguments: str, by: signal.Signals = signa
         assert child.poll() is None, child.communicate()
     finally:
         os.kill(child.pid, by)
-        said = child.communicate()[1]
-    return said
+    try:
+        return child.communicate(timeout=300)[1]
+    except subprocess.TimeoutExpired:
+        child.send_signal(signal.SIGABRT)  # says where its threads are
+        raise AssertionError(child.communicate()[1]) from None
 
 
 def is_in(journal: Any, number: int) -> bool:
     try:
-        steps = json.loads(journal.read_bytes())["steps"]
+        found = json.loads(journal.read_bytes())
     except (FileNotFoundError, ValueError):
         return False
-    return bool(steps[number - 1]["state"] == "running")
+    return bool((found["state"], found["steps"][number - 1]["state"]) == ("open", "running"))

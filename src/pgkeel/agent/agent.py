@@ -18,6 +18,7 @@ from pgkeel.agent.schedule import read_schedules
 from pgkeel.agent.services import Service, Supervised
 from pgkeel.agent.services.leader import Leadership
 from pgkeel.agent.state import AgentState, read, write
+from pgkeel.agent.stopping import Stopping
 from pgkeel.core.clock import Clock, SystemClock
 from pgkeel.core.config import AgentConfig
 from pgkeel.core.ids import random_id
@@ -79,7 +80,7 @@ class Agent:
         self._attempts: dict[str, Attempt] = {}
         self._failures: dict[str, int] = {}
         self._retry_at: dict[str, float] = {}
-        self._stopping = threading.Event()
+        self._stopping = Stopping()
         self._since = self._clock.now()
         self._written: Status | None = None
         self._dues: dict[str, tuple[datetime, datetime]] = {}

@@ -14,6 +14,7 @@ from pathlib import Path
 from pgkeel.agent.leash import die_with_parent
 from pgkeel.agent.report import Status, status
 from pgkeel.agent.state import AgentState, StateLock, is_locked
+from pgkeel.agent.stopping import Stopping
 from pgkeel.core.clock import monotonic, sleep
 from pgkeel.core.errors import KeelError
 from pgkeel.core.log import get_logger
@@ -134,7 +135,7 @@ class _Supervisor:
         self._work = work
         self._lock = lock
         self._child = 0
-        self._stopping = threading.Event()
+        self._stopping = Stopping()
 
     def run(self) -> int:
         for sign in _SIGNALS:

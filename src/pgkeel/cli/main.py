@@ -7,6 +7,7 @@ import click
 from pgkeel import __version__
 from pgkeel.cli.answer import run_and_exit
 from pgkeel.cli.groups import LazyGroup
+from pgkeel.cli.interrupts import hear_interrupts
 
 __all__ = ["COMMANDS", "main", "root"]
 
@@ -50,4 +51,5 @@ def root(context: click.Context, folder: str | None) -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit with the code that ARCHITECTURE.md promises."""
+    hear_interrupts()
     run_and_exit(root, sys.argv[1:] if arguments is None else arguments)
