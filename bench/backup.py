@@ -12,6 +12,7 @@ from pgkeel.backup.taking import Order, Taker
 from pgkeel.postgres import connect
 
 _Times = Mapping[str, list[float]]
+_THREADED = "server-zstd:level=1,workers=1"
 _CHANGE = "UPDATE pgbench_accounts SET filler = md5(random()::text) WHERE mod(aid / 1000, 12) = 0 AND mod(aid, 4) = 0"
 _CHANGED = "incremental backup after 2 % of the rows, in a twelfth of the pages, changed"
 
@@ -25,13 +26,17 @@ def entries(scale: Scale) -> Iterator[Entry]:
             "client": lambda: _take_uncompressed(stand, "client"),
             "copy": stand.copy,
             "bare": lambda: _bare(stand),
-            "threaded": lambda: _bare(stand, compress="server-zstd:level=1,workers=1"),
+            "threaded": lambda: _bare(stand, compress=_THREADED),
         }
-        full = rounds(stand, work | ({"barman": barman.full} if barman else {}), scale.pick(5, 8))
+        full = rounds(stand, work | ({"barman": barman.full} if barman else {}), scale.pick(5, 16))
         shutil.copy(stand.folder / "bare/backup_manifest", stand.folder / "manifest")
-        work = {"ours": lambda: stand.take("incremental"), "bare": lambda: _bare(stand, incremental=True)}
+        work = {
+            "ours": lambda: stand.take("incremental"),
+            "bare": lambda: _bare(stand, incremental=True),
+            "threaded": lambda: _bare(stand, incremental=True, compress=_THREADED),
+        }
         work |= {"barman": barman.incremental} if barman else {}
-        increments = rounds(stand, work, scale.pick(15, 16), before=lambda: _change(stand))
+        increments = rounds(stand, work, scale.pick(15, 24), before=lambda: _change(stand))
         yield from _figures(full, increments, f"{stand.tools.major}.{stand.tools.minor}")
 
 
@@ -51,6 +56,8 @@ def _figures(full: _Times, increments: _Times, version: str) -> Iterator[Entry]:
     yield compared("backup.incremental.sealed", f"{_CHANGED}, against cp and sync of everything", first, copy, "cp -a", 1.0)
     figure = f"{_CHANGED}, against the bare tool"
     yield compared("backup.incremental.overhead", figure, increments["ours"], increments["bare"], bare, 1.1)
+    figure = f"{_CHANGED}, against the bare tool with a thread of its own, as ours has it"
+    yield compared("backup.incremental.threaded", figure, increments["ours"], increments["threaded"], bare, 1.1)
     yield from _against_barman(full, increments, size)
 
 
