@@ -88,6 +88,16 @@ async def test_the_pooler_is_recognised_and_so_is_what_it_can_do(open_db: Any, p
     assert direct.pool.driver.has_names
 
 
+@pytest.mark.skipif(Path(PROGRAM).exists() and version() >= (1, 21), reason="this PgBouncer knows named statements")
+async def test_a_name_that_another_client_left_on_the_server_harms_nobody(open_db: Any, pooled: Url) -> None:
+    with psycopg.connect(pooled.reveal(), autocommit=True) as stranger:
+        for name in ("_pg3_0", "pgkeel_probe"):
+            stranger.execute(f"PREPARE {name} AS SELECT 2")
+    db = await open_db(pooled)
+    assert not db.pool.driver.has_names
+    assert await db.repository(Post).count() == 0
+
+
 async def test_all_doors_work_for_many_at_once_on_a_few_servers(open_db: Any, pooled: Url, colour: str) -> None:
     db = await open_db(pooled, pool=PoolConfig(connect=timedelta(seconds=30)))
     author = await db.repository(User).insert(email="a@b.c", password_hash="!")
@@ -101,6 +111,18 @@ async def test_all_doors_work_for_many_at_once_on_a_few_servers(open_db: Any, po
         assert await db.sql("SELECT count(*) FROM pg_prepared_statements", into=int) == [0]
 
 
+async def test_a_statement_run_often_gets_no_name_where_names_get_lost(open_db: Any, pooled: Url, colour: str) -> None:
+    db = await open_db(pooled, pool=PoolConfig(min=1, max=1))
+    author = await db.repository(User).insert(email="a@b.c", password_hash="!")
+    for number in range(12):  # psycopg names what it has seen five times
+        if colour == "psycopg-sync":
+            _work_in_thread(db._inner, author, number)
+        else:
+            await _work(db, author, number)
+    if not db.pool.driver.has_names:
+        assert await db.sql("SELECT statement FROM pg_prepared_statements", into=str) == []
+
+
 async def _work(db: Any, author: Any, number: int) -> None:
     key = await db.repository(Post).insert(user_id=author, title=f"t{number}", content="c", metadata={"n": number})
     assert (await db.repository(Post).get(key)).metadata == {"n": number}
@@ -110,16 +132,21 @@ async def _work(db: Any, author: Any, number: int) -> None:
         assert await tx.sql("SELECT title FROM posts WHERE id = %(key)s", into=str, key=key) == [f"t{number}"]
 
 
+def _work_in_thread(db: Any, author: Any, number: int) -> None:
+    key = db.repository(Post).insert(user_id=author, title=f"t{number}", content="c", metadata={"n": number})
+    assert db.repository(Post).get(key).metadata == {"n": number}
+    with db.transaction() as tx:
+        tx.add(Post(user_id=author, title=f"u{number}", content="c"))
+        assert tx.scalar(select(Post.title).where(Post.id == key)) == f"t{number}"
+        assert tx.sql("SELECT title FROM posts WHERE id = %(key)s", into=str, key=key) == [f"t{number}"]
+
+
 def _in_threads(db: Any, author: Any) -> None:
     errors: list[BaseException] = []
 
     def work(number: int) -> None:
         try:
-            key = db.repository(Post).insert(user_id=author, title=f"t{number}", content="c", metadata={"n": number})
-            assert db.repository(Post).get(key).metadata == {"n": number}
-            with db.transaction() as tx:
-                tx.add(Post(user_id=author, title=f"u{number}", content="c"))
-                assert tx.sql("SELECT title FROM posts WHERE id = %(key)s", into=str, key=key) == [f"t{number}"]
+            _work_in_thread(db, author, number)
         except BaseException as err:  # noqa: BLE001 - the test reports whatever it is
             errors.append(err)
 

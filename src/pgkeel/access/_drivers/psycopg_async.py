@@ -27,8 +27,10 @@ class PsycopgAsyncConnection:
     __slots__ = ("_adapted", "_has_names", "raw")
 
     def __init__(self, raw: "psycopg.AsyncConnection[TupleRow]", *, has_names: bool = True) -> None:
-        """Keep the driver's connection."""
+        """Keep the driver's connection; where names get lost no door names a statement, SQLAlchemy's included."""
         self.raw = raw
+        if not has_names:
+            raw.prepare_threshold = None
         self._has_names = has_names
         self._adapted: Any = None
 
@@ -186,8 +188,12 @@ class PsycopgAsyncDriver:
 
 async def _gets_other_names(raw: "psycopg.AsyncConnection[TupleRow]") -> bool:
     """Return whether a named statement has another name on the server: the pooler knows it, and gives it to any server."""
+    raw.prepare_threshold = 5  # psycopg's own; with none it obeys no `prepare=True`
     await raw.execute("BEGIN")
-    await raw.execute(common.PROBE, prepare=True)
+    try:
+        await raw.execute(common.PROBE, prepare=True)
+    except psycopg.errors.DuplicatePreparedStatement:
+        return False
     is_same = await (await raw.execute(common.PROBE_NAMES, prepare=False)).fetchone() is not None
     if is_same:
         await raw.execute("DEALLOCATE ALL")

@@ -25,8 +25,10 @@ class PsycopgConnection:
     __slots__ = ("_has_names", "raw")
 
     def __init__(self, raw: "psycopg.Connection[TupleRow]", *, has_names: bool = True) -> None:
-        """Keep the driver's connection."""
+        """Keep the driver's connection; where names get lost no door names a statement, SQLAlchemy's included."""
         self.raw = raw
+        if not has_names:
+            raw.prepare_threshold = None
         self._has_names = has_names
 
     def _run(self, sql: str, values: Sequence[object]) -> "RawCursor[TupleRow]":
@@ -174,8 +176,12 @@ class PsycopgDriver:
 
 def _gets_other_names(raw: "psycopg.Connection[TupleRow]") -> bool:
     """Return whether a named statement has another name on the server: the pooler knows it, and gives it to any server."""
+    raw.prepare_threshold = 5  # psycopg's own; with none it obeys no `prepare=True`
     raw.execute("BEGIN")
-    raw.execute(common.PROBE, prepare=True)
+    try:
+        raw.execute(common.PROBE, prepare=True)
+    except psycopg.errors.DuplicatePreparedStatement:
+        return False
     is_same = raw.execute(common.PROBE_NAMES, prepare=False).fetchone() is not None
     if is_same:
         raw.execute("DEALLOCATE ALL")
