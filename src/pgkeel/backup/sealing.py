@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
+from mmap import ACCESS_COPY, mmap
 from typing import IO, cast
 
 import msgspec
@@ -177,7 +178,7 @@ class _Cutter(End):
         self._repositories = repositories
         self._part = part
         self._pool = pool
-        self._filling, self._storing = bytearray(), bytearray()
+        self._filling, self._storing = (mmap(-1, part, access=ACCESS_COPY) for _ in range(2))  # unfilled, it takes no memory
         self._size = self._stored = self._count = 0
         self._wanted = self._next_size()
         self._parts: list[Part] = []
@@ -187,20 +188,13 @@ class _Cutter(End):
         rest = memoryview(content)
         while rest:
             taken = rest[: self._wanted - self._size]
-            self._hold(taken)
-            rest = rest[len(taken) :]
+            end = self._size + len(taken)
+            self._filling[self._size : end] = taken
+            rest, self._size = rest[len(taken) :], end
             if self._size == self._wanted:
                 with self.kept():
                     self._store()
         return len(content)
-
-    def _hold(self, content: memoryview) -> None:
-        end = self._size + len(content)
-        if end > len(self._filling):
-            room = max(end, min(self._wanted, 2 * len(self._filling)))
-            self._filling.extend(bytes(room - len(self._filling)))
-        self._filling[self._size : end] = content
-        self._size = end
 
     def _next_size(self) -> int:
         """Return the bytes of the next part: of a small object too, little is left to store when its last byte comes."""
