@@ -196,6 +196,7 @@ def test_a_backup_is_exported_as_a_plain_tar_and_never_over_a_file(stack: Home) 
     assert stack.error("backup", "export", "--yes", "nothing", str(stack.root / "other"))[:2] == (2, "not_found")
     assert stack.error("backup", "export", "--yes", last, str(stack.root / "nowhere/plain.tar"))[:2] == (2, "usage")
     assert stack.error("recover", "rows", "--table", "posts", "--at", "now", "--sql", "/nowhere/back.sql")[:2] == (2, "usage")
+    assert stack.error("backup", "list", "--repository", "") == (2, "not_found", "there is no repository '' one of local, geo")
 
 
 @pytest.mark.faults

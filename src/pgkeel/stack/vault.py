@@ -71,7 +71,7 @@ def repositories_of(project: Project, *names: str) -> tuple[Repository, ...]:
     known = {repository.name: repository for repository in found}
     missing = [name for name in names if name not in known]
     if missing:
-        raise NotFound(f"there is no repository {missing[0]}", hint=f"one of {', '.join(known)}")
+        raise NotFound(f"there is no repository {missing[0]!r}", hint=f"one of {', '.join(known)}")
     return tuple(known[name] for name in names) if names else found
 
 
