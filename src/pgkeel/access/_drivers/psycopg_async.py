@@ -24,26 +24,25 @@ __all__ = ["PsycopgAsyncConnection", "PsycopgAsyncDriver"]
 class PsycopgAsyncConnection:
     """One psycopg connection."""
 
-    __slots__ = ("_adapted", "_has_names", "raw")
+    __slots__ = ("_adapted", "raw")
 
     def __init__(self, raw: "psycopg.AsyncConnection[TupleRow]", *, has_names: bool = True) -> None:
         """Keep the driver's connection; where names get lost no door names a statement, SQLAlchemy's included."""
         self.raw = raw
         if not has_names:
-            raw.prepare_threshold = None
-        self._has_names = has_names
+            raw.prepare_threshold = None  # outweighs `prepare=True`
         self._adapted: Any = None
 
     async def _run(self, sql: str, values: Sequence[object]) -> "AsyncRawCursor[TupleRow]":
         cursor = AsyncRawCursor(self.raw)
         cursor.format = psycopg.pq.Format.BINARY
         try:
-            return await cursor.execute(sql, values, prepare=self._has_names)
+            return await cursor.execute(sql, values, prepare=True)
         except psycopg.errors.FeatureNotSupported as err:
             if err.sqlstate != common.STALE_PLAN or self.raw.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
                 raise
         await self.raw.execute("DEALLOCATE ALL")
-        return await cursor.execute(sql, values, prepare=self._has_names)
+        return await cursor.execute(sql, values, prepare=True)
 
     async def fetch_row(self, sql: str, values: Sequence[object]) -> Record | None:
         """Return the first row, or None."""

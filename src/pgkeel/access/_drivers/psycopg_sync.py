@@ -22,25 +22,24 @@ __all__ = ["PsycopgConnection", "PsycopgDriver"]
 class PsycopgConnection:
     """One psycopg connection."""
 
-    __slots__ = ("_has_names", "raw")
+    __slots__ = ("raw",)
 
     def __init__(self, raw: "psycopg.Connection[TupleRow]", *, has_names: bool = True) -> None:
         """Keep the driver's connection; where names get lost no door names a statement, SQLAlchemy's included."""
         self.raw = raw
         if not has_names:
-            raw.prepare_threshold = None
-        self._has_names = has_names
+            raw.prepare_threshold = None  # outweighs `prepare=True`
 
     def _run(self, sql: str, values: Sequence[object]) -> "RawCursor[TupleRow]":
         cursor = RawCursor(self.raw)
         cursor.format = psycopg.pq.Format.BINARY
         try:
-            return cursor.execute(sql, values, prepare=self._has_names)
+            return cursor.execute(sql, values, prepare=True)
         except psycopg.errors.FeatureNotSupported as err:
             if err.sqlstate != common.STALE_PLAN or self.raw.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
                 raise
         self.raw.execute("DEALLOCATE ALL")
-        return cursor.execute(sql, values, prepare=self._has_names)
+        return cursor.execute(sql, values, prepare=True)
 
     def fetch_row(self, sql: str, values: Sequence[object]) -> Record | None:
         """Return the first row, or None."""
