@@ -3,7 +3,7 @@
 from pgkeel.cache.announcing import Said, commands_of
 from pgkeel.cache.forms import ANSWERS, forms_of
 from pgkeel.cache.names import Names
-from pgkeel.cache.touched import Touched, keys_of
+from pgkeel.cache.touched import RowKeys, Touched, keys_of
 from pgkeel.cache.wire import packed
 from pgkeel.core.secret import Secret
 
@@ -15,8 +15,8 @@ def test_the_form_of_one_row_says_what_is_said_of_several_whatever_bytes_its_nam
     names = Names("pgkeel", Secret("a secret of sixteen"))
     for tag in (*TAGS, names.table("posts")):
         row = tag[:-2] + b"%%"
-        keys = keys_of([Touched("posts", row=row, forms=forms_of(tag))], names)
-        assert keys.forms is not None
+        keys = keys_of([Touched("posts", row=row, alone=RowKeys(row, forms_of(tag)))], names)
+        assert isinstance(keys, RowKeys)
         begin, end = (commands_of([Said(keys, WHO, is_over)]) for is_over in (False, True))
         assert len(begin) == ANSWERS
         said = keys.forms.begin % (WHO, keys.tags[tag], row, WHO)

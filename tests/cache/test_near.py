@@ -54,8 +54,8 @@ async def until(is_so: Callable[[], bool]) -> None:
 
 def kept(cache: Cache) -> Near:
     assert cache.client.link is not None
-    assert cache.client.link._near is not None
-    return cache.client.link._near
+    assert cache.client.link.memory is not None
+    return cache.client.link.memory
 
 
 async def test_a_row_is_read_from_memory_and_the_writing_process_sees_its_write(cache: Cache) -> None:

@@ -13,7 +13,7 @@ import msgspec
 
 from pgkeel.cache.entry import fresh
 from pgkeel.cache.names import marks_of
-from pgkeel.cache.touched import Keys
+from pgkeel.cache.touched import Keys, RowKeys
 from pgkeel.cache.wire import Word, packed
 
 __all__ = ["INSTEAD", "Said", "commands_of", "in_a_script", "packet_of"]
@@ -32,7 +32,7 @@ class Said(msgspec.Struct, frozen=True, gc=False):
         is_over: Whether it has ended: what slipped in where its mark was lost dies, and its mark goes.
     """
 
-    keys: Keys
+    keys: Keys | RowKeys
     who: bytes
     is_over: bool
 

@@ -2,10 +2,14 @@
 
 import msgspec
 
-__all__ = ["ANSWERS", "Forms", "forms_of"]
+__all__ = ["ANSWERS", "BEGUN", "ENDED", "Forms", "forms_of"]
 
 ANSWERS = 3
 """How many answers the first gets."""
+BEGUN = frozenset({b":1\r\n:0\r\n+OK\r\n", b":1\r\n:1\r\n+OK\r\n"})
+"""What they are: a mark is new, whether or not the row lay there."""
+ENDED = b":1\r\n"
+"""The answer to the last: the mark was there."""
 _BEGIN = (
     b"*4\r\n$4\r\nHSET\r\n$%d\r\n%b!\r\n$16\r\n%%b\r\n$17\r\n-%%b\r\n"
     b"*2\r\n$3\r\nDEL\r\n$%d\r\n%%b\r\n*3\r\n$3\r\nSET\r\n$%d\r\n%b\r\n$17\r\nG%%b\r\n"

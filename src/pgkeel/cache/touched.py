@@ -1,6 +1,7 @@
 """What a write touches, and who the writer is."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import ClassVar
 
 import msgspec
 
@@ -8,7 +9,7 @@ from pgkeel.cache.forms import Forms
 from pgkeel.cache.names import DIGEST, Names, Tag
 from pgkeel.core.errors import UsageError
 
-__all__ = ["EVERYTHING", "Keys", "Touched", "keys_of", "keys_of_tags", "table_of", "tags_of"]
+__all__ = ["EVERYTHING", "Keys", "RowKeys", "Touched", "keys_of", "keys_of_tags", "table_of", "tags_of"]
 
 _MOST_ROWS = 500
 
@@ -22,7 +23,7 @@ class Touched(msgspec.Struct, frozen=True):
         every_row: Whether any row may have changed.
         every_value: Whether rows with any column value may have changed: so for all tags of column values.
         is_exact: Whether the tags of the columns that the model declares are named beside it, so that they are left alone.
-        forms: What a write of this row and no more says, where that is known already.
+        alone: What a write of this row and no more announces, where that is known already.
     """
 
     table: str
@@ -30,7 +31,7 @@ class Touched(msgspec.Struct, frozen=True):
     every_row: bool = False
     every_value: bool = False
     is_exact: bool = False
-    forms: Forms | None = None
+    alone: "RowKeys | None" = None
 
 
 EVERYTHING = Touched("")
@@ -43,18 +44,45 @@ class Keys(msgspec.Struct, frozen=True):
     Attributes:
         rows: Names of rows.
         tags: Name of a tag → the ends of the names of the rows that are meant, behind each other.
-        forms: What is said of one row, or None.
     """
 
     rows: list[bytes]
     tags: dict[bytes, bytes]
-    forms: Forms | None = None
+
+    @property
+    def number(self) -> int:
+        """How many there are."""
+        return len(self.rows) + len(self.tags)
 
 
-def keys_of(touched: Sequence[Touched | Tag], names: Names) -> Keys:
+class RowKeys(msgspec.Struct, frozen=True):
+    """What a write of one row and no more announces; it is kept beside the row, so that nothing is to be made for a write.
+
+    Attributes:
+        row: Name of the row.
+        forms: What is said of it, written down.
+        number: How many keys there are.
+    """
+
+    row: bytes
+    forms: Forms
+    number: ClassVar[int] = 2
+
+    @property
+    def rows(self) -> list[bytes]:
+        """The row's name."""
+        return [self.row]
+
+    @property
+    def tags(self) -> dict[bytes, bytes]:
+        """The name of its table's tag, and the end of its own."""
+        return {self.forms.tag: self.row[-DIGEST:]}
+
+
+def keys_of(touched: Sequence[Touched | Tag], names: Names) -> Keys | RowKeys:
     """Return the names of the rows and of the tags that are to be marked, each once; of very many rows, their table's instead."""
-    if len(touched) == 1 and type(first := touched[0]) is Touched and (forms := first.forms) is not None:
-        return Keys([first.row], {forms.tag: first.row[-DIGEST:]}, forms)
+    if len(touched) == 1 and type(first := touched[0]) is Touched and first.alone is not None:
+        return first.alone
     rows: dict[str, dict[bytes, None]] = {}
     tags: dict[bytes, bytes] = {}
     for one in touched:

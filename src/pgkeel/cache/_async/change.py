@@ -7,7 +7,7 @@ from typing import Self
 from pgkeel.cache._async.reader import AWAY, Reader
 from pgkeel.cache.entry import fresh
 from pgkeel.cache.names import Tag
-from pgkeel.cache.touched import Keys, Touched, keys_of
+from pgkeel.cache.touched import Keys, RowKeys, Touched, keys_of
 from pgkeel.core.errors import KeelError
 from pgkeel.core.log import get_logger
 
@@ -30,7 +30,7 @@ class Change:
         self._reader = reader
         self._who = b""
         self._touched: Sequence[Touched | Tag] = touched
-        self._keys: Keys | None = None
+        self._keys: Keys | RowKeys | None = None
 
     def add(self, *touched: Touched | Tag) -> Self:
         """Note rows and tags that the transaction writes."""
@@ -50,17 +50,17 @@ class Change:
 
     async def __aenter__(self) -> Self:
         """Announce the write."""
+        if not self._touched:
+            return self
         reader = self._reader
         keys = keys_of(self._touched, reader.names)
-        if not keys.tags:
-            return self
         self._keys, self._who = keys, fresh()  # the versions that it leaves are made of that: each time others
         if reader.stale.is_expected:
             reader.stale.wrote(keys)
         try:
             await reader.crowd.tell(keys, self._who, is_over=False)
             link = reader.client.link
-            if link is not None and link.is_near:
+            if link is not None and link.memory is not None:
                 link.forget([*keys.rows, *keys.tags])
         except AWAY as err:
             if not reader.is_open or reader.confirmed is None:
@@ -70,7 +70,7 @@ class Change:
                 link.forget(None)
             reader.figures.dirty += 1
             _log.warning("cache.not_told", reason=err.message)
-        reader.figures.marks += len(keys.rows) + len(keys.tags)
+        reader.figures.marks += keys.number
         return self
 
     async def release(self, *touched: Touched | Tag) -> None:

@@ -13,7 +13,7 @@ from pgkeel.cache.entry import Shelf
 from pgkeel.cache.forms import forms_of
 from pgkeel.cache.life import Life
 from pgkeel.cache.names import Tag
-from pgkeel.cache.touched import Touched
+from pgkeel.cache.touched import RowKeys, Touched
 from pgkeel.core.errors import UsageError
 
 __all__ = ["RowCache"]
@@ -65,7 +65,8 @@ class RowCache(Generic[R]):
 
     def _remembered(self, key: object) -> Touched:
         """Return the row, and remember it where that is safe: of equal keys all name it, and none is long."""
-        touched = Touched(self._table, row=self._name(key), forms=self._forms)
+        name = self._name(key)
+        touched = Touched(self._table, row=name, alone=RowKeys(name, self._forms))
         if self._is_small:
             if len(self._known) >= _MOST_KNOWN:
                 self._known.clear()

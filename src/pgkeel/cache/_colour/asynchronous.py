@@ -37,7 +37,7 @@ class Link(asyncio.Protocol):
         self._patience = patience
         self.loop = asyncio.get_running_loop()
         self._replies = Replies(self._pushed)
-        self._near: Near | None = None
+        self.memory: Near | None = None
         self._told = 0.0
         self.owed: deque[asyncio.Future[Any] | Shared | None] = deque()
         self._outgoing: list[bytes] = []
@@ -88,17 +88,12 @@ class Link(asyncio.Protocol):
         if received:
             self.data_received(received)
 
-    @property
-    def is_near(self) -> bool:
-        """Whether this process keeps values now."""
-        return self._near is not None and len(self._near.kept) > 0
-
     def near(self, key: bytes, shelf: Shelf[V], now: float) -> V | None:
         """Return a value that this process keeps, to each caller its own; or `MISS`, also when the server was silent for long.
 
         The connection is open: whoever asks has looked.
         """
-        near = self._near
+        near = self.memory
         if near is None or now - self._told > _NEAR_PING:
             return MISS  # type: ignore[no-any-return]
         kept = near.kept.get(key)
@@ -109,8 +104,8 @@ class Link(asyncio.Protocol):
 
     def forget(self, keys: Sequence[bytes] | None) -> None:
         """Let go of values that this process keeps; None is all."""
-        if self._near is not None:
-            self._near.forget(keys)
+        if self.memory is not None:
+            self.memory.forget(keys)
 
     def look(self, key: bytes, shared: tuple[bytes, ...], near: float = 0.0) -> Look:
         """Return a value, and the versions of the keys that it depends on (None when one is missing), as of one moment.
@@ -211,16 +206,16 @@ class Link(asyncio.Protocol):
 
     def _keep(self, batch: Batch, reply: Any) -> None:  # noqa: ANN401 - any reply
         """Keep what arrives, now: the next message may be about it."""
-        if batch.current is None or self._near is None or type(reply) is ReplyError:
+        if batch.current is None or self.memory is None or type(reply) is ReplyError:
             return
         for key, held in zip(batch.keys, reply, strict=False):
             if held is not None and held.startswith(b"V"):
-                self._near.put(key, held, batch.current, batch.shared, batch.near)
+                self.memory.put(key, held, batch.current, batch.shared, batch.near)
 
     def _track(self) -> None:
         """Ask to be told when what the next command reads is changed."""
-        if self._near is None:
-            self._near = Near()
+        if self.memory is None:
+            self.memory = Near()
             self.owed.append(None)
             self._outgoing.append(packed(("CLIENT", "TRACKING", "ON", "OPTIN")))
         self.owed.append(None)

@@ -7,9 +7,10 @@ from pgkeel.cache._colour.asynchronous import Link
 from pgkeel.cache._colour.together import Look, Shared
 from pgkeel.cache.announcing import INSTEAD, Said, in_a_script, packet_of
 from pgkeel.cache.errors import CommandRefused
-from pgkeel.cache.forms import ANSWERS
+from pgkeel.cache.forms import ANSWERS, BEGUN, ENDED
+from pgkeel.cache.names import DIGEST
 from pgkeel.cache.script import script
-from pgkeel.cache.touched import Keys
+from pgkeel.cache.touched import Keys, RowKeys
 from pgkeel.cache.wire import ReplyError, packed, refusal
 from pgkeel.core.clock import monotonic
 from pgkeel.core.errors import KeelError, Unreachable
@@ -21,7 +22,6 @@ _GATHER = 0.006
 """Longer than a tick of the processor (4 ms): a shorter one is set anew at each turn of the loop, as dear as a round trip."""
 _LONGEST = 10.0
 _MOST = 500
-_WAS_THERE = b":1\r\n"
 
 
 class Speaker(Protocol):
@@ -108,8 +108,8 @@ class Announcement(Shared):
 
 def _brief_of(said: Said) -> bytes | None:
     """Return what takes the mark of one row away, where that is all that is said."""
-    forms = said.keys.forms
-    return forms.end % said.who if said.is_over and forms is not None else None
+    keys = said.keys
+    return keys.forms.end % said.who if said.is_over and isinstance(keys, RowKeys) else None
 
 
 class Heard:
@@ -138,7 +138,7 @@ class Crowd:
         self._is_crowd = False
         self._leaving: set[asyncio.Task[None]] = set()
 
-    def tell(self, keys: Keys, who: bytes, *, is_over: bool) -> "Look | Heard":
+    def tell(self, keys: Keys | RowKeys, who: bytes, *, is_over: bool) -> "Look | Heard":
         """Mark rows and tags, or take the marks away; the server has done it when what is returned was awaited.
 
         Raises:
@@ -156,20 +156,22 @@ class Crowd:
         if is_crowd or link is None or link.owed or (door := link.door) is None:
             said = Said(keys, who, is_over)
             return self._together(said) if is_crowd else self._alone(said)
-        if (forms := keys.forms) is None:
+        if isinstance(keys, Keys):
             packet, replies = packet_of((Said(keys, who, is_over),))
-        elif is_over:
-            packet = forms.end % who
             sent, received = door.ask(packet)
-            if received == _WAS_THERE:
+            if received.count(b"\n") == replies and b"-" not in received and b">" not in received:
+                return HEARD  # so many answers to the last byte, all of them numbers or `+OK`, and no message beside them
+        elif is_over:
+            packet, replies = keys.forms.end % who, 1
+            sent, received = door.ask(packet)
+            if received == ENDED:
                 return HEARD
-            return self._asked(link, Said(keys, who, is_over), packet[sent:], received, 1 if sent else 0)
         else:
-            row, replies = keys.rows[0], ANSWERS
-            packet = forms.begin % (who, keys.tags[forms.tag], row, who)
-        sent, received = door.ask(packet)
-        if received.count(b"\n") == replies and b"-" not in received and b">" not in received:
-            return HEARD  # so many answers to the last byte, all of them numbers or `+OK`, and no message beside them
+            row, replies = keys.row, ANSWERS
+            packet = keys.forms.begin % (who, row[-DIGEST:], row, who)
+            sent, received = door.ask(packet)
+            if received in BEGUN:
+                return HEARD
         return self._asked(link, Said(keys, who, is_over), packet[sent:], received, replies if sent else 0)
 
     def _asked(self, link: Link, said: Said, rest: bytes, received: bytes, replies: int) -> Look:

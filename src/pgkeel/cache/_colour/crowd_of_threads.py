@@ -6,7 +6,7 @@ from typing import Protocol
 from pgkeel.cache._colour.threaded import Link
 from pgkeel.cache.announcing import INSTEAD, Said, in_a_script, packet_of
 from pgkeel.cache.errors import CommandRefused
-from pgkeel.cache.touched import Keys
+from pgkeel.cache.touched import Keys, RowKeys
 from pgkeel.cache.wire import ReplyError, Word, refusal
 
 __all__ = ["Crowd"]
@@ -41,7 +41,7 @@ class Crowd:
         """Speak to this server."""
         self._client = client
 
-    def tell(self, keys: Keys, who: bytes, *, is_over: bool) -> None:
+    def tell(self, keys: Keys | RowKeys, who: bytes, *, is_over: bool) -> None:
         """Mark rows and tags, or take the marks away.
 
         Raises:

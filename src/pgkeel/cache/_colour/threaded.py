@@ -54,7 +54,7 @@ class Link:
         self._turn = threading.Condition()
         self._owed: deque[Wanted] = deque()
         self._is_reading = False
-        self._near: Near | None = None
+        self.memory: Near | None = None
         self._told = 0.0
         self.is_closed = False
 
@@ -82,31 +82,26 @@ class Link:
         with suppress(Unreachable):
             self.call(words)
 
-    @property
-    def is_near(self) -> bool:
-        """Whether this process keeps values now."""
-        return self._near is not None and len(self._near.kept) > 0
-
     def near(self, key: bytes, shelf: Shelf[V], now: float) -> V | None:
         """Return a value that this process keeps, to each caller its own; or `MISS`, also when the server was silent for long.
 
         What the server has said by now is heard first: nobody reads while no thread waits for an answer.
         """
-        if self._near is None:
+        if self.memory is None:
             return MISS  # type: ignore[no-any-return]
         with self._turn:
             while not (self.is_closed or self._is_reading) and self._has_news():
                 self._deliver(*self._received())
             if self.is_closed or now - self._told > _NEAR_PING:
                 return MISS  # type: ignore[no-any-return]
-            kept = self._near.get(key, now)
+            kept = self.memory.get(key, now)
         return MISS if kept is None else shelf.near(kept)
 
     def forget(self, keys: Sequence[bytes] | None) -> None:
         """Let go of values that this process keeps; None is all."""
-        if self._near is not None:
+        if self.memory is not None:
             with self._turn:
-                self._near.forget(keys)
+                self.memory.forget(keys)
 
     def look(self, key: bytes, shared: tuple[bytes, ...], near: float = 0.0) -> tuple[bytes | None, bytes | None]:
         """Return a value, and the versions of the keys that it depends on (None when one is missing), as of one moment.
@@ -134,8 +129,8 @@ class Link:
         """Ask to be told when what the command reads is changed, and read it."""
         with self._turn:
             asks: list[tuple[str, ...]] = [("CLIENT", "CACHING", "YES")]
-            if self._near is None:
-                self._near = Near()
+            if self.memory is None:
+                self.memory = Near()
                 asks.insert(0, ("CLIENT", "TRACKING", "ON", "OPTIN"))
             return self._ask(b"".join(map(packed, asks)) + command, *(Wanted() for _ in asks), wanted)
 
@@ -163,8 +158,8 @@ class Link:
         return bool(found.poll(0))
 
     def _pushed(self, message: Any) -> None:  # noqa: ANN401 - [kind, keys]
-        if message[0] == b"invalidate" and self._near is not None:
-            self._near.forget(message[1])
+        if message[0] == b"invalidate" and self.memory is not None:
+            self.memory.forget(message[1])
 
     def close(self) -> None:
         """Close it; whoever waits is told."""
@@ -201,8 +196,8 @@ class Link:
             for reply in self._replies.feed(self._cover.unwrap(received)):
                 wanted = self._owed.popleft()
                 wanted.set_result(reply)
-                if self._near is not None and wanted.near:
-                    self._keep(self._near, wanted, reply)
+                if self.memory is not None and wanted.near:
+                    self._keep(self.memory, wanted, reply)
         except (OSError, Unreachable, IndexError) as err:
             self._end(err)
 

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 from pgkeel.cache._sync.client import Client
 from pgkeel.cache.entry import MISS, VERSION, Shelf
 from pgkeel.cache.life import Life
-from pgkeel.cache.touched import Keys
+from pgkeel.cache.touched import Keys, RowKeys
 from pgkeel.core.clock import monotonic
 
 __all__ = ["Stale"]
@@ -34,7 +34,7 @@ class Stale:
         self._longest = max(self._longest, life.stale / 1000)
         self.is_expected = self._longest > 0
 
-    def wrote(self, keys: Keys) -> None:
+    def wrote(self, keys: Keys | RowKeys) -> None:
         """Be told of a write of this process, before its COMMIT; where copies are expected."""
         now = monotonic()
         for key in (*keys.rows, *keys.tags):
