@@ -162,8 +162,15 @@ def rested(database: Database) -> None:
 
 
 def test_a_drill_restores_verifies_and_measures(database: Database) -> None:
+    killed, beginning = (database.home.state / "server" / name for name in (".drill-killed", ".drill-beginning"))
+    killed.mkdir()
+    beginning.mkdir()
+    os.utime(killed, (0, 0))
+
     done = database.home.data("backup", "drill", "--yes")
 
+    assert (killed.exists(), beginning.exists()) == (False, True), "who was killed before the folder had its name left it"
+    beginning.rmdir()
     assert {check["name"]: check["ok"] for check in done["checks"]} == dict.fromkeys(CHECKS, True), done
     assert done["rto_seconds"] > 0
     assert done["rpo_seconds"] >= 0

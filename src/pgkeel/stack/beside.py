@@ -5,8 +5,8 @@ import getpass
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from datetime import datetime
+from contextlib import contextmanager, suppress
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -44,6 +44,7 @@ from pgkeel.stack.traces import housed
 __all__ = ["Beside", "end_beside", "has_beside", "open_beside", "recover_rows", "scratch_restore"]
 
 _APPLICATION = "pgkeel recover rows"
+_DRAFT = timedelta(minutes=1)
 _BESIDE = "beside"
 
 Agree = Callable[[Plan], bool]
@@ -256,13 +257,23 @@ def _own(directory: Path) -> int:
 
 def _sweep(scene: Scene) -> None:
     """Remove the copies of runs that were killed; their servers may still be at work."""
-    for left in (folder for pattern in ("rows-*", "drill-*") for folder in scene.server.glob(pattern)):
+    kinds = ("rows-*", "drill-*")
+    for left in [folder for kind in kinds for folder in (*scene.server.glob(kind), *_drafts(scene, kind))]:
         try:
             descriptor = _own(left)
         except (BlockingIOError, FileNotFoundError):  # it is at work, or has just ended
             continue
         _remove(scene.project, left)
         os.close(descriptor)
+
+
+def _drafts(scene: Scene, pattern: str) -> Iterator[Path]:
+    """Yield folders that were made and never got their name: whoever is at work on one needs a moment, nobody a minute."""
+    latest = (clock.now() - _DRAFT).timestamp()
+    for draft in scene.server.glob(f".{pattern}"):
+        with suppress(FileNotFoundError):  # it has its name by now
+            if draft.stat().st_mtime < latest:
+                yield draft
 
 
 def _remove(project: Project, directory: Path) -> None:

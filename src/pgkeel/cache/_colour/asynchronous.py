@@ -29,7 +29,11 @@ _NEAR_PING = 0.5
 
 
 class Link(asyncio.Protocol):
-    """One connection that all tasks share: what is asked in one turn of the loop leaves in one packet."""
+    """One connection that all tasks share: what is asked in one turn of the loop leaves in one packet.
+
+    Attributes:
+        memory: What this process keeps of it, or None where nobody has asked for that yet.
+    """
 
     def __init__(self, url: CacheUrl, patience: float) -> None:
         """Serve the running loop; the server may be silent for so many seconds while it owes an answer."""

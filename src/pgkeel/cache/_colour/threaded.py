@@ -43,7 +43,11 @@ class Wanted(Future[Any]):
 
 
 class Link:
-    """One connection that all threads share: whoever waits and finds nobody reading reads for all."""
+    """One connection that all threads share: whoever waits and finds nobody reading reads for all.
+
+    Attributes:
+        memory: What this process keeps of it, or None where nobody has asked for that yet.
+    """
 
     def __init__(self, url: CacheUrl, door: socket.socket, cover: Plain | Tls) -> None:
         """Take an open socket; its timeout is how long the server may be silent while it owes an answer."""
