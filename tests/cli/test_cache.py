@@ -81,6 +81,10 @@ def test_explain_says_why_a_read_would_miss_and_stats_how_models_do(home: Home, 
             assert rows.get(key, lambda _: Thing("a")) == Thing("a")
         assert "the cache answers" in home.ok("cache", "explain", "things", key, env=elsewhere)
     assert answer(home, "explain", "things", key, env=elsewhere)["holds"] == "value"
+    held = answer(home, "keys", env=elsewhere)
+    assert [held[kind] for kind in ("values", "missing", "leases", "marks")] == [1, 0, 0, 0]
+    shown = home.ok("cache", "keys", env=elsewhere)
+    assert ("values     1" in shown, key in shown, "things" in shown) == (True, False, False)
     assert "66.7% of 3 reads hit" in home.ok("cache", "stats", env=elsewhere)
     misspelt = home.run("cache", "explain", "public.usres", key, env=elsewhere)
     assert (misspelt.returncode, "no model is named public.usres: is users meant?" in misspelt.stdout) == (1, True)

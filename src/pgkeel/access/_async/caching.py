@@ -24,6 +24,7 @@ from pgkeel.schema.encrypted import has_encrypted
 __all__ = ["Caching"]
 
 _FORGET_AFTER = 600.0
+_IN_RECOVERY = "55000"  # object_not_in_prerequisite_state: a standby has no place in the WAL of its own
 _NONE = frozenset[str]()
 
 
@@ -48,11 +49,15 @@ class Caching:
         """Look whether the database can tell its epoch.
 
         Raises:
-            ConfigError: It has no ledger.
+            ConfigError: It has no ledger, or is a standby.
         """
         try:
             await self.epoch()
         except StatementFailed as err:
+            if err.sqlstate == _IN_RECOVERY:
+                raise ConfigError(
+                    "the database is a standby, and what it says may be old", hint="bind the cache to the primary"
+                ) from err
             raise ConfigError(
                 "the database does not know pgkeel.cache_epoch(), or refuses it", hint="apply our migrations: `pgkeel migrate up`"
             ) from err

@@ -109,7 +109,7 @@ class Database(Units):
 
         Raises:
             Unreachable: The server cannot be reached.
-            ConfigError: There is a cache, and the database has no ledger for it.
+            ConfigError: There is a cache, and the database has no ledger for it or is a standby.
         """
         await self.pool.open()
         if self._caching:

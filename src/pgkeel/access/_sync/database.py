@@ -110,7 +110,7 @@ class Database(Units):
 
         Raises:
             Unreachable: The server cannot be reached.
-            ConfigError: There is a cache, and the database has no ledger for it.
+            ConfigError: There is a cache, and the database has no ledger for it or is a standby.
         """
         self.pool.open()
         if self._caching:
