@@ -110,8 +110,8 @@ class Threaded:
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._inner, name)
-        if name in {"include", "repository", "with_deleted"}:
-            return lambda *given: Threaded(found(*given))
+        if name in {"cached", "include", "repository", "with_deleted"}:
+            return lambda *given, **named: Threaded(found(*given, **named))
         if name == "stream":
             return lambda *given, **named: _stream(found(*given, **named))
         if name == "transaction":

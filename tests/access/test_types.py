@@ -9,7 +9,7 @@ from sqlalchemy import select
 from pgkeel.access import Database, Transaction, query, statement
 from pgkeel.access import sync
 from pgkeel.schema.models import Post, UserRole
-from pgkeel.schema.rows import PostRow, UserRoleRow
+from pgkeel.schema.rows import PostRow, UserRoleRow, UserRow
 
 @query
 def titled(title: str, most: int = 5) -> list[PostRow]:
@@ -46,11 +46,14 @@ async def read(db: Database, key: UUID) -> str:
     drafts: list[PostRow] = await posts.filter(Post.status == "draft", order_by=Post.created_at.desc())
     page = await posts.page(Post.title.like("a%"), limit=10)
     title: str = page.rows[0].title
+    kept: list[PostRow] = await posts.cached(ttl="5m").filter(Post.status == "draft")
+    pairs: list[tuple[PostRow, UserRow]] = await posts.include(Post.user).cached(stale="5s").filter()
     numbers: list[int] = await db.sql("SELECT 1", into=int)
     return (await posts.get_one(key)).title
 
 def read_sync(db: sync.Database, key: UUID) -> str:
     row: PostRow | None = db.repository(Post).get(key)
+    first: PostRow | None = db.repository(Post).cached(tags=["posts", db.tag(Post, user_id=key)]).first()
     return db.repository(Post).get_one(key).title
 """
 WRONG = """

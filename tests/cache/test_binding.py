@@ -288,6 +288,21 @@ async def test_results_of_queries_follow_the_writes_of_repositories(db: Any, cac
     assert len(asked) == 3
 
 
+async def test_a_row_by_its_key_comes_from_the_row_cache_also_where_results_are_kept(db: Any, cache: Cache) -> None:
+    shelves = db.repository(Shelf)
+    key, other = await shelves.insert(name="a"), await shelves.insert(name="b")
+    await shelves.get(key)
+    hits = cache.figures.hits
+    assert (await shelves.cached().get_one(key)).name == "a"
+    assert cache.figures.hits == hits + 1
+    await shelves.update(other, version=None, name="c")
+    assert (await shelves.cached(stale="1m").get_one(key)).name == "a"
+    assert cache.figures.hits == hits + 2
+    assert "Shelf.get" not in cache._reader.tallies.by_label
+    await shelves.cached().filter()
+    assert "Shelf.filter" in cache._reader.tallies.by_label
+
+
 async def test_with_deleted_and_units_of_work_do_not_read_the_cache(db: Any, cache: Cache) -> None:
     key = await db.repository(Shelf).insert(name="a")
     before = cache.figures.hits + cache.figures.misses

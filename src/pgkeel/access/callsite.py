@@ -10,13 +10,14 @@ from greenlet import getcurrent  # type: ignore[import-untyped]
 
 __all__ = ["call_site", "call_stack"]
 
-_OURS = (str(Path(__file__).parent), str(Path(sqlalchemy.__file__).parent))
+_ACCESS = Path(__file__).parent
+_OURS = (str(_ACCESS), str(_ACCESS.with_name("cache")), str(Path(sqlalchemy.__file__).parent))
 _LIBRARY = sysconfig.get_path("stdlib")
 _DEEPEST = 12
 
 
 def call_site() -> str:
-    """Return `file:line function` of the nearest frame outside of the data access, or "" when there is none."""
+    """Return `file:line function` of the nearest frame outside of the data access and its cache, or "" when there is none."""
     return next(iter(call_stack(1)), "")
 
 

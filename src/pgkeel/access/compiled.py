@@ -1,15 +1,16 @@
 """Compile a statement once: SQL text, the order of its values, and how a record becomes a row."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import starmap
 from operator import itemgetter
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import BindParameter, ColumnElement, Float, Numeric, all_, any_, bindparam
+from sqlalchemy import BindParameter, ColumnElement, Float, Numeric, TableClause, TextClause, all_, any_, bindparam
 from sqlalchemy.engine import Dialect
 from sqlalchemy.sql import operators, visitors
 from sqlalchemy.sql.compiler import SQLCompiler
-from sqlalchemy.sql.elements import BinaryExpression, ClauseElement
+from sqlalchemy.sql.elements import BinaryExpression, ClauseElement, ColumnClause
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from pgkeel.access._drivers._async.port import Record
@@ -17,12 +18,13 @@ from pgkeel.access.actor import SIGNATURE
 from pgkeel.access.arrays import array_of
 from pgkeel.access.lasting import taints
 
-__all__ = ["Compiled", "Expressions", "compile_statement"]
+__all__ = ["Compiled", "Expressions", "compile_statement", "has_text"]
 
 T_co = TypeVar("T_co", covariant=True)
 U = TypeVar("U")
 Processor = Callable[[Any], Any] | None
 _NUMERIC, _FLOAT = 1700, 701
+_READS = re.compile(r"\b(select|table)\b", re.IGNORECASE)
 _WHOLE = itemgetter(slice(None))
 _ANY: Mapping[Any, Callable[..., ColumnElement[bool]]] = {
     operators.in_op: lambda left, bind: left == any_(bind),
@@ -39,9 +41,14 @@ class Compiled(Generic[T_co]):
         may_last: Whether it may leave something of the session behind.
         into: What a record becomes, called with one argument a column.
         is_plain: Whether a record's values go there as they are: then `into(*record[:])` spares a call of `read`.
+        tables: The tables that stand in it.
+        has_text: Whether a caller's own text in it reads some table of its own.
     """
 
-    __slots__ = ("_given", "_order", "_processors", "_signed", "bind", "doing", "into", "is_plain", "may_last", "read", "sql")
+    __slots__ = (
+        "_given", "_order", "_processors", "_records", "_signed",
+        "bind", "doing", "has_text", "into", "is_plain", "may_last", "read", "sql", "tables",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -51,15 +58,19 @@ class Compiled(Generic[T_co]):
         into: Callable[..., T_co],
         doing: str,
         given: int,
+        tables: frozenset[str] = frozenset(),
     ) -> None:
         """Choose the shortest way for rows and for the values, of which so many are `given` each time, used or not."""
         self.sql = sql
         self.doing = doing
+        self.tables = tables
+        self.has_text = False
         self.may_last = taints(sql)
         self._order, self._given = tuple(order), given
         self._processors = tuple(processors.items())
         self.into = into
         self._signed: Compiled[T_co] | None = None
+        self._records: Compiled[tuple[object, ...]] | None = None
         self.is_plain = not processors
         are_plain = len(order) == given and all(
             index == place and processor is None for place, (index, _, processor) in enumerate(order)
@@ -75,7 +86,19 @@ class Compiled(Generic[T_co]):
 
     def prefixed(self, prefix: str, into: Callable[..., U]) -> "Compiled[U]":
         """Return a statement that begins with a fixed text, takes the same values and gives other rows."""
-        return Compiled(prefix + self.sql, self._order, {}, into, self.doing, self._given)
+        longer = Compiled(prefix + self.sql, self._order, {}, into, self.doing, self._given, self.tables)
+        longer.has_text = self.has_text
+        return longer
+
+    def records(self) -> "Compiled[tuple[object, ...]]":
+        """Return the same statement with records as the driver gives them, which `read` and `read_all` still take."""
+        if self._records is None:
+            self._records = self.prefixed("", lambda *values: values)
+        return self._records
+
+    def said(self, values: Sequence[object]) -> tuple[object, ...]:
+        """Return all values beside the text, in its order: those that a run brings, and those that are always the same."""
+        return tuple([constant if index is None else values[index] for index, constant, _ in self._order])
 
     def signed(self) -> "Compiled[T_co]":
         """Return the same write with one more value, the last: who writes. It is set before any trigger AFTER the row runs.
@@ -168,7 +191,23 @@ def compile_statement(
     ]
     results = {place: _result_processor(column.type, dialect) for place, column in enumerate(columns)}
     used = {place: processor for place, processor in results.items() if processor is not None}
-    return Compiled(str(compiled), order, used, into, doing, len(names))
+    return Compiled(str(compiled), order, used, into, doing, len(names), _tables_in(statement))
+
+
+def _tables_in(statement: ClauseElement) -> frozenset[str]:
+    """Return the tables that stand in a statement, wherever; what a text, a view or a function reads is not seen."""
+    return frozenset(part.fullname for part in visitors.iterate(statement) if isinstance(part, TableClause))
+
+
+def has_text(expressions: Iterable[ClauseElement]) -> bool:
+    """Return whether there is hand-written text in expressions that reads some table of its own."""
+    return any(_READS.search(_text_of(part)) for each in expressions for part in visitors.iterate(each))
+
+
+def _text_of(part: object) -> str:
+    if isinstance(part, ColumnClause):
+        return str(part.name) if part.is_literal else ""
+    return part.text if isinstance(part, TextClause) else ""
 
 
 def _name_in(compiled: SQLCompiler, name: "str | BindParameter[Any]") -> str:

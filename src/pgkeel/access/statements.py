@@ -7,7 +7,7 @@ from sqlalchemy import BindParameter, ColumnElement, FromClause, Select, bindpar
 from sqlalchemy.engine import Dialect
 from sqlalchemy.sql.elements import ClauseElement
 
-from pgkeel.access.compiled import Compiled, Expressions, compile_statement
+from pgkeel.access.compiled import Compiled, Expressions, compile_statement, has_text
 from pgkeel.access.shape import Shape
 from pgkeel.core.errors import UsageError
 
@@ -97,6 +97,7 @@ class Statements(Generic[R]):
             statement = build(fixed)
             self._refuse_product(statement)
             known = self._compile(statement, [*names, *parameters], verb, chosen, into)
+            known.has_text = has_text(given.expressions)
             if given.key is not None:
                 self._keep(full, known)
         return known, [*names.values(), *given.values()]

@@ -69,7 +69,7 @@ class Carried:
         raw = self._client.call("GET", self._names.carried)
         try:
             return msgspec.msgpack.decode(raw, type=dict[str, int]) if raw else {}
-        except msgspec.MsgspecError:
+        except ValueError:
             return {}
 
     def carry(self, generations: Mapping[str, int]) -> None:

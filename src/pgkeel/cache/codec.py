@@ -5,12 +5,13 @@ from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from functools import partial
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 from uuid import UUID
 
 import msgspec
 from msgspec.structs import force_setattr
 
+from pgkeel.cache.records import Records, decode_records, encode_records
 from pgkeel.core.cipher import CannotOpen, FieldCipher, Sealed, UnknownKey
 from pgkeel.core.errors import UsageError
 
@@ -27,7 +28,7 @@ class Codec(Generic[T]):
 
     Attributes:
         shape: A hash of the type.
-        decode: Returns the value in bytes or a view of them; raises `msgspec.DecodeError` where these are other bytes.
+        decode: Returns the value in bytes or a view of them; raises `ValueError` where these are other bytes.
         has_sealed: Whether values may hold sealed ones, which come back without what opens them.
     """
 
@@ -46,9 +47,11 @@ class Codec(Generic[T]):
             raise UsageError(f"{kind} cannot be cached: {err}", hint="use structs of plain types") from err
         self.shape = hashlib.sha256(repr(kind).encode() + description).hexdigest()[:_SHAPE].encode()
         self.has_sealed = b'"sealed"' in description
-        self._encode = msgspec.msgpack.Encoder(enc_hook=_sealed, uuid_format="bytes").encode
-        self._decode = msgspec.msgpack.Decoder(kind, dec_hook=_unsealed).decode
-        self.decode: Callable[[Any], T] = self._decode
+        self._encode: Callable[[Any], bytes] = msgspec.msgpack.Encoder(enc_hook=_sealed, uuid_format="bytes").encode
+        self._decode: Callable[[Any], T] = msgspec.msgpack.Decoder(kind, dec_hook=_unsealed).decode
+        if kind == Records:
+            self._encode, self._decode = encode_records, cast("Callable[[Any], T]", decode_records)
+        self.decode = self._decode
 
     def again(self, value: Any, encoded: memoryview) -> Callable[[], T]:  # noqa: ANN401 - a T
         """Return what gives everybody who asks a value that nobody else can change: a copy where that is cheap, else decoded.
@@ -97,7 +100,7 @@ class SealedCodec(Codec[T]):
         try:
             return self._decode(self._cipher.open(self.shape, bytes(encoded)))
         except (CannotOpen, UnknownKey) as err:
-            raise msgspec.DecodeError(err.message) from err
+            raise ValueError(err.message) from err
 
 
 def _copying(value: Any) -> Callable[[], Any] | None:  # noqa: ANN401 - any value

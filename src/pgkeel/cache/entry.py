@@ -88,7 +88,7 @@ class Shelf(Generic[T]):
         if held.startswith(head):
             try:
                 return self.decode(memoryview(held)[len(head) :])
-            except msgspec.MsgspecError:
+            except ValueError:
                 return MISS  # type: ignore[no-any-return]
         if held.startswith(_NOTHING) and held.startswith(current + self.shape, 1):
             return None
@@ -145,13 +145,8 @@ class Shelf(Generic[T]):
             return None
         try:
             return self.decode(memoryview(held)[VERSION + 1 + len(self.shape) :])
-        except msgspec.MsgspecError:
+        except ValueError:
             return MISS  # type: ignore[no-any-return]
-
-    def copied(self, value: T | None) -> T | None:
-        """Return a value of its own for one more caller, who may change it."""
-        encoded = None if value is None else self._codec.encode(value)
-        return value if encoded is None else self.decode(encoded)
 
 
 def joined(versions: Sequence[bytes | None]) -> bytes | None:

@@ -2,6 +2,7 @@
 
 import secrets
 from datetime import timedelta
+from functools import lru_cache
 
 import msgspec
 
@@ -11,6 +12,7 @@ from pgkeel.core.units import parse_duration
 __all__ = ["Life", "milliseconds"]
 
 _SPREAD = 1000
+_parsed = lru_cache(maxsize=256)(parse_duration)
 
 
 class Life(msgspec.Struct, frozen=True):
@@ -53,7 +55,9 @@ def milliseconds(duration: timedelta | str) -> int:
     Raises:
         ConfigError: It is not one of a millisecond or more.
     """
-    found = parse_duration(duration) if isinstance(duration, str) else duration
+    found = _parsed(duration) if isinstance(duration, str) else duration
+    if not isinstance(found, timedelta):
+        raise ConfigError(f"{found!r} is not a duration", hint='write a timedelta, or text: "30s", "5m"')
     number = round(found.total_seconds() * 1000)
     if number < 1:
         raise ConfigError(f"{duration} is too short for a cache", hint="a millisecond is the least")

@@ -138,7 +138,7 @@ def tags_of(said: Iterable[Tag | str] | Tag) -> list[Tag | str]:
     Raises:
         UsageError: There is none, so that no write would ever end what is kept; or one is neither a table nor a tag.
     """
-    tags = [said] if isinstance(said, str | Tag) else list(said)
+    tags = list(said) if isinstance(said, Iterable) and not isinstance(said, str) else [said]
     if not tags or not all(isinstance(each, str | Tag) for each in tags):
         what = f"{tags!r} are not tags" if tags else "without a tag no write would end what is kept"
         raise UsageError(what, hint='name the tables that the result depends on: tags=["posts"]')

@@ -1,10 +1,13 @@
-"""A cache bound to a database handle: rows by key through it, every write announced to it, its epoch in the database."""
+"""A cache bound to a database handle: reads through it, every write announced to it, its epoch in the database."""
 
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from datetime import timedelta
 from typing import Any
 
 import msgspec
 
 from pgkeel.access._async.runner import Runner
+from pgkeel.access.compiled import Compiled
 from pgkeel.access.errors import StatementFailed
 from pgkeel.access.own_sql import own
 from pgkeel.access.sealing import bound_rows
@@ -13,12 +16,15 @@ from pgkeel.access.tagging import tagged_columns
 from pgkeel.access.touched import Touched as Written
 from pgkeel.cache._async.cache import Cache
 from pgkeel.cache._async.change import Change
+from pgkeel.cache._async.results import Results
 from pgkeel.cache._async.rows import RowCache
+from pgkeel.cache.life import Life
 from pgkeel.cache.names import Tag
-from pgkeel.cache.touched import EVERYTHING, Touched
+from pgkeel.cache.records import Records
+from pgkeel.cache.touched import EVERYTHING, Touched, table_of, tags_of
 from pgkeel.core.cipher import Cipher
 from pgkeel.core.clock import monotonic
-from pgkeel.core.errors import ConfigError
+from pgkeel.core.errors import ConfigError, UsageError
 from pgkeel.schema.encrypted import has_encrypted
 
 __all__ = ["Caching"]
@@ -37,6 +43,7 @@ class Caching:
         self._runner: Runner | None = None
         self._rows: dict[str, RowCache[Any]] = {}
         self._keys: dict[str, Any] = {}
+        self._results: dict[str, Results] = {}
         self._open: dict[int, tuple[Written, Change, float]] = {}
 
     def on(self, runner: Runner, keys: Cipher | None) -> None:
@@ -82,6 +89,30 @@ class Caching:
                 stale=getattr(said, "stale", None),
             )
         return known
+
+    def results(
+        self, ttl: timedelta | str, stale: timedelta | str | None, tags: Iterable[Tag | str] | Tag | str
+    ) -> "ResultCache":
+        """Return what keeps the results of statements for so long.
+
+        Raises:
+            ConfigError: One is not a duration of a millisecond or more.
+            UsageError: One is not a tag.
+        """
+        return ResultCache(self, self.cache.life(ttl, stale), [] if tags == () else tags_of(tags))
+
+    def results_of(self, query: Compiled[Any]) -> Results:
+        """Return the results of a statement and of those that do the same."""
+        known = self._results.get(query.doing)
+        if known is None:
+            known = self._results[query.doing] = self.cache.results(query.doing, Records)
+        return known
+
+    @property
+    def driver(self) -> str:
+        """Who makes the records: the same value may come from others in another type."""
+        assert self._runner is not None  # noqa: S101 - bound before anything is read
+        return self._runner.pool.driver.name
 
     async def epoch(self) -> str:
         """Return the database's epoch."""
@@ -162,6 +193,35 @@ class Caching:
         if table in self._keys:
             wanted = msgspec.convert(wanted, self._keys[table], strict=False)
         return self.cache.row(table, wanted, is_exact=is_exact)
+
+
+class ResultCache:
+    """Keeps what statements return, each text with its values, until a write touches a table that stands in it."""
+
+    __slots__ = ("_caching", "_life", "_narrowed", "_tags")
+
+    def __init__(self, caching: Caching, life: Life, tags: list[Tag | str]) -> None:
+        """Keep for so long; tags stand instead of their tables."""
+        self._caching = caching
+        self._life = life
+        self._tags = tags
+        self._narrowed = frozenset(map(table_of, tags))
+
+    async def records(self, query: Compiled[Any], values: Sequence[object], load: Callable[[], Awaitable[Records]]) -> Records:
+        """Return the records of a statement from the cache, else from `load`.
+
+        Raises:
+            UsageError: There is text in it, and nothing is said of the tables that it reads; or a value names nothing.
+        """
+        if query.has_text and not self._tags:
+            raise UsageError(
+                f"{query.doing}: which tables your text reads cannot be seen, so that no write would end what is kept",
+                hint='name them: cached(tags=["posts", "users"])',
+            )
+        results = self._caching.results_of(query)
+        name = results.name((self._caching.driver, query.sql, query.said(values)))
+        found: Records = await results.read(name, [*self._tags, *sorted(query.tables - self._narrowed)], self._life, load)
+        return found
 
 
 def _key_type(shape: Shape[Any]) -> Any:  # noqa: ANN401 - a type form

@@ -1,11 +1,13 @@
 """Rows together with the rows that they are related to, for a page and not for each row: no N+1."""
 
-from collections.abc import Sequence
-from typing import Any, Generic, TypeVar, TypeVarTuple, cast, overload
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, TypeVarTuple, cast, overload
 
 from sqlalchemy.orm import Mapped
 
 from pgkeel.access import select_statements
+from pgkeel.access._async.cached import through_cache
 from pgkeel.access._async.pages import Pages
 from pgkeel.access._async.runner import Runner
 from pgkeel.access.compiled import Compiled
@@ -13,6 +15,9 @@ from pgkeel.access.joins import JoinedStatements, Relation, related, relation_of
 from pgkeel.access.statements import Statements
 from pgkeel.core.secret import Secret
 from pgkeel.schema import HasRow
+
+if TYPE_CHECKING:
+    from pgkeel.cache.names import Tag
 
 __all__ = ["Included"]
 
@@ -56,9 +61,20 @@ class Included(Pages[tuple[R, *Ts]], Generic[R, *Ts]):
         relations = [*self._relations, relation_of(self._shape, relation)]
         return Included(self._runner, self._own, self._secret, relations, with_deleted=self._with_deleted)
 
+    def cached(
+        self,
+        *,
+        ttl: timedelta | str = "1m",
+        stale: timedelta | str | None = None,
+        tags: "Iterable[Tag | str] | Tag | str" = (),
+    ) -> "Included[R, *Ts]":
+        """Return the same with results kept in the cache, of each statement those of its own tables; as `Repository.cached`."""
+        runner = through_cache(self._runner, ttl, stale, tags)
+        return Included(runner, self._own, self._secret, self._relations, with_deleted=self._with_deleted)
+
     async def _fetch(self, query: Compiled[Any], values: Sequence[object]) -> list[Any]:
         rows = await self._runner.all(query, values)
-        keys = list({self._shape.key_of(row[0])[0] for row in rows})
+        keys = list(dict.fromkeys(self._shape.key_of(row[0])[0] for row in rows))
         for place, relation in enumerate(self._relations, start=1):
             if relation.is_many and keys:
                 found = await self._runner.all(related(self._own, relation, with_deleted=self._with_deleted), (keys,))

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import TypeVar
 
-from pgkeel.access._async.hooks import Hook, RowCaches
+from pgkeel.access._async.hooks import Caches, Hook
 from pgkeel.access._async.pool import Pool, Slot
 from pgkeel.access._drivers._async.port import Connection
 from pgkeel.access._drivers.diagnosis import error_of
@@ -30,14 +30,14 @@ class Runner:
     Attributes:
         pool: Where the connections come from.
         hooks: Who is told of writes.
-        caching: The cache in front of reads by key, or None.
+        caching: The cache in front of reads, or None.
         is_autocommit: Whether each statement is a transaction of its own.
     """
 
     __slots__ = ("_errors", "caching", "hooks", "pool")
     is_autocommit = True
 
-    def __init__(self, pool: Pool, hooks: Sequence[Hook] = (), caching: RowCaches | None = None) -> None:
+    def __init__(self, pool: Pool, hooks: Sequence[Hook] = (), caching: Caches | None = None) -> None:
         """Run on this pool."""
         self.pool = pool
         self.caching = caching

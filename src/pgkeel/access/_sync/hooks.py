@@ -1,22 +1,41 @@
 # Generated from pgkeel/access/_async/hooks.py by tools/unasync.py; do not edit.
-"""What a handle is given beside its pool: who is told of every unit of work, and who keeps rows by their key."""
+"""What a handle is given beside its pool: who is told of every unit of work, and who keeps rows and results."""
 
+from collections.abc import Callable, Iterable, Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
+from pgkeel.access.compiled import Compiled
 from pgkeel.access.shape import Shape
 from pgkeel.access.touched import Touched
 
 if TYPE_CHECKING:  # the extra [cache]
     from pgkeel.cache._sync.rows import RowCache
+    from pgkeel.cache.names import Tag
+    from pgkeel.cache.records import Records
 
-__all__ = ["Hook", "RowCaches"]
+__all__ = ["Caches", "Hook", "ResultCache"]
 
 
-class RowCaches(Protocol):
+class ResultCache(Protocol):
+    """Keeps what statements return."""
+
+    def records(self, query: Compiled[Any], values: Sequence[object], load: "Callable[[], Records]") -> "Records":
+        """Return the records of a statement from the cache, else from `load`."""
+        ...
+
+
+class Caches(Protocol):
     """The caches of a handle."""
 
     def rows(self, shape: Shape[Any]) -> "RowCache[Any] | None":
         """Return the row cache of a model; None where the model does not ask for one."""
+        ...
+
+    def results(
+        self, ttl: timedelta | str, stale: timedelta | str | None, tags: "Iterable[Tag | str] | Tag | str"
+    ) -> ResultCache:
+        """Return what keeps the results of statements for so long."""
         ...
 
 

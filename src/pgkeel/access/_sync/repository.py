@@ -1,12 +1,14 @@
 # Generated from pgkeel/access/_async/repository.py by tools/unasync.py; do not edit.
 """The first door: rows of one model, read as frozen structs and written one statement at a time."""
 
-from collections.abc import Sequence
-from typing import Any, TypeVar, overload
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from sqlalchemy.orm import Mapped
 
 from pgkeel.access._sync.bulk import Bulk
+from pgkeel.access._sync.cached import CachedReads, through_cache
 from pgkeel.access._sync.included import Included
 from pgkeel.access._sync.pages import Pages
 from pgkeel.access._sync.purges import Purges
@@ -16,6 +18,9 @@ from pgkeel.access._sync.streams import Streams
 from pgkeel.access._sync.writes import Writes
 from pgkeel.access.joins import relation_of
 from pgkeel.schema import HasRow
+
+if TYPE_CHECKING:
+    from pgkeel.cache.names import Tag
 
 __all__ = ["Repository"]
 
@@ -45,6 +50,30 @@ class Repository(Pages[R_co], Searches[R_co], Reports[R_co], Streams[R_co], Writ
         """
         relations = [relation_of(self._shape, relation)]
         return Included(self._runner, self._statements, self._secret, relations, with_deleted=self._with_deleted)
+
+    def cached(
+        self,
+        *,
+        ttl: timedelta | str = "1m",
+        stale: timedelta | str | None = None,
+        tags: "Iterable[Tag | str] | Tag | str" = (),
+    ) -> "CachedReads[R_co]":
+        """Return reads whose results are kept in the cache until a write touches a table that stands in their statement.
+
+        `posts.cached(ttl="5m").page(Post.status == "published")`. Inside of a unit of work they ask the database.
+
+        Args:
+            ttl: How long a result is kept at most.
+            stale: For how long after it was filled others may get a result while it is made anew; see `Cache.rows`.
+            tags: Stand instead of their tables: `db.tag(Post, user_id=user)`, where only rows with this value are read. Tables
+                beside them are those that a view or a function of yours reads.
+
+        Raises:
+            UsageError: The handle has no cache, or one is not a tag.
+            ConfigError: One is not a duration of a millisecond or more.
+        """
+        runner, row = through_cache(self._runner, ttl, stale, tags), None if self._cached is None else self._by_key
+        return CachedReads(runner, self._statements, self._secret, row, with_deleted=self._with_deleted)
 
     def with_deleted(self) -> "Repository[R_co]":
         """Return the same repository with soft-deleted rows visible."""

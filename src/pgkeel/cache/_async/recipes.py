@@ -10,8 +10,6 @@ from datetime import timedelta
 from types import TracebackType
 from typing import Generic, TypeVar
 
-import msgspec
-
 from pgkeel.cache._async.cache import Cache
 from pgkeel.cache._colour.asynchronous import nap
 from pgkeel.cache.codec import Codec
@@ -137,7 +135,7 @@ class Sessions(Generic[T]):
             return None
         try:
             return self._codec.decode(memoryview(held)[len(shape) :])
-        except msgspec.MsgspecError:
+        except ValueError:
             return None
 
     async def end(self, token: str) -> None:

@@ -15,13 +15,13 @@ from pgkeel.cache._sync.client import Client
 from pgkeel.cache._sync.declared import Declared
 from pgkeel.cache._sync.ledger import Ledger
 from pgkeel.cache._sync.reader import Reader
+from pgkeel.cache._sync.results import Results
 from pgkeel.cache._sync.rows import RowCache
-from pgkeel.cache.entry import Shelf
 from pgkeel.cache.figures import Figures
 from pgkeel.cache.life import Life, milliseconds
 from pgkeel.cache.names import Namer, Names, Tag
 from pgkeel.cache.sealing import Bound, Seals
-from pgkeel.cache.touched import Touched, keys_of_tags, tags_of
+from pgkeel.cache.touched import Touched, tags_of
 from pgkeel.core.cache_url import CacheUrl
 from pgkeel.core.cipher import Cipher
 from pgkeel.core.clock import monotonic
@@ -199,28 +199,41 @@ class Cache:
         Raises:
             UsageError: The function does not say what it returns, or there are no tags.
         """
-        life, always = Life.of(ttl, ttl, stale=stale), [] if callable(tags) else tags_of(tags)
-        self._reader.stale.expect(life)
+        life, always = self.life(ttl, stale), [] if callable(tags) else tags_of(tags)
 
         def decorate(function: Call[T]) -> Call[T]:
-            kind, known = _kind_of(function), name or f"{function.__module__}.{function.__qualname__}"
-            tally = self._reader.tallies.of(known)
-            codec_for = self._seals.codecs(kind)
+            results = self.results(name or f"{function.__module__}.{function.__qualname__}", _kind_of(function))
 
             @wraps(function)
             def call(*given: object, **named: object) -> Any:  # noqa: ANN401 - what the function returns
                 wanted = tags_of(tags(*given, **named)) if callable(tags) else always
-                names, declared = self._reader.names, self._reader.declared
-                heard = declared.now() if declared.columns else declared.heard
-                shared = (names.epoch, names.everything, *keys_of_tags(wanted, names, heard.relied))
-                codec = codec_for(wanted)
-                shelf = Shelf(shared, codec, tally=tally, only_in=heard.epoch if heard.relied else b"")
-                found = self._reader.read(names.result(known, given, named), shelf, life, function, given, named)
-                return self._seals.opened(found, codec)
+                return results.read(results.name(given, named), wanted, life, function, given, named)
 
             return call
 
         return decorate
+
+    def results(self, name: str, kind: Any) -> Results:  # noqa: ANN401 - a type form
+        """Return the results of one type: of a function, or of a statement.
+
+        Args:
+            name: What names them, in the cache and in its figures.
+            kind: Their type; `Records` where a statement's records may hold anything.
+
+        Raises:
+            UsageError: Values of this type do not survive a cache.
+        """
+        return Results(self._reader, self._seals, name, kind)
+
+    def life(self, ttl: timedelta | str, stale: timedelta | str | None = None) -> Life:
+        """Return how long a result is kept at most, and for how long others may get it while it is made anew.
+
+        Raises:
+            ConfigError: One is not a duration of a millisecond or more.
+        """
+        life = Life.of(ttl, ttl, stale=stale)
+        self._reader.stale.expect(life)
+        return life
 
     def row(self, table: str, key: object, *, is_exact: bool = False) -> Touched:
         """Return what a write of a row touches whose other values are not known: it, its table's tag, and those of all values.

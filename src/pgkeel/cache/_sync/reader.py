@@ -50,12 +50,26 @@ class Lease(msgspec.Struct, frozen=True):
     shelf: Shelf[Any]
     who: bytes
     versions: bytes
-    flight: Flight[Any]
+    flight: "Flight[Landed]"
 
     @property
     def held(self) -> bytes:
         """What lies in the cache until we fill."""
         return held_by(self.who, self.versions)
+
+
+class Landed(msgspec.Struct, frozen=True):
+    """What whoever held the lease has read, for the callers who waited; each makes a value of its own of the bytes.
+
+    Attributes:
+        value: The value.
+        kept: Its bytes, or None where it cannot be kept.
+        versions: What it depends on.
+    """
+
+    value: Any
+    kept: bytes | None
+    versions: bytes
 
 
 class Reader:
@@ -76,7 +90,7 @@ class Reader:
         self.tallies = Tallies()
         self._lease_for = lease
         self._run = ""
-        self._flights: dict[bytes, Flight[Any]] = {}
+        self._flights: dict[bytes, Flight[Landed]] = {}
         client.on_connect(self._greet)
 
     def read(
@@ -215,11 +229,11 @@ class Reader:
         flight = self._flights.get(other)
         if flight is not None:
             try:
-                value = flight.join(self._lease_for / 1000)
+                landed = flight.join(self._lease_for / 1000)
             except TimeoutError:
                 return MISS  # type: ignore[no-any-return]
             self.figures.shared += 1
-            return shelf.copied(value)
+            return landed.value if landed.kept is None else shelf.judge(landed.kept, landed.versions)
         link = self.client.connected()
         for pause in _PAUSES:
             nap(pause)
@@ -231,7 +245,7 @@ class Reader:
 
     def _lease(self, key: bytes, shelf: Shelf[T]) -> tuple[Taken[T], Lease | None]:
         who = fresh()
-        flight: Flight[Any] = Flight()
+        flight: Flight[Landed] = Flight()
         self._flights[who] = flight
         taken: Taken[T] = Taken()
         try:
@@ -248,19 +262,16 @@ class Reader:
         return taken, Lease(key, shelf, who, taken.versions, flight) if taken.versions else None
 
     def _fill(self, lease: Lease, life: Life, load: Load[T | None]) -> T | None:
-        is_read = False
         try:
             value = load()
-            is_read = True
-            lease.flight.land(value)
+            kept = lease.shelf.filled(value, lease.versions)
+            lease.flight.land(Landed(value, kept, lease.versions))
         except Exception:
             self._give_up(lease)
             raise
         finally:
             del self._flights[lease.who]
-            if not is_read:
-                lease.flight.crash()
-        kept = lease.shelf.filled(value, lease.versions)
+            lease.flight.crash()
         if not lease.shelf.is_kept_in(lease.versions):
             self.declared.forget()
             self._give_up(lease)

@@ -11,8 +11,6 @@ from datetime import timedelta
 from types import TracebackType
 from typing import Generic, TypeVar
 
-import msgspec
-
 from pgkeel.cache._colour.threaded import nap
 from pgkeel.cache._sync.cache import Cache
 from pgkeel.cache.codec import Codec
@@ -138,7 +136,7 @@ class Sessions(Generic[T]):
             return None
         try:
             return self._codec.decode(memoryview(held)[len(shape) :])
-        except msgspec.MsgspecError:
+        except ValueError:
             return None
 
     def end(self, token: str) -> None:
