@@ -159,17 +159,17 @@ async def test_a_link_table_between_counts(db: Any) -> None:
 
 
 CONDITIONS: dict[str, Callable[[], Any]] = {
-    "has": lambda: Post.user.has(User.status == "suspended"),
-    "subquery": lambda: Post.user_id.in_(select(User.id).where(User.status == "suspended")),
-    "aliased": lambda: Post.user_id.in_(select(aliased(User, name="u").id).where(User.status == "suspended")),
-    "scalar": lambda: select(User.status).where(User.id == Post.user_id).scalar_subquery() == "suspended",
-    "exists": lambda: sqlalchemy.exists().where(User.id == Post.user_id, User.status == "suspended"),
-    "cte": lambda: Post.user_id.in_(select(select(User.id).where(User.status == "suspended").cte("gone").c.id)),
+    "has": lambda: Post.user.has(User.username == "eve"),
+    "subquery": lambda: Post.user_id.in_(select(User.id).where(User.username == "eve")),
+    "aliased": lambda: Post.user_id.in_(select(aliased(User, name="u").id).where(User.username == "eve")),
+    "scalar": lambda: select(User.username).where(User.id == Post.user_id).scalar_subquery() == "eve",
+    "exists": lambda: sqlalchemy.exists().where(User.id == Post.user_id, User.username == "eve"),
+    "cte": lambda: Post.user_id.in_(select(select(User.id).where(User.username == "eve").cte("gone").c.id)),
     "table": lambda: Post.user_id.in_(
-        select(sqlalchemy.column("id")).select_from(sqlalchemy.table("users")).where(sqlalchemy.column("status") == "suspended")
+        select(sqlalchemy.column("id")).select_from(sqlalchemy.table("users")).where(sqlalchemy.column("username") == "eve")
     ),
     "union": lambda: Post.user_id.in_(
-        select(User.id).where(User.status == "suspended").union_all(select(User.id).where(User.status == "deleted"))
+        select(User.id).where(User.username == "eve").union_all(select(User.id).where(User.username == "eva"))
     ),
 }
 
@@ -177,11 +177,10 @@ CONDITIONS: dict[str, Callable[[], Any]] = {
 @pytest.mark.parametrize("kind", CONDITIONS)
 async def test_tables_of_conditions_count_too(db: Any, kind: str) -> None:
     ada, _ = await forum(db)
-    await new_user(db, "eve", status="suspended")
     reads, condition = db.repository(Post).cached(), CONDITIONS[kind]()
     before = [await reads.count(condition) for _ in range(2)]
-    assert before[0] == before[1] == await db.repository(Post).count(condition)
-    await db.repository(User).update(ada, version=None, status="suspended")
+    assert before[0] == before[1] == await db.repository(Post).count(condition) < 3
+    await db.repository(User).update(ada, version=None, username="eve")
     assert await reads.count(condition) == await db.repository(Post).count(condition) == 3
 
 

@@ -16,7 +16,8 @@ from pgkeel.cache.records import Records, decode_records, encode_records
 KEY = UUID(int=7)
 ROW: tuple[Any, ...] = (
     None, True, -(2**63), 0.1, "ä\0", b"\xff", KEY, datetime(2026, 11, 27, 1, tzinfo=UTC), datetime.fromisoformat("0001-01-01"),
-    date(9999, 12, 31), time(1, 2, 3, 4), time(1, tzinfo=timezone(timedelta(hours=2))), timedelta(-(10**6), 5, 7), Decimal("1.10"), Decimal("1E+30"),
+    date(9999, 12, 31), time(1, 2, 3, 4),
+    time(1, tzinfo=timezone(timedelta(hours=2))), timedelta(-(10**6), 5, 7), Decimal("1.10"), Decimal("1E+30"),
     ip_address("::1"), ip_interface("10.0.0.1/8"), ip_network("10.0.0.0/8"), [KEY, None], [[1], [2]], [], {"a": [1, {"b": None}]},
 )  # fmt: skip
 
