@@ -1,7 +1,7 @@
 """A cache bound to a database handle: repositories read through it, and every door announces its writes."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 from typing import Any, cast
 from uuid import UUID
@@ -10,6 +10,7 @@ import msgspec
 import pytest
 import sqlalchemy
 from sqlalchemy import ForeignKey
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from pgkeel import access
@@ -58,6 +59,21 @@ class Reader(Base):
     cache = Row(ttl="5m")
     id: Mapped[UUID] = mapped_column(primary_key=True, server_default=sqlalchemy.func.gen_random_uuid())
     email: Mapped[str] = Encrypted()
+
+
+class Label(Base):
+    __tablename__ = "labels"
+    cache = Row(ttl="5m")
+    code: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(unique=True, server_default="")
+
+
+class Sticker(Base):
+    __tablename__ = "stickers"
+    cache = Row(ttl="5m")
+    id: Mapped[int] = mapped_column(primary_key=True)
+    label: Mapped[str] = mapped_column(ForeignKey("labels.code", onupdate="CASCADE"))
+    named: Mapped[str | None] = mapped_column(ForeignKey("labels.name", onupdate="SET NULL"))
 
 
 @pytest.fixture
@@ -363,3 +379,59 @@ def test_the_sync_form_reads_and_announces_too(library: Url, valkey_db: CacheUrl
         with db.transaction() as tx:
             tx.get_one(Shelf, key).name = "c"
         assert shelves.get_one(key).name == "c"
+
+
+async def _by_core(db: Any, **fields: Any) -> None:
+    async with db.transaction() as tx:
+        await tx.execute(sqlalchemy.update(Label).where(Label.code == "old").values(**fields))
+
+
+async def _by_upsert(db: Any, **fields: Any) -> None:
+    async with db.transaction() as tx:
+        insert = postgresql.insert(Label).values(code="old", name="old name")
+        await tx.execute(insert.on_conflict_do_update(index_elements=["code"], set_=fields))
+
+
+async def _by_object(db: Any, **fields: Any) -> None:
+    async with db.transaction() as tx:
+        label = await tx.get_one(Label, "old")
+        for name, value in fields.items():
+            setattr(label, name, value)
+
+
+RENAMES: dict[str, Callable[..., Awaitable[Any]]] = {
+    "update": lambda db, **fields: db.repository(Label).update("old", version=None, **fields),
+    "core": _by_core,
+    "core_upsert": _by_upsert,
+    "object": _by_object,
+}
+
+
+@pytest.mark.parametrize("by", RENAMES)
+@pytest.mark.parametrize("field", ["code", "name"])
+async def test_rows_that_follow_a_changed_key_are_seen(db: Any, by: str, field: str) -> None:
+    labels, stickers = db.repository(Label), db.repository(Sticker)
+    await labels.insert_row(code="old", name="old name")
+    await stickers.insert_row(id=1, label="old", named="old name")
+    assert [(await stickers.get_one(1)).label for _ in range(2)] == ["old"] * 2
+    await RENAMES[by](db, **{field: "new"})
+    row = await stickers.get_one(1)
+    assert (row.label, row.named) == (("new", "old name") if field == "code" else ("old", None))
+
+
+async def test_rows_that_follow_what_is_changed_many_at_once_are_seen(db: Any) -> None:
+    labels, stickers = db.repository(Label), db.repository(Sticker)
+    await labels.insert_row(code="old", name="old name")
+    await stickers.insert_row(id=1, label="old", named="old name")
+    await stickers.get_one(1)
+    await labels.upsert_many([{"code": "old", "name": "new"}], on="code")
+    assert (await stickers.get_one(1)).named is None
+
+
+async def test_an_object_that_gets_another_key_is_not_found_under_the_old_one(db: Any) -> None:
+    labels = db.repository(Label)
+    await labels.insert_row(code="old")
+    await labels.get_one("old")
+    async with db.transaction() as tx:
+        (await tx.get_one(Label, "old")).code = "new"
+    assert await labels.get("old") is None

@@ -9,7 +9,7 @@ from sqlalchemy import Column, Table, UniqueConstraint
 from sqlalchemy.orm import Mapper
 
 import pgkeel.schema.lazy  # noqa: F401 - relationships of all models load by surprise no more
-from pgkeel.access.cascades import dependents_of
+from pgkeel.access.cascades import carried_columns, dependents_of
 from pgkeel.core.errors import UsageError
 from pgkeel.schema import HasRow
 from pgkeel.schema.caching import CachedRows, caching_of
@@ -41,7 +41,8 @@ class Shape(msgspec.Struct, Generic[R], frozen=True):
         version: The column of the optimistic lock, or None.
         key_type: The Python type of a key of one column; None where there is no such type.
         key_of: Returns the key of a row.
-        dependents: Tables whose rows change with those of this one: by soft delete, or by foreign keys when a row is deleted.
+        dependents: Tables whose rows change with those of this one: by soft delete, or as foreign keys say.
+        carried: What a caller may call the columns of which a new value does that.
         searches: Language → its full-text search and the name of the index.
         cache: How its rows are cached, or None.
     """
@@ -61,6 +62,7 @@ class Shape(msgspec.Struct, Generic[R], frozen=True):
     key_type: type | None
     key_of: Callable[[object], tuple[object, ...]]
     dependents: tuple[str, ...]
+    carried: frozenset[str]
     searches: Mapping[str, tuple[Search, str]]
     cache: CachedRows | None = None
 
@@ -111,6 +113,7 @@ def shape_of(model: HasRow[R]) -> Shape[R]:
     names |= {column.name: column for column in table.c} | {field.name: table.c[field.column] for field in fields}
     primary = tuple(table.primary_key.columns)
     key = (table.c["id"],) if "id" in table.c else primary
+    carried = carried_columns(table)
     return Shape(
         model=kind,
         name=kind.__name__,
@@ -127,6 +130,7 @@ def shape_of(model: HasRow[R]) -> Shape[R]:
         key_type=_key_type(key),
         key_of=_key_reader([next(field.name for field in fields if field.column == column.name) for column in key]),
         dependents=dependents_of(table),
+        carried=frozenset(name for name, column in names.items() if column.name in carried),
         searches=searches_of(kind, table),
         cache=caching_of(kind),
     )

@@ -7,7 +7,7 @@ import sqlalchemy
 from sqlalchemy import Table
 from sqlalchemy.dialects import postgresql
 
-from pgkeel.access.cascades import dependents_of
+from pgkeel.access.cascades import carried_columns, dependents_of
 from pgkeel.access.tagging import Value, values_of_instance
 
 __all__ = ["Touched"]
@@ -72,25 +72,29 @@ class Touched:
         self.whole.add(table)
 
     def cascade(self, table: Table) -> None:
-        """Note what goes with deleted or hidden rows of a table: any row of those that reference it."""
+        """Note what goes with rows of a table: any row of those that reference it."""
         for other in dependents_of(table):
             self.every_row(other)
 
     def gone(self, deleted: Iterable[object], changed: Iterable[object]) -> None:
-        """Note what goes with ORM instances that a flush deletes, hides or shows again."""
-        hidden = [one for one in changed if hasattr(one, "deleted_at") and _has_turned(one)]
-        for instance in (*deleted, *hidden):
-            mapper: Any = sqlalchemy.inspect(type(instance))
-            for table in mapper.tables:
+        """Note what goes with ORM instances that a flush deletes, hides, shows again or gives another key."""
+        for instance in deleted:
+            for table in _mapper_of(instance).tables:
                 self.cascade(table)
+        for instance in changed:
+            for table in _mapper_of(instance).tables:
+                if _has_turned(instance, table):
+                    self.cascade(table)
 
     def instances(self, written: Iterable[object]) -> None:
         """Note ORM instances that a flush has written, with all tables that their class maps."""
         for instance in written:
-            mapper: Any = sqlalchemy.inspect(type(instance))
-            values = values_of_instance(instance)
+            mapper, values = _mapper_of(instance), values_of_instance(instance)
+            before: Any = sqlalchemy.inspect(instance)
             for table in mapper.tables:
                 self.row(table.fullname, *mapper.primary_key_from_instance(instance), values=values)
+                if before.identity:
+                    self.row(table.fullname, *before.identity, values=values)
 
     def statement(self, statement: object) -> None:
         """Note what an INSERT, UPDATE or DELETE of SQLAlchemy writes; a SELECT writes nothing, a text may write anything."""
@@ -98,9 +102,11 @@ class Touched:
             case sqlalchemy.Insert(table=Table() as table):
                 is_upsert = isinstance(statement, postgresql.Insert) and statement._post_values_clause is not None  # noqa: SLF001 - says ON CONFLICT
                 (self.every_row if is_upsert else self.table)(table.fullname)
+                if is_upsert and carried_columns(table):
+                    self.cascade(table)
             case sqlalchemy.Update(table=Table() as table) | sqlalchemy.Delete(table=Table() as table):
                 self.every_row(table.fullname)
-                if isinstance(statement, sqlalchemy.Delete) or "deleted_at" in table.c:
+                if isinstance(statement, sqlalchemy.Delete) or carried_columns(table):
                     self.cascade(table)
             case sqlalchemy.TextClause():
                 self.is_unknown = self.is_unknown or not reads_only(statement.text)
@@ -114,9 +120,16 @@ class Touched:
         self.is_unknown = self.is_unknown or (tables is None and not reads_only(text))
 
 
-def _has_turned(instance: object) -> bool:
+def _mapper_of(instance: object) -> Any:  # noqa: ANN401 - SQLAlchemy's mappers are known by their class only
+    return sqlalchemy.inspect(type(instance))
+
+
+def _has_turned(instance: object, table: Table) -> bool:
+    """Return whether a column has another value that foreign keys or soft deletes carry on."""
     state: Any = sqlalchemy.inspect(instance)
-    return bool(state.attrs.deleted_at.history.has_changes())
+    carried = carried_columns(table)
+    names = [one.key for one in state.mapper.column_attrs if one.columns[0].name in carried]
+    return any(state.attrs[name].history.has_changes() for name in names)
 
 
 def reads_only(sql: str) -> bool:

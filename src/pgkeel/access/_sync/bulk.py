@@ -97,7 +97,8 @@ class Bulk(Part[R_co]):
         changed = tuple(name for name in batch.names if name not in place) if update is None else tuple(update)
         query = bulk_statements.upsert_many(self._statements, batch.names, place, changed)
         kept, order = last_of(batch.values(), [batch.names.index(name) for name in place])
-        found = self._write_all(query, batches_of(kept, len(batch.names)), None)
+        spreads = not self._shape.carried.isdisjoint(changed)
+        found = self._write_all(query, batches_of(kept, len(batch.names)), None, spreads=spreads)
         done = [Upserted(key, inserted) for key, inserted in found]
         return [done[place] for place in order] if changed else done
 
@@ -121,7 +122,8 @@ class Bulk(Part[R_co]):
         )
         place = batch.names.index(key)
         kept, _ = last_of(batch.values(), [place])
-        return self._write_all(query, batches_of(kept, len(batch.names)), [(row[place],) for row in kept])
+        spreads = not self._shape.carried.isdisjoint(batch.names)
+        return self._write_all(query, batches_of(kept, len(batch.names)), [(row[place],) for row in kept], spreads=spreads)
 
     def delete_many(self: "Bulk[Keyed[K]]", keys: Iterable[K]) -> list[K]:
         """Delete rows for good, hidden or not, and return the ids of those that were there.

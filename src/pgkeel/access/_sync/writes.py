@@ -62,7 +62,8 @@ class Writes(Part[R_co]):
         given = sealed_fields(self._shape, fields, self._statements.dialect, row=place[0])
         names, lock = tuple(given), (() if version is None else (version,))
         query = write_statements.update(self._statements, names, versioned=version is not None, with_deleted=self._with_deleted)
-        row: R_co | None = self._write(query, (*place, *given.values(), *lock), (place,), spreads="status" in fields)
+        spreads = not self._shape.carried.isdisjoint(fields)
+        row: R_co | None = self._write(query, (*place, *given.values(), *lock), (place,), spreads=spreads)
         if row is not None:
             return row
         theirs = None if version is None else self._by_key(place)
