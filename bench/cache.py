@@ -86,7 +86,8 @@ class _Bench:
         self._runner_of_reads = Runner(self._database.pool)
         self._statements = Statements(shape_of(Post), self._database.pool.driver.dialect)
         self._place = url
-        self._cache = Cache(address, secret=Secret.generate())
+        self._secret = Secret.generate()
+        self._cache = Cache(address, secret=self._secret)
         self._redis = redis.asyncio.Redis.from_url(address.reveal())
 
     async def prepare(self) -> "_Bench":
@@ -139,11 +140,43 @@ class _Bench:
         one = self._one_by_one(near, 10 * reads), _times(10, self._one_by_one(cached, reads))
         yield self._ratio("read.near", "near row, one at a time", *one, "a cached read", at_least(20))
         yield from self._of_writes(writes)
+        yield from self._of_results(reads // 4)
 
     def _of_writes(self, writes: int) -> Iterator[Entry]:
         for ways, target in ((_WAYS, at_least(0.85)), (1, at_least(0.75))):
             announced, alone = (self._writing(writes, ways, is_announced=announced) for announced in (True, False))
             yield self._ratio(f"write.{ways}", f"announced write, {ways} at once", announced, alone, "the write alone", target)
+
+    def _of_results(self, reads: int) -> Iterator[Entry]:
+        """Yield what a repository's reads gain, through a handle and a cache of their own."""
+        cache = Cache(self._address, secret=self._secret, namespace="results")
+        database = Database(self._place, keys=ring_for_tests(), cache=cache)
+        order, posts = Post.created_at.desc(), database.repository(Post)
+        works: tuple[tuple[str, str, Work, Work], ...] = (
+            (
+                "page",
+                "page of 20 rows",
+                lambda: posts.cached().page(order_by=order, limit=20),
+                lambda: posts.page(order_by=order, limit=20),
+            ),
+            ("count", "count of 200 rows", lambda: posts.cached().count(), posts.count),
+        )
+
+        async def opened() -> None:
+            await cache.open()
+            await database.open()
+            await posts.cached().count()  # the first read tells the cache of the database's epoch
+            await asyncio.to_thread(flush, self._address, "results", 1)
+
+        async def closed() -> None:
+            await database.close()
+            await cache.close()
+
+        self._runner.run(opened())
+        for name, what, kept, stored in works:
+            pair = self._sample(kept, reads), self._sample(stored, reads)
+            yield self._ratio(f"result.{name}", f"cached {what}, 16-way", *pair, "the same from the database", at_least(2))
+        self._runner.run(closed())
 
     def watched(self) -> Iterator[Entry]:
         """Yield the figure of writes from outside."""
