@@ -5,7 +5,7 @@ import hiredis
 from pgkeel.cache.announcing import Said, commands_of
 from pgkeel.cache.forms import ANSWERS, BEGUN, ENDED, forms_of
 from pgkeel.cache.names import DIGEST, Names
-from pgkeel.cache.touched import RowKeys, Touched, keys_of
+from pgkeel.cache.touched import RowKeys
 from pgkeel.cache.wire import packed
 from pgkeel.core.secret import Secret
 from pgkeel.local import Valkey
@@ -18,8 +18,7 @@ def test_the_form_of_one_row_says_what_is_said_of_several_whatever_bytes_its_nam
     names = Names("pgkeel", Secret("a secret of sixteen"))
     for tag in (*TAGS, names.table("posts")):
         row = tag[:-2] + b"%%"
-        keys = keys_of([Touched("posts", row=row, alone=RowKeys(row, forms_of(tag)))], names)
-        assert isinstance(keys, RowKeys)
+        keys = RowKeys(row, forms_of(tag))
         begin, end = (commands_of([Said(keys, WHO, is_over)]) for is_over in (False, True))
         assert len(begin) == ANSWERS
         said = keys.forms.begin % (WHO, keys.tags[tag], row, WHO)

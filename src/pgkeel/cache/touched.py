@@ -50,6 +50,11 @@ class Keys(msgspec.Struct, frozen=True):
     tags: dict[bytes, bytes]
 
     @property
+    def all(self) -> Sequence[bytes]:
+        """The names of rows and of tags."""
+        return [*self.rows, *self.tags]
+
+    @property
     def number(self) -> int:
         """How many there are."""
         return len(self.rows) + len(self.tags)
@@ -69,6 +74,11 @@ class RowKeys(msgspec.Struct, frozen=True):
     number: ClassVar[int] = 2
 
     @property
+    def all(self) -> Sequence[bytes]:
+        """The names of the row and of its table's tag."""
+        return self.row, self.forms.tag
+
+    @property
     def rows(self) -> list[bytes]:
         """The row's name."""
         return [self.row]
@@ -79,10 +89,8 @@ class RowKeys(msgspec.Struct, frozen=True):
         return {self.forms.tag: self.row[-DIGEST:]}
 
 
-def keys_of(touched: Sequence[Touched | Tag], names: Names) -> Keys | RowKeys:
+def keys_of(touched: Sequence[Touched | Tag], names: Names) -> Keys:
     """Return the names of the rows and of the tags that are to be marked, each once; of very many rows, their table's instead."""
-    if len(touched) == 1 and type(first := touched[0]) is Touched and first.alone is not None:
-        return first.alone
     rows: dict[str, dict[bytes, None]] = {}
     tags: dict[bytes, bytes] = {}
     for one in touched:

@@ -4,6 +4,7 @@ import asyncio
 from typing import Any, ClassVar, Protocol
 
 from pgkeel.cache._colour.asynchronous import Link
+from pgkeel.cache._colour.door import Door
 from pgkeel.cache._colour.together import Look, Shared
 from pgkeel.cache.announcing import INSTEAD, Said, in_a_script, packet_of
 from pgkeel.cache.errors import CommandRefused
@@ -138,41 +139,59 @@ class Crowd:
         self._is_crowd = False
         self._leaving: set[asyncio.Task[None]] = set()
 
-    def tell(self, keys: Keys | RowKeys, who: bytes, *, is_over: bool) -> "Look | Heard":
-        """Mark rows and tags, or take the marks away; the server has done it when what is returned was awaited.
+    def begin(self, keys: Keys | RowKeys, who: bytes) -> "Look | Heard":
+        """Mark rows and tags; the server has done it when what is returned was awaited.
+
+        Of one row alone, which is what most writes say, it is said in the fewest steps: each costs more than where it is warm.
 
         Raises:
             Unreachable: The server does not answer.
             CommandRefused: It refused.
         """
-        under_way = self._under_way
-        if is_over:
-            is_crowd = self._is_crowd or len(under_way) >= _MANY
-            under_way.pop(who, None)
-        else:
-            under_way[who] = monotonic()
-            is_crowd = self._is_crowd or len(under_way) >= _MANY
-        link = self._client.link
-        if is_crowd or link is None or link.owed or (door := link.door) is None:
-            said = Said(keys, who, is_over)
-            return self._together(said) if is_crowd else self._alone(said)
+        under_way, link = self._under_way, self._client.link
+        under_way[who] = asked = monotonic()
+        if self._is_crowd or len(under_way) >= _MANY:
+            return self._together(Said(keys, who, is_over=False))
+        if link is None or link.owed or (door := link.door) is None:
+            return self._alone(Said(keys, who, is_over=False))
         if isinstance(keys, Keys):
-            packet, replies = packet_of((Said(keys, who, is_over),))
-            sent, received = door.ask(packet)
-            if received.count(b"\n") == replies and b"-" not in received and b">" not in received:
-                return HEARD  # so many answers to the last byte, all of them numbers or `+OK`, and no message beside them
-        elif is_over:
-            packet, replies = keys.forms.end % who, 1
-            sent, received = door.ask(packet)
-            if received == ENDED:
-                return HEARD
-        else:
-            row, replies = keys.row, ANSWERS
-            packet = keys.forms.begin % (who, row[-DIGEST:], row, who)
-            sent, received = door.ask(packet)
-            if received in BEGUN:
-                return HEARD
-        return self._asked(link, Said(keys, who, is_over), packet[sent:], received, replies if sent else 0)
+            return self._at_the_door(link, door, Said(keys, who, is_over=False))
+        row = keys.row
+        packet = keys.forms.begin % (who, row[-DIGEST:], row, who)
+        sent, received = door.ask(packet, asked)
+        if received in BEGUN:
+            return HEARD
+        return self._asked(link, Said(keys, who, is_over=False), packet[sent:], received, ANSWERS if sent else 0)
+
+    def end(self, keys: Keys | RowKeys, who: bytes) -> "Look | Heard":
+        """Take the marks away; otherwise as `begin`.
+
+        Raises:
+            Unreachable: The server does not answer.
+            CommandRefused: It refused.
+        """
+        under_way, link = self._under_way, self._client.link
+        is_crowd = self._is_crowd or len(under_way) >= _MANY
+        under_way.pop(who, None)
+        if is_crowd:
+            return self._together(Said(keys, who, is_over=True))
+        if link is None or link.owed or (door := link.door) is None:
+            return self._alone(Said(keys, who, is_over=True))
+        if isinstance(keys, Keys):
+            return self._at_the_door(link, door, Said(keys, who, is_over=True))
+        packet = keys.forms.end % who
+        sent, received = door.ask(packet, monotonic())
+        if received == ENDED:
+            return HEARD
+        return self._asked(link, Said(keys, who, is_over=True), packet[sent:], received, 1 if sent else 0)
+
+    def _at_the_door(self, link: Link, door: Door, said: Said) -> "Look | Heard":
+        """Say what is of several rows or tags."""
+        packet, replies = packet_of((said,))
+        sent, received = door.ask(packet, monotonic())
+        if received.count(b"\n") == replies and b"-" not in received and b">" not in received:
+            return HEARD  # so many answers to the last byte, all of them numbers or `+OK`, and no message beside them
+        return self._asked(link, said, packet[sent:], received, replies if sent else 0)
 
     def _asked(self, link: Link, said: Said, rest: bytes, received: bytes, replies: int) -> Look:
         """Wait for what was asked at the door, if it was."""

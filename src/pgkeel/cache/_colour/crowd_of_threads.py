@@ -41,14 +41,18 @@ class Crowd:
         """Speak to this server."""
         self._client = client
 
-    def tell(self, keys: Keys | RowKeys, who: bytes, *, is_over: bool) -> None:
-        """Mark rows and tags, or take the marks away.
+    def begin(self, keys: Keys | RowKeys, who: bytes) -> None:
+        """Mark rows and tags.
 
         Raises:
             Unreachable: The server does not answer.
             CommandRefused: It refused.
         """
-        self.say([Said(keys, who, is_over)])
+        self.say([Said(keys, who, is_over=False)])
+
+    def end(self, keys: Keys | RowKeys, who: bytes) -> None:
+        """Take the marks away; raises what `begin` raises."""
+        self.say([Said(keys, who, is_over=True)])
 
     def say(self, said: Sequence[Said]) -> None:
         """Say what may be of several writers.

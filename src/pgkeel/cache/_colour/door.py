@@ -16,7 +16,8 @@ P = TypeVar("P", bound=asyncio.Protocol)
 _LONGEST = 5
 _LATE = 0.0003
 _FAR = 128
-_CHUNK = 65536
+_CHUNK = 256
+"""More than any answer; memory for more would be taken and given back each time."""
 
 
 class Door:
@@ -32,8 +33,8 @@ class Door:
         self._poll = poll.poll
         self._misses = self._skip = 0
 
-    def ask(self, command: bytes) -> tuple[int, bytes]:
-        """Write; return how much of it left, and what came back at once.
+    def ask(self, command: bytes, now: float) -> tuple[int, bytes]:
+        """Write; return how much of it left, and what came back at once, or the beginning of it; `now` is what time it is.
 
         Nothing leaves where answers are slow: after two that took 0.3 ms, the next is not asked for here, then two, up to 64.
         A wait shorter than a tick of the processor (4 ms) would need a timer of its own, as dear as the rest; `poll` takes half
@@ -42,14 +43,14 @@ class Door:
         if self._skip:
             self._skip -= 1
             return 0, b""
-        sent, received, asked = 0, b"", monotonic()
+        sent, received = 0, b""
         try:
             sent = write(self._file, command)
             if self._poll(_LONGEST):
                 received = read(self._file, _CHUNK)
         except OSError:  # the transport sees it too, and tells who waits
             pass
-        if received and monotonic() - asked < _LATE:
+        if received and monotonic() - now < _LATE:
             self._misses = 0
         else:
             self._misses = min(2 * self._misses or 1, _FAR)

@@ -51,18 +51,19 @@ class Change:
 
     def __enter__(self) -> Self:
         """Announce the write."""
-        if not self._touched:
+        touched, reader = self._touched, self._reader
+        if not touched:
             return self
-        reader = self._reader
-        keys = keys_of(self._touched, reader.names)
+        one = touched[0]
+        keys = (one.alone if len(touched) == 1 and isinstance(one, Touched) else None) or keys_of(touched, reader.names)
         self._keys, self._who = keys, fresh()  # the versions that it leaves are made of that: each time others
         if reader.stale.is_expected:
             reader.stale.wrote(keys)
         try:
-            reader.crowd.tell(keys, self._who, is_over=False)
+            reader.crowd.begin(keys, self._who)
             link = reader.client.link
             if link is not None and link.memory is not None:
-                link.forget([*keys.rows, *keys.tags])
+                link.forget(keys.all)
         except AWAY as err:
             if not reader.is_open or reader.confirmed is None:
                 raise
@@ -96,6 +97,6 @@ class Change:
             reader.stale.wrote(keys)
         self._keys = None
         try:
-            reader.crowd.tell(keys, self._who, is_over=True)
+            reader.crowd.end(keys, self._who)
         except KeelError as err:
             _log.warning("cache.marks_left", rows=len(keys.rows), tags=len(keys.tags), reason=err.message)

@@ -37,7 +37,7 @@ class Stale:
     def wrote(self, keys: Keys | RowKeys) -> None:
         """Be told of a write of this process, before its COMMIT; where copies are expected."""
         now = monotonic()
-        for key in (*keys.rows, *keys.tags):
+        for key in keys.all:
             self._written.pop(key, None)
             self._written[key] = now
         while self._written and self._written[oldest := next(iter(self._written))] < now - self._longest - self._lease:
