@@ -29,6 +29,8 @@ VERSION = 16
 _VALUE, _NOTHING, _LEASE = b"V", b"N", b"L"
 _EPOCH = 1 + VERSION
 _DEADLINE = 13
+_SMALL = 4096
+"""Bytes up to which a copy costs less than a view."""
 
 
 MISS: Any = object()
@@ -87,7 +89,8 @@ class Shelf(Generic[T]):
             self._head = current, head
         if held.startswith(head):
             try:
-                return self.decode(memoryview(held)[len(head) :])
+                start = len(head)
+                return self.decode(held[start:] if len(held) < _SMALL else memoryview(held)[start:])
             except ValueError:
                 return MISS  # type: ignore[no-any-return]
         if held.startswith(_NOTHING) and held.startswith(current + self.shape, 1):

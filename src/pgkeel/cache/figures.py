@@ -54,11 +54,6 @@ class Tally(msgspec.Struct):
     miss_seconds: float = 0.0
     load_seconds: float = 0.0
 
-    def hit(self, seconds: float) -> None:
-        """Count one hit."""
-        self.hits += 1
-        self.hit_seconds += seconds
-
     def missed(self, seconds: float) -> None:
         """Count one miss."""
         self.misses += 1

@@ -129,7 +129,9 @@ class Reader:
                 value, lease = self._miss(key, shelf, shelf.lease_in(held, current), life, current)
             if value is not MISS:
                 self.figures.hits += 1
-                shelf.tally.hit(monotonic() - began)
+                tally = shelf.tally
+                tally.hits += 1
+                tally.hit_seconds += monotonic() - began
                 return value
         except KeelError as err:
             self.figures.bypasses += 1
