@@ -46,6 +46,7 @@ class Link(asyncio.Protocol):
         self.owed: deque[asyncio.Future[Any] | Shared | None] = deque()
         self._outgoing: list[bytes] = []
         self._batches: dict[tuple[Sequence[bytes], float], Batch] = {}
+        self._latest: Batch | None = None
         self._is_due = False
         self._heard = 0.0
         self._watch: asyncio.TimerHandle | None = None
@@ -123,12 +124,15 @@ class Link(asyncio.Protocol):
             Unreachable: The connection ended or hangs.
             CommandRefused: The server refused.
         """
-        batch = self._batches.get((shared, near)) or self._begin(shared, near)
+        batch = self._latest
+        if batch is None or batch.shared is not shared or batch.near != near:  # mostly it is what another read began just now
+            batch = self._latest = self._batches.get((shared, near)) or self._begin(shared, near)
         keys = batch.keys
         look = Look(batch, len(keys))
         keys.append(key)
         batch.looks.append(look)
         if len(keys) == _MOST_KEYS:
+            self._latest = None
             self._owe(self._batches.pop((shared, near)))
         return look
 
@@ -250,6 +254,7 @@ class Link(asyncio.Protocol):
         for batch in self._batches.values():
             self._owe(batch)
         self._batches.clear()
+        self._latest = None
         self._transport.write(b"".join(self._outgoing))
         self._outgoing.clear()
 
@@ -278,6 +283,7 @@ class Link(asyncio.Protocol):
                 asked.set_exception(Unreachable(failure.message, hint=failure.hint))
         self.owed.clear()
         self._batches.clear()
+        self._latest = None
         self._outgoing.clear()
 
 
