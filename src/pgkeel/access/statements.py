@@ -8,6 +8,8 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.sql.elements import ClauseElement
 
 from pgkeel.access.compiled import Compiled, Expressions, compile_statement, has_text
+from pgkeel.access.cursor import CursorCodec
+from pgkeel.access.ordering import Order, order_of
 from pgkeel.access.shape import Shape
 from pgkeel.core.errors import UsageError
 
@@ -39,6 +41,8 @@ class Statements(Generic[R]):
         into: What a record of them becomes.
         source: What they are selected from.
         seen: Indexes that were looked for in the database already.
+        primary: The ordering by the primary key.
+        cursors: Ordering → what writes and reads its cursors; they are signed by the secret of the handle that these belong to.
     """
 
     def __init__(self, shape: Shape[R], dialect: Dialect) -> None:
@@ -49,6 +53,8 @@ class Statements(Generic[R]):
         self.into: Callable[..., Any] = shape.row
         self.source: FromClause = shape.table
         self.seen: set[str] = set()
+        self.primary = order_of(shape, ())
+        self.cursors: dict[tuple[Order, ...], CursorCodec] = {}
         self._known: dict[Any, Any] = {}
         self._gatherers: dict[bool, object] = {}
 
@@ -136,7 +142,10 @@ class Statements(Generic[R]):
         """Return what joins reads by key: one for all repositories of the model; None when the key is no single plain value."""
         if self.shape.key_type is None:
             return None
-        return cast("T", self._gatherers.setdefault(with_deleted, make()))
+        known = self._gatherers.get(with_deleted)
+        if known is None:
+            known = self._gatherers.setdefault(with_deleted, make())
+        return cast("T", known)
 
     def joined(self, relations: Sequence[Any], make: Callable[["Statements[R]", Sequence[Any]], T]) -> T:
         """Return the statements that read relations, too, made once for each choice of them."""

@@ -45,8 +45,6 @@ class Part(Generic[R_co]):
         "_gatherer",
         "_get",
         "_key_type",
-        "_orders",
-        "_primary",
         "_runner",
         "_secret",
         "_shape",
@@ -64,11 +62,10 @@ class Part(Generic[R_co]):
         self._get: Compiled[R_co] | None = None
         rows = runner.caching.rows(statements.shape) if runner.caching is not None else None
         self._cached = rows if runner.is_autocommit and not with_deleted else None
-        self._gatherer = statements.gatherer(Gatherer[Any], with_deleted) if runner.is_autocommit else None
+        gatherer: Gatherer[Any] | None = statements.gatherer(Gatherer, with_deleted) if runner.is_autocommit else None
+        self._gatherer = gatherer
         self._alone = self._gatherer if Gatherer.gathers and self._cached is None else None
         self._key_type = self._shape.key_type or object
-        self._primary: tuple[tuple[Order, ...], CursorCodec] | None = None
-        self._orders: dict[object, tuple[tuple[Order, ...], CursorCodec]] = {}
 
     @property
     def _dialect(self) -> Dialect:
@@ -195,18 +192,13 @@ class Part(Generic[R_co]):
         return error
 
     def _ordering(self, order_by: OrderBy | Sequence[OrderBy]) -> tuple[tuple[Order, ...], CursorCodec]:
-        if isinstance(order_by, tuple) and not order_by:
-            known = self._primary
-            if known is None:
-                known = self._primary = self._ordered(order_of(self._shape, ()))
-            return known
-        return self._ordered(order_of(self._shape, order_by))
-
-    def _ordered(self, orders: tuple[Order, ...]) -> tuple[tuple[Order, ...], CursorCodec]:
-        known = self._orders.get(orders)
-        if known is None:
-            known = self._orders[orders] = (orders, CursorCodec(self._shape, orders, self._secret))
-        return known
+        is_primary = isinstance(order_by, tuple) and not order_by
+        orders = self._statements.primary if is_primary else order_of(self._shape, order_by)
+        cursors = self._statements.cursors
+        codec = cursors.get(orders)
+        if codec is None:
+            codec = cursors[orders] = CursorCodec(self._shape, orders, self._secret)
+        return orders, codec
 
     def _require_soft_delete(self) -> None:
         if self._shape.deleted_at is None:
