@@ -261,6 +261,7 @@ async def test_what_cannot_be_is_said(open_db: Any, db: Any) -> None:
         await posts.cached().count(True)
     with pytest.raises(UsageError, match="cache key cannot be made"):
         await posts.cached().count(Post.title == cast("Any", object()))
+    assert await posts.cached(tags=[]).count() == 0
     assert not hasattr(posts.cached(), "update")
 
 

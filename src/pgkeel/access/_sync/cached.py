@@ -61,7 +61,7 @@ def through_cache(
     """
     if runner.caching is None:
         raise UsageError("the handle has no cache to read through", hint="Database(url, cache=Cache(…))")
-    results, outer = runner.caching.results(ttl, stale, tags), getattr(runner, "outer", runner)
+    results, outer = runner.caching.results(ttl, stale, tags), runner.outer if isinstance(runner, CachedRunner) else runner
     return CachedRunner(outer, results) if outer.is_autocommit else outer
 
 

@@ -100,7 +100,7 @@ class Caching:
             ConfigError: One is not a duration of a millisecond or more.
             UsageError: One is not a tag.
         """
-        return ResultCache(self, self.cache.life(ttl, stale), [] if tags == () else tags_of(tags))
+        return ResultCache(self, self.cache.life(ttl, stale), [] if tags in ((), []) else tags_of(tags))
 
     def results_of(self, query: Compiled[Any]) -> Results:
         """Return the results of a statement and of those that do the same."""
