@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy
 from sqlalchemy import ForeignKey
 from sqlalchemy.dialects import postgresql
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from pgkeel import access
 from pgkeel.access import AlreadyExists, Page
@@ -44,6 +44,7 @@ class Shelf(Base):
     cache = Row(ttl="5m")
     id: Mapped[UUID] = mapped_column(primary_key=True, server_default=sqlalchemy.func.gen_random_uuid())
     name: Mapped[str] = mapped_column(unique=True)
+    books: Mapped[list["Book"]] = relationship(lazy="selectin", passive_deletes="all")
 
 
 class Book(Base):
@@ -59,6 +60,20 @@ class Reader(Base):
     cache = Row(ttl="5m")
     id: Mapped[UUID] = mapped_column(primary_key=True, server_default=sqlalchemy.func.gen_random_uuid())
     email: Mapped[str] = Encrypted()
+
+
+class Theme(Base):
+    __tablename__ = "themes"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    books: Mapped[list[Book]] = relationship(secondary="book_themes", lazy="selectin")
+
+
+book_themes = sqlalchemy.Table(
+    "book_themes",
+    Base.metadata,
+    sqlalchemy.Column("book_id", ForeignKey("books.id"), primary_key=True),
+    sqlalchemy.Column("theme_id", ForeignKey("themes.id"), primary_key=True),
+)
 
 
 class Label(Base):
@@ -435,3 +450,36 @@ async def test_an_object_that_gets_another_key_is_not_found_under_the_old_one(db
     async with db.transaction() as tx:
         (await tx.get_one(Label, "old")).code = "new"
     assert await labels.get("old") is None
+
+
+async def test_links_that_an_object_writes_between_two_tables_are_seen(db: Any, cache: Cache) -> None:
+    @cache.cached(tags="book_themes", ttl="5m")
+    async def links() -> int:
+        return int((await db.sql("SELECT count(*) FROM book_themes", into=int))[0])
+
+    shelf = await db.repository(Shelf).insert(name="a")
+    book = await db.repository(Book).insert(shelf_id=shelf, title="x")
+    await db.repository(Theme).insert_row(id=1)
+    assert [await links(), await links()] == [0, 0]
+    async with db.transaction() as tx:
+        theme = await tx.get_one(Theme, 1)
+        theme.books.append(await tx.get_one(Book, book))
+    assert await links() == 1
+    async with db.transaction() as tx:
+        theme = await tx.get_one(Theme, 1)
+        theme.books.clear()
+    assert await links() == 0
+    async with db.transaction() as tx:
+        tx.add(Theme(id=2, books=[await tx.get_one(Book, book)]))
+    assert await links() == 1
+
+
+async def test_a_row_that_moves_to_another_parents_collection_is_seen(db: Any) -> None:
+    first, second = [await db.repository(Shelf).insert(name=name) for name in "ab"]
+    books = db.repository(Book)
+    key = await books.insert(shelf_id=first, title="x")
+    assert [(await books.get_one(key)).shelf_id for _ in range(2)] == [first] * 2
+    async with db.transaction() as tx:
+        shelf, book = await tx.get_one(Shelf, second), await tx.get_one(Book, key)
+        shelf.books.append(book)
+    assert (await books.get_one(key)).shelf_id == second

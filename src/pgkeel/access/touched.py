@@ -1,6 +1,7 @@
 """Which rows a transaction has written, for those who must know before it commits: the cache above all."""
 
 from collections.abc import Collection, Iterable, Sequence
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy
@@ -87,14 +88,17 @@ class Touched:
                     self.cascade(table)
 
     def instances(self, written: Iterable[object]) -> None:
-        """Note ORM instances that a flush has written, with all tables that their class maps."""
+        """Note ORM instances that a flush has written, with all tables that their class maps, and their links to others."""
         for instance in written:
             mapper, values = _mapper_of(instance), values_of_instance(instance)
-            before: Any = sqlalchemy.inspect(instance)
+            state: Any = sqlalchemy.inspect(instance)
             for table in mapper.tables:
                 self.row(table.fullname, *mapper.primary_key_from_instance(instance), values=values)
-                if before.identity:
-                    self.row(table.fullname, *before.identity, values=values)
+                if state.identity:  # as it was, where the key changes
+                    self.row(table.fullname, *state.identity, values=values)
+            for name, links in _links_of(mapper):
+                if state.attrs[name].history.has_changes():
+                    self.every_row(links)
 
     def statement(self, statement: object) -> None:
         """Note what an INSERT, UPDATE or DELETE of SQLAlchemy writes; a SELECT writes nothing, a text may write anything."""
@@ -122,6 +126,13 @@ class Touched:
 
 def _mapper_of(instance: object) -> Any:  # noqa: ANN401 - SQLAlchemy's mappers are known by their class only
     return sqlalchemy.inspect(type(instance))
+
+
+@lru_cache(maxsize=1_000)
+def _links_of(mapper: Any) -> tuple[tuple[str, str], ...]:  # noqa: ANN401 - as above
+    """Return the relationships that write rows of a table between two others, which no object stands for."""
+    written = (one for one in mapper.relationships if one.secondary is not None and not one.viewonly)
+    return tuple((one.key, one.secondary.fullname) for one in written)
 
 
 def _has_turned(instance: object, table: Table) -> bool:
