@@ -483,3 +483,68 @@ async def test_a_row_that_moves_to_another_parents_collection_is_seen(db: Any) -
         shelf, book = await tx.get_one(Shelf, second), await tx.get_one(Book, key)
         shelf.books.append(book)
     assert (await books.get_one(key)).shelf_id == second
+
+
+async def _on_the_connection(tx: Any, change: Any) -> None:
+    await (await tx.connection()).execute(change)
+
+
+async def _as_text_on_the_connection(tx: Any, change: Any) -> None:
+    del change
+    await (await tx.connection()).exec_driver_sql("UPDATE shelves SET name = 'b'")
+
+
+async def _as_text(tx: Any, change: Any) -> None:
+    del change
+    await tx.execute(sqlalchemy.text("UPDATE shelves SET name = 'b'"))
+
+
+async def _inside_a_select(tx: Any, change: Any) -> None:
+    await tx.execute(sqlalchemy.select(change.returning(Shelf.id).cte("changed")))
+
+
+async def _beside_a_select(tx: Any, change: Any) -> None:
+    await tx.execute(sqlalchemy.select(Book.id).add_cte(change.returning(Shelf.id).cte("changed")))
+
+
+async def _beside_another_write(tx: Any, change: Any) -> None:
+    await tx.execute(sqlalchemy.delete(Label).add_cte(change.returning(Shelf.id).cte("changed")))
+
+
+@pytest.mark.parametrize(
+    "write",
+    [_on_the_connection, _as_text_on_the_connection, _as_text, _inside_a_select, _beside_a_select, _beside_another_write],
+)
+async def test_no_way_to_write_through_sqlalchemy_leaves_a_row_old(db: Any, write: Callable[..., Awaitable[None]]) -> None:
+    shelves = db.repository(Shelf)
+    key = await shelves.insert(name="a")
+    assert [(await shelves.get_one(key)).name for _ in range(2)] == ["a"] * 2
+    async with db.transaction() as tx:
+        await write(tx, sqlalchemy.update(Shelf).values(name="b"))
+    assert (await shelves.get_one(key)).name == "b"
+
+
+async def test_a_unit_of_work_that_reads_announces_nothing(db: Any, cache: Cache) -> None:
+    await db.repository(Shelf).insert(name="a")
+    before = cache.figures.marks
+    async with db.transaction(isolation="repeatable read", read_only=True) as tx:
+        await tx.scalars(sqlalchemy.select(Shelf))
+    async with db.transaction() as tx:
+        async with tx.begin_nested():
+            await tx.scalars(sqlalchemy.select(sqlalchemy.select(Shelf).cte("some")))
+        await (await tx.connection()).execute(sqlalchemy.text("SELECT 1"))
+    assert cache.figures.marks == before
+
+
+async def test_what_a_listener_writes_while_objects_are_flushed_is_seen(db: Any) -> None:
+    shelves = db.repository(Shelf)
+    key = await shelves.insert(name="a")
+    await shelves.get_one(key)
+    async with db.transaction() as tx:
+
+        def write(session: Any, *_: object) -> None:
+            session.execute(sqlalchemy.update(Shelf).values(name="b").execution_options(synchronize_session=False))
+
+        sqlalchemy.event.listen(tx.sync_session, "before_flush", write, once=True)
+        tx.add(Label(code="x"))
+    assert (await shelves.get_one(key)).name == "b"

@@ -5,8 +5,10 @@ from functools import lru_cache
 from typing import Any
 
 import sqlalchemy
-from sqlalchemy import Table
+from sqlalchemy import Table, TextClause, TextualSelect
 from sqlalchemy.dialects import postgresql
+from sqlalchemy.sql import visitors
+from sqlalchemy.sql.elements import ClauseElement
 
 from pgkeel.access.cascades import carried_columns, dependents_of
 from pgkeel.access.tagging import Value, values_of_instance
@@ -100,20 +102,36 @@ class Touched:
                 if state.attrs[name].history.has_changes():
                     self.every_row(links)
 
-    def statement(self, statement: object) -> None:
-        """Note what an INSERT, UPDATE or DELETE of SQLAlchemy writes; a SELECT writes nothing, a text may write anything."""
-        match statement:
+    def statement(self, statement: ClauseElement) -> None:
+        """Note what an INSERT, UPDATE or DELETE of SQLAlchemy writes, also inside of another; a text may write anything."""
+        if isinstance(statement, TextClause):
+            self.handwritten(statement.text, None)
+        for part in visitors.iterate(statement):
+            self._part(part)
+
+    def executed(self, text: str, statement: ClauseElement | None) -> None:
+        """Note what SQLAlchemy sends.
+
+        Args:
+            text: The statement as it is sent.
+            statement: What it was made of; None where it was text.
+        """
+        if statement is None or isinstance(statement, TextClause | TextualSelect):
+            self.handwritten(text, None)
+        elif not text.startswith("SELECT"):  # else there is no CTE, and nothing that writes
+            self.statement(statement)
+
+    def _part(self, part: object) -> None:
+        match part:
             case sqlalchemy.Insert(table=Table() as table):
-                is_upsert = isinstance(statement, postgresql.Insert) and statement._post_values_clause is not None  # noqa: SLF001 - says ON CONFLICT
+                is_upsert = isinstance(part, postgresql.Insert) and part._post_values_clause is not None  # noqa: SLF001 - says ON CONFLICT
                 (self.every_row if is_upsert else self.table)(table.fullname)
                 if is_upsert and carried_columns(table):
                     self.cascade(table)
             case sqlalchemy.Update(table=Table() as table) | sqlalchemy.Delete(table=Table() as table):
                 self.every_row(table.fullname)
-                if isinstance(statement, sqlalchemy.Delete) or carried_columns(table):
+                if isinstance(part, sqlalchemy.Delete) or carried_columns(table):
                     self.cascade(table)
-            case sqlalchemy.TextClause():
-                self.is_unknown = self.is_unknown or not reads_only(statement.text)
             case _:
                 return
 

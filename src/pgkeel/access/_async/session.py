@@ -18,7 +18,10 @@ from pgkeel.access.lasting import refuse_session_feature, taints
 from pgkeel.schema.sealed_compiler import guard
 from pgkeel.schema.sealed_type import share_keys
 
-__all__ = ["AsyncEngine", "AsyncSession", "engine_on"]
+__all__ = ["UNIT", "AsyncEngine", "AsyncSession", "engine_on"]
+
+UNIT = "pgkeel_unit"
+"""Where a connection keeps a weak reference to what hears of the statements of its unit of work."""
 
 
 class _LentRecord(_ConnectionRecord):
@@ -89,9 +92,19 @@ def engine_on(pool: Pool) -> AsyncEngine:
     return engine
 
 
-def _watch(connection: Any, _cursor: Any, statement: str, *_rest: object) -> None:  # noqa: ANN401 - SQLAlchemy's event
-    """Count a statement, and remember that it may leave something of the session behind."""
+def _watch(
+    connection: Any,  # noqa: ANN401 - SQLAlchemy's event
+    _cursor: object,
+    statement: str,
+    _parameters: object,
+    context: Any,  # noqa: ANN401 - as above
+    _many: object,
+) -> None:
+    """Count a statement, tell the unit of work of it, and remember that it may leave something of the session behind."""
     counted(statement, TRANSACTION)
+    unit = connection.info.get(UNIT)
+    if unit is not None and (noted := unit()) is not None:
+        noted(statement, context)
     pool = connection.engine.pool.lends
     if pool.driver.is_pooled:
         refuse_session_feature(statement)

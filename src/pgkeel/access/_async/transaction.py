@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from typing import Any, Literal, TypeVar, overload
+from weakref import WeakMethod
 
 from sqlalchemy import event, func, literal_column, select
 from sqlalchemy.exc import DBAPIError
@@ -15,7 +16,7 @@ from pgkeel.access._async.pool import Slot
 from pgkeel.access._async.repositories import Repositories
 from pgkeel.access._async.repository import Repository
 from pgkeel.access._async.runner import Runner, tell
-from pgkeel.access._async.session import AsyncEngine, AsyncSession
+from pgkeel.access._async.session import UNIT, AsyncEngine, AsyncSession
 from pgkeel.access.actor import SIGNATURE, current_actor
 from pgkeel.access.asked import Asked
 from pgkeel.access.counting import counted
@@ -76,7 +77,7 @@ class Transaction(AsyncSession):
         event.listen(inner, "after_begin", self._sign)
         if runner.hooks:
             event.listen(inner, "after_flush", self._note_flush)
-            event.listen(inner, "do_orm_execute", lambda state: self.touched.statement(state.statement))
+            event.listen(inner, "do_orm_execute", self._note_execution)
 
     @overload
     async def sql(
@@ -263,10 +264,23 @@ class Transaction(AsyncSession):
         return failure
 
     def _sign(self, _session: Any, begun: Any, connection: Any) -> None:  # noqa: ANN401 - SQLAlchemy's event
-        """Tell a transaction that begins who writes in it."""
+        """Tell a transaction that begins who writes in it, and hear of its statements."""
+        if self._runner.hooks:
+            connection.info[UNIT] = WeakMethod(self._note)
         actor = current_actor()
         if actor is not None and not begun.nested and not self._is_starting:
             connection.execute(select(func.set_config("pgkeel.actor", actor, literal_column("true"))))
+
+    def _note(self, text: str, context: Any) -> None:  # noqa: ANN401 - SQLAlchemy's execution
+        """Note what a statement writes, whoever of SQLAlchemy sends it; a flush says more of its own."""
+        inner: Any = getattr(self, "sync_session", self)
+        if not inner._flushing:  # noqa: SLF001 - nothing public tells
+            self.touched.executed(text, None if context.compiled is None else context.compiled.statement)
+
+    def _note_execution(self, state: Any) -> None:  # noqa: ANN401 - SQLAlchemy's event
+        """Note what a listener writes while a flush goes on."""
+        if not state.is_select:
+            self.touched.statement(state.statement)
 
     def _note_flush(self, session: Any, _context: object) -> None:  # noqa: ANN401 - SQLAlchemy's event
         self.touched.instances([*session.new, *session.dirty, *session.deleted])
