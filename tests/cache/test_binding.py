@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any, cast
 from uuid import UUID
 
@@ -74,6 +74,14 @@ book_themes = sqlalchemy.Table(
     sqlalchemy.Column("book_id", ForeignKey("books.id"), primary_key=True),
     sqlalchemy.Column("theme_id", ForeignKey("themes.id"), primary_key=True),
 )
+
+
+class Happening(Base):
+    __tablename__ = "happenings"
+    cache = Row(ttl="5m")
+    id: Mapped[UUID] = mapped_column(primary_key=True, server_default=sqlalchemy.func.gen_random_uuid())
+    day: Mapped[date] = mapped_column(primary_key=True)
+    note: Mapped[str]
 
 
 class Label(Base):
@@ -548,3 +556,20 @@ async def test_what_a_listener_writes_while_objects_are_flushed_is_seen(db: Any)
         sqlalchemy.event.listen(tx.sync_session, "before_flush", write, once=True)
         tx.add(Label(code="x"))
     assert (await shelves.get_one(key)).name == "b"
+
+
+async def test_objects_whose_id_is_not_the_whole_primary_key_are_announced(db: Any, cache: Cache) -> None:
+    happenings, day = db.repository(Happening), date(2026, 11, 27)
+    first = await happenings.insert_row(day=day, note="a")
+    assert [(await happenings.get_one(first.id)).note for _ in range(2)] == ["a"] * 2
+    async with db.transaction() as tx:
+        tx.add(Happening(day=day, note="another"))
+    hits = cache.figures.hits
+    assert (await happenings.get_one(first.id)).note == "a"
+    assert cache.figures.hits == hits + 1
+    async with db.transaction() as tx:
+        (await tx.get_one(Happening, (first.id, day))).note = "b"
+    assert (await happenings.get_one(first.id)).note == "b"
+    async with db.transaction() as tx:
+        await tx.delete(await tx.get_one(Happening, (first.id, day)))
+    assert await happenings.get(first.id) is None

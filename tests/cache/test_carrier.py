@@ -172,3 +172,17 @@ async def test_a_table_without_a_primary_key_is_not_watched(outside: Outside) ->
     outside.write("CREATE TABLE heap (n integer)")
     with pytest.raises(psycopg.errors.InvalidTableDefinition, match="primary key"):
         outside.write("SELECT pgkeel.cache_watch('heap')")
+
+
+@pytest.mark.parametrize("key", ["id, kind", "kind, id", "kind"])
+async def test_rows_that_are_known_by_an_id_that_is_not_the_primary_key_are_forgotten(outside: Outside, key: str) -> None:
+    outside.write("DROP TABLE things")
+    outside.write(f"CREATE TABLE things (id uuid NOT NULL, kind text, name text NOT NULL, PRIMARY KEY ({key}))")
+    outside.write("SELECT pgkeel.cache_watch('things')")
+    one = uuid4()
+    outside.write("INSERT INTO things VALUES (%s, 'k', 'a')", one)
+    outside.carry()
+    assert [await outside.name(one) for _ in range(2)] == ["a"] * 2
+    outside.write("UPDATE things SET name = 'b' WHERE id = %s", one)
+    outside.carry()
+    assert await outside.name(one) == "b"

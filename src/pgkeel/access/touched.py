@@ -95,6 +95,9 @@ class Touched:
             mapper, values = _mapper_of(instance), values_of_instance(instance)
             state: Any = sqlalchemy.inspect(instance)
             for table in mapper.tables:
+                if "id" in table.c and [one.name for one in table.primary_key] != ["id"]:  # its rows are known by their id alone
+                    self.table(table.fullname, values=values) if state.pending else self.every_row(table.fullname)
+                    continue
                 self.row(table.fullname, *mapper.primary_key_from_instance(instance), values=values)
                 if state.identity:  # as it was, where the key changes
                     self.row(table.fullname, *state.identity, values=values)

@@ -11,7 +11,7 @@ from pgkeel.agent.services.service import Service
 from pgkeel.core.log import get_logger
 from pgkeel.postgres import Connection, load
 
-__all__ = ["Carrier", "Invalidator", "Note"]
+__all__ = ["Carrier", "Invalidator", "Note", "forget_rows"]
 
 log = get_logger(__name__)
 
@@ -110,8 +110,20 @@ def _carry_notes(connection: Connection, cache: Invalidator) -> bool:
     with connection.transaction():
         notes = [msgspec.convert(row, Note) for row in load(__name__, "cache_drain").rows(connection, most=_BATCH)]
         if notes:
-            cache.forget(_rows_of(notes), [note.relation for note in notes if note.keys is None])
+            forget_rows(connection, cache, _rows_of(notes), [note.relation for note in notes if note.keys is None])
     return len(notes) == _BATCH
+
+
+def forget_rows(
+    connection: Connection, cache: Invalidator, rows: Mapping[str, Sequence[Sequence[object]]], tables: Sequence[str]
+) -> None:
+    """Let nothing of rows with these primary keys, and of all rows of these tables, be served again.
+
+    Where a table has an `id` that is not its primary key, rows are cached by that, which nobody has said: so all of its rows go.
+    """
+    others = load(__name__, "known_by_id").rows(connection, relations=list(rows)) if rows else []
+    whole = {row["relation"] for row in others}
+    cache.forget({table: keys for table, keys in rows.items() if table not in whole}, [*tables, *sorted(whole)])
 
 
 def _rows_of(notes: Sequence[Note]) -> dict[str, list[Sequence[object]]]:

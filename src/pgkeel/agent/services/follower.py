@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from pgkeel.agent.reach import Reach
-from pgkeel.agent.services.carrier import Invalidator
+from pgkeel.agent.services.carrier import Invalidator, forget_rows
 from pgkeel.agent.services.pgoutput import Relation, written_of
 from pgkeel.agent.services.service import Service
 from pgkeel.core.errors import ConfigError
@@ -93,7 +93,7 @@ class Follower:
         )
         written = written_of((bytes(row["data"]) for row in rows), self._relations)
         if written.rows or written.tables:
-            cache.forget(written.rows, sorted(written.tables))
+            forget_rows(connection, cache, written.rows, sorted(written.tables))
         is_more = len(rows) >= _MOST
         upto = f"{written.end >> 32:X}/{written.end & 0xFFFFFFFF:X}" if is_more else place["now"]
         load(__name__, "follower_advance").scalar(connection, slot=slot, upto=upto)
