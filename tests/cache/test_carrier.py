@@ -186,3 +186,18 @@ async def test_rows_that_are_known_by_an_id_that_is_not_the_primary_key_are_forg
     outside.write("UPDATE things SET name = 'b' WHERE id = %s", one)
     outside.carry()
     assert await outside.name(one) == "b"
+
+
+async def test_a_model_that_names_the_schema_public_is_meant_by_the_bare_name(outside: Outside) -> None:
+    outside.rows = outside.cache.rows("public.things", Thing, key=UUID)
+    outside.write("SELECT pgkeel.cache_watch('things')")
+    one = uuid4()
+    for name in "ab":
+        outside.write("INSERT INTO things VALUES (%s, %s) ON CONFLICT (id) DO UPDATE SET name = EXCLUDED.name", one, name)
+        outside.carry()
+        assert [await outside.name(one) for _ in range(2)] == [name] * 2
+    outside.write("SELECT pgkeel.cache_unwatch('things')")
+    outside.write("UPDATE things SET name = 'c'")
+    outside.write("SELECT pgkeel.cache_bump('things')")
+    outside.carry()
+    assert await outside.name(one) == "c"

@@ -103,7 +103,7 @@ class Names:
 
     def rows(self, table: str) -> Namer:
         """Return what names the rows of a table by their keys."""
-        return self._namer(b"r", str(table))
+        return self._namer(b"r", _bare(table))
 
     def generation(self, table: str) -> bytes:
         """Return the name of the version that all cached rows of a table share."""
@@ -119,7 +119,7 @@ class Names:
 
     def declared(self, table: str, column: str) -> bytes:
         """Return the name of a column by whose values results are tagged; those of one table begin alike."""
-        return self._known(b"d", table)[-DIGEST:] + self._namer(b"d", str(table))(column)[-DIGEST:]
+        return self._known(b"d", table)[-DIGEST:] + self._namer(b"d", _bare(table))(column)[-DIGEST:]
 
     def things(self, kind: str, name: str) -> Namer:
         """Return what names the keys of one recipe."""
@@ -127,13 +127,13 @@ class Names:
 
     def tag(self, wanted: Tag) -> bytes:
         """Return the name of a tag."""
-        return self._tags((str(wanted.table), wanted.values)) if wanted.values else self.table(wanted.table)
+        return self._tags((_bare(wanted.table), wanted.values)) if wanted.values else self.table(wanted.table)
 
     def table(self, table: str) -> bytes:
         """Return the name of a table's tag."""
         known = self._tables.get(table)
         if known is None:
-            known = self._tables[str(table)] = self._tags((str(table), ()))
+            known = self._tables[str(table)] = self._tags((_bare(table), ()))
         return known
 
     def result(self, name: str, arguments: tuple[object, ...], named: Mapping[str, object]) -> bytes:
@@ -143,11 +143,16 @@ class Names:
     def _known(self, kind: bytes, table: str) -> bytes:
         known = self._wide.get((kind, table))
         if known is None:
-            known = self._wide[kind, str(table)] = self._namer(kind)(str(table))
+            known = self._wide[kind, str(table)] = self._namer(kind)(_bare(table))
         return known
 
     def _namer(self, kind: bytes, common: object = None) -> Namer:
         return Namer(self._prefix, self._key, kind, common)
+
+
+def _bare(table: str) -> str:
+    """Return a table's name as the database's ledger writes it: without `public`, which a model may say or not."""
+    return str(table).removeprefix("public.")
 
 
 def epoch_of(namespace: str) -> bytes:

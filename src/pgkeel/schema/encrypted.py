@@ -56,7 +56,7 @@ def Encrypted(  # noqa: N802 - reads as a type in a model
 
 def has_encrypted(table: str) -> bool:
     """Return whether a model that is loaded has an encrypted column in this table; what is read from it may hold clear texts."""
-    return table in _tables
+    return table.removeprefix("public.") in _tables
 
 
 def encrypted_models() -> tuple[Any, ...]:
@@ -70,7 +70,7 @@ def _name_field(column: Column[Any], table: object) -> None:
     if isinstance(table, Table) and isinstance(column.type, EncryptedType):
         kind = column.type
         column.type = EncryptedType(kind.index, kind.unique, table.fullname, column.name, subject=kind.subject)
-        _tables.add(str(table.fullname))
+        _tables.add(str(table.fullname).removeprefix("public."))
 
 
 @event.listens_for(Mapper, "instrument_class")
