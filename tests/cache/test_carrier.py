@@ -201,3 +201,21 @@ async def test_a_model_that_names_the_schema_public_is_meant_by_the_bare_name(ou
     outside.write("SELECT pgkeel.cache_bump('things')")
     outside.carry()
     assert await outside.name(one) == "c"
+
+
+async def test_a_watched_partition_is_its_table(outside: Outside) -> None:
+    outside.write("DROP TABLE things")
+    outside.write("CREATE TABLE things (id uuid PRIMARY KEY, name text NOT NULL) PARTITION BY HASH (id)")
+    outside.write("CREATE TABLE things_all PARTITION OF things FOR VALUES WITH (MODULUS 1, REMAINDER 0)")
+    outside.write("SELECT pgkeel.cache_watch('things_all')")
+    one = uuid4()
+    outside.write("INSERT INTO things_all VALUES (%s, 'a')", one)
+    outside.carry()
+    assert [await outside.name(one) for _ in range(2)] == ["a"] * 2
+    outside.write("UPDATE things_all SET name = 'b'")
+    outside.carry()
+    assert await outside.name(one) == "b"
+    outside.write("UPDATE things_all SET name = 'c'")
+    outside.write("SELECT pgkeel.cache_bump('things_all')")
+    outside.carry()
+    assert await outside.name(one) == "c"

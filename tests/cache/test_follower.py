@@ -29,7 +29,9 @@ TABLES = """CREATE TABLE things (id uuid PRIMARY KEY, name text NOT NULL);
 CREATE TABLE parts (thing integer, place bigint, name text NOT NULL, PRIMARY KEY (thing, place));
 CREATE TABLE days (day date PRIMARY KEY, name text NOT NULL);
 CREATE TABLE twofold (id integer, kind integer, name text NOT NULL, PRIMARY KEY (kind, id));
-CREATE PUBLICATION pgkeel_cache FOR TABLE things (id), parts (thing, place), days (day), twofold (kind, id)"""
+CREATE TABLE split (id integer PRIMARY KEY, name text NOT NULL) PARTITION BY RANGE (id);
+CREATE TABLE split_low PARTITION OF split FOR VALUES FROM (0) TO (100);
+CREATE PUBLICATION pgkeel_cache FOR TABLE things (id), parts (thing, place), days (day), twofold (kind, id), split"""
 
 
 class Thing(msgspec.Struct, frozen=True):
@@ -62,6 +64,7 @@ class Followed:
             "parts": cache.rows("parts", Thing, key=tuple[int, int]),
             "days": cache.rows("days", Thing, key=str),
             "twofold": cache.rows("twofold", Thing, key=int),
+            "split": cache.rows("split", Thing, key=int),
         }
         self.follower = Follower(lambda: carried, "pgkeel_cache")
         self.slot = self.follower.begin(connection, carried)
@@ -123,21 +126,23 @@ async def test_writes_by_anybody_are_heard_of_and_touch_no_other_row(followed: F
 
 
 async def _keys_of_other_types(followed: Followed) -> None:
-    """A key of two numbers names one row; of a date, and beside an `id`, all of its table; TRUNCATE too."""
+    """A key of two numbers names one row; of a date, or beside an `id`, all of its table; a partition is its table."""
     followed.write("INSERT INTO parts VALUES (1, 2, 'a')")
     followed.write("INSERT INTO days VALUES ('2026-01-02', 'a')")
     followed.write("INSERT INTO twofold VALUES (1, 2, 'a')")
+    followed.write("INSERT INTO split VALUES (1, 'a')")
     followed.follow()
-    places = (("parts", (1, 2), "thing = 1"), ("days", "2026-01-02", "true"), ("twofold", 1, "id = 1"))
-    assert [await followed.name(*place) for place in places] == ["a"] * 3
+    places = (("parts", (1, 2), "thing = 1"), ("days", "2026-01-02", "true"), ("twofold", 1, "id = 1"), ("split", 1, "id = 1"))
+    assert [await followed.name(*place) for place in places] == ["a"] * 4
     followed.write("UPDATE twofold SET name = 'b'")
+    followed.write("UPDATE split_low SET name = 'b'")
     followed.write("UPDATE parts SET name = 'b'")
     followed.write("UPDATE days SET name = 'b'")
     followed.follow()
-    assert [await followed.name(*place) for place in places] == ["b"] * 3
-    followed.write("TRUNCATE parts, days, twofold")
+    assert [await followed.name(*place) for place in places] == ["b"] * 4
+    followed.write("TRUNCATE parts, days, twofold, split")
     followed.follow()
-    assert [await followed.name(*place) for place in places] == [None] * 3
+    assert [await followed.name(*place) for place in places] == [None] * 4
 
 
 async def _a_slot_that_fell_behind(followed: Followed) -> None:

@@ -93,15 +93,15 @@ class Carrier:
         if news["epoch"] != self._epoch:
             cache.begin(news["epoch"])
             self._epoch = news["epoch"]
-        _carry_generations(news["generations"], cache)
+        _carry_generations(connection, news["generations"], cache)
         return news["has_notes"] and _carry_notes(connection, cache)
 
 
-def _carry_generations(generations: Mapping[str, int], cache: Invalidator) -> None:
+def _carry_generations(connection: Connection, generations: Mapping[str, int], cache: Invalidator) -> None:
     known = cache.carried()
     new = {relation: generation for relation, generation in generations.items() if known.get(relation) != generation}
     if new:
-        cache.forget({}, list(new))
+        forget_rows(connection, cache, {}, list(new))
         cache.carry(new)
         log.info("cache.carried", relations=sorted(new))
 
@@ -119,11 +119,18 @@ def forget_rows(
 ) -> None:
     """Let nothing of rows with these primary keys, and of all rows of these tables, be served again.
 
-    Where a table has an `id` that is not its primary key, rows are cached by that, which nobody has said: so all of its rows go.
+    Rows of a partition are those of its table, too. Where a table has an `id` that is not its primary key, rows are cached by
+    that, which nobody has said: so all of its rows go.
     """
-    others = load(__name__, "known_by_id").rows(connection, relations=list(rows)) if rows else []
-    whole = {row["relation"] for row in others}
-    cache.forget({table: keys for table, keys in rows.items() if table not in whole}, [*tables, *sorted(whole)])
+    given = [*rows, *tables]
+    known = {row["relation"]: row for row in load(__name__, "cached_as").rows(connection, relations=given)} if given else {}
+    names = {name: {name, known[name]["table_name"]} if name in known else {name} for name in given}
+    whole = set[str]().union(*(names[name] for name in given if name in tables or (name in known and known[name]["is_by_id"])))
+    singly: dict[str, list[Sequence[object]]] = {}
+    for name, keys in rows.items():
+        for each in names[name] - whole:
+            singly.setdefault(each, []).extend(keys)
+    cache.forget(singly, sorted(whole))
 
 
 def _rows_of(notes: Sequence[Note]) -> dict[str, list[Sequence[object]]]:
