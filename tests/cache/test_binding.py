@@ -18,6 +18,7 @@ from pgkeel.access import AlreadyExists, Page
 from pgkeel.access.sealing import bound_rows
 from pgkeel.access.shape import shape_of
 from pgkeel.access.sync import Database as PlainDatabase
+from pgkeel.access.touched import Touched as Written
 from pgkeel.cache import Cache
 from pgkeel.cache.sync import Cache as SyncCache
 from pgkeel.core.cache_url import CacheUrl
@@ -507,6 +508,21 @@ async def _as_text(tx: Any, change: Any) -> None:
     await tx.execute(sqlalchemy.text("UPDATE shelves SET name = 'b'"))
 
 
+async def _as_mappings(tx: Any, change: Any) -> None:
+    del change
+    row = (await tx.execute(sqlalchemy.select(Shelf.id))).scalars().one()
+    await tx.run_sync(lambda session: session.bulk_update_mappings(Shelf, [{"id": row, "name": "b"}]))
+
+
+async def _behind_a_flush_that_failed(tx: Any, change: Any) -> None:
+    nested = await tx.begin_nested()
+    tx.add(Shelf(name="a"))
+    with pytest.raises(sqlalchemy.exc.IntegrityError):
+        await tx.flush()
+    await nested.rollback()
+    await (await tx.connection()).execute(change)
+
+
 async def _inside_a_select(tx: Any, change: Any) -> None:
     await tx.execute(sqlalchemy.select(change.returning(Shelf.id).cte("changed")))
 
@@ -521,7 +537,16 @@ async def _beside_another_write(tx: Any, change: Any) -> None:
 
 @pytest.mark.parametrize(
     "write",
-    [_on_the_connection, _as_text_on_the_connection, _as_text, _inside_a_select, _beside_a_select, _beside_another_write],
+    [
+        _on_the_connection,
+        _as_text_on_the_connection,
+        _as_text,
+        _as_mappings,
+        _behind_a_flush_that_failed,
+        _inside_a_select,
+        _beside_a_select,
+        _beside_another_write,
+    ],
 )
 async def test_no_way_to_write_through_sqlalchemy_leaves_a_row_old(db: Any, write: Callable[..., Awaitable[None]]) -> None:
     shelves = db.repository(Shelf)
@@ -541,6 +566,8 @@ async def test_a_unit_of_work_that_reads_announces_nothing(db: Any, cache: Cache
         async with tx.begin_nested():
             await tx.scalars(sqlalchemy.select(sqlalchemy.select(Shelf).cte("some")))
         await (await tx.connection()).execute(sqlalchemy.text("SELECT 1"))
+        await tx.sql("SELECT name FROM shelves FOR NO KEY UPDATE")
+        await tx.scalars(sqlalchemy.select(Shelf).with_for_update())
     assert cache.figures.marks == before
 
 
@@ -573,3 +600,27 @@ async def test_objects_whose_id_is_not_the_whole_primary_key_are_announced(db: A
     async with db.transaction() as tx:
         await tx.delete(await tx.get_one(Happening, (first.id, day)))
     assert await happenings.get(first.id) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "may_write"),
+    [
+        ("SELECT 1", False),
+        ("-- a comment\n  (SELECT 1)", False),
+        ("SELECT updated_at, do_not FROM posts WHERE id = 1 FOR UPDATE", False),
+        ("SELECT 1 FROM posts FOR NO KEY  UPDATE SKIP LOCKED", False),
+        ("WITH some AS (SELECT 1) TABLE some", False),
+        ("EXPLAIN SELECT 1", False),
+        ("WITH gone AS(DELETE FROM posts RETURNING 1)SELECT 1", True),
+        ("WITH x AS (\nUPDATE posts SET title = '' RETURNING 1) SELECT 1 FOR UPDATE", True),
+        ("explain analyze insert into posts default values", True),
+        ("TRUNCATE posts", True),
+        ("CALL clean()", True),
+        ("DO $$ BEGIN END $$", True),
+        ("MERGE INTO posts USING x ON true WHEN MATCHED THEN DELETE", True),
+    ],
+)
+def test_a_text_that_may_write_is_told_from_one_that_reads(text: str, may_write: bool) -> None:
+    written = Written()
+    written.handwritten(text, None)
+    assert bool(written) is may_write

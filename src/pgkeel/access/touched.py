@@ -1,5 +1,6 @@
 """Which rows a transaction has written, for those who must know before it commits: the cache above all."""
 
+import re
 from collections.abc import Collection, Iterable, Sequence
 from functools import lru_cache
 from typing import Any
@@ -16,6 +17,9 @@ from pgkeel.access.tagging import Value, values_of_instance
 __all__ = ["Touched"]
 
 Key = tuple[object, ...]
+_READING = re.compile(r"(select|with|values|table|show|explain)\b")
+_WRITING = re.compile(r"\b(insert|update|delete|merge|copy|call|do)\b")
+_LOCKS = re.compile(r"\bfor\s+(no\s+key\s+)?update\b")
 
 
 class Touched:
@@ -165,8 +169,10 @@ def _has_turned(instance: object, table: Table) -> bool:
 
 
 def reads_only(sql: str) -> bool:
-    """Return whether a text cannot write a row: it begins with a reading word and holds no writing one."""
-    words = {word.strip("(),;") for word in sql.lower().split()}
-    first = next((word for line in sql.lower().splitlines() for word in line.partition("--")[0].split()), "")
-    reading = first.strip("(") in {"select", "with", "values", "table", "show", "explain"}
-    return reading and not words & {"insert", "update", "delete", "merge", "copy", "call", "do"}
+    """Return whether a text cannot write a row: it begins with a reading word and holds no writing one.
+
+    What a function does that it calls is not seen.
+    """
+    text = sql.lower()
+    first = next((word for line in text.splitlines() for word in line.partition("--")[0].split()), "")
+    return _READING.match(first.lstrip("(")) is not None and _WRITING.search(_LOCKS.sub("", text)) is None

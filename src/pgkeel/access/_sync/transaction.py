@@ -72,12 +72,14 @@ class Transaction(Session):
         self._slot: Slot | None = None
         self._state = _OPEN
         self._is_failed = False
-        self._is_starting = False
+        self._is_starting = self._is_flushing = False
         self.touched = Touched()
         inner = getattr(self, "sync_session", self)
         event.listen(inner, "after_begin", self._sign)
         if runner.hooks:
+            event.listen(inner, "before_flush", self._begin_flush)
             event.listen(inner, "after_flush", self._note_flush)
+            event.listen(inner, "after_soft_rollback", self._end_flush)
             event.listen(inner, "do_orm_execute", self._note_execution)
 
     @overload
@@ -274,8 +276,7 @@ class Transaction(Session):
 
     def _note(self, text: str, context: Any) -> None:  # noqa: ANN401 - SQLAlchemy's execution
         """Note what a statement writes, whoever of SQLAlchemy sends it; a flush says more of its own."""
-        inner: Any = getattr(self, "sync_session", self)
-        if not inner._flushing:  # noqa: SLF001 - nothing public tells
+        if not self._is_flushing:
             self.touched.executed(text, None if context.compiled is None else context.compiled.statement)
 
     def _note_execution(self, state: Any) -> None:  # noqa: ANN401 - SQLAlchemy's event
@@ -283,6 +284,13 @@ class Transaction(Session):
         if not state.is_select:
             self.touched.statement(state.statement)
 
+    def _begin_flush(self, *_: object) -> None:
+        self._is_flushing = True
+
+    def _end_flush(self, *_: object) -> None:
+        self._is_flushing = False
+
     def _note_flush(self, session: Any, _context: object) -> None:  # noqa: ANN401 - SQLAlchemy's event
+        self._end_flush()
         self.touched.instances([*session.new, *session.dirty, *session.deleted])
         self.touched.gone(session.deleted, session.dirty)
