@@ -25,6 +25,7 @@ from pgkeel.core.cache_url import CacheUrl
 from pgkeel.core.cipher import Sealed
 from pgkeel.core.errors import ConfigError, Unreachable
 from pgkeel.core.url import Url
+from pgkeel.local import Cluster
 from pgkeel.migrations import PGKEEL, up
 from pgkeel.postgres import connect
 from pgkeel.schema.caching import Row
@@ -624,3 +625,16 @@ def test_a_text_that_may_write_is_told_from_one_that_reads(text: str, may_write:
     written = Written()
     written.handwritten(text, None)
     assert bool(written) is may_write
+
+
+async def test_a_cache_is_not_shared_by_two_databases(db: Any, cache: Cache, cluster: Cluster, library: Url) -> None:
+    async with Database(library, cache=cache) as again:
+        assert await again.repository(Shelf).cached().count() == 0
+    cluster.create_database("another", template="template0")
+    try:
+        with connect(library.with_database("another")) as connection:
+            up(connection, [PGKEEL])
+        with pytest.raises(ConfigError, match="another database"):
+            await Database(library.with_database("another"), cache=cache).open()
+    finally:
+        cluster.drop_database("another")

@@ -43,23 +43,25 @@ class Caching:
         self._runner: Runner | None = None
         self._rows: dict[str, RowCache[Any]] = {}
         self._keys: dict[str, Any] = {}
+        self._database = ""
         self._results: dict[str, Results] = {}
         self._open: dict[int, tuple[Written, Change, float]] = {}
 
-    def on(self, runner: Runner, keys: Cipher | None) -> None:
+    def on(self, runner: Runner, keys: Cipher | None, database: str) -> None:
         """Ask this database for the epoch, and seal results by its keys."""
         self._runner = runner
+        self._database = database
         self.cache.bind(self)
         self.cache.seal(keys, has_encrypted, bound_rows)
 
     async def require_ledger(self) -> None:
-        """Look whether the database can tell its epoch.
+        """Look whether the database can tell its epoch, and is that of the cache.
 
         Raises:
-            ConfigError: It has no ledger, or is a standby.
+            ConfigError: It has no ledger, is a standby, or the cache is another database's.
         """
         try:
-            await self.epoch()
+            server, _, _ = (await self.epoch()).partition(":")
         except StatementFailed as err:
             if err.sqlstate == _IN_RECOVERY:
                 raise ConfigError(
@@ -68,6 +70,7 @@ class Caching:
             raise ConfigError(
                 "the database does not know pgkeel.cache_epoch(), or refuses it", hint="apply our migrations: `pgkeel migrate up`"
             ) from err
+        self.cache.belong_to(server, self._database)
 
     def rows(self, shape: Shape[Any]) -> RowCache[Any] | None:
         """Return the row cache of a model; None where the model does not ask for one."""

@@ -90,7 +90,8 @@ class Database(Units):
             ConfigError: The driver cannot do what the address asks for.
         """
         config = pool or PoolConfig()
-        self._driver = driver_for(driver, Url.parse(url) if isinstance(url, str) else url, session_settings(config))
+        address = Url.parse(url) if isinstance(url, str) else url
+        self._driver = driver_for(driver, address, session_settings(config))
         bind_keys(self._driver.dialect, keys)
         guard(self._driver.dialect)
         self.pool = Pool(self._driver, config, slow=slow)
@@ -99,7 +100,7 @@ class Database(Units):
         self._caching = _caching(cache)
         self._runner = Runner(self.pool, (*hooks, self._caching) if self._caching else hooks, self._caching)
         if self._caching:
-            self._caching.on(self._runner, keys)
+            self._caching.on(self._runner, keys, address.database)
         self._repositories = Repositories(self._driver.dialect, cursor_key or Secret.generate())
         self._known: dict[object, Repository[Any]] = {}
         self._keys = keys
@@ -110,7 +111,7 @@ class Database(Units):
 
         Raises:
             Unreachable: The server cannot be reached.
-            ConfigError: There is a cache, and the database has no ledger for it or is a standby.
+            ConfigError: There is a cache, and the database has no ledger for it or is a standby; or it is another database's.
         """
         self.pool.open()
         if self._caching:

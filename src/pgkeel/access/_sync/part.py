@@ -1,7 +1,8 @@
 # Generated from pgkeel/access/_async/part.py by tools/unasync.py; do not edit.
 """What every part of a repository rests on: one way to read a row by its key, and one way to write.
 
-A cache goes in front of `_by_key` and `_fetch`; each write says which rows it touches to `Runner.announced`, and so to it.
+A cache of rows goes in front of `_by_key`, one of results in front of the runner; each write says which rows it touches to
+`Runner.announced`, and so to both.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -72,7 +73,7 @@ class Part(Generic[R_co]):
         return self._runner.pool.driver.dialect
 
     def _fetch(self, query: Compiled[R_co], values: Sequence[object]) -> list[R_co]:
-        """Return the rows of a statement: the one place that reads rows by anything but their key."""
+        """Return the rows of a statement."""
         return self._runner.all(query, values)
 
     def _by_key(self, key: tuple[object, ...]) -> R_co | None:

@@ -90,6 +90,7 @@ class Cache:
         self._namers: dict[str, Namer] = {}
         self._epoch_check = epoch_check.total_seconds()
         self._meter = meter
+        self._owner: tuple[str, str] | None = None
 
     @property
     def names(self) -> Names:
@@ -114,6 +115,23 @@ class Cache:
     def bind(self, ledger: Ledger) -> None:
         """Serve hits only while the database's epoch is confirmed; `access.Database(cache=…)` does this."""
         self._reader.bind(ledger, self._epoch_check)
+
+    def belong_to(self, server: str, database: str) -> None:
+        """Keep what this database holds, and nothing of another: rows with the same keys would be taken for each other.
+
+        Args:
+            server: What identifies the server.
+            database: The name of the database.
+
+        Raises:
+            ConfigError: It keeps what another holds.
+        """
+        if self._owner not in {None, (server, database)}:
+            raise ConfigError(
+                f"the cache keeps what another database than {database!r} holds",
+                hint="give each database a Cache with a namespace of its own",
+            )
+        self._owner = server, database
 
     def seal(self, keys: Cipher | None, encrypted: Callable[[str], bool], bound: Bound) -> None:
         """Seal results that depend on a table with an encrypted column; `access.Database(cache=…, keys=…)` does this.
