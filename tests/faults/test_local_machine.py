@@ -46,6 +46,28 @@ def test_a_trap_in_place_of_the_socket_folder_is_refused_and_not_followed(
     assert list(target.iterdir()) == []
 
 
+@pytest.mark.parametrize("left", ["nothing", "a file", "open to others"])
+def test_a_socket_folder_that_was_made_and_not_given_away_is_finished(make_cluster: MakeCluster, left: str) -> None:
+    if os.getuid() != 0:
+        pytest.skip("only root gives folders away")
+    cluster = make_cluster()
+    cluster.socket.mkdir(mode=0o755 if left == "open to others" else 0o700)
+    if left == "a file":
+        (cluster.socket / "of somebody").touch()
+    try:
+        if left == "nothing":
+            cluster.start()
+            assert cluster.socket.stat().st_uid != 0
+        else:
+            with pytest.raises(UnsafeFolder, match="belongs to user 0"):
+                cluster.start()
+    finally:
+        cluster.stop()
+        (cluster.socket / "of somebody").unlink(missing_ok=True)
+        if cluster.socket.exists():
+            cluster.socket.rmdir()
+
+
 def test_a_socket_folder_of_somebody_else_is_refused(make_cluster: MakeCluster) -> None:
     if os.getuid() != 0:
         pytest.skip("only root can give a folder away")

@@ -57,11 +57,19 @@ def private_folder(folder: Path, account: Account) -> Path:
         folder.mkdir(mode=0o700)
         os.chown(folder, account.uid, account.gid, follow_symlinks=False)
     except FileExistsError:
-        pass
+        _finish(folder, account)
     except OSError as err:
         raise FolderNotWritable(f"cannot create {folder}: {err.strerror}", hint="correct the permissions of its parent") from err
     _require_private(folder, account)
     return folder
+
+
+def _finish(folder: Path, account: Account) -> None:
+    """Give the account a folder that whoever was killed behind `mkdir` has left: ours, empty, and closed to all others."""
+    found, ours = folder.lstat(), os.geteuid()
+    is_begun = stat.S_ISDIR(found.st_mode) and found.st_uid == ours != account.uid and stat.S_IMODE(found.st_mode) == 0o700
+    if is_begun and not any(folder.iterdir()):
+        os.chown(folder, account.uid, account.gid, follow_symlinks=False)
 
 
 def _require_private(folder: Path, account: Account) -> None:
