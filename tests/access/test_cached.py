@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, cast
 from uuid import UUID, uuid4
 
@@ -182,6 +182,17 @@ async def test_tables_of_conditions_count_too(db: Any, kind: str) -> None:
     assert before[0] == before[1] == await db.repository(Post).count(condition) < 3
     await db.repository(User).update(ada, version=None, username="eve")
     assert await reads.count(condition) == await db.repository(Post).count(condition) == 3
+
+
+@pytest.mark.parametrize("by", ["update_many", "upsert_many"])
+async def test_rows_that_a_trigger_hides_with_their_parents_are_seen(db: Any, by: str) -> None:
+    ada, keys = await forum(db)
+    comments = db.repository(Comment)
+    assert [await comments.cached().count() for _ in range(2)] == [2, 2]
+    hidden = {"id": keys[0], "status": "deleted", "deleted_at": datetime.now(UTC)}
+    more = {"user_id": ada, "title": "t", "content": "c"} if by == "upsert_many" else {}
+    await getattr(db.repository(Post), by)([hidden | more])
+    assert await comments.cached().count() == await comments.count() == 0
 
 
 async def test_a_text_is_refused_unless_its_tables_are_named(db: Any) -> None:
