@@ -628,13 +628,19 @@ def test_a_text_that_may_write_is_told_from_one_that_reads(text: str, may_write:
 
 
 async def test_a_cache_is_not_shared_by_two_databases(db: Any, cache: Cache, cluster: Cluster, library: Url) -> None:
-    async with Database(library, cache=cache) as again:
-        assert await again.repository(Shelf).cached().count() == 0
+    again = Database(library, cache=cache)
+    await again.open()
     cluster.create_database("another", template="template0")
     try:
         with connect(library.with_database("another")) as connection:
             up(connection, [PGKEEL])
         with pytest.raises(ConfigError, match="another database"):
             await Database(library.with_database("another"), cache=cache).open()
+        reads = db.repository(Shelf)
+        key = await reads.insert(name="a")
+        hits = cache.figures.hits
+        assert [(await reads.get_one(key)).name for _ in range(2)] == ["a"] * 2
+        assert cache.figures.hits == hits + 1
     finally:
         cluster.drop_database("another")
+        await again.close()

@@ -43,19 +43,19 @@ class Caching:
         self._runner: Runner | None = None
         self._rows: dict[str, RowCache[Any]] = {}
         self._keys: dict[str, Any] = {}
+        self._keys_of_fields: Cipher | None = None
         self._database = ""
         self._results: dict[str, Results] = {}
         self._open: dict[int, tuple[Written, Change, float]] = {}
 
     def on(self, runner: Runner, keys: Cipher | None, database: str) -> None:
-        """Ask this database for the epoch, and seal results by its keys."""
+        """Be the cache of this database; it is not asked yet."""
         self._runner = runner
+        self._keys_of_fields = keys
         self._database = database
-        self.cache.bind(self)
-        self.cache.seal(keys, has_encrypted, bound_rows)
 
-    async def require_ledger(self) -> None:
-        """Look whether the database can tell its epoch, and is that of the cache.
+    async def open(self) -> None:
+        """Bind the cache, once the database has told its epoch: the cache asks it from now on, and seals results by its keys.
 
         Raises:
             ConfigError: It has no ledger, is a standby, or the cache is another database's.
@@ -71,6 +71,8 @@ class Caching:
                 "the database does not know pgkeel.cache_epoch(), or refuses it", hint="apply our migrations: `pgkeel migrate up`"
             ) from err
         self.cache.belong_to(server, self._database)
+        self.cache.bind(self)
+        self.cache.seal(self._keys_of_fields, has_encrypted, bound_rows)
 
     def rows(self, shape: Shape[Any]) -> RowCache[Any] | None:
         """Return the row cache of a model; None where the model does not ask for one."""

@@ -115,7 +115,7 @@ class Database(Units):
         await self.pool.open()
         if self._caching:
             try:
-                await self._caching.require_ledger()
+                await self._caching.open()
             except BaseException:
                 await self.close()
                 raise

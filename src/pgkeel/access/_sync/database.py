@@ -116,7 +116,7 @@ class Database(Units):
         self.pool.open()
         if self._caching:
             try:
-                self._caching.require_ledger()
+                self._caching.open()
             except BaseException:
                 self.close()
                 raise
