@@ -34,6 +34,7 @@ def audit_service(project: Project) -> Service:
 def _keep(project: Project, connection: Connection) -> None:
     if load(__name__, "is_replica").scalar(connection):
         return
+    audit.follow(connection)
     sealed = audit.seal(connection)
     if sealed:
         audit.anchor(connection, sinks(project))

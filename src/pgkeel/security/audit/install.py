@@ -7,7 +7,8 @@ are written out for each table, which costs half of what a generic one does.
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Set as AbstractSet
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from functools import cache
 
@@ -19,7 +20,7 @@ from pgkeel.core.errors import ConfigError, Refused
 from pgkeel.postgres import Connection, load
 from pgkeel.security.audit.sealing import make_months, note_roles
 
-__all__ = ["AuditPlan", "Watched", "install", "is_installed", "plan"]
+__all__ = ["AuditPlan", "Watched", "follow", "install", "is_installed", "plan"]
 
 _TABLES = (
     *(
@@ -39,7 +40,8 @@ _TABLES = (
     *("differ", "changed", "waiting", "log", "rights"),
 )
 _FUNCTIONS = (
-    *("columns_of", "compares", "shape_of", "form_of", "note_drop", "note_truncate", "write_functions", "watch", "unwatch"),
+    *("columns_of", "key_of", "name_of", "id_of", "image_of", "compares", "shape_of", "form_of"),
+    *("note_drop", "note_truncate", "write_functions", "watch_truncate", "watch", "unwatch"),
     *("is_moved", "rights_by", "rights_without", "note_rights", "note_ddl", "refuse", "log_triggers"),
     *("digest_of", "chained", "take_in", "seal_below", "seal_now", "begin_epoch", "open_epoch"),
 )
@@ -102,18 +104,15 @@ def plan(connection: Connection, wanted: Sequence[Watched]) -> AuditPlan:
     """Return what `install` would do.
 
     Raises:
-        ConfigError: A wanted table is not there.
+        ConfigError: A wanted table is not there, a partition, or has heirs that nobody wants.
     """
+    names = {one.name for one in wanted}
     for one in wanted:
-        if not load(__name__, "table_there").scalar(connection, schema=one.schema, table=one.table):
-            raise ConfigError(
-                f"[security] audit names {one.name}, which is not there", hint="correct pgkeel.toml, or migrate first"
-            )
+        _check(connection, one, names)
     if not is_installed(connection):
         return AuditPlan(needs_log=True, watch=tuple(wanted), unwatch=())
     found = {row["table_name"]: row for row in load(__name__, "watched_tables").rows(connection)}
     enabled = {row["name"] for row in load(__name__, "event_triggers").rows(connection) if row["is_enabled"]}
-    names = {one.name for one in wanted}
     is_old = not load(__name__, "has_layout").scalar(connection, layout=_layout())
     return AuditPlan(
         needs_log=is_old or enabled != _EVENTS.keys(),
@@ -141,6 +140,38 @@ def install(superuser: Connection, plan: AuditPlan, *, wait: timedelta = timedel
             _make_log(superuser)
     with _soon(superuser, wait, "the tables to watch were"):
         _watch(superuser, plan)
+
+
+def follow(superuser: Connection, *, wait: timedelta = timedelta(seconds=1)) -> tuple[str, ...]:
+    """Make the triggers that partitions do not get from the whole, and return which got them; one in use waits for the next call.
+
+    Args:
+        superuser: Who owns a partition may not call what its trigger does. A log of another version stays as it is.
+        wait: For a partition's lock.
+    """
+    followed = list[str]()
+    if not load(__name__, "has_layout").scalar(superuser, layout=_layout()):
+        return ()
+    for row in load(__name__, "watched_tables").rows(superuser):
+        for name in row["unfollowed"]:
+            with suppress(Refused), _soon(superuser, wait, f"{name} was"):
+                load(__name__, "follow").scalar(superuser, name=name)
+                followed.append(name)
+    return tuple(followed)
+
+
+def _check(connection: Connection, one: Watched, names: AbstractSet[str]) -> None:
+    """Refuse a table of whose writes its triggers would not be told."""
+    found = load(__name__, "table_there").row(connection, schema=one.schema, table=one.table)
+    if found is None:
+        raise ConfigError(f"[security] audit names {one.name}, which is not there", hint="correct pgkeel.toml, or migrate first")
+    if found["part_of"] is not None:
+        hint = f"name {found['part_of']}: its partitions are watched with it"
+        raise ConfigError(f"[security] audit names {one.name}, a partition of {found['part_of']}", hint=hint)
+    missing = sorted(set(found["heirs"]) - names)
+    if missing:
+        hint = "name them as well: a write to them is no write to the table that they inherit from"
+        raise ConfigError(f"[security] audit names {one.name}, but not what inherits from it: {', '.join(missing)}", hint=hint)
 
 
 def _watch(superuser: Connection, plan: AuditPlan) -> None:
@@ -192,6 +223,8 @@ def _is_as_wanted(found: dict[str, object] | None, one: Watched) -> bool:
         found is not None
         and bool(found["is_as_it_was"])
         and found["triggers"] == _TRIGGERS
+        and not found["silent"]
+        and not found["unfollowed"]
         and tuple(found["masked"]) == one.masked  # type: ignore[arg-type] # a list of text
     )
 

@@ -131,14 +131,26 @@ def _anchored(seals: Sequence[Row], anchors: Sequence[Anchor], epochs: Sequence[
 
 def _watched(tables: Sequence[Row]) -> Iterator[Problem]:
     for row in tables:
-        if not row["exists"]:
-            yield Problem("trigger", None, f"{row['table_name']} is watched and not there")
-        elif row["triggers"] != _TRIGGERS:
-            yield Problem(
-                "trigger", None, f"{row['table_name']}: {counted(_TRIGGERS - row['triggers'], 'trigger')} missing or disabled"
-            )
-        elif not row["is_as_it_was"]:
+        for detail in _untold(row):
+            yield Problem("trigger", None, detail)
+        if row["exists"] and row["triggers"] == _TRIGGERS and not row["is_as_it_was"]:
             yield Problem("shape", None, f"{row['table_name']} has other columns now: `pgkeel security audit apply`")
+
+
+def _untold(row: Row) -> Iterator[str]:
+    """Yield why the log is not told of all that is written to a table."""
+    name = row["table_name"]
+    if not row["exists"]:
+        yield f"{name} is watched and not there"
+        return
+    if row["triggers"] != _TRIGGERS:
+        yield f"{name}: {counted(_TRIGGERS - row['triggers'], 'trigger')} missing, disabled or replaced"
+    if row["silent"]:
+        yield f"{name}: triggers of {', '.join(row['silent'])} missing, disabled or replaced"
+    if row["part_of"]:
+        yield f"{name} is a partition of {row['part_of']} now: watch that"
+    if row["heirs"]:
+        yield f"{name}: {', '.join(row['heirs'])} inherit{'s' if len(row['heirs']) == 1 else ''} from it unwatched"
 
 
 def _events(events: Sequence[Row]) -> Iterator[Problem]:

@@ -3,23 +3,32 @@ CREATE OR REPLACE FUNCTION audit.watch(target regclass, masked text[]) RETURNS v
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $body$
 DECLARE
     stem text := audit.write_functions(target, masked);
+    owner regrole;
+    is_parted boolean;
+    part regclass;
+    called text;
 BEGIN
+    SELECT relowner, relkind = 'p' INTO owner, is_parted FROM pg_class WHERE oid = target;
     -- first, so that the event trigger knows what the statements below are about
     INSERT INTO audit.watched (table_name, masked, known, shape)
-    SELECT namespace.nspname || '.' || relation.relname, masked, audit.columns_of(target), audit.shape_of(target)
-    FROM pg_class AS relation JOIN pg_namespace AS namespace ON namespace.oid = relation.relnamespace
-    WHERE relation.oid = target
+    VALUES (audit.name_of(target), masked, audit.columns_of(target), audit.shape_of(target))
     ON CONFLICT (table_name) DO UPDATE SET masked = EXCLUDED.masked, known = EXCLUDED.known, shape = EXCLUDED.shape;
 
-    EXECUTE format('CREATE OR REPLACE TRIGGER pgkeel_audit_insert AFTER INSERT ON %%s REFERENCING NEW TABLE AS written '
-        'FOR EACH STATEMENT EXECUTE FUNCTION audit.%%I()', target, stem || '_insert');
-    EXECUTE format('CREATE OR REPLACE TRIGGER pgkeel_audit_update AFTER UPDATE ON %%s '
-        'FOR EACH ROW EXECUTE FUNCTION audit.%%I()', target, stem || '_update');
-    EXECUTE format('CREATE OR REPLACE TRIGGER pgkeel_audit_delete AFTER DELETE ON %%s REFERENCING OLD TABLE AS gone '
-        'FOR EACH STATEMENT EXECUTE FUNCTION audit.%%I()', target, stem || '_delete');
-    EXECUTE format('CREATE OR REPLACE TRIGGER pgkeel_audit_truncate AFTER TRUNCATE ON %%s '
-        'FOR EACH STATEMENT EXECUTE FUNCTION audit.note_truncate()', target);
+    EXECUTE format('CREATE OR REPLACE TRIGGER pgkeel_audit_insert AFTER INSERT ON %%s %%s EXECUTE FUNCTION audit.%%I()', target,
+        CASE WHEN is_parted THEN 'FOR EACH ROW' ELSE 'REFERENCING NEW TABLE AS written FOR EACH STATEMENT' END, stem || '_insert');
+    EXECUTE format('CREATE OR REPLACE TRIGGER pgkeel_audit_update AFTER UPDATE ON %%s FOR EACH ROW EXECUTE FUNCTION audit.%%I()', target,
+        stem || '_update');
+    EXECUTE format('CREATE OR REPLACE TRIGGER pgkeel_audit_delete AFTER DELETE ON %%s %%s EXECUTE FUNCTION audit.%%I()', target,
+        CASE WHEN is_parted THEN 'FOR EACH ROW' ELSE 'REFERENCING OLD TABLE AS gone FOR EACH STATEMENT' END, stem || '_delete');
+    FOR part IN SELECT target UNION SELECT relid FROM pg_partition_tree(target) LOOP
+        PERFORM audit.watch_truncate(part);
+    END LOOP;
     EXECUTE format('ALTER TABLE %%s ENABLE ALWAYS TRIGGER pgkeel_audit_insert, ENABLE ALWAYS TRIGGER pgkeel_audit_update, '
-        'ENABLE ALWAYS TRIGGER pgkeel_audit_delete, ENABLE ALWAYS TRIGGER pgkeel_audit_truncate', target);
+        'ENABLE ALWAYS TRIGGER pgkeel_audit_delete', target); -- and of its partitions
+    IF is_parted THEN -- whoever makes a partition must be allowed to call them; that he may not name them keeps them from other tables
+        FOREACH called IN ARRAY ARRAY['_insert', '_update', '_delete'] LOOP
+            EXECUTE format('GRANT EXECUTE ON FUNCTION audit.%%I() TO %%s', stem || called, owner);
+        END LOOP;
+    END IF;
 END
 $body$;
