@@ -117,6 +117,23 @@ def test_an_update_is_noted_whatever_the_types_of_its_columns(empty_db: Url) -> 
     assert second.row_id == first.row_id == made.row_id
 
 
+@pytest.mark.majors
+@pytest.mark.parametrize("key", [", PRIMARY KEY (c1)", ""])
+def test_a_table_of_more_columns_than_a_function_takes_arguments_is_written_to_and_noted(bare: Connection, key: str) -> None:
+    names = [f"c{number}" for number in range(1, 121)]
+    bare.execute(f"CREATE TABLE wide ({', '.join(f'{name} numeric' for name in names)}{key})")
+    install(bare, plan(bare, [Watched("public", "wide", ("c119",))]))
+
+    bare.execute(f"INSERT INTO wide SELECT {', '.join(str(number) for number in range(1, 121))}")
+    bare.execute("UPDATE wide SET c60 = 0, c119 = 0")
+    bare.execute("DELETE FROM wide")
+
+    gone, changed, made = search(bare, table="public.wide")[:3]
+    whole = {name: number for number, name in enumerate(names, start=1)} | {"c119": "changed"}
+    assert (made.after, changed.after, gone.before) == (whole, {"c60": 0, "c119": "changed"}, whole | {"c60": 0})
+    assert made.row_id == ("1" if key else ",".join(str(number) for number in range(1, 121)))
+
+
 def test_secrets_and_clear_personal_data_are_never_in_the_log(db: Connection) -> None:
     people(db, 1)
     db.execute("UPDATE people SET email = 'new@example.com', password_hash = 'other'")
