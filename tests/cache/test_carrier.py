@@ -203,6 +203,39 @@ async def test_a_model_that_names_the_schema_public_is_meant_by_the_bare_name(ou
     assert await outside.name(one) == "c"
 
 
+@pytest.mark.parametrize("watched", ["things", "things_1"])
+async def test_a_write_of_a_watched_table_of_partitions_is_known_whichever_is_named(outside: Outside, watched: str) -> None:
+    outside.write("DROP TABLE things")
+    outside.write("CREATE TABLE things (id uuid, kind text, name text NOT NULL, PRIMARY KEY (id, kind)) PARTITION BY LIST (kind)")
+    outside.write("CREATE TABLE things_1 PARTITION OF things FOR VALUES IN ('1')")
+    outside.write(f"SELECT pgkeel.cache_watch('{watched}')")
+    outside.write("CREATE TABLE things_2 PARTITION OF things FOR VALUES IN ('2')")
+    one = uuid4()
+    for written, name in (
+        ("INSERT INTO things_1 VALUES ('{}', '1', 'a')", "a"),
+        ("UPDATE things_1 SET name = 'b'", "b"),
+        ("UPDATE things SET name = 'c'", "c"),
+        ("UPDATE things SET kind = '2', name = 'd'", "d"),
+        ("UPDATE things_2 SET name = 'e'", "e"),
+        ("DELETE FROM things_2", None),
+        ("INSERT INTO things VALUES ('{}', '1', 'f')", "f"),
+        ("TRUNCATE things_1", None),
+    ):
+        outside.write(written.format(one))
+        outside.carry()
+        assert [await outside.name(one) for _ in range(2)] == [name] * 2, written
+
+
+async def test_a_table_of_partitions_that_is_watched_no_longer_keeps_no_trigger(outside: Outside) -> None:
+    outside.write("CREATE TABLE parted (id uuid PRIMARY KEY) PARTITION BY HASH (id)")
+    outside.write("CREATE TABLE parted_all PARTITION OF parted FOR VALUES WITH (MODULUS 1, REMAINDER 0)")
+    for _ in range(2):
+        outside.write("SELECT pgkeel.cache_watch('parted')")
+    outside.write("SELECT pgkeel.cache_unwatch('parted_all')")
+    left = outside.connection.execute("SELECT tgname FROM pg_trigger WHERE tgrelid::regclass::text LIKE 'parted%'").fetchall()
+    assert left == []
+
+
 async def test_a_watched_partition_is_its_table(outside: Outside) -> None:
     outside.write("DROP TABLE things")
     outside.write("CREATE TABLE things (id uuid PRIMARY KEY, name text NOT NULL) PARTITION BY HASH (id)")
