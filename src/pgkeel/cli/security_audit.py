@@ -1,6 +1,6 @@
 """`pgkeel security audit apply|verify|search|anchor`: the log of who changed what."""
 
-from contextlib import closing
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime
 
 import click
@@ -87,7 +87,7 @@ def anchor(*, dry_run: bool) -> Answer:
     """Seal what can be sealed and write the newest seal outside of the database; print it, to be kept elsewhere."""
     project = current_project()
     places = sinks(project)
-    with closing(_log_of(project, "anchor")) as connection:
+    with closing(_log_of(project, "anchor", sealing=not dry_run)) as connection:
         if dry_run:
             rows, where = log.waiting(connection), [sink.name for sink in places]
             text = f"would seal {counted(rows, 'row')}, and write a seal to {', '.join(where)}"
@@ -103,12 +103,15 @@ def _connect(project: Project, verb: str) -> Connection:
     return connect(project, "superuser", application=f"pgkeel security audit {verb}")
 
 
-def _log_of(project: Project, verb: str) -> Connection:
+def _log_of(project: Project, verb: str, *, sealing: bool = False) -> Connection:
     connection = _connect(project, verb)
-    if log.is_installed(connection):
-        return connection
-    connection.close()
-    raise NoLog(hint="`pgkeel security audit apply` makes one")
+    with ExitStack() as when_refused:
+        when_refused.callback(connection.close)
+        if not log.is_installed(connection):
+            raise NoLog(hint="`pgkeel security audit apply` makes one")
+        log.check_rights(connection, sealing=sealing)
+        when_refused.pop_all()
+    return connection
 
 
 def _time(text: str | None, option: str) -> datetime | None:

@@ -17,10 +17,10 @@ import psycopg
 from psycopg import sql
 
 from pgkeel.core.errors import ConfigError, Refused
-from pgkeel.postgres import Connection, load
+from pgkeel.postgres import Connection, Row, load
 from pgkeel.security.audit.sealing import make_months, note_roles
 
-__all__ = ["AuditPlan", "Watched", "follow", "install", "is_installed", "plan"]
+__all__ = ["AuditPlan", "Watched", "check_rights", "follow", "install", "is_installed", "plan"]
 
 _TABLES = (
     *(
@@ -97,7 +97,21 @@ class AuditPlan(msgspec.Struct, frozen=True):
 
 def is_installed(connection: Connection) -> bool:
     """Return whether the connected database has an audit log."""
-    return bool(load(__name__, "is_installed").scalar(connection))
+    return bool(_state(connection)["is_installed"])
+
+
+def check_rights(connection: Connection, *, sealing: bool = False) -> None:
+    """Tell who may not read the log, or not seal it, who may.
+
+    Raises:
+        Refused: The connection's role may not.
+    """
+    state = _state(connection)
+    if not state["may_read"]:
+        hint = "connect as a superuser, or as a member of pgkeel_auditor"
+        raise Refused(f"{state['role']} may not read the audit log", hint=hint)
+    if sealing and not state["may_seal"]:
+        raise Refused(f"{state['role']} may not seal the audit log", hint="connect as a superuser; the agent seals every 30 s")
 
 
 def plan(connection: Connection, wanted: Sequence[Watched]) -> AuditPlan:
@@ -105,11 +119,18 @@ def plan(connection: Connection, wanted: Sequence[Watched]) -> AuditPlan:
 
     Raises:
         ConfigError: A wanted table is not there, a partition, or has heirs that nobody wants.
+        Refused: The connection is no superuser's, or the log has no place yet.
     """
+    state = _state(connection)
+    if not state["is_superuser"]:
+        hint = "run it as one: `[database] url` (or the variable that it names) says who connects"
+        raise Refused(f"the audit log is made by a superuser, and {state['role']} is none", hint=hint)
+    if not state["has_place"]:
+        raise Refused("the schema audit and the role pgkeel_audit are not there", hint="`pgkeel security roles apply` makes them")
     names = {one.name for one in wanted}
     for one in wanted:
         _check(connection, one, names)
-    if not is_installed(connection):
+    if not state["is_installed"]:
         return AuditPlan(needs_log=True, watch=tuple(wanted), unwatch=())
     found = {row["table_name"]: row for row in load(__name__, "watched_tables").rows(connection)}
     enabled = {row["name"] for row in load(__name__, "event_triggers").rows(connection) if row["is_enabled"]}
@@ -158,6 +179,10 @@ def follow(superuser: Connection, *, wait: timedelta = timedelta(seconds=1)) -> 
                 load(__name__, "follow").scalar(superuser, name=name)
                 followed.append(name)
     return tuple(followed)
+
+
+def _state(connection: Connection) -> Row:
+    return load(__name__, "is_installed").rows(connection)[0]
 
 
 def _check(connection: Connection, one: Watched, names: AbstractSet[str]) -> None:
