@@ -108,6 +108,21 @@ def test_a_partition_that_comes_later_is_made_by_the_owner_and_watched(db: Conne
     assert [len(told(db, f"public.visits_{number}")) for number in (3, 4)] == [1, 1]
 
 
+def test_a_new_owner_makes_partitions_too(db: Connection) -> None:
+    db.execute("GRANT ALL ON SCHEMA public TO pgkeel_migrator, pgkeel_rw")
+    db.execute("SET event_triggers = off; ALTER TABLE visits OWNER TO pgkeel_migrator; RESET event_triggers")
+    steps = plan(db, [VISITS]).steps
+    install(db, plan(db, [VISITS]))
+    db.execute("SET ROLE pgkeel_migrator")
+    db.execute("CREATE TABLE visits_3 PARTITION OF visits FOR VALUES FROM ('2026-03-01') TO ('2026-04-01')")
+    db.execute("RESET ROLE; ALTER TABLE visits OWNER TO pgkeel_rw; SET ROLE pgkeel_rw")
+    db.execute("CREATE TABLE visits_4 PARTITION OF visits FOR VALUES FROM ('2026-04-01') TO ('2026-05-01')")
+    db.execute("RESET ROLE")
+
+    assert steps == ("watch public.visits (secret: only that they changed)",)
+    assert problems(db) == []
+
+
 def test_an_owner_who_may_make_partitions_gives_the_functions_to_no_other_table(db: Connection) -> None:
     called = db.execute("SELECT tgfoid::regproc::text AS name FROM pg_trigger WHERE tgrelid = 'visits_1'::regclass").fetchall()
     with owner(db):

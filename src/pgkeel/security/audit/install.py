@@ -41,7 +41,7 @@ _TABLES = (
 )
 _FUNCTIONS = (
     *("columns_of", "key_of", "name_of", "id_of", "image_of", "compares", "shape_of", "form_of"),
-    *("note_drop", "note_truncate", "write_functions", "watch_truncate", "watch", "unwatch"),
+    *("note_drop", "note_truncate", "write_functions", "watch_truncate", "let_owner", "watch", "unwatch"),
     *("is_moved", "rights_by", "rights_without", "note_rights", "note_ddl", "refuse", "log_triggers"),
     *("digest_of", "chained", "take_in", "seal_below", "seal_now", "begin_epoch", "open_epoch"),
 )
@@ -250,6 +250,7 @@ def _is_as_wanted(found: dict[str, object] | None, one: Watched) -> bool:
         and found["triggers"] == _TRIGGERS
         and not found["silent"]
         and not found["unfollowed"]
+        and not found["owner_cannot"]
         and tuple(found["masked"]) == one.masked  # type: ignore[arg-type] # a list of text
     )
 

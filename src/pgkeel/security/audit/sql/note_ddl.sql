@@ -19,15 +19,19 @@ BEGIN
         RETURN;
     END IF;
     FOR changed IN
-        SELECT relation.oid::regclass AS target, watched.masked, watched.known
+        SELECT relation.oid::regclass AS target, relation.relkind, watched.masked, watched.known, watched.shape
         FROM pg_event_trigger_ddl_commands() AS command
         JOIN pg_class AS relation ON relation.oid = command.objid AND command.classid = 'pg_class'::regclass
         JOIN pg_namespace AS namespace ON namespace.oid = relation.relnamespace
         JOIN audit.watched AS watched ON watched.table_name = namespace.nspname || '.' || relation.relname
-        WHERE watched.shape <> audit.shape_of(relation.oid)
     LOOP
-        PERFORM audit.write_functions(changed.target, changed.masked || ARRAY(
-            SELECT name FROM unnest(audit.columns_of(changed.target)) AS named (name) WHERE name <> ALL (changed.known)));
+        IF changed.shape <> audit.shape_of(changed.target) THEN
+            PERFORM audit.write_functions(changed.target, changed.masked || ARRAY(
+                SELECT name FROM unnest(audit.columns_of(changed.target)) AS named (name) WHERE name <> ALL (changed.known)));
+        END IF;
+        IF changed.relkind = 'p' THEN
+            PERFORM audit.let_owner(changed.target);
+        END IF;
     END LOOP;
 END
 $body$;

@@ -3,12 +3,9 @@ CREATE OR REPLACE FUNCTION audit.watch(target regclass, masked text[]) RETURNS v
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $body$
 DECLARE
     stem text := audit.write_functions(target, masked);
-    owner regrole;
-    is_parted boolean;
+    is_parted boolean := (SELECT relkind = 'p' FROM pg_class WHERE oid = target);
     part regclass;
-    called text;
 BEGIN
-    SELECT relowner, relkind = 'p' INTO owner, is_parted FROM pg_class WHERE oid = target;
     -- first, so that the event trigger knows what the statements below are about
     INSERT INTO audit.watched (table_name, masked, known, shape)
     VALUES (audit.name_of(target), masked, audit.columns_of(target), audit.shape_of(target))
@@ -25,10 +22,8 @@ BEGIN
     END LOOP;
     EXECUTE format('ALTER TABLE %%s ENABLE ALWAYS TRIGGER pgkeel_audit_insert, ENABLE ALWAYS TRIGGER pgkeel_audit_update, '
         'ENABLE ALWAYS TRIGGER pgkeel_audit_delete', target); -- and of its partitions
-    IF is_parted THEN -- whoever makes a partition must be allowed to call them; that he may not name them keeps them from other tables
-        FOREACH called IN ARRAY ARRAY['_insert', '_update', '_delete'] LOOP
-            EXECUTE format('GRANT EXECUTE ON FUNCTION audit.%%I() TO %%s', stem || called, owner);
-        END LOOP;
+    IF is_parted THEN
+        PERFORM audit.let_owner(target);
     END IF;
 END
 $body$;

@@ -1,6 +1,6 @@
 -- one row: an audited table, whether it is still there, as it was, of how many kinds of writes its triggers tell whoever writes and whatever
--- the row, which of its partitions tell of less or have no trigger for TRUNCATE yet, of which table it is a partition itself, and which
--- tables that inherit from it nobody watches
+-- the row, which of its partitions tell of less or have no trigger for TRUNCATE yet, whether its owner cannot make any, of which table it is a
+-- partition itself, and which tables that inherit from it nobody watches
 WITH told AS MATERIALIZED (
     SELECT trigger.tgrelid, array_agg(trigger.tgname::text) AS of
     FROM pg_trigger AS trigger JOIN pg_proc AS proc ON proc.oid = trigger.tgfoid
@@ -8,7 +8,7 @@ WITH told AS MATERIALIZED (
       AND cardinality(trigger.tgattr::int2[]) = 0 AND proc.pronamespace = 'audit'::regnamespace
     GROUP BY trigger.tgrelid
 ), called AS (
-    SELECT relation.oid, relation.relispartition, namespace.nspname || '.' || relation.relname AS name
+    SELECT relation.oid, relation.relkind, relation.relowner, relation.relispartition, namespace.nspname || '.' || relation.relname AS name
     FROM pg_class AS relation JOIN pg_namespace AS namespace ON namespace.oid = relation.relnamespace
 )
 SELECT watched.table_name, watched.masked,
@@ -22,6 +22,10 @@ SELECT watched.table_name, watched.masked,
        ARRAY(SELECT tree.relid::regclass::text FROM pg_partition_tree(relation.oid) AS tree LEFT JOIN told ON told.tgrelid = tree.relid
              WHERE tree.relid <> relation.oid AND (told.of @> '{pgkeel_audit_truncate}') IS NOT TRUE
              ORDER BY 1) AS unfollowed,
+       relation.relkind = 'p' AND EXISTS (
+           SELECT FROM pg_trigger AS trigger
+           WHERE trigger.tgrelid = relation.oid AND trigger.tgname LIKE 'pgkeel\_audit\_%%' AND trigger.tgname NOT LIKE '%%truncate'
+             AND NOT has_function_privilege(relation.relowner, trigger.tgfoid, 'EXECUTE')) AS owner_cannot,
        (SELECT root.name FROM called AS root WHERE relation.relispartition AND root.oid = pg_partition_root(relation.oid)) AS part_of,
        ARRAY(SELECT heir.name FROM pg_inherits AS inherits JOIN called AS heir ON heir.oid = inherits.inhrelid AND NOT heir.relispartition
              WHERE inherits.inhparent = relation.oid AND heir.name NOT IN (SELECT known.table_name FROM audit.watched AS known)
