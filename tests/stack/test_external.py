@@ -138,3 +138,14 @@ def test_a_server_that_somebody_else_runs_is_recovered_beside_it_only(home: Home
     assert (code, kind) == (2, "usage")
     assert "pgkeel recover --into DIR" in said
     assert not home.state.exists()
+
+
+def test_a_login_that_may_not_is_told_where_it_stands(team: Home, outside: dict[str, str], empty_db: Url) -> None:
+    with connect(empty_db) as superuser:
+        superuser.execute("CREATE SCHEMA pgkeel")
+
+    code, _, said = team.error("migrate", "status", env=outside)
+
+    assert code == 5
+    assert "permission denied for schema pgkeel" in said
+    assert "connect as a role that may" in said
