@@ -29,7 +29,7 @@ def only_system(records: Sequence[Record]) -> str:
     """
     systems = {one.system_identifier: one for one in sorted(records, key=lambda one: one.finished_at)}
     if not systems:
-        hint = "name the folder or prefix in which the folder of the cluster lies: CLUSTER/BACKUP/backup.json"
+        hint = "`pgkeel backup full` takes one; `--from` and `repositories` name what the folder of the cluster lies in"
         raise NotRestorable("there is no backup in the repository", hint=hint, data={"systems": []})
     if len(systems) > 1:
         known = ", ".join(f"{name} ({one.finished_at:%Y-%m-%d})" for name, one in systems.items())
