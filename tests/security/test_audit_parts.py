@@ -172,6 +172,19 @@ def test_a_trigger_that_was_replaced_by_one_that_tells_less_is_a_problem(bare: C
     assert problems(bare) == []
 
 
+@pytest.mark.majors
+def test_a_partition_on_another_server_is_watched_with_the_rest(bare: Connection) -> None:
+    bare.execute("ALTER TABLE visits DROP CONSTRAINT visits_pkey")
+    bare.execute("CREATE FOREIGN DATA WRAPPER nothing; CREATE SERVER elsewhere FOREIGN DATA WRAPPER nothing")
+    bare.execute("CREATE FOREIGN TABLE far PARTITION OF visits FOR VALUES FROM ('2025-01-01') TO ('2026-01-01') SERVER elsewhere")
+
+    install(bare, plan(bare, [VISITS]))
+    bare.execute("TRUNCATE visits_1")
+
+    assert (plan(bare, [VISITS]).steps, follow(bare), problems(bare)) == ((), (), [])
+    assert [entry[0] for entry in told(bare, "public.visits_1")] == ["truncate"]
+
+
 def test_a_part_alone_and_a_table_without_its_heirs_are_refused(bare: Connection) -> None:
     bare.execute("CREATE TABLE base (id integer PRIMARY KEY, note text); CREATE TABLE heir () INHERITS (base)")
     base, heir = Watched("public", "base"), Watched("public", "heir")

@@ -17,7 +17,8 @@ BEGIN
         stem || '_update');
     EXECUTE format('CREATE OR REPLACE TRIGGER pgkeel_audit_delete AFTER DELETE ON %%s %%s EXECUTE FUNCTION audit.%%I()', target,
         CASE WHEN is_parted THEN 'FOR EACH ROW' ELSE 'REFERENCING OLD TABLE AS gone FOR EACH STATEMENT' END, stem || '_delete');
-    FOR part IN SELECT target UNION SELECT relid FROM pg_partition_tree(target) LOOP
+    -- foreign ones have no such trigger before PostgreSQL 16
+    FOR part IN SELECT target UNION SELECT relid FROM pg_partition_tree(target) JOIN pg_class ON oid = relid WHERE relkind <> 'f' LOOP
         PERFORM audit.watch_truncate(part);
     END LOOP;
     EXECUTE format('ALTER TABLE %%s ENABLE ALWAYS TRIGGER pgkeel_audit_insert, ENABLE ALWAYS TRIGGER pgkeel_audit_update, '

@@ -19,8 +19,9 @@ SELECT watched.table_name, watched.masked,
              WHERE tree.relid <> relation.oid
                AND (told.of @> '{pgkeel_audit_insert,pgkeel_audit_update,pgkeel_audit_delete}') IS NOT TRUE
              ORDER BY 1) AS silent,
-       ARRAY(SELECT tree.relid::regclass::text FROM pg_partition_tree(relation.oid) AS tree LEFT JOIN told ON told.tgrelid = tree.relid
-             WHERE tree.relid <> relation.oid AND (told.of @> '{pgkeel_audit_truncate}') IS NOT TRUE
+       ARRAY(SELECT tree.relid::regclass::text
+             FROM pg_partition_tree(relation.oid) AS tree JOIN called AS part ON part.oid = tree.relid LEFT JOIN told ON told.tgrelid = part.oid
+             WHERE part.oid <> relation.oid AND part.relkind <> 'f' AND (told.of @> '{pgkeel_audit_truncate}') IS NOT TRUE
              ORDER BY 1) AS unfollowed,
        relation.relkind = 'p' AND EXISTS (
            SELECT FROM pg_trigger AS trigger
