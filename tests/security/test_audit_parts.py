@@ -10,7 +10,7 @@ from pgkeel.core.errors import ConfigError
 from pgkeel.core.url import Url
 from pgkeel.postgres import Connection, connect
 from pgkeel.security.audit import Watched, follow, install, plan, search, verify
-from pgkeel.security.roles import ensure_rights, ensure_roles
+from pgkeel.security.roles import Declaration, ensure_rights, ensure_roles, plan_for
 
 VISITS = Watched("public", "visits", ("secret",))
 TABLES = """
@@ -121,6 +121,13 @@ def test_a_new_owner_makes_partitions_too(db: Connection) -> None:
 
     assert steps == ("watch public.visits (secret: only that they changed)",)
     assert problems(db) == []
+
+
+def test_what_the_owner_may_call_is_declared(db: Connection) -> None:
+    declaration = Declaration()
+    ensure_rights(db, declaration)
+    assert plan_for(db, declaration).statements == ()
+    assert plan(db, [VISITS]).steps == ()
 
 
 def test_an_owner_who_may_make_partitions_gives_the_functions_to_no_other_table(db: Connection) -> None:

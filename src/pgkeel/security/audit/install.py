@@ -204,6 +204,7 @@ def _watch(superuser: Connection, plan: AuditPlan) -> None:
         load(__name__, "watch_table").run(superuser, schema=one.schema, table=one.table, masked=list(one.masked))
     for name in plan.unwatch:
         load(__name__, "unwatch_table").run(superuser, name=name)
+    load(__name__, "drop_unused").run(superuser)
     _own_functions(superuser)
     if plan.is_old:
         for older in ("leave_fresh", "leave_noted"):

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from pgkeel.security.names import AUDIT, AUDITOR, BACKUP, MONITOR, READERS, WRITERS
+from pgkeel.security.names import AUDIT, AUDITOR, BACKUP, MONITOR, OWNER, READERS, WRITERS
 from pgkeel.security.roles.declaration import OURS, SYSTEM_RIGHTS, Declaration
 from pgkeel.security.roles.rights import Right, Target
 from pgkeel.security.roles.state import State
@@ -12,6 +12,7 @@ __all__ = ["is_shipped", "wanted_rights"]
 _WRITES = ("SELECT", "INSERT", "UPDATE", "DELETE")
 _ENTER = ("pgkeel_migrator", WRITERS, READERS, MONITOR, BACKUP, AUDITOR)
 _READS_AUDIT = ("chained", "changed", "differ", "digest_of", "shape_of")  # functions that the log's views and its proof call
+_MAKES_PARTS = ("_parts_insert", "_parts_update", "_parts_delete")  # what a partition's triggers call, whoever owns its table
 _USE = {"pgkeel": (WRITERS, MONITOR), "audit": (AUDITOR,)}
 _KINDS: Mapping[str, Mapping[str, tuple[str, ...]]] = {  # kind → group → privileges, in the team's schemas
     "TABLE": {WRITERS: _WRITES, READERS: ("SELECT",)},
@@ -34,9 +35,15 @@ def wanted_rights(state: State, declaration: Declaration) -> frozenset[Right]:
 
 
 def is_shipped(right: Right) -> bool:
-    """Return whether our own migrations gave it: they alone know what they keep in the schema `pgkeel`."""
+    """Return whether our own migrations gave it, or the audit log: they alone know what they keep in their schemas."""
     target = right.target
+    if _is_for_parts(target):
+        return True
     return target.schema == "pgkeel" and target.kind != "SCHEMA" and right.grantee in _USE["pgkeel"]
+
+
+def _is_for_parts(target: Target) -> bool:
+    return target.kind == "ROUTINE" and target.schema == "audit" and target.names[1].endswith(_MAKES_PARTS)
 
 
 def _on_databases(state: State, declaration: Declaration) -> Iterator[Right]:
@@ -58,6 +65,8 @@ def _on_objects(state: State, declaration: Declaration) -> Iterator[Right]:
             yield Right(target, AUDITOR, "SELECT")
         elif target.kind == "ROUTINE" and target.schema == "audit" and target.names[1] in _READS_AUDIT:
             yield Right(target, AUDITOR, "EXECUTE")
+        elif _is_for_parts(target):
+            yield Right(target, OWNER, "EXECUTE")
         elif target.kind == "ROUTINE" and target.schema == "pgkeel" and target.names[1].startswith(("outbox_", "once_")):
             yield Right(target, WRITERS, "EXECUTE")
         elif target.schema in declaration.schemas:

@@ -1,5 +1,5 @@
 -- utility: whoever makes a partition must be allowed to call the functions of the whole; that he may not name them keeps them from other
--- tables
+-- tables. `security roles` knows them by `_parts_` in their names
 CREATE OR REPLACE FUNCTION audit.let_owner(target regclass) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $body$
 DECLARE

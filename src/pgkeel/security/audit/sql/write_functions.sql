@@ -14,7 +14,8 @@ DECLARE
     head text := 'LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS ';
     actor text := 'nullif(current_setting(''pgkeel.actor'', true), '''')';
 BEGIN
-    SELECT namespace.nspname || '__' || left(relation.relname, 40) || '_' || relation.oid, relation.relkind = 'p'
+    SELECT namespace.nspname || '__' || left(relation.relname, 35) || '_' || relation.oid
+           || CASE relation.relkind WHEN 'p' THEN '_parts' ELSE '' END, relation.relkind = 'p'
     INTO stem, is_parted
     FROM pg_class AS relation JOIN pg_namespace AS namespace ON namespace.oid = relation.relnamespace
     WHERE relation.oid = target;
