@@ -5,10 +5,11 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
+from urllib.request import Request, urlopen
 
 import pytest
 
-from pgkeel.backup import Bucket, Folder, RepositoryFailed, RepositoryUnreachable
+from pgkeel.backup import Bucket, Folder, RepositoryFailed, RepositoryUnreachable, verify
 from pgkeel.core.errors import UsageError
 from pgkeel.core.repository import Repository
 
@@ -69,6 +70,24 @@ def test_who_deletes_the_last_object_of_a_folder_is_in_nobodys_way(folder: Folde
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(come_and_go, range(4)))
     assert list(folder.list()) == []
+
+
+def test_what_others_keep_in_the_folder_is_not_ours(folder: Folder) -> None:
+    folder.put("1/a", b"")
+    (folder.root / "lost+found").mkdir(mode=0)  # closed to all but root at the top of each ext4
+    (folder.root / "read me, \udcff.txt").write_bytes(b"")
+
+    assert [one.key for one in folder.list()] == ["1/a"]
+    assert verify(folder).damaged == ()
+
+
+def test_what_others_keep_in_the_bucket_is_not_ours(s3_bucket: Bucket, s3_endpoint: str, request: pytest.FixtureRequest) -> None:
+    s3_bucket.put("1/a", b"")
+    place = f"{s3_endpoint}/b{abs(hash(request.node.nodeid))}/keel"
+    urlopen(Request(f"{place}/read%20me", data=b"x", method="PUT")).close()
+
+    assert [one.key for one in s3_bucket.list()] == ["1/a"]
+    assert verify(s3_bucket).damaged == ()
 
 
 @pytest.mark.parametrize("key", ["", "/etc/passwd", "../x", "a/../x", "a//x", ".arriving-x", "a/", "a b", "a\nb"])

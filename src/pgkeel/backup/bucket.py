@@ -9,7 +9,7 @@ from obstore.exceptions import AlreadyExistsError, BaseError, GenericError, Perm
 from obstore.store import S3Store
 
 from pgkeel.backup.errors import ObjectLocked, RepositoryFailed, RepositoryUnreachable
-from pgkeel.backup.keys import require_key
+from pgkeel.backup.keys import is_key, require_key
 from pgkeel.backup.object_lock import LockVerdict, locked_until, probe_lock
 from pgkeel.backup.signing import Bucketside
 from pgkeel.core.repository import Stored
@@ -88,7 +88,8 @@ class Bucket:
         """Yield the objects below a prefix of whole parts, in the order of their keys."""
         with self._explained(prefix):
             found = [one for batch in obstore.list(self._store, prefix or None) for one in batch]
-        yield from (Stored(one["path"], one["size"], one["last_modified"]) for one in sorted(found, key=lambda one: one["path"]))
+        ours = sorted((one for one in found if is_key(one["path"])), key=lambda one: one["path"])
+        yield from (Stored(one["path"], one["size"], one["last_modified"]) for one in ours)
 
     def delete(self, key: str) -> None:
         """Remove an object; one that is gone already is fine.
