@@ -213,6 +213,7 @@ class BackupConfig(_Section, frozen=True):
         recipients: age recipients (`age1…`), any one of whose identities opens a backup; two are recommended. Empty means: of
             the identity that `up` made.
         identity: Reference to the age identity that opens backups: `file:PATH` or `env:NAME`; null means the one that `up` made.
+            A file may hold several, a line each, as `age-keygen` writes them: any of them opens what it can.
         window: How far back a point in time can be restored; older backups are pruned.
         minimum: How many full backups are kept at least, however old.
         rto: How long a recovery may take; a full backup is taken early when replaying WAL would take longer.
