@@ -72,6 +72,14 @@ def test_a_full_backup_is_forced_after_leaving_an_unsound_minor() -> None:
     assert "17.10" in plan.reason
 
 
+def test_a_full_backup_is_forced_after_checksums_were_enabled() -> None:
+    plan = planned(full=replace(FULL, checksums=False))
+
+    assert (plan.kind, plan.parent) == ("full", None)
+    assert "before the cluster got data checksums" in plan.reason
+    assert planned(replace(SOURCE, checksums=False), replace(FULL, checksums=False)).kind == "wal"
+
+
 def test_a_full_backup_is_taken_early_when_replaying_would_take_longer_than_promised() -> None:
     old = replace(SOURCE, number=160015)
 
