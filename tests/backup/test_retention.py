@@ -78,6 +78,13 @@ def test_what_was_pruned_once_is_all_that_a_second_prune_would(records: list[Rec
     assert retained([one for one in records if one.id in once], policy, kept=(), now=now) == once
 
 
+def test_a_timeline_that_goes_on_after_an_undone_recovery_keeps_its_full_backup() -> None:
+    base, left, after = record("full", 1), msgspec.structs.replace(record("full", 2), timeline=2), record("full", 24)
+
+    assert retained([base, left, after], Policy(10 * HOUR, 1), kept=(), now=AT + 30 * HOUR) == {base.id, left.id, after.id}
+    assert retained([base, left, after], Policy(10 * HOUR, 1), kept=(), now=AT + 40 * HOUR) == {after.id}
+
+
 def test_wal_of_the_own_and_of_later_timelines_is_needed_from_the_base_on() -> None:
     bases = [(2, 100)]
 

@@ -117,8 +117,9 @@ def prune(repository: Repository, plan: PrunePlan, *, holder: str) -> Pruned:
 def retained(records: Sequence[Record], policy: Policy, *, kept: Iterable[str], now: datetime) -> frozenset[str]:
     """Return the ids of the backups of one cluster that stay.
 
-    That is: every one inside the window, the newest full one before it (the beginning of the window is restored from there)
-    with what was built on it until then, the newest full ones up to the minimum, the kept ones, and all that these build on.
+    That is: every one inside the window, the newest full one before it (the beginning of the window is restored from there),
+    also that of each timeline that goes on inside it (an undone recovery leaves a newer one of a timeline that ended), the newest
+    full ones up to the minimum, the kept ones, and all that these build on.
     """
     start = now - policy.window
     by_end = sorted(records, key=lambda record: (record.finished_at, record.id))
@@ -126,6 +127,8 @@ def retained(records: Sequence[Record], policy: Policy, *, kept: Iterable[str], 
     stay = {record.id for record in by_end if record.finished_at > start} | set(kept)
     before = [record for record in fulls if record.finished_at <= start]
     stay |= {record.id for record in before[-1:]}
+    going_on = {record.timeline for record in by_end if record.finished_at > start}
+    stay |= {record.id for record in {one.timeline: one for one in before if one.timeline in going_on}.values()}
     stay |= {record.id for record in fulls[-policy.minimum :]} if policy.minimum else set()
     parents = {record.id: record.parent for record in records}
     while missing := {parents[backup] for backup in stay if parents.get(backup)} - stay:
