@@ -138,6 +138,29 @@ def test_nothing_is_pruned_while_somebody_reads(repository: Repository) -> None:
     assert len(pruned(repository, hour=200, window=5)) == 1
 
 
+def test_who_reads_or_keeps_a_backup_after_the_plan_was_made_is_heard(repository: Repository) -> None:
+    old, older, new = record("full", 2), record("full", 1), record("full", 100)
+    stored(repository, older, old, new, segments=3)
+    plan = plan_prune(repository, Policy(5 * HOUR, 1), now=AT + 200 * HOUR)
+    assert [one.id for one in plan.backups] == [older.id, old.id]
+
+    with reading(repository, SYSTEM, holder="restorer:1"), pytest.raises(LockNotObtained, match="restorer:1"):
+        prune(repository, plan, holder="test")
+    keep(repository, SYSTEM, old.id)
+
+    assert prune(repository, plan, holder="test").backups == (older.id,)
+    assert [one.id for one in read_catalogue(repository).records] == [old.id, new.id]
+
+
+def test_clusters_that_are_not_named_keep_what_they_have(repository: Repository) -> None:
+    others = [msgspec.structs.replace(record("full", hour), system_identifier="778") for hour in (1, 100)]
+    stored(repository, record("full", 1), record("full", 100), *others)
+
+    plan = plan_prune(repository, Policy(5 * HOUR, 1), now=AT + 200 * HOUR, systems={SYSTEM})
+
+    assert [one.folder for one in plan.backups] == [record("full", 1).folder]
+
+
 def test_an_object_that_is_locked_is_not_yet_due_and_its_backup_stays_whole(folder: Folder) -> None:
     class Locked(Folder):
         def delete(self, key: str) -> None:

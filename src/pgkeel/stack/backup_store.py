@@ -21,7 +21,7 @@ from pgkeel.core.repository import Repository
 from pgkeel.core.secret import Secret
 from pgkeel.core.telling import Report
 from pgkeel.stack.adopting import engine_of, require_own
-from pgkeel.stack.backups import holder
+from pgkeel.stack.backups import holder, own_systems
 from pgkeel.stack.layout import layout_of
 from pgkeel.stack.recovery_guard import require_no_recovery
 from pgkeel.stack.vault import identity_of, policy_of, repositories_of
@@ -127,9 +127,11 @@ def keep_backup(project: Project, name: str, *, release: bool, dry_run: bool) ->
 
 
 def plan_prunes(project: Project, *repositories: str) -> Mapping[str, PrunePlan]:
-    """Return what may go from each repository; nothing is deleted."""
-    policy = policy_of(project)
-    return {one.name: plan_prune(one, policy, now=clock.now()) for one in repositories_of(project, *repositories)}
+    """Return what may go from each repository; nothing is deleted, and others' clusters stay out."""
+    policy, systems = policy_of(project), own_systems(project)
+    return {
+        one.name: plan_prune(one, policy, now=clock.now(), systems=systems) for one in repositories_of(project, *repositories)
+    }
 
 
 def carry_out_prune(project: Project, plans: Mapping[str, PrunePlan]) -> Pruned:
