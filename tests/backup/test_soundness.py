@@ -47,6 +47,8 @@ def test_a_release_is_sound_from_the_minor_on_that_corrects_it(version: str, sou
         ({"checksums": False}, "wal", "no data checksums"),
         ({"summarizes": False}, "wal", "summarize_wal is off"),
         ({"timeline": 2}, "full", "on timeline 2 now"),
+        ({"tablespaces": (16400,)}, "incremental", ""),
+        ({"number": 150019, "tablespaces": (16400,)}, "full", "a tablespace was made after the last full backup"),
         ({"system": "778"}, "full", "no full backup of this cluster"),
     ],
 )
