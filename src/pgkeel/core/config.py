@@ -221,7 +221,7 @@ class BackupConfig(_Section, frozen=True):
         slot: Name of the replication slot.
         slot_limit: How much WAL the server keeps for a receiver that is away (`max_slot_wal_keep_size`); then there is a gap.
         tools: A `bin` folder with PostgreSQL's client programs; null means the newest that are installed.
-        escrow_keys: Whether each full backup carries the keys of encrypted fields, for the same recipients.
+        escrow_keys: Whether each backup carries the key that wraps those of encrypted fields, for the same recipients.
         image: Whether a restored copy is rolled forward every hour where the hour is a WAL slice (15, 16, unsound minors);
             it takes as much room as the data. null means: on the embedded stack only.
         engine: Who takes the backups: `pgkeel`, or `barman`, `pgbackrest`, `wal-g`, whose program is run; the agent drills them.
