@@ -1,5 +1,7 @@
 """Whatever was taken, kept and pruned in whatever order: what must be restorable is."""
 
+import contextlib
+import hashlib
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -7,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pgkeel.backup import Folder, Record, read_catalogue, write_record
+from pgkeel.backup import Folder, Part, Record, read_catalogue, verify, write_record
 from pgkeel.backup.errors import ObjectLocked
 from pgkeel.backup.lease import reading
 from pgkeel.backup.lsn import format_lsn, segment_name
@@ -150,6 +152,33 @@ def test_who_reads_or_keeps_a_backup_after_the_plan_was_made_is_heard(repository
 
     assert prune(repository, plan, holder="test").backups == (older.id,)
     assert [one.id for one in read_catalogue(repository).records] == [old.id, new.id]
+
+
+def test_pruning_that_is_cut_off_anywhere_leaves_nothing_that_is_damaged(folder: Folder) -> None:
+    class Dying(Folder):
+        left = 0
+
+        def delete(self, key: str) -> None:
+            if "/lease/" not in key:
+                self.left -= 1
+                if self.left < 0:
+                    raise KeyboardInterrupt
+            super().delete(key)
+
+    part = Part(f"{SYSTEM}/wal/00000001/{segment_name(1, 0, size=SIZE)}.00000", 6, hashlib.sha256(b"sealed").hexdigest())
+    row = Segment(segment_name(1, 0, size=SIZE), SYSTEM, SIZE, "", 1, AT, AT, AT, AT, 7, "0/0", True, (), (part,))
+    for left in range(4):
+        stored(folder, record("full", 1), record("full", 100))
+        folder.put(part.key, b"sealed")
+        store_segment(folder, row)
+        dying = Dying("local", folder.root)
+        dying.left = left
+        plan = plan_prune(dying, Policy(5 * HOUR, 1), now=AT + 200 * HOUR)
+
+        with contextlib.suppress(KeyboardInterrupt):
+            prune(dying, plan, holder="test")
+
+        assert verify(folder).damaged == ()
 
 
 def test_clusters_that_are_not_named_keep_what_they_have(repository: Repository) -> None:

@@ -196,6 +196,7 @@ def _plan(
     going.sort(key=lambda record: (record.kind == "full", record.finished_at))  # what builds on others goes before them
     bases = [(record.timeline, parse_lsn(record.start_lsn)) for record in _bases(records, policy, stay, kept, now)]
     wal = [] if size is None or not bases else [one for one in stored if _is_old(one.key, size, bases)]
+    wal.sort(key=lambda one: not one.key.endswith(".json"))  # what is cut off then has no row, and counts for nothing
     room = sum(record.bytes for record in going) + sum(one.bytes for one in wal)
     return PrunePlan(tuple(going), tuple(one.key for one in wal), room, readers)
 

@@ -110,9 +110,17 @@ def copy_backup(project: Project, record: Record, report: Report, progress: Prog
             Copier(first, other, "backups").run(progress=progress)
             states[other.name] = STORED
         except KeelError as err:
-            report(f"{record.id} is not in {other.name} yet: {err.message}; the agent copies it")
-            states[other.name] = WAITING
+            states[other.name] = STORED if _has(other, record) else WAITING
+            what = "other backups are" if states[other.name] == STORED else f"{record.id} is"
+            report(f"{what} not in {other.name} yet: {err.message}; the agent tries it again")
     return states
+
+
+def _has(repository: Repository, record: Record) -> bool:
+    try:
+        return any(one.id == record.id for one in _records_of(repository))
+    except KeelError:
+        return False
 
 
 def keep_backup(project: Project, name: str, *, release: bool, dry_run: bool) -> Record:
