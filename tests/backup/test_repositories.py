@@ -9,8 +9,8 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from pgkeel.backup import Bucket, Folder, RepositoryFailed, RepositoryUnreachable, verify
-from pgkeel.core.errors import UsageError
+from pgkeel.backup import Bucket, Folder, RepositoryFailed, RepositoryUnreachable, open_repository, verify
+from pgkeel.core.errors import ConfigError, UsageError
 from pgkeel.core.repository import Repository
 
 
@@ -188,3 +188,20 @@ def test_a_bucket_that_does_not_exist_is_named(s3_bucket: Bucket, s3_endpoint: s
         lost.put("1/x", b"")
     with pytest.raises(RepositoryFailed, match="there is no such bucket"):
         list(lost.list())
+
+
+@pytest.mark.parametrize(
+    ("address", "place"),
+    [("backups", "/root/backups"), ("/srv/a b", "/srv/a b"), ("file:///srv/a%20b", "/srv/a b"), ("file://localhost/srv", "/srv")],
+)
+def test_a_folder_is_named_by_its_path_or_by_a_url(address: str, place: str) -> None:
+    found = open_repository("local", address, root=Path("/root"))
+
+    assert isinstance(found, Folder)
+    assert found.root == Path(place)
+
+
+@pytest.mark.parametrize("address", ["", "file://srv/backups", "file:backups", "~/backups", "ftp://srv/backups", "s3:///prefix"])
+def test_an_address_that_would_lead_elsewhere_is_refused(address: str) -> None:
+    with pytest.raises(ConfigError, match=r"backup\.repositories\.local"):
+        open_repository("local", address, root=Path("/root"))

@@ -1,7 +1,7 @@
 """Repositories as the configuration names them: a folder, or `s3://BUCKET/PREFIX?endpoint=URL&region=NAME`."""
 
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from pgkeel.backup.bucket import Bucket
 from pgkeel.backup.folder import Folder
@@ -29,8 +29,13 @@ def open_repository(name: str, address: str, *, root: Path, note: Path | None = 
     match parsed.scheme:
         case "s3":
             return _bucket(name, address)
+        case "file" if parsed.netloc in {"", "localhost"} and parsed.path.startswith("/"):
+            return Folder(name, Path(unquote(parsed.path)), note=note)
         case "file":
-            return Folder(name, Path(parsed.path), note=note)
+            wrong = f"backup.repositories.{name}: {address!r} names no folder of this machine"
+            raise ConfigError(wrong, hint="write the whole path, or file:///PATH with three slashes")
+        case "" if address.startswith("~"):
+            raise ConfigError(f"backup.repositories.{name}: {address!r}: nobody fills in ~ here", hint="write the whole path")
         case "" if address:
             return Folder(name, root / address, note=note)
         case _:
