@@ -301,11 +301,16 @@ def test_missing_wal_is_told_by_the_hourly_run_which_takes_a_full_backup(stack: 
     for path in lost:
         path.rename(stack.root / path.name)
     done = run_now(stack, "backup_incremental")
+    verified = stack.run("backup", "verify", "--repository", "local", "--json")
 
     for path in lost:
         (stack.root / path.name).rename(path)
     assert lost
     assert str(done["backup"]).endswith("-full")
+    (missing,) = json.loads(verified.stdout)["data"]["damaged"]
+    assert verified.returncode == 1
+    assert missing["object"].endswith(segments[1])
+    assert f"from 0/{lsn_of(segments[1])} to" in missing["reason"]
     assert done["gap"] == f"from 0/{lsn_of(segments[1])} to 0/{lsn_of(segments[2])} on timeline 1"
 
 
