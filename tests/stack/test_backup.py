@@ -188,6 +188,27 @@ def test_what_another_project_keeps_in_the_same_repository_is_not_pruned(stack: 
     assert len(left) == len(others)
 
 
+def test_another_clusters_backup_of_the_same_second_hides_none_of_ours(stack: Home) -> None:
+    place = Folder("local", stack.root / "backups")
+    full = stack.data("backup", "full", "--yes")
+    others = [
+        Record(full["id"], "full", None, system, "17.11", 1, "0/2000028", "0/2000120", at, at, ())
+        for system, at in (("1", datetime(2020, 1, 1, tzinfo=UTC)), ("2", datetime.now(UTC)))
+    ]
+    for other in others:
+        write_record(place, other)
+
+    shown = stack.data("backup", "show", full["id"])
+    planned = stack.data("backup", "drill", "--dry-run")
+    named = stack.data("backup", "show", others[0].folder)
+
+    for other in others:
+        place.delete(f"{other.folder}/backup.json")
+    assert shown["start_lsn"] == full["start_lsn"]
+    assert planned == {"backup": full["id"]}
+    assert named["start_lsn"] == "0/2000028"
+
+
 def test_without_a_terminal_and_without_yes_a_verb_that_writes_changes_nothing(stack: Home) -> None:
     before = stack.data("backup", "list")["backups"]
     last, target = before[-1]["id"], stack.root / "unasked.tar"

@@ -75,7 +75,7 @@ def _memories(project: Project, scene: Scene, source: str | None) -> tuple[Repos
 def _remember(repository: Repository, found: Drill, *, is_adopted: bool) -> None:
     try:
         store_drill(repository, found)
-        records = read_catalogue(repository).records
+        records = [one for one in read_catalogue(repository).records if one.system_identifier == found.system]
         known = {*found.chain} if is_adopted else {one.id for one in records}
         for name in proved_by(found, records):
             if name in known:

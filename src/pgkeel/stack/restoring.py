@@ -112,7 +112,7 @@ def scene_of(project: Project, *, source: str | None = None, system: str | None 
     layout, account = layout_of(project), choose_account(project.config.local.run_as)
     engine = engine_of(project) if source is None else None
     asked = Answering(records=_adopted(engine)) if engine else ask(_repositories(project, source))
-    records = {one.id: one for one in asked.records}
+    records = {one.folder: one for one in asked.records}  # two clusters take backups in the same second, under the same id
     server = place_of_servers(layout, account)
     known = system_of(server / "postgres" / "data", account)
     chosen = system if system is not None else known or only_system(list(records.values()))
