@@ -117,7 +117,9 @@ def _try(scene: Scene, whole: Scene, backup: str, report: Report, *, both_ways: 
     began, started = clock.monotonic(), clock.now()
     blank = Drill(started.strftime("%Y%m%dT%H%M%S.%fZ"), backup, (backup,), scene.system, None, started, started, None, None, ())
     try:
-        with scratch_restore(scene, Wish(), f"drill-{blank.id}", report, agree=lambda _: True) as (plan, server, files):
+        timeline = next(one.timeline for one in scene.records if one.id == backup)
+        wish = Wish(timeline=timeline)  # a drill proves the backup, whatever has begun after it
+        with scratch_restore(scene, wish, f"drill-{blank.id}", report, agree=lambda _: True) as (plan, server, files):
             rows = fingerprints(server, scene.project.config.database.name) if both_ways else {}
             promote(server)
             rto = round(clock.monotonic() - began, 3)
