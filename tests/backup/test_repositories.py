@@ -170,6 +170,15 @@ def test_a_server_that_does_not_answer_is_unreachable(monkeypatch: pytest.Monkey
     assert "hidden" not in refusal.value.message
 
 
+@pytest.mark.parametrize("name", ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"])
+def test_a_line_break_in_the_credentials_is_named_without_them(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(name, "hidden\n")
+
+    with pytest.raises(ConfigError, match=name) as refusal:
+        Bucket("geo", bucket="any", endpoint="http://127.0.0.1:1")
+    assert "hidden" not in str(refusal.value.as_dict())
+
+
 def test_without_credentials_the_variables_are_named(s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name, raising=False)
@@ -201,7 +210,15 @@ def test_a_folder_is_named_by_its_path_or_by_a_url(address: str, place: str) -> 
     assert found.root == Path(place)
 
 
-@pytest.mark.parametrize("address", ["", "file://srv/backups", "file:backups", "~/backups", "ftp://srv/backups", "s3:///prefix"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("", "file://srv/backups", "file:backups", "~/backups", "ftp://srv/backups", "s3:///prefix", "s3://[::1/x"),
+        *("s3://bucket/a//b", "s3://bucket/../x", "s3://bucket:9000/x", "s3://bucket/x#y", "s3://buck et/x"),
+        *("s3://bucket/x?region=", "s3://bucket/x?endpoint=", "s3://bucket/x?endpoint=localhost:9000"),
+        *("s3://bucket/x?endpoint=minio.lan", "s3://bucket/x?endpoint=http://[bad", "s3://bucket/x?endpoint=http://a:b@host"),
+    ],
+)
 def test_an_address_that_would_lead_elsewhere_is_refused(address: str) -> None:
     with pytest.raises(ConfigError, match=r"backup\.repositories\.local"):
         open_repository("local", address, root=Path("/root"))

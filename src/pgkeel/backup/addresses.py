@@ -1,7 +1,8 @@
 """Repositories as the configuration names them: a folder, or `s3://BUCKET/PREFIX?endpoint=URL&region=NAME`."""
 
+import re
 from pathlib import Path
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 from pgkeel.backup.bucket import Bucket
 from pgkeel.backup.folder import Folder
@@ -11,6 +12,7 @@ from pgkeel.core.repository import Repository
 __all__ = ["open_repository"]
 
 _OPTIONS = frozenset({"endpoint", "region"})
+_BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 def open_repository(name: str, address: str, *, root: Path, note: Path | None = None) -> Repository:
@@ -25,7 +27,7 @@ def open_repository(name: str, address: str, *, root: Path, note: Path | None = 
     Raises:
         ConfigError: The address is none of these.
     """
-    parsed = urlsplit(address)
+    parsed = _split(name, address)
     match parsed.scheme:
         case "s3":
             return _bucket(name, address)
@@ -45,14 +47,40 @@ def open_repository(name: str, address: str, *, root: Path, note: Path | None = 
 
 
 def _bucket(name: str, address: str) -> Bucket:
-    parsed = urlsplit(address)
+    parsed = _split(name, address)
     options = {key: values[-1] for key, values in parse_qs(parsed.query, keep_blank_values=True).items()}
     unknown = sorted(options.keys() - _OPTIONS)
-    if unknown or not parsed.hostname or parsed.username or parsed.password:
+    if unknown or not _BUCKET.fullmatch(parsed.netloc) or parsed.fragment:
         raise ConfigError(
             f"backup.repositories.{name}: an address has a bucket, a prefix, endpoint and region, and nothing else",
             hint="s3://BUCKET/PREFIX?endpoint=https://HOST&region=NAME; credentials are AWS_ACCESS_KEY_ID and its secret",
         )
-    return Bucket(
-        name, bucket=parsed.netloc, prefix=parsed.path.strip("/"), endpoint=options.get("endpoint"), region=options.get("region")
-    )
+    prefix, endpoint, region = parsed.path.strip("/"), options.get("endpoint"), options.get("region")
+    if not {"", ".", ".."}.isdisjoint(prefix.split("/")) and prefix:
+        raise ConfigError(f"backup.repositories.{name}: the prefix {prefix!r} has a part that is no name", hint="write a/b")
+    if endpoint is not None and not _is_web(name, endpoint):
+        wrong = f"backup.repositories.{name}: the endpoint is not the address of a server"  # it may hold a password
+        raise ConfigError(wrong, hint="write endpoint=https://HOST or endpoint=http://HOST:PORT")
+    if region == "":
+        raise ConfigError(f"backup.repositories.{name}: the region is empty", hint="leave it out, or write region=NAME")
+    return Bucket(name, bucket=parsed.netloc, prefix=prefix, endpoint=endpoint, region=region)
+
+
+def _is_web(name: str, endpoint: str) -> bool:
+    parsed = _split(name, endpoint)
+    is_bare = not parsed.query and not parsed.fragment and "@" not in parsed.netloc
+    return parsed.scheme in {"http", "https"} and bool(parsed.hostname) and is_bare
+
+
+def _split(name: str, address: str) -> SplitResult:
+    """Return the parts of an address.
+
+    Raises:
+        ConfigError: It is none.
+    """
+    try:
+        parsed = urlsplit(address)
+        _ = parsed.hostname, parsed.port
+    except ValueError as err:
+        raise ConfigError(f"backup.repositories.{name}: an address cannot be read: {err}", hint="s3://BUCKET/PREFIX") from None
+    return parsed
