@@ -3,6 +3,7 @@ import stat
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from datetime import timedelta
 from pathlib import Path
 from urllib.request import Request, urlopen
@@ -10,6 +11,7 @@ from urllib.request import Request, urlopen
 import pytest
 
 from pgkeel.backup import Bucket, Folder, RepositoryFailed, RepositoryUnreachable, open_repository, verify
+from pgkeel.backup.addresses import require_apart
 from pgkeel.core.errors import ConfigError, UsageError
 from pgkeel.core.repository import Repository
 
@@ -222,3 +224,24 @@ def test_a_folder_is_named_by_its_path_or_by_a_url(address: str, place: str) -> 
 def test_an_address_that_would_lead_elsewhere_is_refused(address: str) -> None:
     with pytest.raises(ConfigError, match=r"backup\.repositories\.local"):
         open_repository("local", address, root=Path("/root"))
+
+
+@pytest.mark.parametrize(
+    ("addresses", "is_apart"),
+    [
+        (["backups", "elsewhere"], True),
+        (["backups", "backups-geo"], True),
+        (["s3://one/keel", "s3://one/keel2", "s3://two/keel", "s3://one/keel?endpoint=http://127.0.0.1:1"], True),
+        (["backups", "backups/geo"], False),
+        (["backups/geo", "elsewhere", "backups"], False),
+        (["backups", "link"], False),
+        (["s3://one", "s3://one/geo"], False),
+        (["s3://one/keel", "s3://one/keel/"], False),
+    ],
+)
+def test_no_repository_lies_in_another(tmp_path: Path, addresses: list[str], is_apart: bool) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "backups")
+    found = [open_repository(f"number{number}", address, root=tmp_path) for number, address in enumerate(addresses)]
+
+    with nullcontext() if is_apart else pytest.raises(ConfigError, match="lies in number"):
+        require_apart(found)

@@ -1,7 +1,9 @@
 """Repositories as the configuration names them: a folder, or `s3://BUCKET/PREFIX?endpoint=URL&region=NAME`."""
 
+import itertools
 import re
-from pathlib import Path
+from collections.abc import Sequence
+from pathlib import Path, PurePath
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 from pgkeel.backup.bucket import Bucket
@@ -9,7 +11,7 @@ from pgkeel.backup.folder import Folder
 from pgkeel.core.errors import ConfigError
 from pgkeel.core.repository import Repository
 
-__all__ = ["open_repository"]
+__all__ = ["open_repository", "require_apart"]
 
 _OPTIONS = frozenset({"endpoint", "region"})
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -44,6 +46,26 @@ def open_repository(name: str, address: str, *, root: Path, note: Path | None = 
             raise ConfigError(
                 f"backup.repositories.{name}: {address!r} is no repository", hint="write a folder or s3://BUCKET/PREFIX"
             )
+
+
+def require_apart(repositories: Sequence[Repository]) -> None:
+    """Prove that none lies in another: what is copied there would be copied again, and again.
+
+    Raises:
+        ConfigError: One does.
+    """
+    for outer, inner in itertools.permutations(repositories, 2):
+        if _place(inner).is_relative_to(_place(outer)):
+            raise ConfigError(
+                f"backup.repositories.{inner.name} lies in {outer.name}: {_place(inner)}",
+                hint="give each a place of its own, best on another disk",
+            )
+
+
+def _place(repository: Repository) -> PurePath:
+    if isinstance(repository, Folder):
+        return repository.root.resolve()
+    return repository.place if isinstance(repository, Bucket) else PurePath(repository.name)
 
 
 def _bucket(name: str, address: str) -> Bucket:

@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from pathlib import PurePosixPath
 
 import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError, GenericError, PermissionDeniedError, UnauthenticatedError
@@ -27,7 +28,12 @@ _REGION = "us-east-1"  # what S3 servers that are not Amazon's take
 
 
 class Bucket:
-    """Objects below a prefix of a bucket."""
+    """Objects below a prefix of a bucket.
+
+    Attributes:
+        name: What the configuration calls it.
+        place: Server, bucket and prefix.
+    """
 
     def __init__(
         self,
@@ -57,6 +63,7 @@ class Bucket:
         self._prefix = prefix
         place = region or _REGION
         self._endpoint = endpoint or f"https://s3.{place}.amazonaws.com"
+        self.place = PurePosixPath(self._endpoint, bucket, prefix)
         self._side = Bucketside(self._endpoint, bucket, place)
         given = {"endpoint": endpoint, "region": region}
         self._store = S3Store(
