@@ -203,10 +203,15 @@ def test_a_bucket_that_does_not_exist_is_named(s3_bucket: Bucket, s3_endpoint: s
 
 @pytest.mark.parametrize(
     ("address", "place"),
-    [("backups", "/root/backups"), ("/srv/a b", "/srv/a b"), ("file:///srv/a%20b", "/srv/a b"), ("file://localhost/srv", "/srv")],
+    [
+        ("backups", "/srv/project/backups"),
+        ("/srv/a b", "/srv/a b"),
+        ("file:///srv/a%20b", "/srv/a b"),
+        ("file://localhost/srv", "/srv"),
+    ],
 )
 def test_a_folder_is_named_by_its_path_or_by_a_url(address: str, place: str) -> None:
-    found = open_repository("local", address, root=Path("/root"))
+    found = open_repository("local", address, root=Path("/srv/project"))
 
     assert isinstance(found, Folder)
     assert found.root == Path(place)
@@ -223,7 +228,7 @@ def test_a_folder_is_named_by_its_path_or_by_a_url(address: str, place: str) -> 
 )
 def test_an_address_that_would_lead_elsewhere_is_refused(address: str) -> None:
     with pytest.raises(ConfigError, match=r"backup\.repositories\.local"):
-        open_repository("local", address, root=Path("/root"))
+        open_repository("local", address, root=Path("/srv/project"))
 
 
 @pytest.mark.parametrize(
