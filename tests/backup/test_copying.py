@@ -69,8 +69,24 @@ def test_what_makes_an_object_count_comes_after_it_and_unfinished_backups_stay()
     keys = ["7/a/backup.json", "7/a/base.00000", "7/b/base.00000", "7/lease/0", "7/marks/kept/a"]
     wal = ["7/wal/00000001/S.json", "7/wal/00000001/S.00000", "7/wal/00000002.history"]
 
-    assert copy_order([*keys, *wal], "backups") == ["7/a/base.00000", "7/marks/kept/a", "7/a/backup.json"]
-    assert copy_order([*keys, *wal], "wal") == ["7/wal/00000001/S.00000", "7/wal/00000002.history", "7/wal/00000001/S.json"]
+    assert copy_order([*keys, *wal], "backups") == ["7/a/base.00000", "7/a/backup.json", "7/marks/kept/a"]
+    assert copy_order([*keys, *wal], "wal") == ["7/wal/00000001/S.00000", "7/wal/00000001/S.json", "7/wal/00000002.history"]
+
+
+def test_a_first_copy_that_is_cut_off_holds_the_backups_that_were_done(folder: Folder, geo: Bucket) -> None:
+    first = stored(folder, "a")
+    stored(folder, "b")
+    left = len(first.parts) + 1
+
+    def check() -> None:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        Copier(folder, geo, "backups").run(check)
+    assert read_catalogue(geo).records == (first,)
 
 
 @pytest.mark.faults
@@ -151,9 +167,28 @@ def test_another_object_under_the_same_key_is_never_overwritten(folder: Folder, 
     record = stored(folder)
     geo.put(record.parts[0].key, b"somebody else's")
 
+    other = stored(folder, "b")
+
     with pytest.raises(KeyTaken):
         Copier(folder, geo, "backups").run()
     assert geo.get(record.parts[0].key) == b"somebody else's"
+    assert read_catalogue(geo).records == (other,), "what has nothing to do with it waits for nobody"
+
+
+@pytest.mark.faults
+def test_who_may_not_delete_in_the_copy_goes_on_copying(folder: Folder, geo: Bucket, proxy: FaultProxy) -> None:
+    piece = "777/wal/00000001/S.partial/00000000"
+    folder.put(f"{piece}.json", b"x")
+    copier = Copier(folder, geo, "wal")
+    copier.run()
+    folder.delete(f"{piece}.json")
+    for ending in ("00000", "json"):
+        folder.put(f"777/wal/00000001/S.{ending}", b"y")
+    proxy.faults = [("POST", 403, b"<Error><Code>AccessDenied</Code></Error>")]
+
+    assert copier.run() == 2
+    assert copier.run() == 0
+    assert geo.get("777/wal/00000001/S.json") == b"y"
 
 
 @pytest.mark.faults

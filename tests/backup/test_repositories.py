@@ -3,13 +3,16 @@ import stat
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from datetime import timedelta
 from pathlib import Path
+from urllib.request import Request, urlopen
 
 import pytest
 
-from pgkeel.backup import Bucket, Folder, RepositoryFailed, RepositoryUnreachable
-from pgkeel.core.errors import UsageError
+from pgkeel.backup import Bucket, Folder, RepositoryFailed, RepositoryUnreachable, open_repository, verify
+from pgkeel.backup.addresses import require_apart
+from pgkeel.core.errors import ConfigError, UsageError
 from pgkeel.core.repository import Repository
 
 
@@ -69,6 +72,24 @@ def test_who_deletes_the_last_object_of_a_folder_is_in_nobodys_way(folder: Folde
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(come_and_go, range(4)))
     assert list(folder.list()) == []
+
+
+def test_what_others_keep_in_the_folder_is_not_ours(folder: Folder) -> None:
+    folder.put("1/a", b"")
+    (folder.root / "lost+found").mkdir(mode=0)  # closed to all but root at the top of each ext4
+    (folder.root / "read me, \udcff.txt").write_bytes(b"")
+
+    assert [one.key for one in folder.list()] == ["1/a"]
+    assert verify(folder).damaged == ()
+
+
+def test_what_others_keep_in_the_bucket_is_not_ours(s3_bucket: Bucket, s3_endpoint: str, request: pytest.FixtureRequest) -> None:
+    s3_bucket.put("1/a", b"")
+    place = f"{s3_endpoint}/b{abs(hash(request.node.nodeid))}/keel"
+    urlopen(Request(f"{place}/read%20me", data=b"x", method="PUT")).close()
+
+    assert [one.key for one in s3_bucket.list()] == ["1/a"]
+    assert verify(s3_bucket).damaged == ()
 
 
 @pytest.mark.parametrize("key", ["", "/etc/passwd", "../x", "a/../x", "a//x", ".arriving-x", "a/", "a b", "a\nb"])
@@ -151,6 +172,15 @@ def test_a_server_that_does_not_answer_is_unreachable(monkeypatch: pytest.Monkey
     assert "hidden" not in refusal.value.message
 
 
+@pytest.mark.parametrize("name", ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"])
+def test_a_line_break_in_the_credentials_is_named_without_them(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(name, "hidden\n")
+
+    with pytest.raises(ConfigError, match=name) as refusal:
+        Bucket("geo", bucket="any", endpoint="http://127.0.0.1:1")
+    assert "hidden" not in str(refusal.value.as_dict())
+
+
 def test_without_credentials_the_variables_are_named(s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name, raising=False)
@@ -169,3 +199,54 @@ def test_a_bucket_that_does_not_exist_is_named(s3_bucket: Bucket, s3_endpoint: s
         lost.put("1/x", b"")
     with pytest.raises(RepositoryFailed, match="there is no such bucket"):
         list(lost.list())
+
+
+@pytest.mark.parametrize(
+    ("address", "place"),
+    [
+        ("backups", "/srv/project/backups"),
+        ("/srv/a b", "/srv/a b"),
+        ("file:///srv/a%20b", "/srv/a b"),
+        ("file://localhost/srv", "/srv"),
+    ],
+)
+def test_a_folder_is_named_by_its_path_or_by_a_url(address: str, place: str) -> None:
+    found = open_repository("local", address, root=Path("/srv/project"))
+
+    assert isinstance(found, Folder)
+    assert found.root == Path(place)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("", "file://srv/backups", "file:backups", "~/backups", "ftp://srv/backups", "s3:///prefix", "s3://[::1/x"),
+        *("s3://bucket/a//b", "s3://bucket/../x", "s3://bucket:9000/x", "s3://bucket/x#y", "s3://buck et/x"),
+        *("s3://bucket/x?region=", "s3://bucket/x?endpoint=", "s3://bucket/x?endpoint=localhost:9000"),
+        *("s3://bucket/x?endpoint=minio.lan", "s3://bucket/x?endpoint=http://[bad", "s3://bucket/x?endpoint=http://a:b@host"),
+    ],
+)
+def test_an_address_that_would_lead_elsewhere_is_refused(address: str) -> None:
+    with pytest.raises(ConfigError, match=r"backup\.repositories\.local"):
+        open_repository("local", address, root=Path("/srv/project"))
+
+
+@pytest.mark.parametrize(
+    ("addresses", "is_apart"),
+    [
+        (["backups", "elsewhere"], True),
+        (["backups", "backups-geo"], True),
+        (["s3://one/keel", "s3://one/keel2", "s3://two/keel", "s3://one/keel?endpoint=http://127.0.0.1:1"], True),
+        (["backups", "backups/geo"], False),
+        (["backups/geo", "elsewhere", "backups"], False),
+        (["backups", "link"], False),
+        (["s3://one", "s3://one/geo"], False),
+        (["s3://one/keel", "s3://one/keel/"], False),
+    ],
+)
+def test_no_repository_lies_in_another(tmp_path: Path, addresses: list[str], is_apart: bool) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "backups")
+    found = [open_repository(f"number{number}", address, root=tmp_path) for number, address in enumerate(addresses)]
+
+    with nullcontext() if is_apart else pytest.raises(ConfigError, match="lies in number"):
+        require_apart(found)

@@ -1,5 +1,7 @@
 """Whatever was taken, kept and pruned in whatever order: what must be restorable is."""
 
+import contextlib
+import hashlib
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -7,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pgkeel.backup import Folder, Record, read_catalogue, write_record
+from pgkeel.backup import Folder, Part, Record, read_catalogue, verify, write_record
 from pgkeel.backup.errors import ObjectLocked
 from pgkeel.backup.lease import reading
 from pgkeel.backup.lsn import format_lsn, segment_name
@@ -78,6 +80,13 @@ def test_what_was_pruned_once_is_all_that_a_second_prune_would(records: list[Rec
     assert retained([one for one in records if one.id in once], policy, kept=(), now=now) == once
 
 
+def test_a_timeline_that_goes_on_after_an_undone_recovery_keeps_its_full_backup() -> None:
+    base, left, after = record("full", 1), msgspec.structs.replace(record("full", 2), timeline=2), record("full", 24)
+
+    assert retained([base, left, after], Policy(10 * HOUR, 1), kept=(), now=AT + 30 * HOUR) == {base.id, left.id, after.id}
+    assert retained([base, left, after], Policy(10 * HOUR, 1), kept=(), now=AT + 40 * HOUR) == {after.id}
+
+
 def test_wal_of_the_own_and_of_later_timelines_is_needed_from_the_base_on() -> None:
     bases = [(2, 100)]
 
@@ -129,6 +138,56 @@ def test_nothing_is_pruned_while_somebody_reads(repository: Repository) -> None:
     with reading(repository, SYSTEM, holder="restorer:1"), pytest.raises(LockNotObtained, match="restorer:1"):
         pruned(repository, hour=200, window=5)
     assert len(pruned(repository, hour=200, window=5)) == 1
+
+
+def test_who_reads_or_keeps_a_backup_after_the_plan_was_made_is_heard(repository: Repository) -> None:
+    old, older, new = record("full", 2), record("full", 1), record("full", 100)
+    stored(repository, older, old, new, segments=3)
+    plan = plan_prune(repository, Policy(5 * HOUR, 1), now=AT + 200 * HOUR)
+    assert [one.id for one in plan.backups] == [older.id, old.id]
+
+    with reading(repository, SYSTEM, holder="restorer:1"), pytest.raises(LockNotObtained, match="restorer:1"):
+        prune(repository, plan, holder="test")
+    keep(repository, SYSTEM, old.id)
+
+    assert prune(repository, plan, holder="test").backups == (older.id,)
+    assert [one.id for one in read_catalogue(repository).records] == [old.id, new.id]
+
+
+def test_pruning_that_is_cut_off_anywhere_leaves_nothing_that_is_damaged(folder: Folder) -> None:
+    class Dying(Folder):
+        left = 0
+
+        def delete(self, key: str) -> None:
+            if "/lease/" not in key:
+                self.left -= 1
+                if self.left < 0:
+                    raise KeyboardInterrupt
+            super().delete(key)
+
+    part = Part(f"{SYSTEM}/wal/00000001/{segment_name(1, 0, size=SIZE)}.00000", 6, hashlib.sha256(b"sealed").hexdigest())
+    row = Segment(segment_name(1, 0, size=SIZE), SYSTEM, SIZE, "", 1, AT, AT, AT, AT, 7, "0/0", True, (), (part,))
+    for left in range(4):
+        stored(folder, record("full", 1), record("full", 100))
+        folder.put(part.key, b"sealed")
+        store_segment(folder, row)
+        dying = Dying("local", folder.root)
+        dying.left = left
+        plan = plan_prune(dying, Policy(5 * HOUR, 1), now=AT + 200 * HOUR)
+
+        with contextlib.suppress(KeyboardInterrupt):
+            prune(dying, plan, holder="test")
+
+        assert verify(folder).damaged == ()
+
+
+def test_clusters_that_are_not_named_keep_what_they_have(repository: Repository) -> None:
+    others = [msgspec.structs.replace(record("full", hour), system_identifier="778") for hour in (1, 100)]
+    stored(repository, record("full", 1), record("full", 100), *others)
+
+    plan = plan_prune(repository, Policy(5 * HOUR, 1), now=AT + 200 * HOUR, systems={SYSTEM})
+
+    assert [one.folder for one in plan.backups] == [record("full", 1).folder]
 
 
 def test_an_object_that_is_locked_is_not_yet_due_and_its_backup_stays_whole(folder: Folder) -> None:

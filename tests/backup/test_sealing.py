@@ -53,6 +53,16 @@ def test_another_identity_does_not_open_it(folder: Folder, identity: Secret) -> 
         opened(folder, parts, new_identity())
 
 
+def test_a_file_of_identities_opens_what_any_of_them_does_and_the_first_says_for_whom(folder: Folder, identity: Secret) -> None:
+    made = "\n".join(("# created: 2026-11-27T15:30:00Z", f"# public key: {recipient_of(identity)}", identity.reveal(), ""))
+    old = new_identity()
+    both = Secret(f"{made}\n# before the change\n{old.reveal()}\n")
+
+    assert recipient_of(both) == recipient_of(Secret(made)) == recipient_of(identity)
+    assert opened(folder, sealed(folder, identity), both) == CONTENT
+    assert opened(folder, sealed(folder, old, key="1/b/base"), both) == CONTENT
+
+
 def test_nothing_clear_lies_in_the_repository(folder: Folder, identity: Secret) -> None:
     parts = sealed(folder, identity, content=b"the secret sentence" * 1000)
 
@@ -81,6 +91,12 @@ def test_another_object_under_the_key_is_refused(repository: Repository, identit
     with pytest.raises(KeyTaken):
         sealed(repository, identity)
     assert repository.get("1/a/base.00001") == b"somebody else's"
+
+
+@pytest.mark.parametrize("content", ["", "# only a remark\n", "age1notthis", "{good}\nand a note"])
+def test_what_is_no_file_of_identities_is_refused(identity: Secret, content: str) -> None:
+    with pytest.raises(WrongKey, match="no age identity"):
+        recipient_of(Secret(content.format(good=identity.reveal())))
 
 
 @pytest.mark.parametrize("recipients", [[], ["age1bad"], ["AGE-SECRET-KEY-1"]])

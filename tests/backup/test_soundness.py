@@ -47,6 +47,8 @@ def test_a_release_is_sound_from_the_minor_on_that_corrects_it(version: str, sou
         ({"checksums": False}, "wal", "no data checksums"),
         ({"summarizes": False}, "wal", "summarize_wal is off"),
         ({"timeline": 2}, "full", "on timeline 2 now"),
+        ({"tablespaces": (16400,)}, "incremental", ""),
+        ({"number": 150019, "tablespaces": (16400,)}, "full", "a tablespace was made after the last full backup"),
         ({"system": "778"}, "full", "no full backup of this cluster"),
     ],
 )
@@ -70,6 +72,14 @@ def test_a_full_backup_is_forced_after_leaving_an_unsound_minor() -> None:
 
     assert (plan.kind, plan.parent) == ("full", None)
     assert "17.10" in plan.reason
+
+
+def test_a_full_backup_is_forced_after_checksums_were_enabled() -> None:
+    plan = planned(full=replace(FULL, checksums=False))
+
+    assert (plan.kind, plan.parent) == ("full", None)
+    assert "before the cluster got data checksums" in plan.reason
+    assert planned(replace(SOURCE, checksums=False), replace(FULL, checksums=False)).kind == "wal"
 
 
 def test_a_full_backup_is_taken_early_when_replaying_would_take_longer_than_promised() -> None:

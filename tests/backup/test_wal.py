@@ -12,6 +12,7 @@ import pytest
 
 from pgkeel.backup import (
     Bucket,
+    Damaged,
     Folder,
     KeyTaken,
     RepositoryUnreachable,
@@ -24,6 +25,7 @@ from pgkeel.backup import (
 from pgkeel.backup.receiving import drop_lost_slot, ensure_slot, slot_of
 from pgkeel.backup.spool import Spool
 from pgkeel.backup.tools import start, tool
+from pgkeel.backup.waldump import contents_of
 from pgkeel.core.secret import Secret
 from pgkeel.local import Account, Runtime
 from pgkeel.testing.servers import scratch_cluster
@@ -113,6 +115,31 @@ def test_the_filled_prefix_of_the_open_segment_is_shipped_in_pieces_and_goes_whe
     archiver.run()
     assert read_index(folder, spool.folder.name).pieces == ()
     assert verify(folder).damaged == ()
+
+
+def test_segments_inside_one_long_record_are_archived_and_a_torn_one_is_not(
+    server: Server, spool: Spool, folder: Folder, recipients: list[str]
+) -> None:
+    with server.connect() as connection:
+        ensure_slot(connection, SLOT)
+        connection.execute("SELECT pg_switch_wal()")
+        for _ in range(2):  # 61 MiB each; where the first ends, the second begins
+            connection.execute("SELECT pg_logical_emit_message(false, 'test', repeat(md5('x'), 2000000))")
+    received(server, spool, 1)
+    inside = spool.closed()[-3]
+    torn = bytearray(inside.read_bytes())
+    torn[5 * 8192 + 8] ^= 1  # the address of a page
+    (spool.folder / "torn").mkdir()
+    copy = spool.folder / "torn" / inside.name
+    copy.write_bytes(torn)
+
+    done = server.archiver(spool, folder, recipients).run()
+
+    assert done.damaged == ()
+    assert inside.name in done.segments
+    assert read_index(folder, spool.folder.name).gaps == ()
+    with pytest.raises(Damaged, match="valid record"):
+        contents_of(copy, server.tools)
 
 
 @pytest.mark.faults

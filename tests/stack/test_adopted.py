@@ -128,6 +128,19 @@ def home() -> Iterator[Home]:
     remove_home(made)
 
 
+def test_a_tool_that_has_no_backup_yet_is_named(home: Home) -> None:
+    program = home.root / "program"
+    program.write_text("#!/bin/sh\necho '{\"main\": []}'\n")
+    program.chmod(0o700)
+    settings = f'engine = "barman"\nengine_command = "{program}"\nengine_server = "main"\n'
+    (home.root / "pgkeel.toml").write_text(f"[local]\nvalkey = false\n[backup]\n{settings}")
+
+    code, _, message = home.error("backup", "drill", "--yes")
+
+    assert code == 4
+    assert message == "Barman has no backup of main `pgkeel backup full` takes one"
+
+
 @pytest.mark.long
 @pytest.mark.timeout(900)
 @pytest.mark.skipif(BARMAN is None, reason="no barman program (pip needs a compiler for its driver); BARMAN names one")

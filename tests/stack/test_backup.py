@@ -17,6 +17,8 @@ from typing import Any
 import pytest
 
 from pgkeel.agent.context import Context
+from pgkeel.agent.jobs import Result
+from pgkeel.backup import Folder, Record, write_record
 from pgkeel.core.clock import SystemClock
 from pgkeel.core.project import load
 from pgkeel.local import choose_account
@@ -164,6 +166,49 @@ def test_nothing_is_pruned_without_a_word_and_a_kept_backup_never(stack: Home) -
     assert not set(gone) & set(left)
 
 
+def test_what_another_project_keeps_in_the_same_repository_is_not_pruned(stack: Home) -> None:
+    places = [Folder(name, stack.root / name) for name in ("backups", "elsewhere")]
+    at = datetime(2020, 1, 1, tzinfo=UTC)
+    others = [
+        Record(f"2020010{day}T020000Z-full", "full", None, "777", "17.11", 1, "0/2000028", "0/2000120", at, at, ())
+        for day in (1, 2, 3)
+    ]
+    for place in places:
+        for one in others:
+            write_record(place, one)
+
+    planned = stack.data("backup", "prune", "--dry-run", env={"PGKEEL_BACKUP__WINDOW": "0s", "PGKEEL_BACKUP__MINIMUM": "1"})
+    run_now(stack, "backup_prune")
+
+    left = [one for one in stack.data("backup", "list")["backups"] if one["id"].startswith("2020")]
+    for place in places:
+        for one in others:
+            place.delete(f"{one.folder}/backup.json")
+    assert not [name for name in planned["backups"] if name.startswith("2020")]
+    assert len(left) == len(others)
+
+
+def test_another_clusters_backup_of_the_same_second_hides_none_of_ours(stack: Home) -> None:
+    place = Folder("local", stack.root / "backups")
+    full = stack.data("backup", "full", "--yes")
+    others = [
+        Record(full["id"], "full", None, system, "17.11", 1, "0/2000028", "0/2000120", at, at, ())
+        for system, at in (("1", datetime(2020, 1, 1, tzinfo=UTC)), ("2", datetime.now(UTC)))
+    ]
+    for other in others:
+        write_record(place, other)
+
+    shown = stack.data("backup", "show", full["id"])
+    planned = stack.data("backup", "drill", "--dry-run")
+    named = stack.data("backup", "show", others[0].folder)
+
+    for other in others:
+        place.delete(f"{other.folder}/backup.json")
+    assert shown["start_lsn"] == full["start_lsn"]
+    assert planned == {"backup": full["id"]}
+    assert named["start_lsn"] == "0/2000028"
+
+
 def test_without_a_terminal_and_without_yes_a_verb_that_writes_changes_nothing(stack: Home) -> None:
     before = stack.data("backup", "list")["backups"]
     last, target = before[-1]["id"], stack.root / "unasked.tar"
@@ -269,16 +314,32 @@ def test_a_damaged_object_is_found_and_exits_1(stack: Home) -> None:
 
 @pytest.mark.faults
 def test_missing_wal_is_told_by_the_hourly_run_which_takes_a_full_backup(stack: Home) -> None:
-    project, repository = load(stack.root), stack.root / "backups"
+    repository = stack.root / "backups"
     segments = [closed_segment(stack, number) for number in range(3)]
     for segment in segments:
         eventually(functools.partial(archived, repository, segment))
     lost = [path for path in repository.rglob(f"{segments[1]}.*") if path.is_file()]
     for path in lost:
         path.rename(stack.root / path.name)
-    job = next(one for one in backup_jobs(project) if one.name == "backup_incremental")
+    done = run_now(stack, "backup_incremental")
+    verified = stack.run("backup", "verify", "--repository", "local", "--json")
 
-    done = job.run(
+    for path in lost:
+        (stack.root / path.name).rename(path)
+    assert lost
+    assert str(done["backup"]).endswith("-full")
+    (missing,) = json.loads(verified.stdout)["data"]["damaged"]
+    assert verified.returncode == 1
+    assert missing["object"].endswith(segments[1])
+    assert f"from 0/{lsn_of(segments[1])} to" in missing["reason"]
+    assert done["gap"] == f"from 0/{lsn_of(segments[1])} to 0/{lsn_of(segments[2])} on timeline 1"
+
+
+def run_now(stack: Home, name: str) -> Result:
+    """Run a job of the agent's here, due now."""
+    project = load(stack.root)
+    job = next(one for one in backup_jobs(project) if one.name == name)
+    return job.run(
         Context(
             lambda role: connect(project, role),
             job=job.name,
@@ -289,12 +350,6 @@ def test_missing_wal_is_told_by_the_hourly_run_which_takes_a_full_backup(stack: 
             settings=project.config.agent,
         )
     )
-
-    for path in lost:
-        (stack.root / path.name).rename(path)
-    assert lost
-    assert str(done["backup"]).endswith("-full")
-    assert done["gap"] == f"from 0/{lsn_of(segments[1])} to 0/{lsn_of(segments[2])} on timeline 1"
 
 
 def closed_segment(stack: Home, number: int) -> str:

@@ -5,6 +5,7 @@ import getpass
 import json
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import time
@@ -27,6 +28,7 @@ from pgkeel.core.ids import random_id
 from pgkeel.core.project import load
 from pgkeel.core.secret import Secret
 from pgkeel.core.url import Url
+from pgkeel.local import choose_account
 from pgkeel.postgres import connect as open_connection
 from pgkeel.security import LOGINS
 from pgkeel.security.keys import LocalProvider, load_ring, rewrap
@@ -39,6 +41,7 @@ from pgkeel.stack.layout import layout_of
 from pgkeel.stack.restoring import require_own_cluster, scene_of
 from pgkeel.stack.targets import plan_of
 from pgkeel.stack.valkey import cache_url
+from pgkeel.testing.servers import scratch_folder
 from tests.projects import Home, backups_at_start, new_home, remove_home
 
 USERS = """
@@ -231,6 +234,25 @@ def test_both_ways_to_a_point_lead_to_the_same_rows(database: Database) -> None:
     database.home.data("backup", "incremental", "--yes")
     done = database.home.data("backup", "drill", "--yes", "--both-ways")
     assert {check["name"]: check["ok"] for check in done["checks"]} == dict.fromkeys((*CHECKS, "both ways"), True), done
+
+
+@pytest.mark.timeout(300)
+def test_the_other_way_is_not_evaluated_where_the_wal_makes_a_tablespace(database: Database) -> None:
+    account = choose_account()
+    database.home.data("backup", "full", "--yes")
+    with scratch_folder() as place:
+        shutil.chown(place, account.uid, account.gid)
+        database.sql(f"CREATE TABLESPACE late LOCATION '{place}'")
+        database.home.data("backup", "incremental", "--yes")
+
+        done = database.home.data("backup", "drill", "--yes", "--both-ways")
+
+        database.sql("DROP TABLESPACE late")
+        database.home.data("backup", "full", "--yes")
+    checks = {check["name"]: check for check in done["checks"]}
+    assert done["rto_seconds"] is not None, done
+    assert checks["both ways"]["ok"] is None
+    assert "was made after the backup" in checks["both ways"]["detail"]
 
 
 def test_deleted_posts_come_back_with_their_comments_while_newer_writes_and_keys_that_live_again_stay(

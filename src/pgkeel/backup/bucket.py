@@ -3,16 +3,19 @@
 import contextlib
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from pathlib import PurePosixPath
 
 import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError, GenericError, PermissionDeniedError, UnauthenticatedError
 from obstore.store import S3Store
 
 from pgkeel.backup.errors import ObjectLocked, RepositoryFailed, RepositoryUnreachable
-from pgkeel.backup.keys import require_key
+from pgkeel.backup.keys import is_key, require_key
 from pgkeel.backup.object_lock import LockVerdict, locked_until, probe_lock
 from pgkeel.backup.signing import Bucketside
+from pgkeel.core.errors import ConfigError
 from pgkeel.core.repository import Stored
+from pgkeel.core.secret import Secret
 
 __all__ = ["Bucket"]
 
@@ -20,11 +23,17 @@ _PATIENCE = timedelta(minutes=2)
 _ROLE_OF_A_MACHINE = "/latest/api/token"  # asked of the cloud where no variable gives credentials, and refused elsewhere
 _NO_BUCKET = "404 Not Found"  # of a listing; an object that is not there is no error
 _NO_ANSWER = "error sending request"
+_VARIABLES = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 _REGION = "us-east-1"  # what S3 servers that are not Amazon's take
 
 
 class Bucket:
-    """Objects below a prefix of a bucket."""
+    """Objects below a prefix of a bucket.
+
+    Attributes:
+        name: What the configuration calls it.
+        place: Server, bucket and prefix.
+    """
 
     def __init__(
         self,
@@ -45,11 +54,16 @@ class Bucket:
             endpoint: Address of a server that is not Amazon's; `http://` is taken at its word.
             region: Region of the bucket.
             patience: How long one request is retried after errors and throttling.
+
+        Raises:
+            ConfigError: A variable of the credentials holds what no request can carry.
         """
+        _require_readable()
         self.name = name
         self._prefix = prefix
         place = region or _REGION
         self._endpoint = endpoint or f"https://s3.{place}.amazonaws.com"
+        self.place = PurePosixPath(self._endpoint, bucket, prefix)
         self._side = Bucketside(self._endpoint, bucket, place)
         given = {"endpoint": endpoint, "region": region}
         self._store = S3Store(
@@ -88,7 +102,8 @@ class Bucket:
         """Yield the objects below a prefix of whole parts, in the order of their keys."""
         with self._explained(prefix):
             found = [one for batch in obstore.list(self._store, prefix or None) for one in batch]
-        yield from (Stored(one["path"], one["size"], one["last_modified"]) for one in sorted(found, key=lambda one: one["path"]))
+        ours = sorted((one for one in found if is_key(one["path"])), key=lambda one: one["path"])
+        yield from (Stored(one["path"], one["size"], one["last_modified"]) for one in ours)
 
     def delete(self, key: str) -> None:
         """Remove an object; one that is gone already is fine.
@@ -143,6 +158,17 @@ class Bucket:
             ) from err
         except (BaseError, FileNotFoundError) as err:
             raise RepositoryFailed(f"{where}: {_first_line(err)}", hint="check that the bucket exists") from err
+
+
+def _require_readable() -> None:
+    """Refuse a line break in a variable, as `echo KEY | base64` leaves one: the library would end in a panic."""
+    for name in _VARIABLES:
+        try:
+            value = Secret.from_reference(f"env:{name}").reveal()
+        except ConfigError:
+            continue
+        if not value.isprintable():
+            raise ConfigError(f"{name} holds a line break or another sign that none has", hint=f"export {name} without it")
 
 
 def _first_line(err: Exception) -> str:

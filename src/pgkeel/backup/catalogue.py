@@ -1,15 +1,16 @@
 """What a repository holds, read from the records that lie beside the objects: nothing else is kept, so nothing can disagree."""
 
 import contextlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 
 from pgkeel.backup.errors import Damaged
-from pgkeel.backup.places import is_apart
+from pgkeel.backup.lsn import parse_lsn, segment_name
+from pgkeel.backup.places import is_apart, segment_key
 from pgkeel.backup.records import RECORD, Record, read_record
 from pgkeel.backup.sealing import MISSING, Count, Part, fault_of
-from pgkeel.backup.wal_index import Piece, Segment, read_index
+from pgkeel.backup.wal_index import Piece, Segment, WalIndex, read_index
 from pgkeel.core.repository import Repository
 
 __all__ = ["Catalogue", "Fault", "Verdict", "read_catalogue", "read_fulls", "sweep", "verify"]
@@ -48,11 +49,13 @@ class Verdict(msgspec.Struct, frozen=True):
         checked: How many objects were read whole.
         damaged: Those that are not what was stored.
         unfinished: Objects of no finished backup.
+        missing: The first segment of each gap in the WAL.
     """
 
     checked: int
     damaged: tuple[Fault, ...]
     unfinished: tuple[str, ...]
+    missing: tuple[Fault, ...] = ()
 
 
 def read_catalogue(repository: Repository) -> Catalogue:
@@ -105,7 +108,8 @@ def verify(
         progress: Hears how many of the bytes were read.
     """
     catalogue = read_catalogue(repository)
-    indexes = [read_index(repository, system) for system in _systems(repository)]
+    by_system = {system: read_index(repository, system) for system in _systems(repository)}
+    indexes = list(by_system.values())
     rows: list[Segment | Piece] = [row for index in indexes for row in index.segments]
     rows += [piece for index in indexes for piece in index.pieces]
     parts = [part for record in catalogue.records for part in record.objects] + [part for row in rows for part in row.parts]
@@ -115,7 +119,15 @@ def verify(
     found = [Fault(part.key, reason) for part in counted if (reason := _fault(repository, part, check))]
     found += [Fault(key, "its row cannot be trusted") for index in indexes for key in index.damaged]
     checked = len(catalogue.records) + len(catalogue.faults) + len(parts) + len(rows)
-    return Verdict(checked, (*catalogue.faults, *found), catalogue.unfinished)
+    missing = tuple(fault for system, index in by_system.items() for fault in _missing(system, index))
+    return Verdict(checked, (*catalogue.faults, *found), catalogue.unfinished, missing)
+
+
+def _missing(system: str, index: WalIndex) -> Iterator[Fault]:
+    for gap in index.gaps:
+        first = segment_name(gap.timeline, parse_lsn(gap.from_lsn), size=index.segments[0].bytes)
+        reason = f"WAL is missing from {gap.from_lsn} to {gap.to_lsn}: no moment in there can be restored"
+        yield Fault(segment_key(system, first), reason)
 
 
 def _fault(repository: Repository, part: Part, check: Callable[[], None]) -> str:

@@ -1,9 +1,10 @@
 """Copy what lies in one repository to another, byte for byte: what makes an object count comes after the object."""
 
+import contextlib
 from collections.abc import Callable, Collection, Iterable
 from typing import Literal
 
-from pgkeel.backup.errors import KeyTaken
+from pgkeel.backup.errors import KeyTaken, ObjectLocked
 from pgkeel.backup.places import RECORD
 from pgkeel.core.repository import Repository
 
@@ -44,7 +45,7 @@ class Copier:
 
         Raises:
             RepositoryUnreachable: One of them does not answer; what is copied stays.
-            KeyTaken: Something else lies under the same key.
+            KeyTaken: Something else lies under the same key; all that does not belong with it was copied.
         """
         if not self._has_looked:
             self._there = {stored.key: stored.bytes for stored in self.target.list()}
@@ -53,12 +54,19 @@ class Copier:
         keys = list(sizes)
         missing = [key for key in copy_order(keys, self._what) if self._there.get(key) != sizes[key]]
         done, total = 0, sum(sizes[key] for key in missing)
+        refused: dict[str, KeyTaken] = {}
         for key in missing:
             check()
-            self._copy(key)
+            if _owner(key) not in refused:
+                try:
+                    self._copy(key)
+                except KeyTaken as err:
+                    refused[_owner(key)] = err
             done += sizes[key]
             progress(done, total)
         self._forget_pieces(keys)
+        if refused:
+            raise next(iter(refused.values()))
         return len(missing)
 
     def _copy(self, key: str) -> None:
@@ -67,7 +75,8 @@ class Copier:
             return
         if not self.target.put(key, content) and self.target.get(key) != content:
             raise KeyTaken(
-                f"repository {self.target.name}: another object lies under {key}", hint="`pgkeel backup verify` says which"
+                f"repository {self.target.name}: another object lies under {key}",
+                hint="`pgkeel backup verify` says which one is damaged; delete that, and it is copied again",
             )
         self._there[key] = len(content)
 
@@ -76,16 +85,22 @@ class Copier:
         here = set(keys)
         for key in [key for key in self._there if ".partial/" in key and key not in here]:
             if f"{key.partition('.partial/')[0]}.json" in self._there:
-                self.target.delete(key)
+                with contextlib.suppress(ObjectLocked):  # nothing reads it any more; pruning asks again
+                    self.target.delete(key)
                 del self._there[key]
 
 
 def copy_order(keys: Iterable[str], what: What) -> list[str]:
-    """Return the keys that are copied, in their order; unfinished backups and WAL without a row may change, and stay."""
+    """Return the keys that are copied, one backup or segment after the other; unfinished ones may change, and stay."""
     finished = {key.removesuffix(f"/{RECORD}") for key in keys if key.endswith(f"/{RECORD}")}
     known = set(keys)
     wanted = [key for key in known if (_is_wal(key, known) if what == "wal" else _is_finished(key, finished))]
-    return sorted(wanted, key=lambda key: (key.endswith(".json"), key))
+    return sorted(wanted, key=lambda key: (_owner(key), key.endswith(".json"), key))
+
+
+def _owner(key: str) -> str:
+    """Return what an object belongs to: a backup's folder, a segment, a piece; each counts when all of it is there."""
+    return key.rpartition("." if key.split("/")[1:2] == ["wal"] else "/")[0]
 
 
 def _is_wal(key: str, known: Collection[str]) -> bool:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from pgkeel.backup.errors import RepositoryFailed, RepositoryUnreachable
-from pgkeel.backup.keys import require_key
+from pgkeel.backup.keys import is_key, require_key
 from pgkeel.core.files import sync_folder, write_whole
 from pgkeel.core.repository import Stored
 
@@ -60,7 +60,7 @@ class Folder:
                 return None
 
     def list(self, prefix: str = "") -> Iterator[Stored]:
-        """Yield the objects below a prefix of whole parts, in the order of their keys; what is arriving is left out."""
+        """Yield the objects below a prefix of whole parts, in the order of their keys, without what arrives or is not ours."""
         with self._explained(prefix):
             self._require_mounted()
             found = list(_below(str(self._path(prefix) if prefix else self.root), len(str(self.root)) + 1))
@@ -139,9 +139,11 @@ def _below(folder: str, cut: int) -> Iterator[Stored]:
     except (FileNotFoundError, NotADirectoryError):  # deleted meanwhile, or never there
         return
     for entry in found:
+        if not is_key(entry.name):  # what is arriving, our mark, and what others keep there, which may be closed to us
+            continue
         if entry.is_dir(follow_symlinks=False):
             yield from _below(entry.path, cut)
-        elif not entry.name.startswith(_ARRIVING) and entry.name != _MARK:
+        else:
             yield from _stored(entry, cut)
 
 

@@ -7,7 +7,7 @@ import pyrage  # type: ignore[import-untyped]
 from pgkeel.backup.errors import WrongKey
 from pgkeel.core.secret import Secret
 
-__all__ = ["new_identity", "opener_of", "recipient_of", "recipients_from"]
+__all__ = ["new_identity", "openers_of", "recipient_of", "recipients_from"]
 
 
 def new_identity() -> Secret:
@@ -16,12 +16,12 @@ def new_identity() -> Secret:
 
 
 def recipient_of(identity: Secret) -> str:
-    """Return the recipient (`age1…`) whose objects the identity opens.
+    """Return the recipient (`age1…`) whose objects the identity opens; of several ones, that of the first.
 
     Raises:
         WrongKey: It is no age identity.
     """
-    return str(opener_of(identity).to_public())
+    return str(openers_of(identity)[0].to_public())
 
 
 def recipients_from(texts: Sequence[str]) -> list[pyrage.x25519.Recipient]:
@@ -38,13 +38,17 @@ def recipients_from(texts: Sequence[str]) -> list[pyrage.x25519.Recipient]:
         raise WrongKey(f"a recipient is not an age public key: {err}", hint="it begins with age1") from err
 
 
-def opener_of(identity: Secret) -> pyrage.x25519.Identity:
-    """Return what opens objects.
+def openers_of(identity: Secret) -> list[pyrage.x25519.Identity]:
+    """Return what opens objects: one or more identities, a line each; `age-keygen` writes remarks around its own.
 
     Raises:
-        WrongKey: It is no age identity.
+        WrongKey: There is none, or something else.
     """
+    lines = [line.strip() for line in identity.reveal().splitlines()]
     try:
-        return pyrage.x25519.Identity.from_str(identity.reveal().strip())
+        found = [pyrage.x25519.Identity.from_str(line) for line in lines if line and not line.startswith("#")]
     except pyrage.IdentityError:
-        raise WrongKey("this is no age identity", hint="it begins with AGE-SECRET-KEY-1") from None
+        found = []
+    if not found:
+        raise WrongKey("this is no age identity", hint="it begins with AGE-SECRET-KEY-1; more of them stand a line each")
+    return found

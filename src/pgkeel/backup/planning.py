@@ -84,9 +84,13 @@ def _why_full(source: Source, parent: Record, index: WalIndex, *, written: int, 
     """Return why a full backup must be taken instead, or ""."""
     if parent.timeline != source.timeline:
         return f"the cluster is on timeline {source.timeline} now, the last full backup on {parent.timeline}"
+    if source.checksums and not parent.checksums:
+        return "the last full backup was taken before the cluster got data checksums, which its pages lack"
     after = [gap for gap in index.gaps if gap.timeline == parent.timeline and parse_lsn(gap.to_lsn) > parse_lsn(parent.end_lsn)]
     if after:
         return f"WAL is missing from {after[-1].from_lsn} to {after[-1].to_lsn}, after the last full backup"
+    if source.why_not_incremental and set(source.tablespaces) - {one.oid for one in parent.tablespaces}:
+        return "a tablespace was made after the last full backup, and WAL that makes one is not replayed"
     if source.why_not_incremental and predicted_recovery(parent, written) > rto:
         return f"replaying the WAL since {parent.id} would take longer than backup.rto"
     return ""

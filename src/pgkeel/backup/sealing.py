@@ -17,7 +17,7 @@ from backports.zstd import ZstdFile
 
 from pgkeel.backup.errors import Damaged, KeyTaken, WrongKey
 from pgkeel.backup.expanding import Expanded
-from pgkeel.backup.identities import opener_of, recipients_from
+from pgkeel.backup.identities import openers_of, recipients_from
 from pgkeel.backup.pipes import End, Pipe, own_errors
 from pgkeel.core.errors import KeelError, UsageError
 from pgkeel.core.repository import Repository
@@ -134,14 +134,17 @@ def unseal(
         WrongKey: The identity does not open it.
     """
     source = _Joined(repositories, parts)
-    opener = opener_of(identity)
+    openers = openers_of(identity)
 
     def decrypt(sink: IO[bytes]) -> None:
         try:
             with own_errors(source):
-                pyrage.decrypt_io(source, sink, [opener])
+                pyrage.decrypt_io(source, sink, openers)
         except pyrage.DecryptError as err:
-            raise WrongKey("this identity does not open the object", hint="set backup.identity to the right one") from err
+            raise WrongKey(
+                "this identity does not open the object",
+                hint="set backup.identity to the right one, or to a file with several, a line each",
+            ) from err
 
     with Pipe(decrypt) as clear:
         read(cast("IO[bytes]", Expanded(clear)))

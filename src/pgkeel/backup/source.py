@@ -23,6 +23,7 @@ class Source(msgspec.Struct, frozen=True):
         in_recovery: Whether it is a standby.
         login: Who asked.
         replicates: Whether that login may replicate.
+        tablespaces: Oids of those besides the two that every cluster has.
     """
 
     number: int
@@ -33,6 +34,7 @@ class Source(msgspec.Struct, frozen=True):
     in_recovery: bool
     login: str
     replicates: bool
+    tablespaces: tuple[int, ...] = ()
 
     @property
     def major(self) -> int:

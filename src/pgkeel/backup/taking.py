@@ -54,7 +54,7 @@ class Order(msgspec.Struct, frozen=True):
         holder: Who we are, in the repository's lease.
         rto: How long a recovery may take.
         patience: How long another process that works on the repository is waited for.
-        keys: The wrapped key ring that each full backup carries, or None.
+        keys: What wraps the keys of encrypted columns, which each backup carries, or None.
         staging: A folder through which the stream passes, in clear but compressed; None is the system's for temporary files.
     """
 
@@ -246,6 +246,7 @@ class Taker:
             finished_at=clock.now(),
             parts=(),
             relations=relations,
+            keys=self._seal_keys(plan),
             checksums=self.source.checksums,
             restore_point=plan.id,
         )

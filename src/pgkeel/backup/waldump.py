@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from pgkeel.backup.errors import Damaged
+from pgkeel.backup.pages import holds_no_whole_record
 from pgkeel.backup.tools import ToolFailed, Tools, tool
 from pgkeel.backup.wal_index import RestorePoint
 
@@ -70,6 +71,8 @@ def contents_of(segment: Path, tools: Tools) -> Contents:
     try:
         text = tool(tools, "pg_waldump", "--rmgr=Transaction", "--rmgr=XLOG", segment)
     except ToolFailed as err:
+        if holds_no_whole_record(segment):
+            return Contents((), ())
         raise Damaged(
             f"WAL segment {segment.name}: {err.message}",
             hint="it is left where it lies; a full backup makes a new beginning",

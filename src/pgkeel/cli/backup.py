@@ -105,7 +105,10 @@ def show(name: str, repository: str | None) -> Answer:
 @click.option("--yes", is_flag=True, help="With --locks: run without a terminal.")
 @answers
 def verify(repository: str | None, *, locks: bool, dry_run: bool, yes: bool) -> Answer:
-    """Read every object of a repository, or of all, bit by bit; needs neither the database nor a key. Exits 1 on damage."""
+    """Read every object of a repository, or of all, bit by bit; needs neither the database nor a key.
+
+    Exits 1 where something is damaged, or WAL is missing between two segments.
+    """
     from pgkeel.backup import verify as verify_repository  # noqa: PLC0415 - needs the extra [backup]
     from pgkeel.stack.adopting import engine_of  # noqa: PLC0415 - as above
     from pgkeel.stack.vault import repositories_of  # noqa: PLC0415 - as above
@@ -129,7 +132,7 @@ def verify(repository: str | None, *, locks: bool, dry_run: bool, yes: bool) -> 
     damaged = [
         {"object": f"{name}:{fault.object}", "reason": fault.reason}
         for name, verdict in verdicts.items()
-        for fault in verdict.damaged
+        for fault in (*verdict.damaged, *verdict.missing)
     ]
     checked = sum(verdict.checked for verdict in verdicts.values())
     lines = [f"{fault['object']}: {fault['reason']}" for fault in damaged]

@@ -213,6 +213,7 @@ class BackupConfig(_Section, frozen=True):
         recipients: age recipients (`age1…`), any one of whose identities opens a backup; two are recommended. Empty means: of
             the identity that `up` made.
         identity: Reference to the age identity that opens backups: `file:PATH` or `env:NAME`; null means the one that `up` made.
+            A file may hold several, a line each, as `age-keygen` writes them: any of them opens what it can.
         window: How far back a point in time can be restored; older backups are pruned.
         minimum: How many full backups are kept at least, however old.
         rto: How long a recovery may take; a full backup is taken early when replaying WAL would take longer.
@@ -220,7 +221,7 @@ class BackupConfig(_Section, frozen=True):
         slot: Name of the replication slot.
         slot_limit: How much WAL the server keeps for a receiver that is away (`max_slot_wal_keep_size`); then there is a gap.
         tools: A `bin` folder with PostgreSQL's client programs; null means the newest that are installed.
-        escrow_keys: Whether each full backup carries the keys of encrypted fields, for the same recipients.
+        escrow_keys: Whether each backup carries the key that wraps those of encrypted fields, for the same recipients.
         image: Whether a restored copy is rolled forward every hour where the hour is a WAL slice (15, 16, unsound minors);
             it takes as much room as the data. null means: on the embedded stack only.
         engine: Who takes the backups: `pgkeel`, or `barman`, `pgbackrest`, `wal-g`, whose program is run; the agent drills them.

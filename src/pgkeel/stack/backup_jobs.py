@@ -19,7 +19,7 @@ from pgkeel.core.errors import ConfigError, LockNotObtained
 from pgkeel.core.log import get_logger
 from pgkeel.core.project import Project
 from pgkeel.core.telling import counted
-from pgkeel.stack.backups import holder, source, take
+from pgkeel.stack.backups import holder, own_systems, source, take
 from pgkeel.stack.rolling import remove_image, roll, wants_image
 from pgkeel.stack.vault import policy_of, repositories_of
 
@@ -104,12 +104,15 @@ def _roll(project: Project, context: Context) -> Result:
 
 
 def _prune(project: Project, context: Context) -> Result:
-    policy = policy_of(project)
+    policy, systems = policy_of(project), sorted(own_systems(project))
     deleted = 0
     for repository in repositories_of(project):
-        context.check()
-        work = plan_prune(repository, policy, now=_prudent(context.clock.now(), read_catalogue(repository).records))
-        deleted += len(prune(repository, work, holder=holder()).backups)
+        records = read_catalogue(repository).records
+        for system in systems:
+            context.check()
+            now = _prudent(context.clock.now(), [record for record in records if record.system_identifier == system])
+            work = plan_prune(repository, policy, now=now, systems=(system,))
+            deleted += len(prune(repository, work, holder=holder()).backups)
     return {"deleted": deleted}
 
 

@@ -19,9 +19,9 @@ from pgkeel.core.files import require_folder_of, sync_folder
 from pgkeel.core.project import Project
 from pgkeel.core.repository import Repository
 from pgkeel.core.secret import Secret
-from pgkeel.core.telling import Report
+from pgkeel.core.telling import Report, counted
 from pgkeel.stack.adopting import engine_of, require_own
-from pgkeel.stack.backups import holder
+from pgkeel.stack.backups import holder, own_systems
 from pgkeel.stack.layout import layout_of
 from pgkeel.stack.recovery_guard import require_no_recovery
 from pgkeel.stack.vault import identity_of, policy_of, repositories_of
@@ -53,26 +53,38 @@ def _unheard(_done: int, _total: int) -> None:
 
 
 def find_backup(project: Project, name: str, *repositories: str) -> Record:
-    """Return the backup of an id, from the first repository that has it.
+    """Return the backup of an id, from the first repository that has it; of several clusters' the project's own.
 
     Raises:
         NotFound: None has it.
+        Refused: Several clusters have it, and none or several of them are the project's.
         RepositoryUnreachable: One that may have it does not answer, and no other has it.
     """
     engine, refusals = engine_of(project), list[KeelError]()
     places = () if engine else repositories_of(project, *repositories)
     for records in (engine.backups,) if engine else [partial(_records_of, one) for one in places]:
         try:
-            found = next((one for one in records() if one.id == name), None)
+            found = [one for one in records() if name in {one.id, one.folder}]
         except KeelError as err:
             refusals.append(err)
             continue
-        if found is not None:
-            return found
+        if found:
+            return _own(project, found)
     if refusals:
         raise refusals[0]
     where = engine.name if engine else ", ".join(one.name for one in places)
     raise NotFound(f"there is no backup {name} in {where}", hint="`pgkeel backup list` shows them")
+
+
+def _own(project: Project, found: Sequence[Record]) -> Record:
+    """Return the only one, or the only one of the project's clusters: backups are named by the second in which they began."""
+    if len(found) > 1:
+        systems = own_systems(project)
+        found = [one for one in found if one.system_identifier in systems] or found
+    if len(found) > 1:
+        names = ", ".join(one.folder for one in found)
+        raise Refused(f"{counted(len(found), 'cluster')} have a backup {found[0].id}", hint=f"name one of {names}")
+    return found[0]
 
 
 def _records_of(repository: Repository) -> Sequence[Record]:
@@ -87,7 +99,7 @@ def states_of(project: Project, record: Record) -> Mapping[str, str]:
     states = {}
     for repository in repositories_of(project):
         try:
-            there = any(one.id == record.id for one in read_catalogue(repository).records)
+            there = any(one.folder == record.folder for one in read_catalogue(repository).records)
             states[repository.name] = STORED if there else WAITING
         except KeelError:
             states[repository.name] = "unreachable"
@@ -110,9 +122,17 @@ def copy_backup(project: Project, record: Record, report: Report, progress: Prog
             Copier(first, other, "backups").run(progress=progress)
             states[other.name] = STORED
         except KeelError as err:
-            report(f"{record.id} is not in {other.name} yet: {err.message}; the agent copies it")
-            states[other.name] = WAITING
+            states[other.name] = STORED if _has(other, record) else WAITING
+            what = "other backups are" if states[other.name] == STORED else f"{record.id} is"
+            report(f"{what} not in {other.name} yet: {err.message}; the agent tries it again")
     return states
+
+
+def _has(repository: Repository, record: Record) -> bool:
+    try:
+        return any(one.folder == record.folder for one in _records_of(repository))
+    except KeelError:
+        return False
 
 
 def keep_backup(project: Project, name: str, *, release: bool, dry_run: bool) -> Record:
@@ -127,9 +147,11 @@ def keep_backup(project: Project, name: str, *, release: bool, dry_run: bool) ->
 
 
 def plan_prunes(project: Project, *repositories: str) -> Mapping[str, PrunePlan]:
-    """Return what may go from each repository; nothing is deleted."""
-    policy = policy_of(project)
-    return {one.name: plan_prune(one, policy, now=clock.now()) for one in repositories_of(project, *repositories)}
+    """Return what may go from each repository; nothing is deleted, and others' clusters stay out."""
+    policy, systems = policy_of(project), own_systems(project)
+    return {
+        one.name: plan_prune(one, policy, now=clock.now(), systems=systems) for one in repositories_of(project, *repositories)
+    }
 
 
 def carry_out_prune(project: Project, plans: Mapping[str, PrunePlan]) -> Pruned:

@@ -18,7 +18,7 @@ from pgkeel.backup.spool import Spool
 from pgkeel.backup.taking import Order, Taker
 from pgkeel.backup.tools import Spawn, start
 from pgkeel.core import clock
-from pgkeel.core.errors import ConfigError
+from pgkeel.core.errors import ConfigError, KeelError
 from pgkeel.core.files import write_whole
 from pgkeel.core.log import get_logger
 from pgkeel.core.project import Project
@@ -31,7 +31,19 @@ from pgkeel.stack.layout import layout_of
 from pgkeel.stack.recovery_guard import require_no_recovery
 from pgkeel.stack.vault import backup_folder, programs_of, recipients_of, repositories_of
 
-__all__ = ["address_of", "backup_connection", "escrowed_keys", "holder", "plan", "source", "spool_of", "spools", "take", "taker"]
+__all__ = [
+    "address_of",
+    "backup_connection",
+    "escrowed_keys",
+    "holder",
+    "own_systems",
+    "plan",
+    "source",
+    "spool_of",
+    "spools",
+    "take",
+    "taker",
+]
 
 _PATIENCE = timedelta(hours=2)
 _WAL, _STAGING, _PASSFILE = "wal", "staging", "external.pgpass"
@@ -140,6 +152,23 @@ def spools(project: Project) -> list[Spool]:
     """Return the folders of received WAL; a cluster that is gone may have left some."""
     folder = backup_folder(project) / _WAL
     return [Spool(path) for path in sorted(folder.iterdir()) if path.is_dir()] if folder.is_dir() else []
+
+
+def own_systems(project: Project) -> frozenset[str]:
+    """Return the clusters that are this project's: those whose WAL it has received, and its server, where that answers.
+
+    Other projects may keep theirs in the same repository, and for longer.
+
+    Raises:
+        Unreachable: The server does not answer, and nothing was received here that says which is meant.
+    """
+    received = frozenset(spool.folder.name for spool in spools(project))
+    try:
+        return received | {source(project).system}
+    except KeelError:
+        if not received:
+            raise
+        return received
 
 
 def escrowed_keys(project: Project) -> bytes | None:

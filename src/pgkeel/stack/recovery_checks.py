@@ -48,16 +48,17 @@ def _keys_check(scene: Scene, plan: Plan, connection: Connection) -> Check:
     keys = living_keys(connection)
     if not keys:
         return Check("keys", True, "there is none")
-    here, carried = provider_here(scene.project), carried_provider(scene, plan)
+    here, names = provider_here(scene.project), {key.provider for key in keys}
+    carried = None if here is not None and names == {here.name} else carried_provider(scene, plan, names)
     known = [one for one in (here, carried) if one is not None]
     if not known:
-        return Check("keys", None, "not evaluated: the key that unwraps them is not here, and the backup carries none")
+        return Check("keys", None, "not evaluated: the key that unwraps them is not here, and the backups carry none")
     chosen = next((one for one in known if all(key.provider == one.name for key in keys)), known[0])
     try:
         KeyRing(chosen).take(keys)
     except WrongProvider as err:
         return Check("keys", False, f"{err.message}; {err.hint}")
-    return Check("keys", True, f"{len(keys)} unwrap{'' if chosen is here else ' by the key that the backup carries'}")
+    return Check("keys", True, f"{len(keys)} unwrap{'' if chosen is here else ' by the key that the backups carry'}")
 
 
 def _partitions_check(scene: Scene, full: Record, plan: Plan, connection: Connection) -> Check:

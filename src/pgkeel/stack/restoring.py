@@ -111,8 +111,8 @@ def scene_of(project: Project, *, source: str | None = None, system: str | None 
     """
     layout, account = layout_of(project), choose_account(project.config.local.run_as)
     engine = engine_of(project) if source is None else None
-    asked = Answering(records=_adopted(engine)) if engine else ask(_repositories(project, source))
-    records = {one.id: one for one in asked.records}
+    asked = Answering(records=_adopted(project, engine)) if engine else ask(_repositories(project, source))
+    records = {one.folder: one for one in asked.records}  # two clusters take backups in the same second, under the same id
     server = place_of_servers(layout, account)
     known = system_of(server / "postgres" / "data", account)
     chosen = system if system is not None else known or only_system(list(records.values()))
@@ -234,9 +234,18 @@ def replay(scene: Scene, plan: Plan, directory: Path, report: Report) -> Cluster
     return server
 
 
-def _adopted(engine: Engine) -> tuple[Record, ...]:
-    """Return the backups of another tool: each is whole by itself, because it puts a chain together."""
-    return tuple(msgspec.structs.replace(one, kind="full", parent=None) for one in engine.backups())
+def _adopted(project: Project, engine: Engine) -> tuple[Record, ...]:
+    """Return the backups of another tool: each is whole by itself, because it puts a chain together.
+
+    Raises:
+        NoBackup: It has none.
+    """
+    found = tuple(msgspec.structs.replace(one, kind="full", parent=None) for one in engine.backups())
+    if not found:
+        raise NoBackup(
+            f"{engine.name} has no backup of {project.config.backup.engine_server}", hint="`pgkeel backup full` takes one"
+        )
+    return found
 
 
 def _repositories(project: Project, source: str | None) -> tuple[Repository, ...]:

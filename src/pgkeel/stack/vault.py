@@ -5,6 +5,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from pgkeel.backup import Folder, Programs, Tools, new_identity, open_repository, recipient_of
+from pgkeel.backup.addresses import require_apart
 from pgkeel.backup.retention import Policy
 from pgkeel.core.errors import ConfigError, NotFound
 from pgkeel.core.files import write_whole
@@ -54,7 +55,7 @@ def repositories_of(project: Project, *names: str) -> tuple[Repository, ...]:
     """Return the project's repositories, the one that is written to first, or only those that are named.
 
     Raises:
-        ConfigError: An address is wrong, or an external database has none.
+        ConfigError: An address is wrong, one lies in another, or an external database has none.
         NotFound: A name is not configured.
     """
     given = project.config.backup.repositories
@@ -68,6 +69,7 @@ def repositories_of(project: Project, *names: str) -> tuple[Repository, ...]:
         )
     else:
         found = (Folder("local", backup_folder(project) / _REPOSITORY, note=_note(project, "local")),)
+    require_apart(found)
     known = {repository.name: repository for repository in found}
     missing = [name for name in names if name not in known]
     if missing:

@@ -11,6 +11,7 @@ from pgkeel.backup.recovery.gather import Archive
 from pgkeel.backup.recovery.resolve import Plan, resolve
 from pgkeel.backup.recovery.wal import Wal, require_whole
 from pgkeel.backup.recovery.wish import Wish, wish_from
+from pgkeel.backup.wal_index import Piece
 from pgkeel.core.clock import now
 from pgkeel.local import Account
 from tests.backup.recovery.conftest import History
@@ -54,6 +55,25 @@ def test_what_happened_behind_a_gap_is_found_from_the_backup_that_follows_it(
     assert plan("in front").chain == (before.id,)
     with pytest.raises(TargetNotFound):
         plan("nowhere")
+
+
+def test_the_newest_point_is_refused_where_a_later_timeline_has_no_backup_yet(
+    vault: Vault, history: History, tmp_path: Path
+) -> None:
+    taken = vault.take("full")
+    history.sql("SELECT pg_create_restore_point('named')", "INSERT INTO v VALUES (90000)")
+    piece = Piece(f"{2:08X}{0:08X}{255:08X}", taken.system_identifier, SEGMENT_BYTES, 0, 10, "", now(), ())
+    archive = Archive([vault.repository], vault.identity, pieces=(piece,), folders=(history.cluster.data / "pg_wal",))
+
+    def plan(wish: Wish, name: str) -> Plan:
+        return resolve(wish, vault.records, archive, history.tools, tmp_path / name, files=lambda _: no_files, now=now())
+
+    for number, wish in enumerate((Wish(), Wish(time=now()))):
+        with pytest.raises(NotRestorable, match=r"timeline 2 went on until .* and has no backup yet") as refusal:
+            plan(wish, f"newest{number}")
+        assert "--timeline 1 recovers" in str(refusal.value.hint)
+    assert plan(Wish(timeline=1), "one").target.timeline == 1
+    assert plan(Wish(name="named"), "named").target.timeline == 1
 
 
 def test_the_newest_point_is_refused_where_there_is_wal_behind_a_fault_until_somebody_says_how_far(

@@ -2,7 +2,16 @@
 
 from pgkeel.core.errors import KeelError, NotFound, Refused
 
-__all__ = ["AmbiguousTarget", "NoBackup", "NotRestorable", "TargetNotFound", "VerificationFailed", "WalDamaged", "WalMissing"]
+__all__ = [
+    "AmbiguousTarget",
+    "NoBackup",
+    "NotRestorable",
+    "TablespaceMade",
+    "TargetNotFound",
+    "VerificationFailed",
+    "WalDamaged",
+    "WalMissing",
+]
 
 
 class TargetNotFound(NotFound):
@@ -25,6 +34,10 @@ class NotRestorable(Refused):
 
 class NoBackup(NotRestorable):
     """Nothing of this cluster has been backed up yet."""
+
+
+class TablespaceMade(NotRestorable):
+    """The WAL makes a tablespace, and replaying that would write to the place of the real one."""
 
 
 class WalMissing(Refused):

@@ -9,6 +9,7 @@ import msgspec
 from pgkeel.backup.errors import Damaged
 from pgkeel.backup.lsn import format_lsn, parse_lsn, segment_name
 from pgkeel.backup.records import Record
+from pgkeel.backup.recovery.branches import require_newest
 from pgkeel.backup.recovery.cut import Cut
 from pgkeel.backup.recovery.errors import NotRestorable, TargetNotFound, WalDamaged, WalMissing
 from pgkeel.backup.recovery.gather import Archive, gather, known_after
@@ -107,6 +108,8 @@ def resolve(
         cut, end = _newest_cut(wish, stretches if wish.is_searched else stretches[:1], tools, files(bases), since)
         if cut.left is None and not wish.is_searched:
             _require_all(wish, cut, stretches[0], archive, tools, faults)
+            if wish.timeline is None and wish.lsn is None:
+                require_newest(bases, cut.time, records, archive)
         _require_known(wish, bases, end)
         base = _base([one for one in bases if parse_lsn(one.start_lsn) < end], cut, wish)
     except (NotRestorable, TargetNotFound) as err:

@@ -10,7 +10,7 @@ from typing import Literal
 import msgspec
 
 from pgkeel.backup.lsn import SEGMENT_BYTES, format_lsn, next_segment, parse_lsn, segment_end, segment_name, segment_start
-from pgkeel.backup.recovery.errors import NotRestorable, WalDamaged, WalMissing
+from pgkeel.backup.recovery.errors import TablespaceMade, WalDamaged, WalMissing
 from pgkeel.backup.recovery.programs import outcome, streamed
 from pgkeel.backup.tools import Tools
 
@@ -158,7 +158,7 @@ def require_whole(wal: Wal, end: int, tools: Tools, *, size: int) -> None:
     Raises:
         WalMissing: A segment is not there.
         WalDamaged: A record has another checksum.
-        NotRestorable: A tablespace is made in it.
+        TablespaceMade: A tablespace is made in it.
     """
     wanted = [segment_name(wal.timeline, at, size=size) for at in range(wal.start - wal.start % size, end + 1, size)]
     missing = next((name for name in wanted if not (wal.folder / name).is_file()), None)
@@ -178,7 +178,7 @@ def require_whole(wal: Wal, end: int, tools: Tools, *, size: int) -> None:
         )
     made = _NEW_TABLESPACE.search(read.said)
     if made is not None:  # replaying it would write to the place where the real server's tablespace is
-        raise NotRestorable(
+        raise TablespaceMade(
             f"the tablespace {made[2]} was made after the backup, at {made[1]}, and replaying that would write to its place",
             hint="recover to a time before it, or from a backup that was taken after it",
         )

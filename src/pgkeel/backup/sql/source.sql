@@ -7,5 +7,6 @@ SELECT
     current_setting('summarize_wal', true) IS NOT DISTINCT FROM 'on' AS summarizes,
     pg_is_in_recovery() AS in_recovery,
     current_user::text AS login,
-    (SELECT rolsuper OR rolreplication FROM pg_roles WHERE rolname = current_user) AS replicates
+    (SELECT rolsuper OR rolreplication FROM pg_roles WHERE rolname = current_user) AS replicates,
+    ARRAY(SELECT oid::int8 FROM pg_tablespace WHERE spcname NOT IN ('pg_default', 'pg_global') ORDER BY oid) AS tablespaces
 ORDER BY 1
