@@ -141,6 +141,28 @@ def log_of(server: Cluster) -> str:
     return "".join(text.read_text() for text in Path(server.log).glob("*"))
 
 
+def test_a_server_that_would_hash_by_md5_still_gets_scram(server: Cluster, file: Passfile) -> None:
+    with connect(server.superuser_url()) as superuser:
+        superuser.execute("ALTER ROLE postgres SET password_encryption = 'md5'")
+    try:
+        rotate(server, file)
+        with connect(server.superuser_url()) as superuser:
+            ensure_passwords(superuser, {A: Secret("another one")})
+            kept = superuser.execute(
+                "SELECT DISTINCT left(rolpassword, 13) AS scheme FROM pg_authid WHERE rolname = ANY (%s)", ([A, B],)
+            ).fetchall()
+    finally:
+        with connect(server.superuser_url()) as superuser:
+            superuser.execute("ALTER ROLE postgres RESET password_encryption")
+
+    assert kept == [{"scheme": "SCRAM-SHA-256"}]
+
+
+def test_settling_with_the_password_file_of_somebody_else_is_refused_in_words(server: Cluster) -> None:
+    with connect(server.superuser_url()) as superuser, pytest.raises(UsageError, match="names postgres"):
+        settle(superuser, "app", ["postgres"], grace=HOUR)
+
+
 def test_the_file_is_private(file: Passfile) -> None:
     assert file.path.stat().st_mode & 0o777 == 0o600
     assert Url.parse(f"postgresql://x@/y?passfile={file.path}").options["passfile"] == str(file.path)

@@ -1,21 +1,26 @@
 """Carry a plan out: all of it in one transaction, each statement that the login may not run told apart and left out."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import msgspec
 import psycopg
 
 from pgkeel.core.errors import Refused
-from pgkeel.postgres import Connection, Query, describe, load
+from pgkeel.postgres import Connection, Query, Row, describe, load
+from pgkeel.security.names import AUDIT, OWNER
+from pgkeel.security.roles import statements
 from pgkeel.security.roles.declaration import Declaration
 from pgkeel.security.roles.foreign import is_untouchable
 from pgkeel.security.roles.plan import plan, plan_roles
+from pgkeel.security.roles.rights import Membership
 from pgkeel.security.roles.state import read_state
 
 __all__ = ["Applied", "LastPath", "NotDone", "apply", "ensure_rights", "ensure_roles"]
 
 # the right is missing, or what an earlier statement without the right would have made
 _REFUSALS = (psycopg.errors.InsufficientPrivilege, psycopg.errors.InvalidSchemaName, psycopg.errors.UndefinedObject)
+_LEFT_UNDONE = {"01006", "01007"}  # privilege not revoked, privilege not granted
 _EMBEDDED = Declaration(owns_server=True)
 
 
@@ -52,6 +57,8 @@ def apply(connection: Connection, statements: Sequence[Query]) -> Applied:
         before = _undoers(connection, superusers=by_superuser)
         for statement in statements:
             reason = _run(connection, statement)
+            if reason is not None and (owners := _borrowable(connection)):
+                reason = _run(connection, *_as_member(owners, statement)) and reason
             if reason is None:
                 done.append(statement.plain)
             else:
@@ -83,14 +90,44 @@ def ensure_rights(superuser: Connection, declaration: Declaration = _EMBEDDED) -
         apply(superuser, statements)
 
 
-def _run(connection: Connection, statement: Query) -> str | None:
+def _run(connection: Connection, *statements: Query) -> str | None:
     """Return why the server refused a statement to this login, or None when it ran."""
     try:
-        with connection.transaction():
-            statement.run(connection)
+        with connection.transaction(), _warned(connection) as warnings:
+            for statement in statements:
+                statement.run(connection)
     except _REFUSALS as err:
         return describe(err)
-    return None
+    return warnings[0] if warnings else None
+
+
+@contextmanager
+def _warned(connection: Connection) -> Iterator[list[str]]:
+    """Collect what a GRANT or REVOKE left undone: who holds any right on an object is warned, where another is refused."""
+    warnings: list[str] = []
+
+    def hear(said: psycopg.errors.Diagnostic) -> None:
+        if said.sqlstate in _LEFT_UNDONE:
+            warnings.append(said.message_primary or "no right to grant it")
+
+    connection.add_notice_handler(hear)
+    try:
+        yield warnings
+    finally:
+        connection.remove_notice_handler(hear)
+
+
+def _borrowable(connection: Connection) -> list[Row]:
+    return load(__name__, "borrowable").rows(connection, owners=[OWNER, AUDIT])
+
+
+def _as_member(owners: Sequence[Row], statement: Query) -> Iterator[Query]:
+    """Yield the statement between taking the login into the owners of our schemas and out again: it made them, and may."""
+    for row in owners:
+        member = Membership(row["name"], row["login"], inherits=True, may_become=True)
+        yield statements.join(member, has_grant_options=row["has_options"])
+    yield statement
+    yield from (statements.give_back(row["name"], row["login"]) for row in owners)
 
 
 def _undoers(connection: Connection, *, superusers: bool) -> list[str]:

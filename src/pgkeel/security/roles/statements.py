@@ -13,9 +13,11 @@ __all__ = [
     "attributes",
     "create_role",
     "create_schema",
+    "give_back",
     "grants",
     "join",
     "leave",
+    "owned_by",
     "revokes",
     "setting",
 ]
@@ -88,9 +90,19 @@ def leave(one: Membership, *, has_grant_options: bool) -> Query:
     return load(__name__, "leave").named(**names, grantor=identifier(one.grantor))
 
 
+def give_back(group: str, member: str) -> Query:
+    """Return the statement that takes a login out of a group that it took itself into."""
+    return load(__name__, "give_back").named(group=identifier(group), member=identifier(member))
+
+
 def create_schema(name: str, owner: str) -> Query:
     """Return the statement that makes one of our schemas."""
     return load(__name__, "create_schema").named(schema=identifier(name), owner=identifier(owner))
+
+
+def owned_by(target: Target, owner: str) -> Query:
+    """Return the statement that makes something a role's."""
+    return load(__name__, "owner").named(**_target(target), owner=identifier(owner))
 
 
 def grants(rights: Iterable[Right]) -> Iterator[Query]:
