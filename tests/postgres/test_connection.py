@@ -9,7 +9,7 @@ from pgkeel.postgres import connect
 
 @pytest.mark.parametrize("address", ["postgresql://u:Zq7@127.0.0.1:1/d?schema=public", "host=127.0.0.1 port=1 passwrd=Zq7"])
 def test_an_option_that_libpq_does_not_know_is_named_and_its_value_is_not(address: str) -> None:
-    with pytest.raises(ConfigError, match='option "(schema|passwrd)"') as refused:
+    with pytest.raises(ConfigError, match=r'option "(schema|passwrd)"') as refused:
         connect(Url.parse(address))
 
     assert "Zq7" not in str(refused.value)
