@@ -14,7 +14,17 @@ from pgkeel.core.config import SecurityConfig
 from pgkeel.core.errors import ConfigError
 from pgkeel.postgres import Connection, describe, load
 
-__all__ = ["Exposure", "Finding", "HbaRule", "NotEvaluated", "app_networks", "exposure_of", "judge_client", "judge_rule"]
+__all__ = [
+    "Exposure",
+    "Finding",
+    "HbaRule",
+    "NotEvaluated",
+    "app_networks",
+    "exposure_of",
+    "judge_client",
+    "judge_rule",
+    "unresolved",
+]
 
 Network = IPv4Network | IPv6Network
 
@@ -29,7 +39,7 @@ _HERE = frozenset({"samehost", "samenet"})
 
 
 class HbaRule(msgspec.Struct, frozen=True):
-    """A line of `pg_hba.conf`, as `pg_hba_file_rules` shows it."""
+    """A line of `pg_hba.conf`, as `pg_hba_file_rules` shows it; `file` is "" unless it stands in an included one."""
 
     line: int
     type: str
@@ -39,10 +49,12 @@ class HbaRule(msgspec.Struct, frozen=True):
     netmask: str | None
     method: str | None
     error: str | None = None
+    file: str = ""
 
     def __str__(self) -> str:
         """Return it as one would write it."""
-        return f"line {self.line}: {self.type} {','.join(self.databases)} {','.join(self.users)} {self.address or ''}".rstrip()
+        place = f"{self.file}, line {self.line}" if self.file else f"line {self.line}"
+        return f"{place}: {self.type} {','.join(self.databases)} {','.join(self.users)} {self.address or ''}".rstrip()
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -109,6 +121,7 @@ def exposure_of(connection: Connection, networks: Sequence[Network]) -> Exposure
         skipped.append(NotEvaluated("pg_hba.conf", describe(err)))
     else:
         findings += [found for rule in rules for found in judge_rule(rule, networks)]
+        skipped += [found for rule in rules for found in unresolved(rule)]
     for row in load(__name__, "clients").rows(connection):
         findings += judge_client(str(row["address"]), str(row["login"]), networks)
     return Exposure(tuple(findings), tuple(skipped))
@@ -131,6 +144,16 @@ def judge_rule(rule: HbaRule, networks: Sequence[Network]) -> Iterator[Finding]:
         yield Finding("network", str(rule), f"lets {network} in, which is outside of security.app_networks", fix)
     if rule.type in {"host", "hostnossl", "hostgssenc"} and not (network is not None and network.is_loopback):
         yield Finding("clear", str(rule), "lets connections in that are not encrypted by TLS", "write hostssl")
+
+
+def unresolved(rule: HbaRule) -> Iterator[NotEvaluated]:
+    """Yield why nobody can tell from here whom a line lets in."""
+    if rule.type == "local" or rule.error is not None or rule.method == "reject" or rule.address in {None, "samehost"}:
+        return
+    if rule.address == "samenet":
+        yield NotEvaluated(str(rule), "the server's own networks are not known here: write them as 10.1.0.0/16")
+    elif _network(rule) is None:
+        yield NotEvaluated(str(rule), "a name server decides whom this name lets in: write the network as 10.1.0.0/16")
 
 
 def judge_client(address: str, login: str, networks: Sequence[Network]) -> Iterator[Finding]:
