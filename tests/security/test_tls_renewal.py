@@ -134,8 +134,8 @@ def test_a_kill_at_any_write_of_a_switch_leaves_what_verifies_and_is_finished_by
     (folder.secrets / "client").mkdir()
     real = write_whole
 
-    def killed(path: Path, content: bytes, **mode: int) -> None:
-        real(path, content, **mode)
+    def killed(path: Path, content: bytes, *, mode: int = 0o600) -> None:
+        real(path, content, mode=mode)
         raise KeyboardInterrupt
 
     monkeypatch.setattr(tls_renewal, "write_whole", killed)

@@ -7,13 +7,10 @@ import msgspec
 import psycopg
 
 from pgkeel.core.errors import Refused
-from pgkeel.postgres import Connection, Query, Row, describe, load
-from pgkeel.security.names import AUDIT, OWNER
-from pgkeel.security.roles import statements
+from pgkeel.postgres import Connection, Query, describe, load
 from pgkeel.security.roles.declaration import Declaration
 from pgkeel.security.roles.foreign import is_untouchable
 from pgkeel.security.roles.plan import plan, plan_roles
-from pgkeel.security.roles.rights import Membership
 from pgkeel.security.roles.state import read_state
 
 __all__ = ["Applied", "LastPath", "NotDone", "apply", "ensure_rights", "ensure_roles"]
@@ -57,8 +54,6 @@ def apply(connection: Connection, statements: Sequence[Query]) -> Applied:
         before = _undoers(connection, superusers=by_superuser)
         for statement in statements:
             reason = _run(connection, statement)
-            if reason is not None and (owners := _borrowable(connection)):
-                reason = _run(connection, *_as_member(owners, statement)) and reason
             if reason is None:
                 done.append(statement.plain)
             else:
@@ -90,12 +85,11 @@ def ensure_rights(superuser: Connection, declaration: Declaration = _EMBEDDED) -
         apply(superuser, statements)
 
 
-def _run(connection: Connection, *statements: Query) -> str | None:
+def _run(connection: Connection, statement: Query) -> str | None:
     """Return why the server refused a statement to this login, or None when it ran."""
     try:
         with connection.transaction(), _warned(connection) as warnings:
-            for statement in statements:
-                statement.run(connection)
+            statement.run(connection)
     except _REFUSALS as err:
         return describe(err)
     return warnings[0] if warnings else None
@@ -115,19 +109,6 @@ def _warned(connection: Connection) -> Iterator[list[str]]:
         yield warnings
     finally:
         connection.remove_notice_handler(hear)
-
-
-def _borrowable(connection: Connection) -> list[Row]:
-    return load(__name__, "borrowable").rows(connection, owners=[OWNER, AUDIT])
-
-
-def _as_member(owners: Sequence[Row], statement: Query) -> Iterator[Query]:
-    """Yield the statement between taking the login into the owners of our schemas and out again: it made them, and may."""
-    for row in owners:
-        member = Membership(row["name"], row["login"], inherits=True, may_become=True)
-        yield statements.join(member, has_grant_options=row["has_options"])
-    yield statement
-    yield from (statements.give_back(row["name"], row["login"]) for row in owners)
 
 
 def _undoers(connection: Connection, *, superusers: bool) -> list[str]:

@@ -13,7 +13,6 @@ __all__ = [
     "attributes",
     "create_role",
     "create_schema",
-    "give_back",
     "grants",
     "join",
     "leave",
@@ -88,11 +87,6 @@ def leave(one: Membership, *, has_grant_options: bool) -> Query:
     if not has_grant_options:
         return load(__name__, "leave_15").named(**names)
     return load(__name__, "leave").named(**names, grantor=identifier(one.grantor))
-
-
-def give_back(group: str, member: str) -> Query:
-    """Return the statement that takes a login out of a group that it took itself into."""
-    return load(__name__, "give_back").named(group=identifier(group), member=identifier(member))
 
 
 def create_schema(name: str, owner: str) -> Query:
