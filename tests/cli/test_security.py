@@ -59,8 +59,9 @@ def test_a_fresh_stack_lets_nobody_in_from_elsewhere(running: Home) -> None:
     assert running.data("security", "exposure") == {"findings": [], "not_evaluated": []}
 
 
-def test_up_refuses_the_whole_internet(running: Home) -> None:
-    code, name, said = running.error("up", env={"PGKEEL_SECURITY__APP_NETWORKS": '["0.0.0.0/0"]'})
+@pytest.mark.parametrize("option", [(), ("--dry-run",)], ids=["done", "dry run"])
+def test_up_refuses_the_whole_internet(running: Home, option: tuple[str, ...]) -> None:
+    code, name, said = running.error("up", *option, env={"PGKEEL_SECURITY__APP_NETWORKS": '["0.0.0.0/0"]'})
 
     assert (code, name) == (2, "config")
     assert "security.app_networks" in said

@@ -29,6 +29,8 @@ def rule(
         rule(address="fd00:1::", netmask="ffff:ffff::"),
         rule("local", None),
         rule(address="samehost"),
+        rule(address="127.0.0.1", netmask="255.255.255.255"),
+        rule("host", "::1/128"),
         rule(address="0.0.0.0/0", method="reject"),
     ],
     ids=str,
@@ -96,12 +98,13 @@ def test_somebody_from_elsewhere_is_a_finding_that_names_them() -> None:
 
     assert found.subject == "app from 203.0.113.9"
     assert list(judge_client("10.1.9.9", "app", OFFICE)) == []
+    assert list(judge_client("127.0.0.1", "the agent on this machine", OFFICE)) == []
 
 
-@pytest.mark.parametrize("written", ["0.0.0.0/0", "::/0", "10.1.2.3/16", "everybody"])
+@pytest.mark.parametrize("written", ["0.0.0.0/0", "::/0", "0.0.0.0/1 128.0.0.0/1", "10.1.2.3/16", "everybody"])
 def test_the_whole_internet_and_nonsense_are_refused_as_networks(written: str) -> None:
     with pytest.raises(ConfigError, match=r"security\.app_networks"):
-        app_networks(SecurityConfig(app_networks=(written,)))
+        app_networks(SecurityConfig(app_networks=tuple(written.split())))
 
 
 def test_a_server_as_we_start_it_lets_nobody_in_from_elsewhere(superuser: Url) -> None:

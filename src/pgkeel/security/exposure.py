@@ -5,7 +5,8 @@
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Network, collapse_addresses, ip_network
+from typing import TypeVar
 
 import msgspec
 import psycopg
@@ -27,6 +28,7 @@ __all__ = [
 ]
 
 Network = IPv4Network | IPv6Network
+_N = TypeVar("_N", IPv4Network, IPv6Network)
 
 _EVERYWHERE = frozenset({"*", "::", str(IPv4Address(0))})
 _WEAK = {
@@ -97,7 +99,11 @@ def app_networks(config: SecurityConfig) -> tuple[Network, ...]:
         networks = tuple(ip_network(text) for text in config.app_networks)
     except ValueError as err:
         raise ConfigError(f"security.app_networks: {err}", hint='write networks as "10.1.0.0/16"') from None
-    for network in networks:
+    together: tuple[Network, ...] = (
+        *collapse_addresses(_of(networks, IPv4Network)),
+        *collapse_addresses(_of(networks, IPv6Network)),
+    )
+    for network in together:
         if network.prefixlen == 0:
             raise ConfigError(
                 f"security.app_networks holds {network}: everybody on earth", hint="name the networks of the application"
@@ -110,7 +116,7 @@ def exposure_of(connection: Connection, networks: Sequence[Network]) -> Exposure
 
     Args:
         connection: Superuser, or a login with the grants of `pgkeel_monitor`.
-        networks: From where the application connects, as `app_networks` gives them.
+        networks: From where the application connects, as `app_networks` gives them; this machine itself is always inside.
     """
     findings = list(_listening(str(load(__name__, "listen_addresses").scalar(connection) or ""), networks))
     skipped = []
@@ -192,6 +198,13 @@ def _prefix(netmask: str) -> int:
 
 
 def _is_inside(network: Network, networks: Sequence[Network]) -> bool:
+    """Return whether a network lies in one of them, or on this machine: that is no way in from anywhere."""
+    if network.is_loopback:
+        return True
     if isinstance(network, IPv6Network):
-        return any(isinstance(one, IPv6Network) and network.subnet_of(one) for one in networks)
-    return any(isinstance(one, IPv4Network) and network.subnet_of(one) for one in networks)
+        return any(network.subnet_of(one) for one in _of(networks, IPv6Network))
+    return any(network.subnet_of(one) for one in _of(networks, IPv4Network))
+
+
+def _of(networks: Sequence[Network], kind: type[_N]) -> list[_N]:
+    return [one for one in networks if isinstance(one, kind)]
