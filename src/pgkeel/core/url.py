@@ -9,7 +9,7 @@ from urllib.parse import quote, unquote, urlencode
 from pgkeel.core.errors import ConfigError
 from pgkeel.core.secret import Secret
 
-__all__ = ["Url", "redacted"]
+__all__ = ["Url", "masked", "redacted"]
 
 # what may be printed (https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS): behind any other name, a
 # mistyped one or a whole line of an `.env`, a password may stand
@@ -63,6 +63,8 @@ _PUBLIC_OPTIONS = frozenset(
 _SCHEME = re.compile(r"\s*([A-Za-z0-9.-]*)(?:\+[A-Za-z0-9.+-]*)?://")  # what stands in a keyword's value begins no URL
 _KEYWORD = re.compile(r"\s*(\w+)\s*=\s*('(?:[^'\\]|\\.)*'|(?!')(?:[^\s\\]|\\.)*)\s*", re.DOTALL)
 _UNQUOTED_AT = re.compile(r"(?<![?&]host=)@")
+_LOGIN = re.compile(r"(://[^/?#\s:]*:)\S*@")
+_SECRET_PAIR = re.compile(r"([?&][^=&\s]*(?:secret|key|passw|token|credential)[^=&\s]*=)[^&\s]*", re.IGNORECASE)
 _NAMED = ("user", "password", "host", "port", "dbname")
 
 
@@ -249,6 +251,11 @@ def redacted(text: str, parse: Callable[[str], object] = Url.parse) -> str:
         return str(parse(text))
     except ConfigError:
         return "***"
+
+
+def masked(text: str) -> str:
+    """Return any text with `***` for the passwords of the addresses in it, whoever wrote them where none may stand."""
+    return _SECRET_PAIR.sub(r"\1***", _LOGIN.sub(r"\1***@", text))
 
 
 def _decoded(text: str) -> str:
