@@ -60,6 +60,7 @@ _PUBLIC_OPTIONS = frozenset(
         "oauth_scope",
     ]
 )
+_SECRET_OPTIONS = frozenset({"password", "sslpassword", "oauth_client_secret", "scram_client_key", "scram_server_key"})
 _SCHEME = re.compile(r"\s*([A-Za-z0-9.-]*)(?:\+[A-Za-z0-9.+-]*)?://")  # what stands in a keyword's value begins no URL
 _KEYWORD = re.compile(r"\s*(\w+)\s*=\s*('(?:[^'\\]|\\.)*'|(?!')(?:[^\s\\]|\\.)*)\s*", re.DOTALL)
 _UNQUOTED_AT = re.compile(r"(?<![?&]host=)@")
@@ -168,6 +169,11 @@ class Url:
     def has_secrets(self) -> bool:
         """Whether a password, or an option that is as secret, stands in the address itself."""
         return self.password is not None or bool(self._secrets)
+
+    @property
+    def unknown_options(self) -> tuple[str, ...]:
+        """The names of what is no option of libpq."""
+        return tuple(name for name in self._secrets if name not in _SECRET_OPTIONS)
 
     def with_options(self, **options: str) -> "Url":
         """Return the same address with options added or replaced."""
