@@ -59,8 +59,9 @@ def test_a_fresh_stack_lets_nobody_in_from_elsewhere(running: Home) -> None:
     assert running.data("security", "exposure") == {"findings": [], "not_evaluated": []}
 
 
-def test_up_refuses_the_whole_internet(running: Home) -> None:
-    code, name, said = running.error("up", env={"PGKEEL_SECURITY__APP_NETWORKS": '["0.0.0.0/0"]'})
+@pytest.mark.parametrize("option", [(), ("--dry-run",)], ids=["done", "dry run"])
+def test_up_refuses_the_whole_internet(running: Home, option: tuple[str, ...]) -> None:
+    code, name, said = running.error("up", *option, env={"PGKEEL_SECURITY__APP_NETWORKS": '["0.0.0.0/0"]'})
 
     assert (code, name) == (2, "config")
     assert "security.app_networks" in said
@@ -181,6 +182,17 @@ def test_a_rotation_elsewhere_needs_the_password_file_of_one_role(running: Home)
     assert running.error("security", "roles", "rotate", env=external)[:2] == (2, "usage")
     assert running.error("security", "roles", "rotate", "app", "--passfile", "/nonexistent", env=external)[:2] == (2, "config")
     assert running.error("security", "roles", "rotate", "--grace", "soon")[:2] == (2, "config")
+
+
+@pytest.mark.parametrize("command", [("security", "audit", "verify"), ("security", "keys", "status")], ids=" ".join)
+def test_a_login_that_may_not_is_told_so(running: Home, command: tuple[str, ...]) -> None:
+    as_reader = {"PGKEEL_DATABASE__URL": running.ok("url", "--role", "readonly")}
+
+    code, _, message = running.error(*command, env=as_reader)
+
+    assert code == 2
+    assert "the database does not allow it: permission denied" in message
+    assert "[database] url" in message
 
 
 def test_answers_have_the_shapes_that_scripts_rely_on(running: Home) -> None:

@@ -59,3 +59,24 @@ def test_what_the_caller_s_environment_says_to_libpq_does_not_lead_astray(runnin
 
 def test_an_unknown_role_is_wrong_usage(running: Home) -> None:
     assert running.run("url", "--role", "admin").returncode == 2
+
+
+def test_psql_is_led_where_the_address_leads_and_as_carefully(running: Home) -> None:
+    address = running.ok("url").replace("127.0.0.1", "nowhere.invalid") + "&hostaddr=127.0.0.1"
+    by_name = {"PGKEEL_DATABASE__URL": address.replace("verify-full", "verify-ca")}
+    careful = {"PGKEEL_DATABASE__URL": f"{by_name['PGKEEL_DATABASE__URL']}&require_auth=md5"}
+
+    refused = running.run("psql", "-tAc", "SELECT 1", env=careful)
+
+    assert running.ok("psql", "-tAc", "SELECT 1", env=by_name) == "1"
+    assert refused.returncode == 2
+    assert "authentication method requirement" in refused.stderr
+
+
+def test_psql_is_not_led_to_another_server_by_an_address_that_is_none(running: Home) -> None:
+    mistaken = {"PGKEEL_DATABASE__URL": "env:MISTAKEN", "MISTAKEN": f"DATABASE_URL={running.ok('url')}"}
+
+    done = running.run("psql", "-c", "SELECT 1", env=mistaken)
+
+    assert done.returncode == 2
+    assert "invalid connection option 'DATABASE_URL'" in done.stderr

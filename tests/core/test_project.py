@@ -143,6 +143,30 @@ def test_a_password_in_the_file_is_refused_and_never_shown(tmp_path: Path) -> No
     assert "Zq7" not in f"{caught.value} {caught.value.hint} {as_toml_values(project.config)}"
 
 
+@pytest.mark.parametrize(
+    "written",
+    [
+        '[security]\nkey = "Zq7"',
+        '[cache]\nsecret = "Zq7"',
+        '[backup]\nidentity = "AGE-SECRET-KEY-Zq7"',
+        '[backup]\nrepositories = { off = "s3://key:Zq7@bucket/x", geo = "s3://b/x?endpoint=https://u:Zq7@h&key=Zq7" }',
+    ],
+)
+def test_a_secret_where_its_reference_belongs_is_not_shown(tmp_path: Path, written: str) -> None:
+    shown = as_toml_values(load(write(tmp_path, written + "\n")).config)
+
+    assert "Zq7" not in str(shown)
+    assert "***" in str(shown)
+
+
+def test_a_reference_is_shown_as_it_is(tmp_path: Path) -> None:
+    written = '[security]\nkey = "env:KEY"\n[backup]\nrepositories = { off = "s3://bucket/x?endpoint=http://h:9&region=eu" }\n'
+    shown = as_toml_values(load(write(tmp_path, written)).config)
+
+    assert shown["security.key"] == "env:KEY"
+    assert shown["backup.repositories"] == {"off": "s3://bucket/x?endpoint=http://h:9&region=eu"}
+
+
 def test_an_external_address_is_followed_through_its_reference(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgresql://u:secret@h/d")
     by_environment = load(write(tmp_path, '[database]\nurl = "env:DATABASE_URL"\n'))

@@ -144,3 +144,19 @@ def test_an_address_in_the_configuration_is_shown_without_its_password() -> None
     assert redacted("postgresql://u:Zq7@h/d") == "postgresql://u:***@h/d"
     assert redacted("env:DATABASE_URL") == "env:DATABASE_URL"
     assert redacted("postgresql://u:1/Zq7@h") == "***"
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "DATABASE_URL=postgresql://u:Zq7@h/d",  # the whole line of an .env file
+        "host=h user=u passwrd=Zq7",
+        "postgresql://u@h/d?PASSWORD=Zq7",
+        "postgresql://u@h/d?sslmode=require&apikey=Zq7",
+    ],
+)
+def test_behind_a_name_that_is_no_option_a_password_may_stand(written: str) -> None:
+    url = Url.parse(written)
+
+    assert MARK not in f"{url} {url!r} {url.options} {redacted(written)} {url.without_password().reveal()}"
+    assert MARK in url.reveal()

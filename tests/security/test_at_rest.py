@@ -98,3 +98,37 @@ def test_this_machine_gives_an_answer_with_a_reason(tmp_path: Path) -> None:
     for found in (folder_at_rest(tmp_path), swap_at_rest()):
         assert found.answer in {"yes", "no", "unknown"}
         assert found.reason
+
+
+@pytest.mark.parametrize("kind", ["VERITY", "INTEGRITY", "SUBDEV"])
+def test_a_device_that_proves_and_does_not_encrypt_is_a_no(machine: Machine, kind: str) -> None:
+    root = machine(mount=ext4(), devices={"dm-0": (f"CRYPT-{kind}-0123-x", ["sda"]), "sda": ("", [])})
+
+    assert folder_at_rest(DATA, root=root).answer == "no"
+
+
+def test_the_disk_of_a_virtual_machine_is_unknown_whatever_it_is_called(machine: Machine) -> None:
+    root = machine(mount=ext4(), devices={"sda": ("", [])})
+    (root / "proc/cpuinfo").write_text("processor : 0\nflags\t\t: fpu vme hypervisor lahf_lm\n")
+
+    assert folder_at_rest(DATA, root=root).answer == "unknown"
+
+
+def test_a_clear_disk_below_an_encrypted_one_is_found_by_a_name_with_umlauts_and_blanks(machine: Machine, tmp_path: Path) -> None:
+    folder = tmp_path / "safe für alle"
+    folder.mkdir()
+    devices = {"dm-0": ("CRYPT-LUKS2-0123-x", ["sda"]), "sda": ("", []), "sdb": ("", [])}
+    root = machine(mount=ext4(), devices=devices)
+    mounted = str(folder).replace(" ", "\\040")
+    mounts = root / "proc/self/mountinfo"
+    mounts.write_text(f"{mounts.read_text()}23 22 253:2 / {mounted} rw - ext4 /dev/sdb rw\n", encoding="utf-8")
+
+    assert folder_at_rest(folder, root=root).answer == "no"
+
+
+def test_of_two_disks_mounted_on_one_folder_the_later_one_is_seen(machine: Machine) -> None:
+    root = machine(mount=ext4(), devices={"dm-0": ("CRYPT-LUKS2-0123-x", ["sda"]), "sda": ("", []), "sdb": ("", [])})
+    mounts = root / "proc/self/mountinfo"
+    mounts.write_text(f"{mounts.read_text()}23 22 253:2 / / rw - ext4 /dev/sdb rw\n")
+
+    assert folder_at_rest(DATA, root=root).answer == "no"

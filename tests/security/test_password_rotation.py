@@ -1,4 +1,5 @@
 import contextlib
+import os
 import random
 import subprocess
 import sys
@@ -139,6 +140,57 @@ def test_no_password_and_no_verifier_reaches_the_log(server: Cluster, file: Pass
 
 def log_of(server: Cluster) -> str:
     return "".join(text.read_text() for text in Path(server.log).glob("*"))
+
+
+def test_what_else_stands_in_a_teams_password_file_is_kept_and_so_is_whose_it_is(
+    server: Cluster, file: Passfile, account: Account
+) -> None:
+    ours = file.path.read_text()
+    others = ["# the team's", r"other.example:5432:*:report\:ing:pa\\ss\:word", "*:*:*:pgkeel_migrator:x"]
+    file.path.write_text(ours + "\n".join(others) + "\n")
+    if os.geteuid() == 0:
+        os.chown(file.path, account.uid, account.gid)
+    before = file.path.stat()
+
+    rotate(server, file)
+    lines = file.path.read_text().splitlines()
+
+    assert [line.split(":")[3] for line in lines[:2]] == [B, A]
+    assert sorted(lines[2:]) == sorted(others)
+    assert (file.path.stat().st_uid, file.path.stat().st_mode & 0o777) == (before.st_uid, 0o600)
+    assert gets_in(server, *file.read()[0])
+
+
+def test_a_login_that_is_rotated_in_place_leaves_the_lines_of_others(server: Cluster, tmp_path: Path) -> None:
+    file = Passfile(tmp_path / ".pgpass")
+    file.path.write_text("db.example:5432:shop:alice:hers\n*:*:*:pgkeel_migrator:old\n")
+    with connect(server.superuser_url()) as superuser:
+        turn(superuser, plan_turn("owner", file.logins, {}, grace=HOUR), file)
+
+    assert file.logins == ["pgkeel_migrator", "alice"]
+    assert file.path.read_text().splitlines()[1] == "db.example:5432:shop:alice:hers"
+
+
+def test_a_server_that_would_hash_by_md5_still_gets_scram(server: Cluster, file: Passfile) -> None:
+    with connect(server.superuser_url()) as superuser:
+        superuser.execute("ALTER ROLE postgres SET password_encryption = 'md5'")
+    try:
+        rotate(server, file)
+        with connect(server.superuser_url()) as superuser:
+            ensure_passwords(superuser, {A: Secret("another one")})
+            kept = superuser.execute(
+                "SELECT DISTINCT left(rolpassword, 13) AS scheme FROM pg_authid WHERE rolname = ANY (%s)", ([A, B],)
+            ).fetchall()
+    finally:
+        with connect(server.superuser_url()) as superuser:
+            superuser.execute("ALTER ROLE postgres RESET password_encryption")
+
+    assert kept == [{"scheme": "SCRAM-SHA-256"}]
+
+
+def test_settling_with_the_password_file_of_somebody_else_is_refused_in_words(server: Cluster) -> None:
+    with connect(server.superuser_url()) as superuser, pytest.raises(UsageError, match="names postgres"):
+        settle(superuser, "app", ["postgres"], grace=HOUR)
 
 
 def test_the_file_is_private(file: Passfile) -> None:

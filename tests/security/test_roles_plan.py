@@ -10,6 +10,7 @@ import pytest
 from pgkeel.core.config import SecurityConfig
 from pgkeel.core.errors import ConfigError
 from pgkeel.core.secret import Secret
+from pgkeel.core.url import Url
 from pgkeel.local import Account, Cluster, find_runtime
 from pgkeel.postgres import Connection, connect
 from pgkeel.security import OWNER, ensure_roles
@@ -31,6 +32,23 @@ CREATE TABLE notes (id bigserial, body text);
 CREATE VIEW titles AS SELECT title FROM posts;
 CREATE FUNCTION answer() RETURNS int LANGUAGE sql AS 'SELECT 42';
 """
+
+# What hands one of our roles more than was declared, each of which the matrix must show as well
+PLANTED = [
+    "GRANT pg_execute_server_program TO pgkeel_app_a",
+    "GRANT EXECUTE ON FUNCTION pg_read_file(text) TO pgkeel_app_a",
+    "GRANT CREATE ON DATABASE template1 TO pgkeel_app_a",
+    "ALTER TABLE posts OWNER TO pgkeel_rw",
+    "ALTER TABLE notes OWNER TO pgkeel_migrator",
+    "ALTER VIEW titles OWNER TO pgkeel_app_a",
+    "ALTER FUNCTION answer() OWNER TO pgkeel_readonly_a",
+    "ALTER SCHEMA public OWNER TO pgkeel_app_a",
+    "ALTER DATABASE secured OWNER TO pgkeel_app_b",
+    "GRANT SELECT ON posts TO pgkeel_owner; ALTER TABLE posts OWNER TO pgkeel_app_a; GRANT ALL ON posts TO pgkeel_owner",
+    "REVOKE EXECUTE ON FUNCTION pg_switch_wal() FROM pgkeel_backup",
+    """CREATE AGGREGATE public.nth(float8 ORDER BY anyelement)
+        (sfunc = ordered_set_transition, stype = internal, finalfunc = percentile_disc_final, finalfunc_extra)""",
+]
 
 COME_AND_GO = """
 DO $$ BEGIN
@@ -250,6 +268,61 @@ def test_whatever_drifts_comes_back(secured: Connection, planted: str) -> None:
     assert (planned(secured), mismatches(secured)) == ([], [])
 
 
+@pytest.mark.parametrize("planted", PLANTED)
+def test_the_matrix_finds_what_the_plan_finds_ownership_and_the_servers_own_rights_included(
+    secured: Connection, planted: str
+) -> None:
+    secured.execute(planted)
+
+    assert mismatches(secured) != []
+    assert planned(secured) != []
+    apply(secured, plan_for(secured, EMBEDDED).statements)
+
+    assert (planned(secured), mismatches(secured)) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("planted", "since"),
+    [
+        ("GRANT MAINTAIN ON posts TO pgkeel_ro", 17),
+        ("GRANT pgkeel_ro TO pgkeel_readonly_a WITH ADMIN TRUE, INHERIT TRUE, SET FALSE", 16),
+    ],
+)
+def test_the_matrix_knows_the_rights_of_newer_servers(secured: Connection, major: str, planted: str, since: int) -> None:
+    if int(major) < since:
+        pytest.skip(f"from PostgreSQL {since} on")
+    secured.execute(planted)
+
+    assert mismatches(secured) != []
+    apply(secured, plan_for(secured, EMBEDDED).statements)
+
+    assert (planned(secured), mismatches(secured)) == ([], [])
+
+
+def test_an_application_that_owned_a_table_keeps_its_declared_rights_on_it(secured: Connection) -> None:
+    secured.execute("ALTER TABLE posts OWNER TO pgkeel_rw")
+
+    apply(secured, plan_for(secured, EMBEDDED).statements)
+    secured.execute("SET ROLE pgkeel_app_a")
+    seen = [
+        is_allowed(secured, text) for text in ("SELECT id FROM posts", "DELETE FROM posts", "TRUNCATE posts", "DROP TABLE posts")
+    ]
+    secured.execute("RESET ROLE")
+
+    assert seen == [True, True, False, False]
+
+
+def test_rights_on_settings_and_large_objects_are_reported(secured: Connection) -> None:
+    secured.execute("SELECT lo_create(4711); GRANT SELECT ON LARGE OBJECT 4711 TO pgkeel_ro")
+    secured.execute("GRANT ALTER SYSTEM ON PARAMETER archive_command TO pgkeel_app_a")
+    try:
+        outside = plan_for(secured, EMBEDDED).outside
+    finally:
+        secured.execute("REVOKE ALL ON PARAMETER archive_command FROM pgkeel_app_a")
+
+    assert outside == ("pgkeel_ro may SELECT on large object 4711", "pgkeel_app_a may ALTER SYSTEM on parameter archive_command")
+
+
 def test_a_missing_default_privilege_is_found_by_the_matrix(secured: Connection) -> None:
     secured.execute("ALTER DEFAULT PRIVILEGES FOR ROLE pgkeel_owner IN SCHEMA public REVOKE INSERT ON TABLES FROM pgkeel_rw")
 
@@ -336,6 +409,30 @@ def test_a_login_that_is_no_superuser_does_what_it_may_and_says_the_rest(account
     assert any("pg_monitor" in one.statement for one in done.not_done) or major == "15"
     assert [one.statement for one in again.not_done] == [one.statement for one in done.not_done]
     assert again.statements == ()
+
+
+@pytest.fixture
+def managed(account: Account, major: str) -> Iterator[Url]:
+    """A database of `team`, who makes roles and is no superuser; `guest` makes roles and owns nothing."""
+    with scratch_cluster(runtime=find_runtime(major, account=account), account=account) as cluster:
+        with connect(cluster.superuser_url()) as provider:
+            for name in ("team", "guest"):
+                provider.execute(f"CREATE ROLE {name} LOGIN CREATEROLE PASSWORD '{name}'")
+        cluster.create_database("shop", owner="team")
+        yield cluster.superuser_url("shop")
+
+
+def test_a_grant_that_the_server_only_warns_about_is_not_called_done(managed: Url) -> None:
+    with connect(managed.with_login("guest", Secret("guest"))) as guest:
+        done = apply(guest, plan_for(guest, Declaration()).statements)
+        left = [one.plain for one in plan_for(guest, Declaration()).statements]
+
+    assert 'GRANT CONNECT ON DATABASE "shop" TO "pgkeel_rw"' in left
+    assert left == [one.statement for one in done.not_done]
+    assert (
+        "no privileges were granted"
+        in {one.statement: one.reason for one in done.not_done}['GRANT CONNECT ON DATABASE "shop" TO "pgkeel_rw"']
+    )
 
 
 @pytest.mark.parametrize(

@@ -4,12 +4,25 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat, load_pem_private_key
 
 from pgkeel.core import clock
 from pgkeel.core.errors import ConfigError
 from pgkeel.core.files import write_whole
 from pgkeel.security import tls_renewal
-from pgkeel.security.tls_renewal import NotAnnounced, TlsFolder, announce, certificates, init, keep, renew, retire, switch
+from pgkeel.security.tls import key_pem, new_authority
+from pgkeel.security.tls_renewal import (
+    NoAuthorityKey,
+    NotAnnounced,
+    TlsFolder,
+    announce,
+    certificates,
+    init,
+    keep,
+    renew,
+    retire,
+    switch,
+)
 from tests.security.test_tls import greet
 
 
@@ -49,7 +62,18 @@ def test_a_certificate_is_made_for_the_hosts_that_are_named(tmp_path: Path) -> N
     greet(tmp_path, "db.example.com")
 
 
-@pytest.mark.parametrize("host", ["", "two words", "http://x", "a..b", "ü.example", "x" * 254])
+def test_a_host_may_be_longer_than_the_name_of_a_subject(tmp_path: Path) -> None:
+    made, host = TlsFolder(tmp_path / "authority.crt", tmp_path), f"{'a' * 40}.abcdefghij.eu-central-1.rds.example.com"
+
+    init(made, [host])
+
+    assert certificates(made)[-1].sans == (host,)
+    greet(tmp_path, host)
+
+
+@pytest.mark.parametrize(
+    "host", ["", "two words", "http://x", "a..b", "ü.example", "x" * 254, "x" * 64, "-x.example", "fe80::1%eth0", "10.0.0.1:5432"]
+)
 def test_what_is_no_host_is_refused_and_nothing_written(tmp_path: Path, host: str) -> None:
     with pytest.raises(ConfigError, match="neither a host name nor an address"):
         init(TlsFolder(tmp_path / "authority.crt", tmp_path), [host])
@@ -110,8 +134,8 @@ def test_a_kill_at_any_write_of_a_switch_leaves_what_verifies_and_is_finished_by
     (folder.secrets / "client").mkdir()
     real = write_whole
 
-    def killed(path: Path, content: bytes, **mode: int) -> None:
-        real(path, content, **mode)
+    def killed(path: Path, content: bytes, *, mode: int = 0o600) -> None:
+        real(path, content, mode=mode)
         raise KeyboardInterrupt
 
     monkeypatch.setattr(tls_renewal, "write_whole", killed)
@@ -137,3 +161,78 @@ def test_time_alone_announces_and_switches(folder: TlsFolder, monkeypatch: pytes
     assert announced == ["authority", "next authority", "server"]
     assert names(folder) == ["old authority", "authority", "server"]
     assert not keep(folder)
+
+
+def damage_key(file: Path, damage: str) -> None:
+    key = load_pem_private_key(file.read_bytes(), password=None)
+    match damage:
+        case "put away":
+            file.unlink()
+        case "encrypted":
+            file.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"x")))
+        case _:
+            file.write_bytes(key_pem(new_authority().key))
+
+
+@pytest.mark.parametrize("damage", ["put away", "encrypted", "of another authority"])
+def test_an_authority_whose_key_is_not_there_is_never_replaced_by_one_that_no_client_trusts(
+    folder: TlsFolder, damage: str
+) -> None:
+    damage_key(folder.authority_key, damage)
+    before = {file: file.read_bytes() for file in folder.secrets.iterdir()}
+
+    for step in (renew, announce, retire):
+        with pytest.raises(NoAuthorityKey, match=r"authority\.key is not the key"):
+            step(folder)
+    assert (keep(folder), init(folder)) == (False, False)
+
+    assert {file: file.read_bytes() for file in folder.secrets.iterdir()} == before
+    assert [(one.name, one.is_fine) for one in certificates(folder)] == [("authority", True), ("server", True)]
+
+
+def test_an_authority_that_ended_while_nothing_ran_is_followed_by_the_one_that_clients_were_told_of(
+    folder: TlsFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    later(monkeypatch, 1000)
+    announce(folder)
+    told = folder.authority.read_bytes()
+    later(monkeypatch, 2640)
+
+    keep(folder)
+
+    assert folder.authority.read_bytes() == told
+    assert names(folder) == ["old authority", "authority", "server"]
+    assert all(one.is_fine for one in certificates(folder))
+
+
+def test_a_key_that_others_may_read_is_a_problem(folder: TlsFolder) -> None:
+    folder.key.chmod(0o644)
+    folder.authority_key.chmod(0o604)
+
+    assert [one.problem for one in certificates(folder)] == [
+        f"others may read its key: chmod 600 {folder.authority_key}",
+        f"others may read its key: chmod 600 {folder.key}",
+    ]
+
+
+def test_a_certificate_that_was_made_by_a_clock_ahead_is_a_problem(folder: TlsFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    later(monkeypatch, -400)
+
+    assert ["clock is wrong" in one.problem for one in certificates(folder)] == [True, True]
+
+
+def test_a_server_without_its_key_or_its_authority_is_a_problem(folder: TlsFolder, tmp_path: Path) -> None:
+    folder.key.unlink()
+    without_key = certificates(folder)[-1].problem
+    folder.authority.write_text("no certificate")
+
+    assert "is not its key" in without_key
+    assert ["there is no authority" in one.problem for one in certificates(folder)] == [True]
+
+
+def test_a_folder_where_a_file_should_be_is_said(folder: TlsFolder) -> None:
+    folder.certificate.unlink()
+    folder.certificate.mkdir()
+
+    with pytest.raises(ConfigError, match=r"server\.crt cannot be read"):
+        init(folder)

@@ -146,6 +146,6 @@ def test_a_login_that_may_not_is_told_where_it_stands(team: Home, outside: dict[
 
     code, _, said = team.error("migrate", "status", env=outside)
 
-    assert code == 5
+    assert code == 2
     assert "permission denied for schema pgkeel" in said
-    assert "connect as a role that may" in said
+    assert "connect as a login that may" in said

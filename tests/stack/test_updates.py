@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from pgkeel.core.project import load
 from pgkeel.local import choose_account
 from pgkeel.local.folders import runtime_folder
 from pgkeel.local.staging import stage_tree
 from pgkeel.local.wheels import bundled_install
+from pgkeel.stack.updates import updates
 from tests.projects import Home
 
 
@@ -38,3 +40,11 @@ def test_an_old_server_moves_to_the_newest_minor_and_keeps_its_data(home: Home, 
     assert dry["moved"]["before"] == still == done["moved"]["before"] == "17.10"
     assert home.data("status")["postgres"]["version"] == done["moved"]["after"] != "17.10"
     assert home.ok("psql", "-Atc", "SELECT answer FROM kept") == "42"
+
+
+def test_a_server_that_does_not_answer_is_unknown_and_not_left_out(tmp_path: Path) -> None:
+    (tmp_path / "pgkeel.toml").write_text('[database]\nurl = "postgresql://nobody@127.0.0.1:1/x"\n')
+
+    found = [one for one in updates(load(tmp_path)).components if "PostgreSQL" in one.component]
+
+    assert [one.state for one in found] == ["unknown"]

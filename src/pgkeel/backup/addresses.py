@@ -10,6 +10,7 @@ from pgkeel.backup.bucket import Bucket
 from pgkeel.backup.folder import Folder
 from pgkeel.core.errors import ConfigError
 from pgkeel.core.repository import Repository
+from pgkeel.core.url import masked
 
 __all__ = ["open_repository", "require_apart"]
 
@@ -44,7 +45,7 @@ def open_repository(name: str, address: str, *, root: Path, note: Path | None = 
             return Folder(name, root / address, note=note)
         case _:
             raise ConfigError(
-                f"backup.repositories.{name}: {address!r} is no repository", hint="write a folder or s3://BUCKET/PREFIX"
+                f"backup.repositories.{name}: {masked(address)!r} is no repository", hint="write a folder or s3://BUCKET/PREFIX"
             )
 
 

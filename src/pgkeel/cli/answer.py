@@ -137,8 +137,8 @@ def _error_of_driver(err: BaseException) -> KeelError:
     if isinstance(err, psycopg.OperationalError):
         return Unreachable(f"the database went away: {describe(err)}", hint="`pgkeel status` shows what is running")
     if isinstance(err, psycopg.errors.InsufficientPrivilege):
-        hint = "connect as a role that may: `[database] url` says who does, `pgkeel security roles matrix` what our roles may"
-        return KeelError(describe(err), hint=hint)
+        hint = "connect as a login that may, by [database] url; `pgkeel security roles plan` shows what is declared"
+        return UsageError(f"the database does not allow it: {describe(err)}", hint=hint)
     return _unexpected(describe(err) if isinstance(err, psycopg.Error) else f"{type(err).__name__}: {err}")
 
 

@@ -9,9 +9,7 @@ import msgspec
 from pgkeel.cli.answer import Answer, answers, current_project
 from pgkeel.cli.groups import Group
 from pgkeel.core.config_forms import as_toml_values, json_schema
-from pgkeel.core.errors import ConfigError
 from pgkeel.core.project import Project
-from pgkeel.core.url import Url
 
 __all__ = ["config"]
 
@@ -27,7 +25,7 @@ def config() -> None:
 def show(*, origin: bool) -> Answer:
     """Show every setting as one would write it in pgkeel.toml."""
     project = current_project()
-    values = {path: _shown(path, value) for path, value in as_toml_values(project.config).items()}
+    values = as_toml_values(project.config)
     data: dict[str, object] = dict(values)
     if origin:
         data = {path: {"value": value, "origin": project.origins[path]} for path, value in values.items()}
@@ -40,15 +38,6 @@ def schema() -> Answer:
     """Print the JSON Schema of pgkeel.toml; `#:schema FILE` on its first line makes editors use it."""
     content = json_schema()
     return Answer(content, msgspec.json.format(msgspec.json.encode(content), indent=2).decode())
-
-
-def _shown(path: str, value: object) -> object:
-    if path != "database.url" or not isinstance(value, str) or value.startswith(("env:", "file:")):
-        return value
-    try:
-        return str(Url.parse(value))
-    except ConfigError:
-        return "***"
 
 
 def _as_toml(project: Project, values: dict[str, object], *, with_origin: bool) -> str:

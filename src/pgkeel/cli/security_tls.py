@@ -60,11 +60,11 @@ def init(directory: Path | None, hosts: tuple[str, ...], *, dry_run: bool) -> An
 @_DIRECTORY
 @answers
 def status(directory: Path | None) -> Answer:
-    """Show each certificate, its hosts and its end; exit 1 when one ends within 30 days, or there is none."""
+    """Show each certificate, its hosts and its end; exit 1 when one ends within 30 days or does not serve, or there is none."""
     found = tls_status(current_project(), directory)
     makes = "`pgkeel up`" if directory is None else f"`pgkeel security tls init {directory}`"
     text = "\n".join([*map(_line, found), _NOTE]) if found else f"there is no certificate; {makes} makes one"
-    is_fine = bool(found) and not any(one.is_due for one in found if one.name != "old authority")
+    is_fine = bool(found) and all(one.is_fine for one in found)
     return Answer({"certificates": msgspec.to_builtins(found), "notes": [_NOTE]}, text, 0 if is_fine else 1)
 
 
@@ -106,4 +106,5 @@ _STEPS: dict[Step | None, str] = {
 
 def _line(one: Certificate) -> str:
     hosts = f" for {', '.join(one.sans)}" if one.sans else ""
-    return f"{'✗' if one.is_due else '✓'} {one.name:<15} until {one.not_after:%Y-%m-%d}{hosts}"
+    problem = f"\n  → {one.problem}" if one.problem else ""
+    return f"{'✗' if one.is_due or one.problem else '✓'} {one.name:<15} until {one.not_after:%Y-%m-%d}{hosts}{problem}"

@@ -8,9 +8,11 @@ import msgspec
 from pgkeel.core.cache_url import CacheUrl
 from pgkeel.core.config import Config, leaves
 from pgkeel.core.units import format_duration
-from pgkeel.core.url import redacted
+from pgkeel.core.url import masked, redacted
 
 __all__ = ["as_toml_values", "json_schema"]
+
+_REFERENCES = ("security.key", "cache.secret", "backup.identity")
 
 
 def json_schema() -> dict[str, Any]:
@@ -25,7 +27,7 @@ def json_schema() -> dict[str, Any]:
 
 
 def as_toml_values(config: Config) -> dict[str, Any]:
-    """Return `section.key` → the value as one would write it in the file; an address without its password."""
+    """Return `section.key` → the value as one would write it: addresses without passwords, and references of secrets alone."""
     flat = {}
     for path, _ in leaves():
         section, _, key = path.partition(".")
@@ -34,6 +36,10 @@ def as_toml_values(config: Config) -> dict[str, Any]:
         flat["database.url"] = redacted(config.database.url)
     if config.cache.url is not None:
         flat["cache.url"] = redacted(config.cache.url, CacheUrl.parse)
+    for path in _REFERENCES:
+        if flat[path] is not None and not flat[path].startswith(("env:", "file:")):
+            flat[path] = "***"  # the secret itself was written where its reference belongs
+    flat["backup.repositories"] = {name: masked(place) for name, place in config.backup.repositories.items()}
     return flat
 
 

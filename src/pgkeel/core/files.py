@@ -25,14 +25,16 @@ def require_folder_of(path: Path) -> None:
         raise UsageError(f"{folder} cannot be written", hint="name another FILE")
 
 
-def write_whole(path: Path, content: bytes, *, mode: int = PRIVATE) -> None:
+def write_whole(path: Path, content: bytes, *, mode: int = PRIVATE, keeps_owner: bool = False) -> None:
     """Replace a file at once, its mode included; a link that stands in the way is replaced, not followed.
 
     Args:
         path: The file; its folder exists and belongs to the caller.
         content: All of it.
         mode: Permission bits, whatever the umask says.
+        keeps_owner: Whether a file that is there stays its owner's, where we may give files away.
     """
+    before = path.lstat() if keeps_owner and path.is_file() else None
     fresh = path.with_name(f".{path.name}.new")
     fresh.unlink(missing_ok=True)
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, PRIVATE)
@@ -40,6 +42,8 @@ def write_whole(path: Path, content: bytes, *, mode: int = PRIVATE) -> None:
         file.write(content)
         file.flush()
         os.fchmod(file.fileno(), mode)
+        if before is not None and os.geteuid() == 0:
+            os.fchown(file.fileno(), before.st_uid, before.st_gid)
         os.fsync(file.fileno())
     fresh.replace(path)
     sync_folder(path.parent)

@@ -9,12 +9,63 @@ from urllib.parse import quote, unquote, urlencode
 from pgkeel.core.errors import ConfigError
 from pgkeel.core.secret import Secret
 
-__all__ = ["Url", "redacted"]
+__all__ = ["Url", "masked", "redacted"]
 
+# what may be printed (https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS): behind any other name, a
+# mistyped one or a whole line of an `.env`, a password may stand
+_PUBLIC_OPTIONS = frozenset(
+    [
+        "hostaddr",
+        "passfile",
+        "require_auth",
+        "channel_binding",
+        "connect_timeout",
+        "client_encoding",
+        "options",
+        "application_name",
+        "fallback_application_name",
+        "keepalives",
+        "keepalives_idle",
+        "keepalives_interval",
+        "keepalives_count",
+        "tcp_user_timeout",
+        "replication",
+        "gssencmode",
+        "sslmode",
+        "requiressl",
+        "sslnegotiation",
+        "sslcompression",
+        "sslcert",
+        "sslkey",
+        "sslkeylogfile",
+        "sslcertmode",
+        "sslrootcert",
+        "sslcrl",
+        "sslcrldir",
+        "sslsni",
+        "requirepeer",
+        "ssl_min_protocol_version",
+        "ssl_max_protocol_version",
+        "min_protocol_version",
+        "max_protocol_version",
+        "krbsrvname",
+        "gsslib",
+        "gssdelegation",
+        "service",
+        "servicefile",
+        "target_session_attrs",
+        "load_balance_hosts",
+        "oauth_issuer",
+        "oauth_client_id",
+        "oauth_scope",
+    ]
+)
 _SECRET_OPTIONS = frozenset({"password", "sslpassword", "oauth_client_secret", "scram_client_key", "scram_server_key"})
 _SCHEME = re.compile(r"\s*([A-Za-z0-9.-]*)(?:\+[A-Za-z0-9.+-]*)?://")  # what stands in a keyword's value begins no URL
 _KEYWORD = re.compile(r"\s*(\w+)\s*=\s*('(?:[^'\\]|\\.)*'|(?!')(?:[^\s\\]|\\.)*)\s*", re.DOTALL)
 _UNQUOTED_AT = re.compile(r"(?<![?&]host=)@")
+_LOGIN = re.compile(r"(://[^/?#\s:]*:)\S*@")
+_SECRET_PAIR = re.compile(r"([?&][^=&\s]*(?:secret|key|passw|token|credential)[^=&\s]*=)[^&\s]*", re.IGNORECASE)
 _NAMED = ("user", "password", "host", "port", "dbname")
 
 
@@ -26,7 +77,7 @@ class Url:
         host: Host name, address or socket folder, or "".
         port: TCP port or the number in the socket's name; None for the driver's default.
         database: Database name, or "".
-        options: Further libpq options in their order, without passwords.
+        options: Further options of libpq in their order, without those that may be secret.
         password: The password, or None.
     """
 
@@ -42,14 +93,14 @@ class Url:
         password: Secret | None = None,
         options: Mapping[str, str] | None = None,
     ) -> None:
-        """Keep the parts; options that are secrets are kept apart and never printed."""
+        """Keep the parts; options that are or may be secrets are kept apart and never printed."""
         given = dict(options or {})
         self.user = user
         self.host = host
         self.port = port
         self.database = database
         self.password = password
-        self._secrets = {name: Secret(given.pop(name)) for name in sorted(_SECRET_OPTIONS & given.keys())}
+        self._secrets = {name: Secret(given.pop(name)) for name in sorted(given.keys() - _PUBLIC_OPTIONS)}
         self.options: Mapping[str, str] = MappingProxyType(given)
 
     @classmethod
@@ -118,6 +169,11 @@ class Url:
     def has_secrets(self) -> bool:
         """Whether a password, or an option that is as secret, stands in the address itself."""
         return self.password is not None or bool(self._secrets)
+
+    @property
+    def unknown_options(self) -> tuple[str, ...]:
+        """The names of what is no option of libpq."""
+        return tuple(name for name in self._secrets if name not in _SECRET_OPTIONS)
 
     def with_options(self, **options: str) -> "Url":
         """Return the same address with options added or replaced."""
@@ -201,6 +257,11 @@ def redacted(text: str, parse: Callable[[str], object] = Url.parse) -> str:
         return str(parse(text))
     except ConfigError:
         return "***"
+
+
+def masked(text: str) -> str:
+    """Return any text with `***` for the passwords of the addresses in it, whoever wrote them where none may stand."""
+    return _SECRET_PAIR.sub(r"\1***", _LOGIN.sub(r"\1***@", text))
 
 
 def _decoded(text: str) -> str:

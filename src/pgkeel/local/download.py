@@ -90,8 +90,8 @@ def _archive(wheel: Path, place: Path) -> Path:
 
 def _pip() -> list[str]:
     """Return a pip that runs here: this environment's, else the one that Python itself brings (uv's environments have none)."""
-    if subprocess.run([sys.executable, "-m", "pip", "--version"], capture_output=True, check=False).returncode == 0:
-        return [sys.executable, "-m", "pip"]
+    if subprocess.run([sys.executable, "-P", "-m", "pip", "--version"], capture_output=True, check=False).returncode == 0:
+        return [sys.executable, "-P", "-m", "pip"]
     places = [Path(ensurepip.__file__).parent / "_bundled", _OTHER_WHEELS]
     wheel = next((wheel for place in places for wheel in sorted(place.glob("pip-*.whl"))), None)
     if wheel is None:

@@ -8,7 +8,7 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import dict_row
 
-from pgkeel.core.errors import Unreachable, UsageError
+from pgkeel.core.errors import ConfigError, Unreachable, UsageError
 from pgkeel.core.url import Url
 
 __all__ = ["Connection", "Row", "connect", "describe", "identifier"]
@@ -34,6 +34,7 @@ def connect(
 
     Raises:
         Unreachable: The server does not answer or refuses the login.
+        ConfigError: The address has an option that libpq does not know.
     """
     given = {"timezone": "UTC", "client_encoding": "UTF8", **(settings or {})}
     options = " ".join(f"-c {name}={value.replace(' ', chr(92) + ' ')}" for name, value in given.items())
@@ -46,6 +47,10 @@ def connect(
         return psycopg.connect(autocommit=True, row_factory=dict_row, **keywords)  # type: ignore[arg-type]
     except psycopg.OperationalError as err:
         raise Unreachable(f"cannot connect to {url}: {describe(err)}", hint="`pgkeel status` shows what is running") from None
+    except psycopg.ProgrammingError as err:  # libpq knows an option not, or not its value
+        raise ConfigError(
+            f"the database address is no address: {describe(err)}", hint="leave the option out, or correct it"
+        ) from None
 
 
 def describe(error: psycopg.Error) -> str:

@@ -1,12 +1,12 @@
 """Find the declarative base that `package.module:Base` names."""
 
 import importlib
-import sys
 from pathlib import Path
 
 from sqlalchemy.orm import DeclarativeBase
 
 from pgkeel.core.errors import UsageError
+from pgkeel.core.importing import search_in
 
 __all__ = ["ModelsNotFound", "load_base"]
 
@@ -28,9 +28,7 @@ def load_base(place: str, root: Path) -> type[DeclarativeBase]:
         ModelsNotFound: The module cannot be imported, or the name in it is no declarative base.
     """
     module_name, _, name = place.partition(":")
-    for folder in (root / "src", root):
-        if folder.is_dir() and str(folder) not in sys.path:
-            sys.path.insert(0, str(folder))
+    search_in(root, root / "src")
     try:
         base = getattr(importlib.import_module(module_name), name or "Base")
     except (ImportError, AttributeError) as err:

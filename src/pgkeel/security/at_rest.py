@@ -5,6 +5,7 @@ cloud volume the host may, which nobody inside can see: that is `unknown`, never
 """
 
 import os
+import re
 from pathlib import Path
 from typing import Literal
 
@@ -15,8 +16,12 @@ __all__ = ["Rest", "folder_at_rest", "swap_at_rest"]
 Answer = Literal["yes", "no", "unknown", "attested"]
 
 _ENCRYPTING = frozenset({"ecryptfs", "fuse.gocryptfs", "fuse.encfs", "fuse.cryfs"})
+_ESCAPED = re.compile(
+    r"\\([0-7]{3})"
+)  # blanks, tabs, line ends and backslashes of a mount point; other letters stand as they are
 _MEMORY = frozenset({"tmpfs", "ramfs"})
-_VIRTUAL = ("vd", "xvd", "nvme")  # disks that a hypervisor or a cloud may stand behind
+_VIRTUAL = ("vd", "xvd", "nvme", "nbd", "rbd", "drbd")  # disks that a hypervisor, a cloud or another machine may stand behind
+_NO_CIPHERS = ("CRYPT-VERITY", "CRYPT-INTEGRITY", "CRYPT-SUBDEV")  # cryptsetup's devices that prove or carry, and hide nothing
 
 
 class Rest(msgspec.Struct, frozen=True):
@@ -48,7 +53,8 @@ def folder_at_rest(folder: Path, *, root: Path = Path("/"), attested: str | None
     """
     mounts = _mounts(root)
     path = os.path.realpath(folder)
-    mount = max((one for one in mounts if _is_below(path, one.point)), key=lambda one: len(one.point), default=None)
+    above = [one for one in mounts if _is_below(path, one.point)]
+    mount = max(reversed(above), key=lambda one: len(one.point), default=None)  # of two on one folder the later one is seen
     if mount is None:
         found = Rest("unknown", "this system does not tell where the folder is mounted")
     elif mount.kind in _ENCRYPTING:
@@ -94,17 +100,29 @@ def _of_device(device: str, where: str, root: Path) -> Rest:
     names, crypted = _stack(block)
     if crypted:
         return Rest("yes", f"{where}: {crypted}")
-    if any(name.startswith(_VIRTUAL) for name in names):
+    if any(name.startswith(_VIRTUAL) for name in names) or _is_guest(root):
         return Rest("unknown", f"{where}: not encrypted here; whether the host encrypts {', '.join(names)} cannot be seen")
     return Rest("no", f"{where}: no encryption between the file system and {', '.join(names)}")
+
+
+def _is_guest(root: Path) -> bool:
+    """Return whether this is a virtual machine: its `sda` is what the host makes of it, too."""
+    try:
+        return (
+            re.search(r"^flags\s*:.*\bhypervisor\b", (root / "proc/cpuinfo").read_text(encoding="utf-8"), re.MULTILINE)
+            is not None
+        )
+    except OSError:
+        return False
 
 
 def _stack(block: Path) -> tuple[list[str], str]:
     """Return the lowest devices, and the dm-crypt device on the way down or ""."""
     block = block.resolve()
     uuid = block / "dm/uuid"
-    if uuid.is_file() and uuid.read_text(encoding="utf-8").startswith("CRYPT-"):
-        return [block.name], f"dm-crypt ({uuid.read_text(encoding='utf-8').split('-')[1]})"
+    kind = uuid.read_text(encoding="utf-8") if uuid.is_file() else ""
+    if kind.startswith("CRYPT-") and not kind.startswith(_NO_CIPHERS):
+        return [block.name], f"dm-crypt ({kind.split('-')[1]})"
     below = sorted((block / "slaves").iterdir()) if (block / "slaves").is_dir() else []
     if not below:
         return [block.name], ""
@@ -127,7 +145,8 @@ def _mounts(root: Path) -> list[_Mount]:
 def _mount(line: str) -> _Mount:
     before, _, after = line.partition(" - ")
     fields, rest = before.split(), after.split()
-    return _Mount(fields[2], fields[4].encode().decode("unicode_escape"), rest[0], rest[1])
+    point = _ESCAPED.sub(lambda found: chr(int(found[1], 8)), fields[4])
+    return _Mount(fields[2], point, rest[0], rest[1])
 
 
 def _is_below(path: str, point: str) -> bool:

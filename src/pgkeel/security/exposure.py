@@ -5,7 +5,8 @@
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Network, collapse_addresses, ip_network
+from typing import TypeVar
 
 import msgspec
 import psycopg
@@ -14,9 +15,20 @@ from pgkeel.core.config import SecurityConfig
 from pgkeel.core.errors import ConfigError
 from pgkeel.postgres import Connection, describe, load
 
-__all__ = ["Exposure", "Finding", "HbaRule", "NotEvaluated", "app_networks", "exposure_of", "judge_client", "judge_rule"]
+__all__ = [
+    "Exposure",
+    "Finding",
+    "HbaRule",
+    "NotEvaluated",
+    "app_networks",
+    "exposure_of",
+    "judge_client",
+    "judge_rule",
+    "unresolved",
+]
 
 Network = IPv4Network | IPv6Network
+_N = TypeVar("_N", IPv4Network, IPv6Network)
 
 _EVERYWHERE = frozenset({"*", "::", str(IPv4Address(0))})
 _WEAK = {
@@ -29,7 +41,7 @@ _HERE = frozenset({"samehost", "samenet"})
 
 
 class HbaRule(msgspec.Struct, frozen=True):
-    """A line of `pg_hba.conf`, as `pg_hba_file_rules` shows it."""
+    """A line of `pg_hba.conf`, as `pg_hba_file_rules` shows it; `file` is "" unless it stands in an included one."""
 
     line: int
     type: str
@@ -39,10 +51,12 @@ class HbaRule(msgspec.Struct, frozen=True):
     netmask: str | None
     method: str | None
     error: str | None = None
+    file: str = ""
 
     def __str__(self) -> str:
         """Return it as one would write it."""
-        return f"line {self.line}: {self.type} {','.join(self.databases)} {','.join(self.users)} {self.address or ''}".rstrip()
+        place = f"{self.file}, line {self.line}" if self.file else f"line {self.line}"
+        return f"{place}: {self.type} {','.join(self.databases)} {','.join(self.users)} {self.address or ''}".rstrip()
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -85,7 +99,11 @@ def app_networks(config: SecurityConfig) -> tuple[Network, ...]:
         networks = tuple(ip_network(text) for text in config.app_networks)
     except ValueError as err:
         raise ConfigError(f"security.app_networks: {err}", hint='write networks as "10.1.0.0/16"') from None
-    for network in networks:
+    together: tuple[Network, ...] = (
+        *collapse_addresses(_of(networks, IPv4Network)),
+        *collapse_addresses(_of(networks, IPv6Network)),
+    )
+    for network in together:
         if network.prefixlen == 0:
             raise ConfigError(
                 f"security.app_networks holds {network}: everybody on earth", hint="name the networks of the application"
@@ -98,7 +116,7 @@ def exposure_of(connection: Connection, networks: Sequence[Network]) -> Exposure
 
     Args:
         connection: Superuser, or a login with the grants of `pgkeel_monitor`.
-        networks: From where the application connects, as `app_networks` gives them.
+        networks: From where the application connects, as `app_networks` gives them; this machine itself is always inside.
     """
     findings = list(_listening(str(load(__name__, "listen_addresses").scalar(connection) or ""), networks))
     skipped = []
@@ -109,6 +127,7 @@ def exposure_of(connection: Connection, networks: Sequence[Network]) -> Exposure
         skipped.append(NotEvaluated("pg_hba.conf", describe(err)))
     else:
         findings += [found for rule in rules for found in judge_rule(rule, networks)]
+        skipped += [found for rule in rules for found in unresolved(rule)]
     for row in load(__name__, "clients").rows(connection):
         findings += judge_client(str(row["address"]), str(row["login"]), networks)
     return Exposure(tuple(findings), tuple(skipped))
@@ -131,6 +150,16 @@ def judge_rule(rule: HbaRule, networks: Sequence[Network]) -> Iterator[Finding]:
         yield Finding("network", str(rule), f"lets {network} in, which is outside of security.app_networks", fix)
     if rule.type in {"host", "hostnossl", "hostgssenc"} and not (network is not None and network.is_loopback):
         yield Finding("clear", str(rule), "lets connections in that are not encrypted by TLS", "write hostssl")
+
+
+def unresolved(rule: HbaRule) -> Iterator[NotEvaluated]:
+    """Yield why nobody can tell from here whom a line lets in."""
+    if rule.type == "local" or rule.error is not None or rule.method == "reject" or rule.address in {None, "samehost"}:
+        return
+    if rule.address == "samenet":
+        yield NotEvaluated(str(rule), "the server's own networks are not known here: write them as 10.1.0.0/16")
+    elif _network(rule) is None:
+        yield NotEvaluated(str(rule), "a name server decides whom this name lets in: write the network as 10.1.0.0/16")
 
 
 def judge_client(address: str, login: str, networks: Sequence[Network]) -> Iterator[Finding]:
@@ -169,6 +198,13 @@ def _prefix(netmask: str) -> int:
 
 
 def _is_inside(network: Network, networks: Sequence[Network]) -> bool:
+    """Return whether a network lies in one of them, or on this machine: that is no way in from anywhere."""
+    if network.is_loopback:
+        return True
     if isinstance(network, IPv6Network):
-        return any(isinstance(one, IPv6Network) and network.subnet_of(one) for one in networks)
-    return any(isinstance(one, IPv4Network) and network.subnet_of(one) for one in networks)
+        return any(network.subnet_of(one) for one in _of(networks, IPv6Network))
+    return any(network.subnet_of(one) for one in _of(networks, IPv4Network))
+
+
+def _of(networks: Sequence[Network], kind: type[_N]) -> list[_N]:
+    return [one for one in networks if isinstance(one, kind)]

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import msgspec
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import (
@@ -25,12 +26,14 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from pgkeel.core import clock
+from pgkeel.core.errors import ConfigError
 from pgkeel.core.files import write_whole
 
 __all__ = [
     "HOSTS",
     "RENEW_BEFORE",
     "Authority",
+    "belongs",
     "ensure_authority",
     "ensure_certificate",
     "key_pem",
@@ -38,6 +41,7 @@ __all__ = [
     "new_certificate",
     "pem",
     "read_authority",
+    "read_certificates",
 ]
 
 HOSTS = ("localhost", "127.0.0.1", "::1")
@@ -46,6 +50,7 @@ _AUTHORITY_LIFE = timedelta(days=3650)
 _CERTIFICATE_LIFE = timedelta(days=397)
 RENEW_BEFORE = timedelta(days=30)
 _SKEW = timedelta(minutes=5)
+_LONGEST_NAME = 64
 
 
 class Authority(msgspec.Struct, frozen=True):
@@ -81,7 +86,7 @@ def ensure_certificate(authority: Authority, certificate: Path, key: Path, hosts
         hosts: Names and addresses of the server, for a new certificate.
     """
     kept = _read_pair(certificate, key)
-    if kept is not None and _is_signed_by(kept[0], authority):
+    if kept is not None and _is_signed_by(kept[0], authority.certificate):
         return False
     new_certificate(authority, certificate, key, hosts)
     return True
@@ -101,12 +106,33 @@ def read_authority(certificate: Path, key: Path) -> Authority | None:
     return None if kept is None else Authority(*kept)
 
 
+def read_certificates(file: Path) -> list[x509.Certificate]:
+    """Return the certificates of a PEM file; none where it is missing or holds something else.
+
+    Raises:
+        ConfigError: It cannot be read.
+    """
+    try:
+        return x509.load_pem_x509_certificates(_content(file))
+    except (FileNotFoundError, ValueError):
+        return []
+
+
+def _content(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except FileNotFoundError:
+        raise
+    except OSError as err:
+        raise ConfigError(f"{file} cannot be read: {err.strerror}", hint="make it a file that you may read") from err
+
+
 def _read_pair(certificate: Path, key: Path) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey] | None:
     """Return key and the certificate that belongs to it when it lasts longer than the renewal margin."""
+    signed = read_certificates(certificate)
     try:
-        signed = x509.load_pem_x509_certificates(certificate.read_bytes())
-        private = load_pem_private_key(key.read_bytes(), password=None)
-    except (FileNotFoundError, ValueError):
+        private = load_pem_private_key(_content(key), password=None)
+    except (FileNotFoundError, ValueError, TypeError, UnsupportedAlgorithm):  # missing, damaged, encrypted, of no known kind
         return None
     if not isinstance(private, ec.EllipticCurvePrivateKey):
         return None
@@ -115,9 +141,15 @@ def _read_pair(certificate: Path, key: Path) -> tuple[x509.Certificate, ec.Ellip
     return (belonging[0], private) if belonging else None
 
 
-def _is_signed_by(certificate: x509.Certificate, authority: Authority) -> bool:
+def belongs(authorities: Sequence[x509.Certificate], certificate: Path, key: Path) -> bool:
+    """Return whether the server's certificate lasts, is its key's, and was signed by one of the authorities."""
+    kept = _read_pair(certificate, key)
+    return kept is not None and any(_is_signed_by(kept[0], one) for one in authorities)
+
+
+def _is_signed_by(certificate: x509.Certificate, authority: x509.Certificate) -> bool:
     try:
-        certificate.verify_directly_issued_by(authority.certificate)
+        certificate.verify_directly_issued_by(authority)
     except Exception:  # noqa: BLE001 - InvalidSignature, ValueError, TypeError: each means no
         return False
     return True
@@ -180,7 +212,8 @@ def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
 
 
 def _name(common: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common)])
+    """Return the subject; a name of more than 64 characters (RFC 5280) stands among the SANs alone, which clients compare."""
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common if len(common) <= _LONGEST_NAME else "pgkeel server")])
 
 
 def _host(host: str) -> x509.GeneralName:

@@ -5,15 +5,14 @@ beside the present one into the file that clients trust; `switch`, once all of t
 takes the old one out of the file. Each step is one rename, and done again it changes nothing.
 """
 
-from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+import re
+from collections.abc import Sequence
+from datetime import timedelta
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Literal
 
-import msgspec
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from pgkeel.core import clock
 from pgkeel.core.errors import ConfigError, Refused
@@ -22,6 +21,7 @@ from pgkeel.security.tls import (
     HOSTS,
     RENEW_BEFORE,
     Authority,
+    belongs,
     ensure_authority,
     ensure_certificate,
     key_pem,
@@ -29,10 +29,13 @@ from pgkeel.security.tls import (
     new_certificate,
     pem,
     read_authority,
+    read_certificates,
 )
+from pgkeel.security.tls_found import Certificate, TlsFolder, certificates, describe_certificate
 
 __all__ = [
     "Certificate",
+    "NoAuthorityKey",
     "NotAnnounced",
     "Step",
     "TlsFolder",
@@ -50,6 +53,7 @@ __all__ = [
 
 Step = Literal["announce", "switch", "retire"]
 _PUBLIC = 0o644
+_LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 _ANNOUNCE_BEFORE = timedelta(days=120)
 _SWITCH_BEFORE = timedelta(days=60)
 
@@ -60,52 +64,10 @@ class NotAnnounced(Refused):
     code = "not_announced"
 
 
-class TlsFolder(msgspec.Struct, frozen=True):
-    """Where one server's TLS lies.
+class NoAuthorityKey(Refused):
+    """The authority's certificate is there, and the key that signs is not."""
 
-    Attributes:
-        authority: What clients trust (`sslrootcert`): one certificate, or two while an authority is being replaced.
-        secrets: Folder of `authority.key`, `next-authority.key`, `server.key` and `server.crt`, closed to others.
-    """
-
-    authority: Path
-    secrets: Path
-
-    @property
-    def authority_key(self) -> Path:
-        """The key that signs."""
-        return self.secrets / "authority.key"
-
-    @property
-    def next_key(self) -> Path:
-        """The key of the announced authority; missing while none is."""
-        return self.secrets / "next-authority.key"
-
-    @property
-    def certificate(self) -> Path:
-        """The server's certificate."""
-        return self.secrets / "server.crt"
-
-    @property
-    def key(self) -> Path:
-        """The server's key."""
-        return self.secrets / "server.key"
-
-
-class Certificate(msgspec.Struct, frozen=True):
-    """One certificate.
-
-    Attributes:
-        name: `authority`, `next authority`, `old authority` or `server`.
-        not_after: When it ends (UTC).
-        sans: The hosts that it names.
-        is_due: Whether it ends within 30 days, or has.
-    """
-
-    name: str
-    not_after: datetime
-    sans: tuple[str, ...]
-    is_due: bool
+    code = "no_authority_key"
 
 
 def missing(folder: TlsFolder, hosts: Sequence[str] = HOSTS) -> tuple[Path, ...]:
@@ -126,6 +88,8 @@ def init(folder: TlsFolder, hosts: Sequence[str] = HOSTS) -> bool:
         ConfigError: A host is neither a name nor an address.
     """
     missing(folder, hosts)
+    if _rests(folder):
+        return False
     return ensure_certificate(_ensure_authority(folder), folder.certificate, folder.key, hosts)
 
 
@@ -133,8 +97,12 @@ def keep(folder: TlsFolder) -> bool:
     """Do what time asks for, and return whether there is a new server certificate.
 
     The next authority is announced 120 days before the present one ends, and signs 60 days before; a certificate near its end is
-    replaced.
+    replaced. Where the authority's key was put away, all stays as long as the server's certificate serves.
     """
+    if _rests(folder):
+        return False
+    if _lasting(folder) and _signing(folder) is None:
+        ensure_authority(folder.authority, folder.authority_key)
     present = _ensure_authority(folder)
     left = present.certificate.not_valid_after_utc - clock.now()
     if left <= _ANNOUNCE_BEFORE:
@@ -198,59 +166,44 @@ def retire(folder: TlsFolder) -> None:
     write_whole(folder.authority, pem(*(one.certificate for one in kept)), mode=_PUBLIC)
 
 
-def certificates(folder: TlsFolder) -> tuple[Certificate, ...]:
-    """Return what there is: authorities first, then the server's."""
-    return tuple(_found(folder))
-
-
-def describe_certificate(name: str, certificate: x509.Certificate) -> Certificate:
-    """Return what matters of a certificate."""
-    ends = certificate.not_valid_after_utc
-    return Certificate(name, ends, _hosts(certificate), ends - clock.now() <= RENEW_BEFORE)
-
-
 def _ensure_authority(folder: TlsFolder) -> Authority:
-    return ensure_authority(folder.authority, folder.authority_key)
+    """Return who signs; where its time is over, the one that clients were told of, and a new one only where there is none.
+
+    Raises:
+        NoAuthorityKey: The key of an authority that clients trust is missing, encrypted, or of another kind.
+    """
+    signing = _signing(folder)
+    if signing is None and _lasting(folder):
+        raise NoAuthorityKey(
+            f"{folder.authority_key} is not the key of the authority in {folder.authority}, and no client trusts a new one",
+            hint=f"put its key (P-256, not encrypted) there; or remove {folder.authority}, and give all clients the new one",
+        )
+    return signing or ensure_authority(folder.authority, folder.authority_key)
 
 
-def _found(folder: TlsFolder) -> Iterator[Certificate]:
-    signing = _public_key(folder.authority, folder.authority_key)
-    following = _public_key(folder.authority, folder.next_key)
-    for certificate in _read(folder.authority):
-        public = certificate.public_key()
-        name = "authority" if public == signing else "next authority" if public == following else "old authority"
-        yield describe_certificate(name, certificate)
-    for certificate in _read(folder.certificate):
-        yield describe_certificate("server", certificate)
+def _rests(folder: TlsFolder) -> bool:
+    """Return whether the authority's key was put away and nothing needs it: the server's certificate serves."""
+    return _signing(folder) is None and belongs(_lasting(folder), folder.certificate, folder.key)
 
 
-def _public_key(certificate: Path, key: Path) -> ec.EllipticCurvePublicKey | None:
-    authority = read_authority(certificate, key)
-    return None if authority is None else authority.key.public_key()
+def _signing(folder: TlsFolder) -> Authority | None:
+    present = read_authority(folder.authority, folder.authority_key)
+    following = read_authority(folder.authority, folder.next_key)
+    if present is None and following is not None:
+        write_whole(folder.authority_key, key_pem(following.key))
+        folder.next_key.unlink(missing_ok=True)
+    return present or following
 
 
-def _read(file: Path) -> list[x509.Certificate]:
-    try:
-        return x509.load_pem_x509_certificates(file.read_bytes())
-    except (FileNotFoundError, ValueError):
-        return []
-
-
-def _hosts(certificate: x509.Certificate) -> tuple[str, ...]:
-    try:
-        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except x509.ExtensionNotFound:
-        return ()
-    return (
-        *names.get_values_for_type(x509.DNSName),
-        *(str(address) for address in names.get_values_for_type(x509.IPAddress)),
-    )
+def _lasting(folder: TlsFolder) -> list[x509.Certificate]:
+    """Return the authorities that clients trust for longer than the renewal takes."""
+    return [one for one in read_certificates(folder.authority) if one.not_valid_after_utc - clock.now() > RENEW_BEFORE]
 
 
 def _require_host(host: str) -> None:
     try:
-        ip_address(host)
+        is_host = not getattr(ip_address(host), "scope_id", None)  # a certificate cannot name the interface of `fe80::1%eth0`
     except ValueError:
-        labels = host.removeprefix("*.").split(".")
-        if not host or len(host) > 253 or not all(label.isascii() and label.replace("-", "").isalnum() for label in labels):
-            raise ConfigError(f"{host!r} is neither a host name nor an address", hint="--host db.example.com") from None
+        is_host = len(host) <= 253 and all(map(_LABEL.fullmatch, host.removeprefix("*.").split(".")))
+    if not is_host:
+        raise ConfigError(f"{host!r} is neither a host name nor an address", hint="--host db.example.com")

@@ -1,8 +1,8 @@
 """Run a project's backfills as the owner of its tables; code that they name is found in the project's folder, or has the keys."""
 
-import sys
 from functools import cache
 
+from pgkeel.core.importing import search_in
 from pgkeel.core.project import Project
 from pgkeel.core.telling import Report
 from pgkeel.migrations import Options, backfill
@@ -42,6 +42,5 @@ def _change(project: Project, connection: Connection, code: str) -> Change:
     """Return the function that a Backfill section names, with the keys where it seals or opens."""
     if is_ours(code):
         return change_of(code, cache(lambda: ensure_keys(project, connection)))
-    if str(project.root) not in sys.path:
-        sys.path.insert(0, str(project.root))
+    search_in(project.root)
     return backfill.imported(code)

@@ -18,7 +18,8 @@ def ensure_agent(project: Project, layout: Layout, report: Report) -> None:
     """
     if not status(layout.agent).running:
         report("starting the agent")
-        spawn([sys.executable, "-m", "pgkeel", "-C", str(project.root), "agent", "run"], layout.agent)
+        # -P: what lies in the folder where somebody types `up`, /tmp perhaps, is not ours to run
+        spawn([sys.executable, "-P", "-m", "pgkeel", "-C", str(project.root), "agent", "run"], layout.agent)
 
 
 def stop_agent(layout: Layout, report: Report) -> None:

@@ -3,6 +3,7 @@
 from pgkeel.agent.jobs import Job
 from pgkeel.agent.services import Service
 from pgkeel.agent.services.outbox import outbox_service, read_handlers
+from pgkeel.core.importing import search_in
 from pgkeel.core.project import Project
 from pgkeel.stack.audit_service import audit_service
 from pgkeel.stack.carrying import carriers_of
@@ -35,6 +36,7 @@ def services_of(project: Project) -> tuple[Service, ...]:
     Raises:
         ConfigError: A handler of `[agent] handlers` cannot be loaded.
     """
+    search_in(project.root, project.root / "src")
     handlers = read_handlers(project.config.agent.handlers)
     delivery = (outbox_service(handlers),) if handlers else ()
     usual = (audit_service(project), *carriers_of(project), *delivery)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from pgkeel.core.errors import KeelError, NotFound
+from pgkeel.core.errors import ConfigError, KeelError, NotFound
 from pgkeel.core.project import Project
 from pgkeel.core.url import Url
 from pgkeel.local import choose_account, find_runtime, runtime_folder
@@ -37,6 +37,25 @@ _VARIABLES = {
     "target_session_attrs": "PGTARGETSESSIONATTRS",
     "gssencmode": "PGGSSENCMODE",
 }
+# where an address leads besides, and how careful it is; the caller's own carefulness is left to psql
+_FURTHER = {
+    "hostaddr": "PGHOSTADDR",
+    "service": "PGSERVICE",
+    "servicefile": "PGSERVICEFILE",
+    "require_auth": "PGREQUIREAUTH",
+    "requirepeer": "PGREQUIREPEER",
+    "sslcertmode": "PGSSLCERTMODE",
+    "sslcrl": "PGSSLCRL",
+    "sslcrldir": "PGSSLCRLDIR",
+    "sslnegotiation": "PGSSLNEGOTIATION",
+    "sslsni": "PGSSLSNI",
+    "ssl_min_protocol_version": "PGSSLMINPROTOCOLVERSION",
+    "ssl_max_protocol_version": "PGSSLMAXPROTOCOLVERSION",
+    "krbsrvname": "PGKRBSRVNAME",
+    "gsslib": "PGGSSLIB",
+    "gssdelegation": "PGGSSDELEGATION",
+    "load_balance_hosts": "PGLOADBALANCEHOSTS",
+}
 _FOREIGN = {"PGHOSTADDR", "PGSERVICE", "PGSERVICEFILE", *_VARIABLES.values()}
 
 
@@ -48,7 +67,8 @@ class ProgramFailed(KeelError):
 
 def environment_of(url: Url) -> dict[str, str]:
     """Return libpq's environment variables for an address; those that libpq has none for are left out."""
-    return {_VARIABLES[name]: value for name, value in url.keywords().items() if name in _VARIABLES}
+    known = _VARIABLES | _FURTHER
+    return {known[name]: value for name, value in url.keywords().items() if name in known}
 
 
 def run_psql(project: Project, role: RoleWord, arguments: Sequence[str]) -> int:
@@ -87,6 +107,9 @@ def output_of(project: Project, role: RoleWord, program: str, arguments: Sequenc
 @contextmanager
 def _variables(project: Project, role: RoleWord) -> Iterator[dict[str, str]]:
     url = login_url(project, role)
+    if url.unknown_options:  # psql would be led to whatever server is the default here
+        message = f"the database address is no address: invalid connection option {url.unknown_options[0]!r}"
+        raise ConfigError(message, hint="leave the option out, or correct it")
     inherited = {name: value for name, value in os.environ.items() if name not in _FOREIGN}  # noqa: TID251 - psql is the user's
     with _password_file(url) as extra:
         yield {**inherited, **environment_of(url.without_password()), **extra}

@@ -1,6 +1,7 @@
 """Certificates of the stack, or of a server elsewhere: what there is, and their renewal while connections stay."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from pgkeel.core.errors import UsageError
@@ -50,8 +51,9 @@ def tls_status(project: Project, directory: Path | None = None) -> tuple[Certifi
 def init_tls(project: Project, directory: Path | None, hosts: Sequence[str]) -> TlsFolder:
     """Make authority and server certificate where they are missing; on the stack `up` has done so already."""
     folder = folder_for(project, directory)
-    folder.secrets.mkdir(mode=0o700, parents=True, exist_ok=True)
-    tls_renewal.init(folder, hosts or HOSTS)
+    with _writing(folder):
+        folder.secrets.mkdir(mode=0o700, parents=True, exist_ok=True)
+        tls_renewal.init(folder, hosts or HOSTS)
     return folder
 
 
@@ -69,7 +71,8 @@ def renew_tls(project: Project, directory: Path | None, *, step: Step | None, ho
         hint = "`pgkeel up` makes one" if directory is None else f"`pgkeel security tls init {directory}` makes one"
         raise UsageError(f"there is no authority in {folder.authority.parent}", hint=hint)
     if directory is not None:
-        _renew(folder, step, hosts)
+        with _writing(folder):
+            _renew(folder, step, hosts)
         return
     layout = layout_of(project)
     with explained(layout.state), exclusive(layout, report):
@@ -88,6 +91,15 @@ def keep_tls(project: Project, report: Report) -> bool:
             return False
         _reload(project, layout, report)
     return True
+
+
+@contextmanager
+def _writing(folder: TlsFolder) -> Iterator[None]:
+    try:
+        yield
+    except OSError as err:
+        message = f"cannot write {err.filename or folder.secrets}: {err.strerror}"
+        raise UsageError(message, hint="name a folder that you may write") from err
 
 
 def _content(folder: TlsFolder) -> list[bytes]:

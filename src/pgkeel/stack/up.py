@@ -46,7 +46,8 @@ def up(project: Project, *, yes: bool = False, report: Report) -> Status:
 
 
 def plan_up(project: Project) -> tuple[str, ...]:
-    """Return what `up` would do now, in words; nothing is written."""
+    """Return what `up` would do now, in words; nothing is written, and what `up` refuses is refused."""
+    app_networks(project.config.security)
     now = status(project)
     if not now.postgres.running:
         folders = ", ".join(source.name for source in project_sources(project))

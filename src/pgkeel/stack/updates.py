@@ -44,7 +44,7 @@ class Moved(msgspec.Struct, frozen=True):
 
 
 def updates(project: Project) -> Updates:
-    """Return everything that is installed beside what was newest; a server that does not answer is left out."""
+    """Return everything that is installed beside what was newest; of a server that does not answer it is unknown."""
     return judge_updates((*_server(project), *_libraries(project), *_wheels()), clock.now().date())
 
 
@@ -89,7 +89,7 @@ def _server(project: Project) -> Iterator[Component]:
         with connect(project, "monitor", application="pgkeel security updates") as connection:
             yield Component("PostgreSQL", "postgres", server_of(connection).version)
     except (Unreachable, psycopg.OperationalError):
-        return
+        yield Component("PostgreSQL (does not answer)", "postgres", None)
 
 
 def _libraries(project: Project) -> Iterator[Component]:

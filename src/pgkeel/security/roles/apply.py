@@ -1,6 +1,7 @@
 """Carry a plan out: all of it in one transaction, each statement that the login may not run told apart and left out."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import msgspec
 import psycopg
@@ -16,6 +17,7 @@ __all__ = ["Applied", "LastPath", "NotDone", "apply", "ensure_rights", "ensure_r
 
 # the right is missing, or what an earlier statement without the right would have made
 _REFUSALS = (psycopg.errors.InsufficientPrivilege, psycopg.errors.InvalidSchemaName, psycopg.errors.UndefinedObject)
+_LEFT_UNDONE = {"01006", "01007"}  # privilege not revoked, privilege not granted
 _EMBEDDED = Declaration(owns_server=True)
 
 
@@ -86,11 +88,27 @@ def ensure_rights(superuser: Connection, declaration: Declaration = _EMBEDDED) -
 def _run(connection: Connection, statement: Query) -> str | None:
     """Return why the server refused a statement to this login, or None when it ran."""
     try:
-        with connection.transaction():
+        with connection.transaction(), _warned(connection) as warnings:
             statement.run(connection)
     except _REFUSALS as err:
         return describe(err)
-    return None
+    return warnings[0] if warnings else None
+
+
+@contextmanager
+def _warned(connection: Connection) -> Iterator[list[str]]:
+    """Collect what a GRANT or REVOKE left undone: who holds any right on an object is warned, where another is refused."""
+    warnings: list[str] = []
+
+    def hear(said: psycopg.errors.Diagnostic) -> None:
+        if said.sqlstate in _LEFT_UNDONE:
+            warnings.append(said.message_primary or "no right to grant it")
+
+    connection.add_notice_handler(hear)
+    try:
+        yield warnings
+    finally:
+        connection.remove_notice_handler(hear)
 
 
 def _undoers(connection: Connection, *, superusers: bool) -> list[str]:

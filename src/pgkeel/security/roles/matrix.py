@@ -5,7 +5,9 @@ from collections.abc import Iterator, Mapping, Sequence
 import msgspec
 
 from pgkeel.postgres import Connection, Row, load
+from pgkeel.security.names import AUDIT, OWNER
 from pgkeel.security.roles.declaration import MEMBERSHIPS, NAMES, ROLES, Declaration
+from pgkeel.security.roles.plan import undeclared
 from pgkeel.security.roles.rights import PUBLIC, Right, Role, Target
 from pgkeel.security.roles.state import State, one_snapshot, state_within
 from pgkeel.security.roles.wanted import is_shipped, wanted_rights
@@ -47,11 +49,15 @@ def matrix(connection: Connection, declaration: Declaration) -> tuple[Cell, ...]
             connection, databases=[state.database], schemas=list(declaration.all_schemas), roles=sorted(NAMES)
         )
     wanted = wanted_rights(state, declaration) | {one.right for one in state.rights if is_shipped(one.right)}
+    cells = (*_on_what_is(found, state, wanted), *_on_what_comes(state, declaration, wanted))
+    asked = {(cell.operation, cell.role) for cell in cells}
     return (
-        *_on_what_is(found, state, wanted),
-        *_on_what_comes(state, declaration, wanted),
+        *cells,
+        *(cell for cell in _elsewhere(state, declaration, wanted) if (cell.operation, cell.role) not in asked),
+        *_owning(state),
         *_attributes(state, declaration),
         *_becoming(state),
+        *_borrowing(state),
     )
 
 
@@ -60,14 +66,19 @@ def _on_what_is(found: Sequence[Row], state: State, wanted: frozenset[Right]) ->
         target = Target(row["kind"], tuple(row["names"]), row["arguments"])
         declared = _declared(target, row["privilege"], row["column_name"], row["role"], wanted)
         is_owner = _owner(target, state) in _GROUPS[row["role"]]
-        where = f"{target}.{row['column_name']}" if row["column_name"] else str(target)
-        yield Cell(f"{row['privilege']} on {where}", row["role"], declared or is_owner, row["is_allowed"])
+        operation = _operation(target, row["privilege"], row["column_name"])
+        yield Cell(operation, row["role"], declared or is_owner, row["is_allowed"])
+
+
+def _operation(target: Target, privilege: str, column: str) -> str:
+    return f"{privilege} on {target}" + (f".{column}" if column else "")
 
 
 def _owner(target: Target, state: State) -> str | None:
-    """Return who owns it; `pg_database_owner`, who owns `public`, is whoever owns the database."""
+    """Return who owns it and may; `pg_database_owner`, who owns `public`, is whoever owns the database."""
     owner = state.database_owner if target.kind == "DATABASE" else state.objects.get(target)
-    return state.database_owner if owner == "pg_database_owner" else owner
+    owner = state.database_owner if owner == "pg_database_owner" else owner
+    return None if owner in NAMES - {OWNER, AUDIT} else owner
 
 
 def _declared(target: Target, privilege: str, column: str, role: str, wanted: frozenset[Right]) -> bool:
@@ -90,6 +101,22 @@ def _on_what_comes(state: State, declaration: Declaration, wanted: frozenset[Rig
                         yield Cell(f"{privilege} on {here}", role, declared or is_maker, actual or is_maker)
 
 
+def _elsewhere(state: State, declaration: Declaration, wanted: frozenset[Right]) -> Iterator[Cell]:
+    """Yield the rights on the server's own functions and on other databases: those declared, and those held all the same."""
+    held = {one.right for one in state.rights}
+    extra = {one.right for one in undeclared(state, declaration, wanted)} - wanted
+    for right in sorted({*wanted, *extra}):
+        for role, groups in _GROUPS.items():
+            if right.grantee in {*groups, PUBLIC}:
+                operation = _operation(right.target, right.privilege, right.column)
+                yield Cell(operation, role, right in wanted, right in held)
+
+
+def _owning(state: State) -> Iterator[Cell]:
+    for target, owner in state.misowned.items():
+        yield from (Cell(f"own {target}", role, False, True) for role, groups in _GROUPS.items() if owner in groups)
+
+
 def _attributes(state: State, declaration: Declaration) -> Iterator[Cell]:
     for wanted in declaration.roles:
         found = state.roles.get(wanted.name, Role(wanted.name))
@@ -107,3 +134,14 @@ def _becoming(state: State) -> Iterator[Cell]:
                 declared = wanted.get((group, role.name), False)
                 is_unavoidable = (group, role.name) in wanted and not state.has_grant_options
                 yield Cell(f"become {group}", role.name, declared or is_unavoidable, (group, role.name) in found)
+
+
+def _borrowing(state: State) -> Iterator[Cell]:
+    """Yield who has the rights of groups that are not ours, and who may take others into a group."""
+    wanted = {(one.group, one.member) for one in MEMBERSHIPS if one.group not in NAMES}
+    found = {(one.group, one.member) for one in state.memberships if one.member in NAMES and one.group not in NAMES}
+    for group, member in sorted(wanted | found):
+        yield Cell(f"act as {group}", member, (group, member) in wanted, (group, member) in found)
+    for one in state.memberships:
+        if one.member in NAMES and one.is_admin:
+            yield Cell(f"take others into {one.group}", one.member, False, True)

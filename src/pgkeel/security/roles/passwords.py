@@ -19,6 +19,7 @@ def ensure_passwords(superuser: Connection, passwords: Mapping[str, Secret]) -> 
         passwords: Login → password.
     """
     load(__name__, "quiet_session").run(superuser)
+    load(__name__, "scram_session").run(superuser)
     rows = load(__name__, "verifiers").rows(superuser, logins=list(passwords))
     stale = [row["rolname"] for row in rows if not is_verifier_of(row["rolpassword"], passwords[row["rolname"]])]
     for login in stale:

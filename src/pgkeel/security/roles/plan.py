@@ -6,13 +6,14 @@ import msgspec
 
 from pgkeel.core.errors import ConfigError
 from pgkeel.postgres import Connection, Query, load
+from pgkeel.security.names import AUDIT, OWNER
 from pgkeel.security.roles import statements
 from pgkeel.security.roles.declaration import MEMBERSHIPS, NAMES, OURS, ROLES, Declaration
-from pgkeel.security.roles.rights import PUBLIC, Held, Membership, Role
+from pgkeel.security.roles.rights import PUBLIC, Held, Membership, Right, Role
 from pgkeel.security.roles.state import State, read_state
 from pgkeel.security.roles.wanted import is_shipped, wanted_rights
 
-__all__ = ["Plan", "plan", "plan_for", "plan_roles"]
+__all__ = ["Plan", "plan", "plan_for", "plan_roles", "undeclared"]
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -21,7 +22,7 @@ class Plan(msgspec.Struct, frozen=True):
     Attributes:
         statements: In the order in which they run; none where everything is as declared.
         others: What `--exclusive` would take from roles that are not ours, and from PUBLIC where somebody else logs in.
-        outside: Rights of our roles in schemas that are not declared, in words; nothing touches them.
+        outside: Rights of our roles in schemas that are not declared and on what lies in none, in words; nothing touches them.
     """
 
     statements: tuple[Query, ...]
@@ -39,20 +40,30 @@ def plan(state: State, declaration: Declaration, *, keeps_extra: bool = False) -
     """
     wanted = wanted_rights(state, declaration)
     held = {one.right for one in state.rights}
-    extra = [one for one in state.rights if (one.right not in wanted or one.is_grantable) and not is_shipped(one.right)]
+    extra = _extra(state, wanted)
     in_scope = [one for one in extra if _is_in_scope(one, declaration)]
-    taken = [one for one in in_scope if _is_ours(one, state, declaration) and (not keeps_extra or one.right.grantee == PUBLIC)]
+    taken = [one for one in undeclared(state, declaration, wanted) if not keeps_extra or one.right.grantee == PUBLIC]
     given = sorted(wanted - held)
     return Plan(
         (
             *plan_roles(state, declaration).statements,
             *_schemas(state),
             *statements.revokes(taken, wanted),
+            *(_owners(state) if not keeps_extra else ()),
             *statements.grants(given),
         ),
         (*_foreign_members(state), *statements.revokes(_of_others(in_scope, state, declaration), frozenset())),
-        tuple(_said(one) for one in extra if one.right.grantee in NAMES and one not in in_scope),
+        (*(_said(one) for one in extra if one.right.grantee in NAMES and one not in in_scope), *state.beyond),
     )
+
+
+def undeclared(state: State, declaration: Declaration, wanted: frozenset[Right]) -> list[Held]:
+    """Return what is held, is not declared (or may be passed on), and is ours to revoke."""
+    return [one for one in _extra(state, wanted) if _is_in_scope(one, declaration) and _is_ours(one, state, declaration)]
+
+
+def _extra(state: State, wanted: frozenset[Right]) -> list[Held]:
+    return [one for one in state.rights if (one.right not in wanted or one.is_grantable) and not is_shipped(one.right)]
 
 
 def plan_for(connection: Connection, declaration: Declaration) -> Plan:
@@ -138,6 +149,11 @@ def _settings(state: State) -> Iterator[Query]:
         yield from (
             statements.setting(role.name, name, value) for name, value in role.settings.items() if kept.get(name) != value
         )
+
+
+def _owners(state: State) -> Iterator[Query]:
+    """Yield what gives things to those who may own: in the schema `audit` its owner, elsewhere ours."""
+    yield from (statements.owned_by(target, AUDIT if target.schema == "audit" else OWNER) for target in state.misowned)
 
 
 def _schemas(state: State) -> Iterator[Query]:

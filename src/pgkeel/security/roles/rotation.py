@@ -148,15 +148,16 @@ def turn(connection: Connection, planned: Turn, file: PasswordFile) -> None:
 def settle(connection: Connection, word: str, known: Sequence[str], *, grace: timedelta) -> None:
     """Let the login in use be good for ever, and the one before it not: after a kill, or after a recovery to an older day."""
     halves = read_halves(connection, word)
+    planned = plan_turn(word, known, halves, grace=grace)
     if known and word in PAIRS and halves[known[0]].valid_until is not None:
         _valid_until(connection, known[0], "infinity")
-    planned = plan_turn(word, known, halves, grace=grace)
     if planned.step == "finish":
         _end(connection, planned)
 
 
 def _set_password(connection: Connection, login: str, password: Secret) -> None:
     """Give a login a password, hashed before it leaves this process, that does not end."""
+    load(__name__, "scram_session").run(connection)
     connection.pgconn.change_password(login.encode(), password.reveal().encode())
     _valid_until(connection, login, "infinity")
 

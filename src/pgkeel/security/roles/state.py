@@ -27,6 +27,8 @@ class State(msgspec.Struct, frozen=True):
         memberships: Every grant of a group.
         objects: What is in the declared schemas, with its owner.
         rights: What somebody else than the owner may do.
+        misowned: What one of our roles owns that may own nothing: an owner may do all, whatever is declared.
+        beyond: What our roles may do on what lies in no schema, in words.
     """
 
     login: str
@@ -38,6 +40,8 @@ class State(msgspec.Struct, frozen=True):
     memberships: tuple[Membership, ...]
     objects: dict[Target, str]
     rights: tuple[Held, ...]
+    misowned: dict[Target, str] = {}
+    beyond: tuple[str, ...] = ()
 
     @property
     def makers(self) -> tuple[str, ...]:
@@ -84,6 +88,8 @@ def state_within(connection: Connection, declaration: Declaration) -> State:
         memberships=tuple(msgspec.convert(row, Membership) for row in members.rows(connection)),
         objects=dict(_objects(connection, declaration)),
         rights=(),
+        misowned=dict(_misowned(connection, declaration)),
+        beyond=tuple(_beyond(connection)),
     )
     rights = (*_held(connection, declaration, state.database), *_later(connection, state.makers), *_later_of_missing(state))
     return msgspec.structs.replace(state, rights=rights)
@@ -98,6 +104,17 @@ def _objects(connection: Connection, declaration: Declaration) -> Iterator[tuple
     system = [name for kind, name, _, _ in SYSTEM_RIGHTS if kind == "ROUTINE"]
     for row in load(__name__, "objects_found").rows(connection, schemas=list(declaration.all_schemas), system=system):
         yield Target(row["kind"], tuple(row["names"]), row["arguments"]), row["owner"]
+
+
+def _misowned(connection: Connection, declaration: Declaration) -> Iterator[tuple[Target, str]]:
+    roles = sorted(NAMES - {OWNER, AUDIT})
+    for row in load(__name__, "misowned").rows(connection, schemas=list(declaration.all_schemas), roles=roles):
+        yield Target(row["kind"], tuple(row["names"]), row["arguments"]), row["owner"]
+
+
+def _beyond(connection: Connection) -> Iterator[str]:
+    for row in load(__name__, "beyond_found").rows(connection, roles=sorted(NAMES)):
+        yield f"{row['grantee']} may {row['privilege']} on {row['kind']} {row['name']}"
 
 
 def _held(connection: Connection, declaration: Declaration, database: str) -> Iterator[Held]:

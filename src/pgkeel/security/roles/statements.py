@@ -16,6 +16,7 @@ __all__ = [
     "grants",
     "join",
     "leave",
+    "owned_by",
     "revokes",
     "setting",
 ]
@@ -91,6 +92,11 @@ def leave(one: Membership, *, has_grant_options: bool) -> Query:
 def create_schema(name: str, owner: str) -> Query:
     """Return the statement that makes one of our schemas."""
     return load(__name__, "create_schema").named(schema=identifier(name), owner=identifier(owner))
+
+
+def owned_by(target: Target, owner: str) -> Query:
+    """Return the statement that makes something a role's."""
+    return load(__name__, "owner").named(**_target(target), owner=identifier(owner))
 
 
 def grants(rights: Iterable[Right]) -> Iterator[Query]:

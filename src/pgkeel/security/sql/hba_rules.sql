@@ -1,12 +1,15 @@
--- One line of pg_hba.conf, as the file stands now.
+-- One line of pg_hba.conf, or of a file that it includes (PostgreSQL 16 and newer), as the files stand now.
 SELECT
-    line_number AS line,
-    coalesce(type, '?') AS type,
-    coalesce(database, '{}') AS databases,
-    coalesce(user_name, '{}') AS users,
-    address,
-    netmask,
-    auth_method AS method,
-    error
-FROM pg_hba_file_rules
-ORDER BY line_number;
+    rule.line_number AS line,
+    coalesce(rule.type, '?') AS type,
+    coalesce(rule.database, '{}') AS databases,
+    coalesce(rule.user_name, '{}') AS users,
+    rule.address,
+    rule.netmask,
+    rule.auth_method AS method,
+    rule.error,
+    coalesce(
+        nullif(to_jsonb(rule) ->> 'file_name', (SELECT setting FROM pg_settings WHERE name = 'hba_file')), ''
+    ) AS file
+FROM pg_hba_file_rules AS rule
+ORDER BY (to_jsonb(rule) ->> 'rule_number')::int, file, line;

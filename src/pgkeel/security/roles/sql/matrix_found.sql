@@ -19,8 +19,8 @@ FROM (
            has_table_privilege(role.oid, relation.oid, privilege.word)
     FROM pg_class AS relation
     JOIN pg_namespace AS namespace ON namespace.oid = relation.relnamespace
-    CROSS JOIN (VALUES ('SELECT'), ('INSERT'), ('UPDATE'), ('DELETE'), ('TRUNCATE'), ('REFERENCES'), ('TRIGGER'))
-        AS privilege (word)
+    JOIN (VALUES ('SELECT'), ('INSERT'), ('UPDATE'), ('DELETE'), ('TRUNCATE'), ('REFERENCES'), ('TRIGGER'), ('MAINTAIN'))
+        AS privilege (word) ON privilege.word <> 'MAINTAIN' OR current_setting('server_version_num')::int >= 170000
     JOIN pg_roles AS role ON role.rolname = ANY (%(roles)s)
     WHERE namespace.nspname = ANY (%(schemas)s)
       AND relation.relkind IN ('r', 'p', 'v', 'm', 'f')
@@ -47,7 +47,10 @@ FROM (
       AND relation.relkind = 'S'
       AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = relation.oid AND deptype = 'e')
     UNION ALL
-    SELECT 'ROUTINE', ARRAY[namespace.nspname::text, routine.proname::text], pg_get_function_identity_arguments(routine.oid),
+    SELECT 'ROUTINE', ARRAY[namespace.nspname::text, routine.proname::text],
+           CASE routine.prokind
+               WHEN 'a' THEN oidvectortypes(routine.proargtypes) ELSE pg_get_function_identity_arguments(routine.oid)
+           END,
            '', 'EXECUTE', role.rolname::text, has_function_privilege(role.oid, routine.oid, 'EXECUTE')
     FROM pg_proc AS routine
     JOIN pg_namespace AS namespace ON namespace.oid = routine.pronamespace

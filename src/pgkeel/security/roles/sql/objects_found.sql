@@ -14,7 +14,9 @@ FROM (
       AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = relation.oid AND deptype = 'e')
     UNION ALL
     SELECT 'ROUTINE', ARRAY[namespace.nspname::text, routine.proname::text],
-           pg_get_function_identity_arguments(routine.oid), routine.proowner
+           CASE routine.prokind
+               WHEN 'a' THEN oidvectortypes(routine.proargtypes) ELSE pg_get_function_identity_arguments(routine.oid)
+           END, routine.proowner
     FROM pg_proc AS routine
     JOIN pg_namespace AS namespace ON namespace.oid = routine.pronamespace
     WHERE (namespace.nspname = ANY (%(schemas)s) OR (namespace.nspname = 'pg_catalog' AND routine.proname = ANY (%(system)s)))

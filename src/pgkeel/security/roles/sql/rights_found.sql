@@ -31,7 +31,9 @@ FROM (
     WHERE NOT attribute.attisdropped
     UNION ALL
     SELECT 'ROUTINE', namespace.nspname, ARRAY[namespace.nspname::text, routine.proname::text],
-           pg_get_function_identity_arguments(routine.oid), '', routine.proowner, acl.*
+           CASE routine.prokind
+               WHEN 'a' THEN oidvectortypes(routine.proargtypes) ELSE pg_get_function_identity_arguments(routine.oid)
+           END, '', routine.proowner, acl.*
     FROM pg_proc AS routine
     JOIN pg_namespace AS namespace ON namespace.oid = routine.pronamespace
     CROSS JOIN aclexplode(coalesce(routine.proacl, acldefault('f', routine.proowner))) AS acl

@@ -1,0 +1,2 @@
+-- utility: whose something is
+ALTER {kind} {target} OWNER TO {owner}
