@@ -46,6 +46,14 @@ def test_a_value_comes_back_in_its_own_row_only(ring: KeyRing) -> None:
             field.open(other, sealed)
 
 
+def test_a_table_is_the_same_whether_its_schema_public_is_named(ring: KeyRing) -> None:
+    named, row = ring.field("public.users", "email"), random_id()
+    assert ring.field("users", "email").open(row, named.seal(row, CLEAR)) == CLEAR
+    assert named.lookups(CLEAR) == ring.field("users", "email").lookups(CLEAR)
+    with pytest.raises(CannotOpen):
+        ring.field("other.users", "email").open(row, named.seal(row, CLEAR))
+
+
 def test_the_same_value_never_looks_the_same(ring: KeyRing) -> None:
     email, row = ring.field("users", "email"), random_id()
     assert len({email.seal(row, CLEAR) for _ in range(100)}) == 100

@@ -101,7 +101,9 @@ class EncryptedType(TypeDecorator[Any]):
             """
             value = other[0] if other else None
             is_stored = op in _DISTINCT and isinstance(value, ClauseElement)  # compares what is stored, not what it means
-            if op in _NULL or is_stored or (value is None and op in _EQUAL | _UNEQUAL):
+            is_column = op is operators.eq and isinstance(value, ColumnElement)
+            is_itself = is_column and hash(value) == hash(self.expr)  # SQLAlchemy looks for the column in a dictionary
+            if op in _NULL or is_stored or is_itself or (value is None and op in _EQUAL | _UNEQUAL):
                 return super().operate(op, *other, **named)
             return _condition(self.expr, op, value)
 

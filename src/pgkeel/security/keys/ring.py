@@ -51,7 +51,8 @@ class KeyRing:
             field.refresh(self._secrets, self._states)
 
     def field(self, table: str, column: str, /, *, by_subject: bool = False) -> "Field":
-        """Return the cipher of a column; the same object every time."""
+        """Return the cipher of a column; the same object every time, and the same whether `public` is named."""
+        table = table.removeprefix("public.")
         known = self._fields.get((table, column, by_subject))
         if known is None:
             known = self._fields[table, column, by_subject] = Field(table, column, self, by_subject=by_subject)
