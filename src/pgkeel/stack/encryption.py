@@ -58,8 +58,11 @@ def remains_of(project: Project, name: str, *, does_scrub: bool, report: Report)
     """
     field = field_of(project, name)
     if does_scrub:
-        with connect(project, "owner", application=_APPLICATION) as owner:
-            scrub(owner, field)
+        with (
+            connect(project, "owner", application=_APPLICATION) as owner,
+            connect(project, "superuser", application=_APPLICATION) as superuser,
+        ):
+            scrub(owner, field, superuser=superuser)
         if is_protected(project):
             from pgkeel.stack.backups import take  # noqa: PLC0415 - needs the extra [backup]
 

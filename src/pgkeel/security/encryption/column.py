@@ -9,6 +9,7 @@ from pgkeel.postgres import Connection, Row, load
 
 __all__ = ["Rule", "TableColumn", "find_column"]
 
+_WALKED = {"smallint", "integer", "bigint", "uuid"}
 _PLAIN = re.compile(r"[a-z_][a-z0-9_]{0,40}")
 
 
@@ -40,6 +41,7 @@ class TableColumn(msgspec.Struct, frozen=True):
         rules: What goes with its present form.
         digests: What rests on the digests of an encrypted column, the present ones and those of the next key.
         readers: What reads it and is somebody's to drop and make anew: views, keys, generated columns, triggers, policies.
+        last_trigger: The last trigger that may change a row before it is updated; "" where there is none.
     """
 
     table: tuple[str, ...]
@@ -50,6 +52,7 @@ class TableColumn(msgspec.Struct, frozen=True):
     rules: tuple[Rule, ...]
     digests: tuple[Rule, ...]
     readers: tuple[str, ...]
+    last_trigger: str = ""
 
     @property
     def apart(self) -> tuple[str, ...]:
@@ -87,7 +90,8 @@ def find_column(connection: Connection, name: str, *, sealed: bool) -> TableColu
     digests = tuple(rule for each in beside for rule in _rules(connection, table, each))
     held = load(__name__, "readers").rows(connection, table=table, columns=[column, *beside])
     readers = tuple(str(one["reader"]) for one in held)
-    return TableColumn(tuple(parts[:-1]), column, row["key"], row["type"], row["is_not_null"], rules, digests, readers)
+    found = (tuple(parts[:-1]), column, row["key"], row["type"], row["is_not_null"], rules, digests, readers)
+    return TableColumn(*found, last_trigger=row["last_trigger"] or "")
 
 
 def _rules(connection: Connection, table: str, column: str) -> tuple[Rule, ...]:
@@ -109,3 +113,6 @@ def _require_fit(name: str, row: Row, *, sealed: bool) -> None:
         raise Refused(f"{table} has no primary key of one column", hint="sealed values are bound to their row's id")
     if row["key"] == column:
         raise Refused(f"{name} is the primary key", hint="sealed values are bound to their row's id: give the table another one")
+    if row["key_type"] not in _WALKED:
+        hint = "a backfill walks along whole numbers and UUIDs: give the table such a key first"
+        raise Refused(f"{table}.{row['key']}, the primary key, is of type {row['key_type']}", hint=hint)

@@ -1,6 +1,7 @@
 """Where values still lie that were clear before a column was encrypted, and how they are written over."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Literal, Protocol
 
@@ -9,7 +10,7 @@ import psycopg
 
 from pgkeel.core.errors import NotFound, Refused
 from pgkeel.core.telling import counted
-from pgkeel.postgres import Connection, identifier, load
+from pgkeel.postgres import Connection, Query, identifier, load
 from pgkeel.schema.field import EncryptedField
 
 __all__ = ["CopyHolder", "Remains", "remains", "scrub"]
@@ -53,12 +54,13 @@ def remains(connection: Connection, field: EncryptedField, *, holders: Sequence[
     Raises:
         NotFound: There is no such table.
     """
-    found = load(__name__, "table_file").row(connection, name=field.name, table=_quoted(field))
+    found = load(__name__, "table_file").row(connection, name=field.name, table=_quoted(field), column=field.column)
     if found is None:
         raise NotFound(f"there is no table {field.table_name}", hint="`pgkeel schema show` lists them")
     places, never = _columns(connection, field), datetime.min.replace(tzinfo=UTC)
     if found["scrubbed_at"] is None and found["has_dropped"]:
-        places.append(Remains("table file", found["table"], f"pgkeel security encrypt {field.name} --scrub"))
+        until = f"pgkeel security encrypt {field.name} --scrub"
+        places += [Remains("table file", table, until) for table in (found["table"], "pg_statistic (samples of ANALYZE)")]
         places.append(Remains("wal", "segments from before the table is rewritten", "they are recycled and written over"))
     elif found["scrubbed_at"] is not None:
         segments = load(__name__, "old_wal").scalar(connection, at=found["scrubbed_at"])
@@ -69,25 +71,46 @@ def remains(connection: Connection, field: EncryptedField, *, holders: Sequence[
     return (*places, *(place for holder in holders for place in holder.copies_of(field, before)))
 
 
-def scrub(connection: Connection, field: EncryptedField, *, wait: timedelta = timedelta(seconds=5)) -> None:
+def scrub(
+    connection: Connection, field: EncryptedField, *, superuser: Connection | None = None, wait: timedelta = timedelta(seconds=5)
+) -> None:
     """Write the table of an encrypted column anew, so that its file holds no clear value; whoever uses it waits so long.
+
+    So are the statistics of the database: ANALYZE had kept samples of the values, and they lie there until written over.
 
     Killed, the rewrite leaves the old file in force and is run again.
 
+    Args:
+        connection: As the owner of the database.
+        field: The column.
+        superuser: Begins a new segment of WAL, if it may; else the one that is written to may hold clear values unseen.
+        wait: How long to wait for a lock.
+
     Raises:
-        Refused: Clear values stand in a column, or the table's lock was not obtained.
+        Refused: Clear values stand in a column, a lock was not obtained, or the login may not rewrite the statistics.
     """
     standing = _columns(connection, field)
     if standing:
         hint = "apply the third migration first: it drops the column"
         raise Refused(f"{standing[0].where} still holds clear values", hint=hint)
     load(__name__, "lock_timeout").scalar(connection, wait=f"{round(wait.total_seconds() * 1000)}ms")
+    before = load(__name__, "statistics_file").scalar(connection)
+    _rewrite(connection, load(__name__, "rewrite").named(table=identifier(*field.table)), field.table_name, wait)
+    _rewrite(connection, load(__name__, "rewrite_statistics"), "pg_statistic", wait)
+    if load(__name__, "statistics_file").scalar(connection) == before:  # the server only warns
+        hint = "run it with a login that owns the database, or is a superuser"
+        raise Refused("pg_statistic was not rewritten: this login may not, and samples of clear values lie there", hint=hint)
+    with suppress(psycopg.errors.InsufficientPrivilege):
+        load(__name__, "switch_wal").scalar(superuser or connection)
+    load(__name__, "note_scrub").run(connection, name=field.name, table=_quoted(field))
+
+
+def _rewrite(connection: Connection, query: Query, table: str, wait: timedelta) -> None:
     try:
-        connection.execute(load(__name__, "rewrite").named(table=identifier(*field.table)).statement)
+        connection.execute(query.statement)
     except psycopg.errors.LockNotAvailable:
         hint = "run it again when the table is used less"
-        raise Refused(f"the table {field.table_name} was not free for {wait.total_seconds():g} s", hint=hint) from None
-    load(__name__, "note_scrub").run(connection, name=field.name, table=_quoted(field))
+        raise Refused(f"the table {table} was not free for {wait.total_seconds():g} s", hint=hint) from None
 
 
 def _columns(connection: Connection, field: EncryptedField) -> list[Remains]:

@@ -5,7 +5,7 @@ from pgkeel.security.keys.follow import follow
 from pgkeel.security.keys.key import KeyState, WrappedKey
 from pgkeel.security.keys.provider import KeyProvider, LocalProvider, WrongProvider, ensure_local_key, provider_from
 from pgkeel.security.keys.ring import KeyRing
-from pgkeel.security.keys.rotate import Rotated, destroy, find, retire, rotate
+from pgkeel.security.keys.rotate import Rotated, destroy, find, opened, retire, rotate
 from pgkeel.security.keys.store import KeyHolder, activate, add, ensure, keys_of, load_ring, rewrap, rows_by_key
 from pgkeel.security.keys.subjects import Erasure, erasable, erase, has_subjects
 
@@ -35,6 +35,7 @@ __all__ = [
     "has_subjects",
     "keys_of",
     "load_ring",
+    "opened",
     "provider_from",
     "retire",
     "rewrap",

@@ -13,7 +13,7 @@ import msgspec
 import psycopg
 from psycopg.types.string import StrDumper
 
-from pgkeel.core.cipher import FieldCipher, header_of
+from pgkeel.core.cipher import CannotOpen, FieldCipher, UnknownKey, header_of
 from pgkeel.core.normal_form import normal_form
 from pgkeel.postgres import Connection, Query, identifier, load
 from pgkeel.postgres.cache_ledger import forget_cached
@@ -24,7 +24,7 @@ from pgkeel.security.keys.ring import KeyRing
 from pgkeel.security.keys.store import KeyHolder, keys_of, known, mark_destroyed, mark_retired, require_time, require_unused
 from pgkeel.security.keys.subjects import SUBJECTS, has_subjects
 
-__all__ = ["Rotated", "destroy", "find", "retire", "rotate"]
+__all__ = ["Rotated", "destroy", "find", "opened", "retire", "rotate"]
 
 Fields = Sequence[EncryptedField]
 _BATCH = 500
@@ -80,7 +80,7 @@ def _batches(connection: Connection, query: Query, batch: int, **values: object)
 
 
 def _reseal(connection: Connection, cipher: FieldCipher, field: EncryptedField, rows: list[dict[str, Any]]) -> int:
-    clear = [cipher.open(row["key"], row["sealed"]) for row in rows]
+    clear = [opened(cipher, row["key"], row["sealed"]) for row in rows]
     values: dict[str, object] = {
         "keys": [row["key"] for row in rows],
         "sealed": [row["sealed"] for row in rows],
@@ -90,6 +90,19 @@ def _reseal(connection: Connection, cipher: FieldCipher, field: EncryptedField, 
         digests = [cipher.written(normal_form(field.index, text.decode())) for text in clear]
         values |= {"digests": [now for now, _ in digests], "next_digests": [then for _, then in digests]}
     return _changed(connection, _named("reseal" if field.index is None else "reseal_indexed", field), **values)
+
+
+def opened(cipher: FieldCipher, row: object, sealed: bytes) -> bytes:
+    """Return the clear value; one of many that does not open is named by its row.
+
+    Raises:
+        CannotOpen: It was changed, or was not sealed for this row.
+        UnknownKey: The ring does not have its key.
+    """
+    try:
+        return cipher.open(row, sealed)
+    except (CannotOpen, UnknownKey) as err:
+        raise type(err)(f"{err.message} (row {row})", hint=err.hint) from None
 
 
 def retire(
@@ -190,7 +203,7 @@ def _require_moved(connection: Connection, ring: KeyRing, field: EncryptedField,
     cipher = ring.field(field.table_name, field.column)
     for rows in _batches(connection, _named("every_row", field), batch):
         for row in rows:
-            now, _ = cipher.written(normal_form(field.index or "", cipher.open(row["key"], row["sealed"]).decode()))
+            now, _ = cipher.written(normal_form(field.index or "", opened(cipher, row["key"], row["sealed"]).decode()))
             if now != row["digest"]:
                 hint = f"`pgkeel security keys retire {key}` moves them"
                 raise KeyInUse(
