@@ -302,6 +302,9 @@ def test_what_was_clear_is_listed_until_it_is_gone(
 ) -> None:
     field = EncryptedField(("people",), "email", "id", "email")
     fill(connection, 50)
+    (before,) = remains(connection, field)
+    assert (before.kind, before.where) == ("column", "people.email (50 values)")
+    assert "security encrypt people.email" in before.until
     with connection.transaction():
         for _ in range(8):  # on several pages, of which what comes later writes over some
             connection.execute("ANALYZE people")

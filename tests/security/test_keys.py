@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from pgkeel.core.cipher import header_of
-from pgkeel.core.errors import KeelError
+from pgkeel.core.cipher import CannotOpen, header_of
+from pgkeel.core.errors import KeelError, Refused
 from pgkeel.core.ids import random_id
 from pgkeel.core.url import Url
 from pgkeel.postgres import Connection, connect
@@ -55,6 +55,39 @@ def rows_under(connection: Connection, key: int, column: str = "email") -> int:
     row = connection.execute(query.encode(), (header_of(key),)).fetchone()
     assert row is not None
     return int(row["rows"])
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("ALTER TABLE people ALTER note TYPE text USING 'clear'", "people.note is text"),
+        ("ALTER TABLE people DROP COLUMN note", "people.note is not"),
+        ("ALTER TABLE people DROP COLUMN email_bidx_next", "people.email_bidx_next is not"),
+        ("DROP TABLE people", "people.email is not"),
+    ],
+)
+def test_a_column_that_the_models_have_and_the_database_not_is_named(
+    connection: Connection, provider: KeyProvider, ring: KeyRing, change: str, said: str
+) -> None:
+    activate_new(connection, provider, ring)
+    connection.execute(change.encode())
+    with pytest.raises(Refused, match=said) as caught:
+        ring_of_keys.rotate(connection, ring, FIELDS)
+    assert caught.value.hint
+    with pytest.raises(Refused, match=said):
+        ring_of_keys.retire(connection, ring, 1, FIELDS, refresh=AT_ONCE)
+    with pytest.raises(Refused):
+        ring_of_keys.find(connection, ring, EMAIL if "email" in said else NOTE, "ada@example.org")
+
+
+def test_a_row_whose_value_does_not_open_is_named_by_the_rotation(
+    connection: Connection, provider: KeyProvider, ring: KeyRing
+) -> None:
+    rows = list(fill(connection, ring, 3))
+    connection.execute("UPDATE people SET note = (SELECT note FROM people WHERE id = %s) WHERE id = %s", (rows[0], rows[1]))
+    activate_new(connection, provider, ring)
+    with pytest.raises(CannotOpen, match=str(rows[1])):
+        ring_of_keys.rotate(connection, ring, FIELDS)
 
 
 def test_a_key_goes_its_way_and_no_step_comes_early(connection: Connection, provider: KeyProvider, ring: KeyRing) -> None:

@@ -12,6 +12,7 @@ from pgkeel.core.errors import NotFound, Refused
 from pgkeel.core.telling import counted
 from pgkeel.postgres import Connection, Query, identifier, load
 from pgkeel.schema.field import EncryptedField
+from pgkeel.security.keys import is_there
 
 __all__ = ["CopyHolder", "Remains", "remains", "scrub"]
 
@@ -91,7 +92,7 @@ def scrub(
     """
     standing = _columns(connection, field)
     if standing:
-        hint = "apply the third migration first: it drops the column"
+        hint = f"first {standing[0].until}"
         raise Refused(f"{standing[0].where} still holds clear values", hint=hint)
     load(__name__, "lock_timeout").scalar(connection, wait=f"{round(wait.total_seconds() * 1000)}ms")
     before = load(__name__, "statistics_file").scalar(connection)
@@ -114,14 +115,23 @@ def _rewrite(connection: Connection, query: Query, table: str, wait: timedelta) 
 
 
 def _columns(connection: Connection, field: EncryptedField) -> list[Remains]:
-    """Return the column that the switch left and the third migration drops, where it is there."""
+    """Return the column itself while it is clear, or the one that the switch left and the third migration drops."""
     old = f"{field.column}_clear"
-    if not load(__name__, "has_column").scalar(connection, table=_quoted(field), column=old):
+    if not is_there(connection, field) and _has(connection, field, field.column):
+        return [_column(connection, field, field.column, f"`pgkeel security encrypt {field.name}`, and its migrations")]
+    if not _has(connection, field, old):
         return []
-    names = {"table": identifier(*field.table), "old": identifier(old)}
+    return [_column(connection, field, old, "the third migration drops it")]
+
+
+def _has(connection: Connection, field: EncryptedField, column: str) -> bool:
+    return bool(load(__name__, "has_column").scalar(connection, table=_quoted(field), column=column))
+
+
+def _column(connection: Connection, field: EncryptedField, column: str, until: str) -> Remains:
+    names = {"table": identifier(*field.table), "old": identifier(column)}
     rows = load(__name__, "old_column").named(**names).scalar(connection)
-    where = f"{field.table_name}.{old} ({counted(rows, 'value')})"
-    return [Remains("column", where, "the third migration drops it")]
+    return Remains("column", f"{field.table_name}.{column} ({counted(rows, 'value')})", until)
 
 
 def _quoted(field: EncryptedField) -> str:

@@ -7,7 +7,8 @@ from pgkeel.security.keys.provider import KeyProvider, LocalProvider, WrongProvi
 from pgkeel.security.keys.ring import KeyRing
 from pgkeel.security.keys.rotate import Rotated, destroy, find, opened, retire, rotate
 from pgkeel.security.keys.store import KeyHolder, activate, add, ensure, keys_of, load_ring, rewrap, rows_by_key
-from pgkeel.security.keys.subjects import Erasure, erasable, erase, has_subjects
+from pgkeel.security.keys.subjects import Erasure, erasable, erase, has_subjects, is_known
+from pgkeel.security.keys.there import is_there
 
 __all__ = [
     "Erasure",
@@ -33,6 +34,8 @@ __all__ = [
     "find",
     "follow",
     "has_subjects",
+    "is_known",
+    "is_there",
     "keys_of",
     "load_ring",
     "opened",

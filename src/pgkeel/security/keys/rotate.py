@@ -23,6 +23,7 @@ from pgkeel.security.keys.key import WrappedKey
 from pgkeel.security.keys.ring import KeyRing
 from pgkeel.security.keys.store import KeyHolder, keys_of, known, mark_destroyed, mark_retired, require_time, require_unused
 from pgkeel.security.keys.subjects import SUBJECTS, has_subjects
+from pgkeel.security.keys.there import require_there
 
 __all__ = ["Rotated", "destroy", "find", "opened", "retire", "rotate"]
 
@@ -52,7 +53,12 @@ def rotate(connection: Connection, ring: KeyRing, fields: Fields, *, batch: int 
         ring: The keys.
         fields: The encrypted columns.
         batch: Rows of one transaction.
+
+    Raises:
+        Refused: A column is not in the database, or is clear there.
+        CannotOpen: A value does not open; its row is named.
     """
+    require_there(connection, fields)
     is_moving = any(key.state in {"previous", "retired"} for key in keys_of(connection))
     done = [
         Rotated(field.name, _rotate(connection, ring, field, batch, is_moving=is_moving)) for field in _all(connection, fields)
@@ -126,6 +132,7 @@ def retire(
     if found.state in {"active", "destroyed"}:
         hint = "`pgkeel security keys add`, activate that one, and rotate" if found.state == "active" else "nothing is left of it"
         raise WrongState(f"key {key} is {found.state}", hint=hint)
+    require_there(connection, fields)
     if found.state == "previous":
         require_time(connection, ring.active, refresh)
         _require_rotated(connection, ring, _all(connection, fields))
@@ -160,6 +167,7 @@ def destroy(
     found = known(connection, key)
     if found.state not in {"retired", "destroyed"}:
         raise WrongState(f"key {key} is {found.state}", hint=f"`pgkeel security keys retire {key}` comes first")
+    require_there(connection, fields)
     if found.state == "retired":
         require_time(connection, key, refresh)
         require_unused(connection, found, holders)
@@ -185,6 +193,7 @@ def find(connection: Connection, ring: KeyRing, field: EncryptedField, text: str
     """
     if field.index is None:
         raise WrongState(f"{field.name} has no blind index", hint='declare Encrypted(index="exact"), and write a migration')
+    require_there(connection, [field])
     digests = ring.field(field.table_name, field.column).lookups(normal_form(field.index, text))
     return [row["key"] for row in _named("find", field).rows(connection, digests=digests)]
 
