@@ -25,13 +25,14 @@ from pgkeel.core.normal_form import normal_form
 from pgkeel.core.url import Url
 from pgkeel.local import Cluster
 from pgkeel.migrations import Options, Source, backfill, down, up
+from pgkeel.migrations.backfill.keys import find_target
 from pgkeel.migrations.errors import BackfillFailed, BackfillMissing, NotReady
 from pgkeel.postgres import Connection, connect
 from pgkeel.schema.field import EncryptedField
 from pgkeel.security.encryption import MigrationText, change_of, is_waited_for, plan_decryption, plan_encryption
 from pgkeel.security.encryption.column import find_column
 from pgkeel.security.encryption.remains import remains, scrub
-from pgkeel.security.keys import KeyRing, ensure, ensure_local_key, load_ring, provider_from
+from pgkeel.security.keys import KeyRing, ensure, ensure_local_key, load_ring, provider_from, rotate
 from tests.security.sealed_table import OURS
 
 ROOT = Path(__file__).parents[2]
@@ -467,6 +468,57 @@ def test_a_row_that_does_not_become_clear_is_named(connection: Connection, app: 
         assert "example" not in str(caught.value)
 
 
+@pytest.fixture
+def keeper(connection: Connection) -> Iterator[str]:
+    """A role that owns the table and sees no row of it."""
+    role = f"keeper_{random_id().hex}"
+    for statement in (
+        f"CREATE ROLE {role}",
+        f"GRANT CREATE ON SCHEMA public TO {role}",
+        f"ALTER TABLE people OWNER TO {role}",
+        "ALTER TABLE people ENABLE ROW LEVEL SECURITY",
+        "ALTER TABLE people FORCE ROW LEVEL SECURITY",
+        "CREATE POLICY own ON people USING (current_setting('app.tenant', true) = 'a')",
+    ):
+        connection.execute(statement.encode())
+    yield role
+    connection.execute("RESET ROLE")
+    connection.execute(f"DROP OWNED BY {role} CASCADE".encode())
+    connection.execute(f"DROP ROLE {role}".encode())
+
+
+def test_rows_that_a_policy_hides_from_the_owner_are_not_lost(
+    connection: Connection, app: Source, ring: KeyRing, keeper: str
+) -> None:
+    fill(connection, 3)
+    connection.execute(f"SET ROLE {keeper}".encode())
+    with pytest.raises(Refused, match="row-level security") as caught:
+        find_column(connection, "people.email", sealed=False)
+    assert "NO FORCE" in caught.value.hint
+    connection.execute("ALTER TABLE people NO FORCE ROW LEVEL SECURITY")
+    email = find_column(connection, "people.email", sealed=False)
+    planned = plan_encryption(email, index="email", unique="idx_people_email")
+    assert "row_security = off" in planned[1].text
+    connection.execute("ALTER TABLE people FORCE ROW LEVEL SECURITY")
+    with pytest.raises(Refused, match="row-level security") as caught:
+        find_target(connection, "people", None)
+    assert "NO FORCE" in caught.value.hint
+    connection.execute("RESET ROLE")
+    write(app, planned, "20240102000000")
+    _to_the_end(connection, app, ring)
+    connection.execute(f"SET ROLE {keeper}".encode())
+    with pytest.raises(Refused, match="row-level security"):
+        rotate(connection, ring, [EncryptedField(("people",), "email", "id", "email")])
+
+
+def test_the_default_of_a_column_comes_back_with_its_down(connection: Connection) -> None:
+    connection.execute("ALTER TABLE people ALTER phone SET DEFAULT 'none'")
+    _, _, contract = plan_encryption(find_column(connection, "people.phone", sealed=False), index=None, unique=None)
+    assert "ADD COLUMN phone_clear varchar(20) DEFAULT 'none'::character varying;" in contract.text.replace(
+        "character varying(20)", "varchar(20)"
+    )
+
+
 @pytest.mark.parametrize(
     ("name", "error"),
     [
@@ -479,12 +531,18 @@ def test_a_row_that_does_not_become_clear_is_named(connection: Connection, app: 
         ("pairs.body", Refused),
         ("named.name", Refused),
         ("titled.name", Refused),
+        ("made.name", Refused),
+        ("mother.name", Refused),
+        ("daughter.name", Refused),
         ("halfway.name", Refused),
     ],
 )
 def test_a_column_that_cannot_be_encrypted_is_refused(connection: Connection, name: str, error: type[KeelError]) -> None:
     connection.execute("CREATE TABLE pairs (a int, b int, body text, PRIMARY KEY (a, b))")
     connection.execute("CREATE TABLE named (name text PRIMARY KEY)")
+    connection.execute("CREATE TABLE made (id int PRIMARY KEY, name text GENERATED ALWAYS AS (repeat('x', id)) STORED)")
+    connection.execute("CREATE TABLE mother (id int PRIMARY KEY, name text)")
+    connection.execute("CREATE TABLE daughter (PRIMARY KEY (id)) INHERITS (mother)")
     connection.execute("CREATE TABLE titled (code text PRIMARY KEY, name text)")
     connection.execute("CREATE TABLE halfway (id uuid PRIMARY KEY, name text, name_sealed bytea)")
     with pytest.raises(error) as caught:

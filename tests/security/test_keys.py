@@ -80,6 +80,30 @@ def test_a_column_that_the_models_have_and_the_database_not_is_named(
         ring_of_keys.find(connection, ring, EMAIL if "email" in said else NOTE, "ada@example.org")
 
 
+def test_a_key_is_kept_where_a_policy_may_hide_its_values(connection: Connection, provider: KeyProvider, ring: KeyRing) -> None:
+    activate_new(connection, provider, ring)
+    role = f"keeper_{random_id().hex}"
+    for statement in (
+        f"CREATE ROLE {role}",
+        f"GRANT ALL ON SCHEMA pgkeel TO {role}",
+        f"GRANT ALL ON ALL TABLES IN SCHEMA pgkeel, public TO {role}",
+        "CREATE TABLE vault (id uuid PRIMARY KEY, body bytea)",
+        f"ALTER TABLE vault OWNER TO {role}",
+        "ALTER TABLE vault ENABLE ROW LEVEL SECURITY",
+        "ALTER TABLE vault FORCE ROW LEVEL SECURITY",
+    ):
+        connection.execute(statement.encode())
+    try:
+        ring_of_keys.retire(connection, ring, 1, FIELDS, refresh=AT_ONCE)
+        connection.execute(f"SET ROLE {role}".encode())
+        with pytest.raises(KeyInUse, match=r"public\.vault\.body"):
+            ring_of_keys.destroy(connection, ring, 1, FIELDS, refresh=AT_ONCE)
+    finally:
+        connection.execute("RESET ROLE")
+        connection.execute(f"DROP OWNED BY {role} CASCADE".encode())
+        connection.execute(f"DROP ROLE {role}".encode())
+
+
 def test_a_row_whose_value_does_not_open_is_named_by_the_rotation(
     connection: Connection, provider: KeyProvider, ring: KeyRing
 ) -> None:

@@ -15,6 +15,7 @@ __all__ = ["MigrationText", "plan_decryption", "plan_encryption"]
 _LONGEST = 63
 _NAME = re.compile(r"\{([a-z_]+)\}")
 _READ = "-- Read by {}: drop it here, and make it anew behind the renaming; contract is refused while it stands.\n"
+_SEE_ALL = "SET LOCAL row_security = off; -- rows that a policy hides are an error here\n"
 _FORGET = "        NEW.{} := NULL;\n"
 
 
@@ -100,6 +101,10 @@ def _words(column: TableColumn, verb: str, form: str) -> dict[str, str]:
         "readers": "".join(_READ.format(reader) for reader in column.readers),
         "backfill_hint": "'`pgkeel migrate backfill run` seals it'",
         "type": column.type,
+        "default": f" DEFAULT {column.default}" if column.default else "",
+        "see_all": "SET LOCAL row_security = off;  -- rows that a policy hides are an error here\n"
+        if column.has_policies
+        else "",
         "sealed_type": "bytea",
         "drop_beside": "",
         "add_beside": "",

@@ -1,6 +1,10 @@
 -- one row: a column that is to be encrypted
 SELECT format_type(attribute.atttypid, attribute.atttypmod) AS type,
-       class.relkind <> 'r' OR class.relispartition AS is_partitioned,
+       class.relkind <> 'r' OR EXISTS (SELECT FROM pg_inherits WHERE class.oid IN (inhparent, inhrelid)) AS is_partitioned,
+       class.relrowsecurity AS has_policies,
+       row_security_active(class.oid) AS hides_rows,
+       attribute.attgenerated <> '' AS is_generated,
+       pg_get_expr(default_.adbin, default_.adrelid) AS default_,
        attribute.attnotnull AS is_not_null,
        attribute.atttypid IN ('text'::regtype, 'varchar'::regtype, 'bpchar'::regtype) AS is_text,
        attribute.atttypid = 'bytea'::regtype AS is_bytea,
@@ -22,6 +26,7 @@ SELECT format_type(attribute.atttypid, attribute.atttypmod) AS type,
         WHERE index.indrelid = attribute.attrelid AND index.indisprimary AND index.indnkeyatts = 1) AS key
 FROM pg_attribute AS attribute
 JOIN pg_class AS class ON class.oid = attribute.attrelid
+LEFT JOIN pg_attrdef AS default_ ON default_.adrelid = attribute.attrelid AND default_.adnum = attribute.attnum
 WHERE attribute.attrelid = to_regclass(%(table)s::text)
   AND attribute.attname = %(column)s
   AND NOT attribute.attisdropped
