@@ -4,7 +4,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
@@ -238,6 +238,49 @@ def test_a_process_that_follows_the_ring_learns_of_a_new_key(
                 break
         assert followed.active == 2
         assert followed.ids == {1, 2}
+
+
+class Moody:
+    """A provider that is sometimes out of reach, as a KMS is."""
+
+    def __init__(self, inner: KeyProvider) -> None:
+        self._inner = inner
+        self.failures = 0
+        self.is_away = False
+
+    @property
+    def name(self) -> str:
+        return self._inner.name
+
+    def wrap(self, key: bytes, context: bytes) -> bytes:
+        return self._inner.wrap(key, context)
+
+    def unwrap(self, wrapped: bytes, context: bytes) -> bytes:
+        if self.is_away:
+            self.failures += 1
+            raise TimeoutError
+        return self._inner.unwrap(wrapped, context)
+
+
+def comes(condition: Callable[[], bool]) -> bool:
+    pause = threading.Event()
+    return any(condition() or pause.wait(0.02) for _ in range(500))
+
+
+def test_a_process_goes_on_following_after_whatever_error(
+    empty_db: Url, connection: Connection, provider: KeyProvider, ring: KeyRing, caplog: pytest.LogCaptureFixture
+) -> None:
+    moody = Moody(provider)
+    with ring_of_keys.follow(empty_db, moody, every=timedelta(milliseconds=20)) as followed:
+        connection.execute("ALTER TABLE pgkeel.keys RENAME TO gone")
+        assert comes(lambda: "keys.not_read" in caplog.text)
+        connection.execute("ALTER TABLE pgkeel.gone RENAME TO keys")
+        moody.is_away = True
+        activate_new(connection, provider, ring)
+        assert comes(lambda: moody.failures > 0)
+        moody.is_away = False
+        assert comes(lambda: followed.active == 2)
+    assert followed.ids == {1, 2}
 
 
 def test_the_first_key_is_made_once(connection: Connection, provider: KeyProvider) -> None:
