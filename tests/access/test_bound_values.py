@@ -146,6 +146,18 @@ async def test_a_repository_gives_a_row_no_other_id(db: Any) -> None:
     assert (await owners.update(str(ada), version=1, id=ada, note="two")).note == "two"
 
 
+async def test_a_text_that_is_no_id_is_refused(db: Any) -> None:
+    owners = db.repository(Owner)
+    writes: list[Callable[[], Any]] = [
+        lambda: owners.insert(id="nobody", name="ada", note="one"),
+        lambda: owners.update("nobody", version=1, note="one"),
+        lambda: owners.update_many([{"id": "nobody", "note": "one"}]),
+    ]
+    for write in writes:
+        with pytest.raises(UsageError, match=r"owners\.id is a UUID"):
+            await write()
+
+
 @pytest.mark.parametrize("is_loaded", [True, False])
 async def test_an_object_that_gets_another_id_is_sealed_anew(db: Any, raw: Connection, is_loaded: bool) -> None:
     owners, key = db.repository(Owner), random_id()
