@@ -454,14 +454,19 @@ def test_a_row_that_does_not_become_clear_is_named(connection: Connection, app: 
     write(
         app,
         plan_decryption(
-            find_column(connection, "people.email", sealed=True), index="email", unique="people_email_key", type_="text"
+            find_column(connection, "people.email", sealed=True), index="email", unique="people_email_key", type_="varchar(20)"
         ),
         "20240104000000",
     )
     with pytest.raises(WAITS):
         up(connection, [OURS, app])
     cipher = ring.field("people", "email")
-    for value in (cipher.seal(rows[0], b"a\0b@example.org"), cipher.seal(rows[1], b"ada@example.org")):
+    values = [
+        cipher.seal(rows[0], b"a\0b@example.org"),
+        cipher.seal(rows[0], b"a" * 21),
+        cipher.seal(rows[1], b"ada@example.org"),
+    ]
+    for value in values:
         connection.execute("UPDATE people SET email = %s WHERE id = %s", (value, rows[0]))
         with pytest.raises(BackfillFailed, match=str(rows[0])) as caught:
             seal(connection, ring)

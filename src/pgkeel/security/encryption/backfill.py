@@ -101,7 +101,13 @@ def _equal(connection: Connection, field: EncryptedField, values: dict[str, Any]
 def _open(connection: Connection, field: EncryptedField, cipher: FieldCipher, rows: list[dict[str, Any]]) -> int:
     clear = [_text(field, cipher, row["key"], bytes(row["clear"])) for row in rows]
     query = _query("unseal", field, f"{field.column}_clear")
-    return query.run(connection, keys=[row["key"] for row in rows], clear=clear)
+    keys = [row["key"] for row in rows]
+    try:
+        return query.run(connection, keys=keys, clear=clear)
+    except psycopg.errors.StringDataRightTruncation:
+        longest = max(range(len(clear)), key=lambda place: len(clear[place]))
+        message = f"row {keys[longest]} holds {len(clear[longest])} characters in {field.name}, more than the new type takes"
+        raise Refused(message, hint="shorten it, or write the files anew with --type text") from None
 
 
 def _text(field: EncryptedField, cipher: FieldCipher, key: object, value: bytes) -> str:
