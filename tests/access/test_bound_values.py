@@ -8,10 +8,10 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 import pytest
-from sqlalchemy import UniqueConstraint, func, insert, select, update
+from sqlalchemy import ForeignKey, UniqueConstraint, func, insert, select, update
 from sqlalchemy.orm import DeclarativeBase, Mapped, load_only, mapped_column
 
-from pgkeel.access import AlreadyExists
+from pgkeel.access import AlreadyExists, InvalidValue
 from pgkeel.core.cipher import Sealed
 from pgkeel.core.errors import UsageError
 from pgkeel.core.ids import random_id
@@ -20,7 +20,7 @@ from pgkeel.local import Cluster
 from pgkeel.postgres import Connection, connect
 from pgkeel.schema.building import create_all
 from pgkeel.schema.encrypted import Encrypted
-from pgkeel.schema.mixins import Identified, Versioned
+from pgkeel.schema.mixins import Identified, Numbered, Versioned
 from pgkeel.schema.naming import new_metadata
 from pgkeel.schema.sealed_type import NotSealed
 from pgkeel.schema.types import TYPES
@@ -41,6 +41,29 @@ class Owner(Base, Identified, Versioned):
     note: Mapped[str | None] = Encrypted(index="exact")
     phone: Mapped[str | None] = Encrypted(index="digits")
     city: Mapped[str | None]
+    kind: Mapped[str] = mapped_column(server_default="owner")
+
+    __mapper_args__ = {"polymorphic_on": "kind", "polymorphic_identity": "owner"}  # noqa: RUF012 - as SQLAlchemy wants it
+
+
+class Shop(Owner):
+    """On the table of its base."""
+
+    __mapper_args__ = {"polymorphic_identity": "shop"}  # noqa: RUF012 - as SQLAlchemy wants it
+
+
+class Firm(Owner):
+    __tablename__ = "firms"
+    __mapper_args__ = {"polymorphic_identity": "firm"}  # noqa: RUF012 - as SQLAlchemy wants it
+
+    id: Mapped[UUID] = mapped_column(ForeignKey("owners.id", onupdate="CASCADE"), primary_key=True)
+    motto: Mapped[str | None] = Encrypted()
+
+
+class Parcel(Base, Numbered):
+    __tablename__ = "parcels"
+
+    label: Mapped[str] = Encrypted()
 
 
 class Visit(Base):
@@ -70,7 +93,7 @@ def place(cluster_of: Callable[[str], Cluster]) -> Iterator[Url]:
 @pytest.fixture
 def raw(place: Url) -> Iterator[Connection]:
     with connect(place) as connection:
-        connection.execute("TRUNCATE owners, visits")
+        connection.execute("TRUNCATE owners, visits, firms, parcels")
         yield connection
 
 
@@ -154,7 +177,7 @@ async def test_a_text_that_is_no_id_is_refused(db: Any) -> None:
         lambda: owners.update_many([{"id": "nobody", "note": "one"}]),
     ]
     for write in writes:
-        with pytest.raises(UsageError, match=r"owners\.id is a UUID"):
+        with pytest.raises(UsageError, match=r"owners\.id is no UUID"):
             await write()
 
 
@@ -225,6 +248,31 @@ async def test_a_statement_of_ones_own_writes_sealed_values_and_null(db: Any) ->
         await done(work.execute(copied))
     row = await owners.get_one(key)
     assert (row.note, row.phone) == ("two", "2")
+
+
+@pytest.mark.parametrize("model", [Shop, Firm])
+async def test_models_that_inherit_encrypted_columns_seal_and_open_them(db: Any, model: type[Owner]) -> None:
+    key = random_id()
+    more = {"motto": "honest"} if model is Firm else {}
+    async with db.transaction() as work:
+        work.add(model(name="ada", note="one", phone="1", **more))
+    async with db.transaction() as work:
+        found = (await done(work.scalars(select(model).where(model.note == "one", model.phone == "1")))).one()
+        assert (found.note, getattr(found, "motto", "honest")) == ("one", "honest")
+        found.id, found.phone = key, "2"
+    async with db.transaction() as work:
+        found = await done(work.get(model, key))
+        assert (found.note, found.phone, getattr(found, "motto", "honest")) == ("one", "2", "honest")
+
+
+async def test_a_number_that_is_given_as_text_binds_as_a_number(db: Any) -> None:
+    parcels = db.repository(Parcel)
+    await parcels.insert(id=5, label="one")
+    with suppress(InvalidValue):  # asyncpg takes no text for a number
+        await parcels.update("05", version=None, label="two")
+    assert (await parcels.get_one(5)).label in {"one", "two"}
+    with pytest.raises(UsageError, match=r"parcels\.id is no int"):
+        await parcels.update("five", version=None, label="two")
 
 
 async def test_digits_of_other_scripts_are_digits(db: Any) -> None:

@@ -10,7 +10,7 @@ from weakref import WeakSet
 from sqlalchemy import Column, Index, LargeBinary, Table, UniqueConstraint, event
 from sqlalchemy.orm import MappedColumn, Mapper, mapped_column
 from sqlalchemy.orm.attributes import instance_state
-from sqlalchemy.orm.base import NO_VALUE
+from sqlalchemy.orm.base import NO_VALUE, _MappedAttribute
 from sqlalchemy.sql.elements import conv
 
 from pgkeel.core.cipher import Sealed
@@ -107,12 +107,16 @@ def _open_attributes(mapper: Mapper[Any], model: type) -> None:
         type.__setattr__(model, name, _Opening(getattr(model, name), key))
     if sealed:
         _models.add(model)
+    if sealed and not any(_sealed_attributes(above) for above in mapper.iterate_to_root() if above is not mapper):
         event.listen(mapper, "before_insert", _seal, propagate=True)
         event.listen(mapper, "before_update", _seal, propagate=True)
 
 
-class _Opening:
-    """The attribute of a model: on the class SQLAlchemy's own, on an object the clear text."""
+class _Opening(_MappedAttribute[Any]):
+    """The attribute of a model: on the class SQLAlchemy's own, on an object the clear text.
+
+    Its base tells SQLAlchemy that it stands for a column, so that models which inherit map the column, too.
+    """
 
     def __init__(self, inner: Any, key: str) -> None:  # noqa: ANN401 - SQLAlchemy's attribute
         self._inner = inner

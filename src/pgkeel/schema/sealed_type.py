@@ -1,6 +1,7 @@
 """The type of an encrypted column, what it may be compared with, and what a row holds in it and beside it."""
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any, cast
 from uuid import UUID
 
@@ -231,16 +232,13 @@ def sealed_values(column: Column[Any], value: str | Sealed | None, row: object, 
         value: The clear text; a sealed one is opened first, as one of the same row.
         row: The row's id.
         dialect: Carries the keys.
-
-    Raises:
-        UsageError: The value is no text, or the id no UUID.
     """
     kind = cast("EncryptedType", column.type)
     beside = [f"{column.name}_bidx", f"{column.name}_bidx_next"] if kind.index else []
     if value is None:
         return dict.fromkeys([column.name, *beside])
     cipher = cipher_of(dialect, kind.table, kind.column, by_subject=kind.subject)
-    key = _uuid(column.table, row) if isinstance(row, str) and _is_uuid(row_key(column.table)) else row
+    key = _read_back(row_key(column.table), row)
     text = value.bound(cipher).reveal(key) if isinstance(value, Sealed) else value
     if not isinstance(text, str):
         raise UsageError(f"{kind.table}.{kind.column} takes text, not {type(text).__name__}", hint="encrypted values are texts")
@@ -248,12 +246,14 @@ def sealed_values(column: Column[Any], value: str | Sealed | None, row: object, 
     return {column.name: cipher.seal(key, normal_form("exact", text)), **dict(zip(beside, digests, strict=True))}
 
 
-def _uuid(table: Table, text: str) -> UUID:
-    try:
-        return UUID(text)
-    except ValueError:
-        message = f"{table.name}.{row_key(table).name} is a UUID, and the text that was given is none"
-    raise UsageError(message, hint="pass a UUID, or the text of one")
+def _read_back(column: Column[Any], row: object) -> object:
+    """Return an id that may be given as text as it is read back: what is sealed is bound to that."""
+    kind = column.type.python_type if isinstance(row, str) else str
+    with suppress(ValueError):
+        return kind(row) if kind in {UUID, int} else row
+    raise UsageError(
+        f"{column.table.name}.{column.name} is no {kind.__name__} in the text that was given", hint="pass the id itself"
+    )
 
 
 def _is_uuid(column: Column[Any]) -> bool:
