@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -14,6 +15,8 @@ from uuid import UUID
 import psycopg
 import pytest
 from psycopg.errors import UniqueViolation
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.sql.elements import conv
 
 from pgkeel.core.cipher import ERASED
 from pgkeel.core.errors import KeelError, NotFound, Refused, UsageError
@@ -22,13 +25,14 @@ from pgkeel.core.normal_form import normal_form
 from pgkeel.core.url import Url
 from pgkeel.local import Cluster
 from pgkeel.migrations import Options, Source, backfill, down, up
-from pgkeel.migrations.errors import BackfillMissing, NotReady
+from pgkeel.migrations.backfill.keys import find_target
+from pgkeel.migrations.errors import BackfillFailed, BackfillMissing, NotReady
 from pgkeel.postgres import Connection, connect
 from pgkeel.schema.field import EncryptedField
-from pgkeel.security.encryption import MigrationText, change_of, plan_decryption, plan_encryption
+from pgkeel.security.encryption import MigrationText, change_of, is_waited_for, plan_decryption, plan_encryption
 from pgkeel.security.encryption.column import find_column
 from pgkeel.security.encryption.remains import remains, scrub
-from pgkeel.security.keys import KeyRing, ensure, ensure_local_key, load_ring, provider_from
+from pgkeel.security.keys import KeyRing, ensure, ensure_local_key, load_ring, provider_from, rotate
 from tests.security.sealed_table import OURS
 
 ROOT = Path(__file__).parents[2]
@@ -101,7 +105,7 @@ def fill(connection: Connection, count: int) -> dict[UUID, str]:
 
 
 def seal(connection: Connection, ring: KeyRing) -> None:
-    backfill.run(connection, resolve=lambda code: change_of(code, ring))
+    backfill.run(connection, resolve=lambda code: change_of(code, ring), waits=is_waited_for)
 
 
 def columns(connection: Connection) -> dict[str, str]:
@@ -171,6 +175,10 @@ def test_a_row_that_is_written_in_the_old_way_meanwhile_stops_the_switch(
         up(connection, [OURS, app])
     assert "example" not in str(caught.value)
     assert "email_sealed" in columns(connection)
+    _to_the_end(connection, app, ring)
+    row = connection.execute("SELECT email FROM people WHERE id = %s", (key,)).fetchone()
+    assert row is not None
+    assert ring.field("people", "email").open(key, row["email"]) == b"changed@example.org"
 
 
 def test_an_empty_table_goes_the_whole_way_and_back(connection: Connection, app: Source) -> None:
@@ -295,6 +303,12 @@ def test_what_was_clear_is_listed_until_it_is_gone(
 ) -> None:
     field = EncryptedField(("people",), "email", "id", "email")
     fill(connection, 50)
+    (before,) = remains(connection, field)
+    assert (before.kind, before.where) == ("column", "people.email (50 values)")
+    assert "security encrypt people.email" in before.until
+    with connection.transaction():
+        for _ in range(8):  # on several pages, of which what comes later writes over some
+            connection.execute("ANALYZE people")
     email = find_column(connection, "people.email", sealed=False)
     write(app, plan_encryption(email, index="email", unique="idx_people_email"), "20240102000000")
     with pytest.raises(WAITS):
@@ -308,6 +322,7 @@ def test_what_was_clear_is_listed_until_it_is_gone(
     assert {place.kind for place in remains(connection, field)} == {"table file", "wal"}
     connection.execute("CHECKPOINT")
     assert b"user7@example.org" in _file_of(connection, cluster)
+    assert b"user7@example.org" in _file_of(connection, cluster, "pg_statistic")
     with connect(empty_db) as other, other.transaction():
         other.execute("SELECT FROM people")
         with pytest.raises(Refused, match="not free"):
@@ -315,12 +330,198 @@ def test_what_was_clear_is_listed_until_it_is_gone(
     scrub(connection, field)
     connection.execute("CHECKPOINT")
     assert b"example.org" not in _file_of(connection, cluster)
+    assert b"example.org" not in _file_of(connection, cluster, "pg_statistic")
     assert {place.kind for place in remains(connection, field)} <= {"wal"}
 
 
-def _file_of(connection: Connection, cluster: Cluster) -> bytes:
-    path = _rows(connection, "SELECT pg_relation_filepath('people') AS path")[0]["path"]
-    return (cluster.data / str(path)).read_bytes()
+def test_the_wal_that_was_written_to_when_a_table_was_scrubbed_is_listed(
+    connection: Connection, app: Source, ring: KeyRing, cluster: Cluster
+) -> None:
+    fill(connection, 50)
+    field = EncryptedField(("people",), "email", "id", "email")
+    email = find_column(connection, "people.email", sealed=False)
+    write(app, plan_encryption(email, index="email", unique="idx_people_email"), "20240102000000")
+    _to_the_end(connection, app, ring)
+    scrub(connection, field)
+    clear = [file for file in (cluster.data / "pg_wal").glob("0*") if b"user7@example.org" in file.read_bytes()]
+    time.sleep(1.1)  # files say whole seconds
+    connection.execute("SELECT pg_logical_emit_message(false, 'later', 'later')")
+    connection.execute("SELECT pg_switch_wal()")
+    listed = [place.where for place in remains(connection, field) if place.kind == "wal"]
+    assert clear
+    assert int(listed[0].split()[0]) >= len(clear)
+
+
+def test_a_column_that_was_clear_again_since_it_was_scrubbed_is_listed_again(
+    connection: Connection, app: Source, ring: KeyRing
+) -> None:
+    fill(connection, 5)
+    field = EncryptedField(("people",), "email", "id", "email")
+    email = find_column(connection, "people.email", sealed=False)
+    write(app, plan_encryption(email, index="email", unique="idx_people_email"), "20240102000000")
+    _to_the_end(connection, app, ring)
+    scrub(connection, field)
+    assert {place.kind for place in remains(connection, field)} <= {"wal"}
+    connection.execute("ALTER TABLE people ADD COLUMN unrelated text")
+    connection.execute("ALTER TABLE people DROP COLUMN unrelated")
+    assert {place.kind for place in remains(connection, field)} <= {"wal"}
+    email = find_column(connection, "people.email", sealed=True)
+    write(app, plan_decryption(email, index="email", unique="people_email_key", type_="text"), "20240104000000")
+    _to_the_end(connection, app, ring)
+    email = find_column(connection, "people.email", sealed=False)
+    write(app, plan_encryption(email, index="email", unique="idx_people_email"), "20240105000000")
+    _to_the_end(connection, app, ring)
+    assert {place.kind for place in remains(connection, field)} == {"table file", "wal"}
+    scrub(connection, field)
+    assert {place.kind for place in remains(connection, field)} <= {"wal"}
+
+
+def _file_of(connection: Connection, cluster: Cluster, table: str = "people") -> bytes:
+    path = connection.execute("SELECT pg_relation_filepath(%s) AS path", (table,)).fetchone()
+    return (cluster.data / str(path and path["path"])).read_bytes()
+
+
+def test_a_value_that_a_later_trigger_changes_is_sealed_as_it_became(connection: Connection, app: Source, ring: KeyRing) -> None:
+    key = next(iter(fill(connection, 1)))
+    connection.execute("ALTER TABLE people ADD COLUMN town text")
+    connection.execute(
+        "CREATE FUNCTION with_town() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$ BEGIN NEW.email := NEW.town || '@example.org'; RETURN NEW; END $$"
+    )
+    connection.execute("CREATE TRIGGER zz_town BEFORE UPDATE ON people FOR EACH ROW EXECUTE FUNCTION with_town()")
+    connection.execute("UPDATE people SET town = 'london'")
+    email = find_column(connection, "people.email", sealed=False)
+    planned = plan_encryption(email, index="email", unique="idx_people_email")
+    write(app, planned, "20240102000000")
+    with pytest.raises(WAITS):
+        up(connection, [OURS, app])
+    seal(connection, ring)
+    connection.execute("UPDATE people SET town = 'paris'")
+    with pytest.raises(WAITS):
+        up(connection, [OURS, app])
+    connection.execute("DROP TRIGGER zz_town ON people")
+    _to_the_end(connection, app, ring)
+    row = _rows(connection, "SELECT email FROM people")[0]
+    assert ring.field("people", "email").open(key, row["email"]) == b"paris@example.org"
+
+
+def test_long_names_of_table_and_column_go_the_whole_way_and_back(connection: Connection, app: Source, ring: KeyRing) -> None:
+    table, column = "customer_relationship_contact_persons", "preferred_electronic_contact_address"
+    connection.execute(f"CREATE TABLE {table} (id uuid PRIMARY KEY, {column} text NOT NULL)".encode())
+    connection.execute(f"INSERT INTO {table} VALUES (gen_random_uuid(), 'ada@example.org')".encode())
+    clear = find_column(connection, f"{table}.{column}", sealed=False)
+    write(app, plan_encryption(clear, index="email", unique="idx_ccp"), "20240102000000")
+    _to_the_end(connection, app, ring)
+    made = _rows(
+        connection, f"SELECT conname FROM pg_constraint WHERE conrelid = '{table}'::regclass AND contype = 'u' ORDER BY 1"
+    )
+    preparer: Any = postgresql.dialect().identifier_preparer  # type: ignore[no-untyped-call]
+    declared = preparer.truncate_and_render_constraint_name(conv(f"{table}_{column}_bidx_next_key"))
+    assert [row["conname"] for row in made] == [declared, "idx_ccp"]
+    sealed = find_column(connection, f"{table}.{column}", sealed=True)
+    write(app, plan_decryption(sealed, index="email", unique="ccp_key", type_="text"), "20240104000000")
+    _to_the_end(connection, app, ring)
+    assert _rows(connection, f"SELECT {column} AS email FROM {table}") == [{"email": "ada@example.org"}]
+
+
+def test_rows_whose_values_become_equal_are_named_and_not_their_values(
+    connection: Connection, app: Source, ring: KeyRing
+) -> None:
+    encrypt(connection, app)
+    rows = [random_id(), random_id()]
+    put = "INSERT INTO people (id, email) VALUES (%s, %s)"
+    connection.execute(put, (rows[0], "ada@example.org"))
+    connection.execute(put, (rows[1], "ADA@example.org"))
+    with pytest.raises(WAITS):
+        up(connection, [OURS, app])
+    with pytest.raises(BackfillFailed) as both:
+        seal(connection, ring)
+    connection.execute("DELETE FROM people WHERE id = %s", (rows[1],))
+    seal(connection, ring)
+    connection.execute(put, (rows[1], "Ada@Example.org"))
+    with pytest.raises(BackfillFailed) as later:
+        seal(connection, ring)
+    for caught in (both, later):
+        assert all(str(key) in caught.value.message for key in rows)
+        assert "example" not in str(caught.value).lower()
+        assert "--unique" in caught.value.hint
+
+
+def test_a_row_that_does_not_become_clear_is_named(connection: Connection, app: Source, ring: KeyRing) -> None:
+    rows = list(fill(connection, 2))
+    encrypt(connection, app)
+    _to_the_end(connection, app, ring)
+    write(
+        app,
+        plan_decryption(
+            find_column(connection, "people.email", sealed=True), index="email", unique="people_email_key", type_="varchar(20)"
+        ),
+        "20240104000000",
+    )
+    with pytest.raises(WAITS):
+        up(connection, [OURS, app])
+    cipher = ring.field("people", "email")
+    values = [
+        cipher.seal(rows[0], b"a\0b@example.org"),
+        cipher.seal(rows[0], b"a" * 21),
+        cipher.seal(rows[1], b"ada@example.org"),
+    ]
+    for value in values:
+        connection.execute("UPDATE people SET email = %s WHERE id = %s", (value, rows[0]))
+        with pytest.raises(BackfillFailed, match=str(rows[0])) as caught:
+            seal(connection, ring)
+        assert "example" not in str(caught.value)
+
+
+@pytest.fixture
+def keeper(connection: Connection) -> Iterator[str]:
+    """A role that owns the table and sees no row of it."""
+    role = f"keeper_{random_id().hex}"
+    for statement in (
+        f"CREATE ROLE {role}",
+        f"GRANT CREATE ON SCHEMA public TO {role}",
+        f"ALTER TABLE people OWNER TO {role}",
+        "ALTER TABLE people ENABLE ROW LEVEL SECURITY",
+        "ALTER TABLE people FORCE ROW LEVEL SECURITY",
+        "CREATE POLICY own ON people USING (current_setting('app.tenant', true) = 'a')",
+    ):
+        connection.execute(statement.encode())
+    yield role
+    connection.execute("RESET ROLE")
+    connection.execute(f"DROP OWNED BY {role} CASCADE".encode())
+    connection.execute(f"DROP ROLE {role}".encode())
+
+
+def test_rows_that_a_policy_hides_from_the_owner_are_not_lost(
+    connection: Connection, app: Source, ring: KeyRing, keeper: str
+) -> None:
+    fill(connection, 3)
+    connection.execute(f"SET ROLE {keeper}".encode())
+    with pytest.raises(Refused, match="row-level security") as caught:
+        find_column(connection, "people.email", sealed=False)
+    assert "NO FORCE" in caught.value.hint
+    connection.execute("ALTER TABLE people NO FORCE ROW LEVEL SECURITY")
+    email = find_column(connection, "people.email", sealed=False)
+    planned = plan_encryption(email, index="email", unique="idx_people_email")
+    assert "row_security = off" in planned[1].text
+    connection.execute("ALTER TABLE people FORCE ROW LEVEL SECURITY")
+    with pytest.raises(Refused, match="row-level security") as caught:
+        find_target(connection, "people", None)
+    assert "NO FORCE" in caught.value.hint
+    connection.execute("RESET ROLE")
+    write(app, planned, "20240102000000")
+    _to_the_end(connection, app, ring)
+    connection.execute(f"SET ROLE {keeper}".encode())
+    with pytest.raises(Refused, match="row-level security"):
+        rotate(connection, ring, [EncryptedField(("people",), "email", "id", "email")])
+
+
+def test_the_default_of_a_column_comes_back_with_its_down(connection: Connection) -> None:
+    connection.execute("ALTER TABLE people ALTER phone SET DEFAULT 'none'")
+    _, _, contract = plan_encryption(find_column(connection, "people.phone", sealed=False), index=None, unique=None)
+    assert "ADD COLUMN phone_clear varchar(20) DEFAULT 'none'::character varying;" in contract.text.replace(
+        "character varying(20)", "varchar(20)"
+    )
 
 
 @pytest.mark.parametrize(
@@ -334,12 +535,20 @@ def _file_of(connection: Connection, cluster: Cluster) -> bytes:
         ("people.id", Refused),
         ("pairs.body", Refused),
         ("named.name", Refused),
+        ("titled.name", Refused),
+        ("made.name", Refused),
+        ("mother.name", Refused),
+        ("daughter.name", Refused),
         ("halfway.name", Refused),
     ],
 )
 def test_a_column_that_cannot_be_encrypted_is_refused(connection: Connection, name: str, error: type[KeelError]) -> None:
     connection.execute("CREATE TABLE pairs (a int, b int, body text, PRIMARY KEY (a, b))")
     connection.execute("CREATE TABLE named (name text PRIMARY KEY)")
+    connection.execute("CREATE TABLE made (id int PRIMARY KEY, name text GENERATED ALWAYS AS (repeat('x', id)) STORED)")
+    connection.execute("CREATE TABLE mother (id int PRIMARY KEY, name text)")
+    connection.execute("CREATE TABLE daughter (PRIMARY KEY (id)) INHERITS (mother)")
+    connection.execute("CREATE TABLE titled (code text PRIMARY KEY, name text)")
     connection.execute("CREATE TABLE halfway (id uuid PRIMARY KEY, name text, name_sealed bytea)")
     with pytest.raises(error) as caught:
         find_column(connection, name, sealed=False)

@@ -1,9 +1,13 @@
 """Sealed values: what opens, and that nothing else does."""
 
 import base64
+import itertools
 import os
 import pickle
+import sys
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -44,6 +48,14 @@ def test_a_value_comes_back_in_its_own_row_only(ring: KeyRing) -> None:
     for field, other in others:
         with pytest.raises(CannotOpen):
             field.open(other, sealed)
+
+
+def test_a_table_is_the_same_whether_its_schema_public_is_named(ring: KeyRing) -> None:
+    named, row = ring.field("public.users", "email"), random_id()
+    assert ring.field("users", "email").open(row, named.seal(row, CLEAR)) == CLEAR
+    assert named.lookups(CLEAR) == ring.field("users", "email").lookups(CLEAR)
+    with pytest.raises(CannotOpen):
+        ring.field("other.users", "email").open(row, named.seal(row, CLEAR))
 
 
 def test_the_same_value_never_looks_the_same(ring: KeyRing) -> None:
@@ -197,3 +209,61 @@ def _refused(reference: str, folder: Path) -> None:
         provider_from(reference, folder)
     assert isinstance(caught.value, ConfigError)
     assert caught.value.hint
+
+
+@pytest.fixture
+def impatient() -> Iterator[None]:
+    """Threads that take turns as often as can be."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+def problems(ring: KeyRing, column: str) -> list[str]:
+    try:
+        field = ring.field("users", column)
+        return [] if field.lookups(b"x") and field.open("1", field.seal("1", CLEAR)) == CLEAR else ["no key, or another value"]
+    except KeelError as err:
+        return [err.message]
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_field_that_another_thread_asks_for_first_has_its_keys() -> None:
+    provider = new_provider()
+    keys = [wrapped(provider, 1, "retired"), wrapped(provider, 2)]
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(20):
+            ring, start = KeyRing(provider), threading.Barrier(4)
+            ring.take(keys)
+
+            def use(_: int, ring: KeyRing = ring, start: threading.Barrier = start) -> list[str]:
+                start.wait()
+                return [said for number in range(20) for said in problems(ring, f"column{number}")]
+
+            assert [said for found in pool.map(use, range(4)) for said in found] == []
+
+
+@pytest.mark.usefixtures("impatient")
+def test_what_is_sealed_while_the_active_key_changes_opens() -> None:
+    provider, end = new_provider(), threading.Event()
+    first, second = wrapped(provider, 1), wrapped(provider, 2)
+    ring = KeyRing(provider)
+    ring.take([first, WrappedKey(2, "pending", provider.name, second.wrapped)])
+
+    def change() -> None:
+        states: tuple[tuple[KeyState, KeyState], ...] = (("active", "pending"), ("previous", "active"))
+        for number in itertools.cycle(range(500)):
+            then, now = states[number % 2]
+            ring.take([WrappedKey(1, then, provider.name, first.wrapped), WrappedKey(2, now, provider.name, second.wrapped)])
+            ring.field("users", f"column{number}")
+            if end.is_set():
+                return
+
+    with ThreadPoolExecutor(4) as pool:
+        changing = pool.submit(change)
+        sealing = [pool.submit(lambda: [said for _ in range(5000) for said in problems(ring, "email")]) for _ in range(3)]
+        found = [said for each in sealing for said in each.result()]
+        end.set()
+        changing.result()
+    assert found == []

@@ -399,6 +399,34 @@ async def test_too_many_attempts_must_wait(make: Any, clock: FrozenClock) -> Non
     assert await identity.authenticate(EMAIL, OLD)
 
 
+async def test_an_address_that_is_written_otherwise_is_tried_no_more_often(make: Any) -> None:
+    identity = make(policy=Policy(attempts=Rate(3, timedelta(minutes=3))))
+    await identity.register("kaiser@strasse.example", OLD)
+    spellings = ["kaiser@strasse.example", "kaiser@straße.example", "\uff4baiser@strasse.example", "\u212aaiser@strasse.example"]
+    for spelling in spellings[:3]:
+        with pytest.raises(InvalidCredentials):
+            await identity.authenticate(spelling, NEW)
+    for spelling in spellings:
+        with pytest.raises(TooManyAttempts):
+            await identity.authenticate(spelling, NEW)
+
+
+@pytest.mark.parametrize("stranger", ["kaiser@straße.example", "\uff4baiser@strasse.example", "\u212aaiser@strasse.example"])
+async def test_a_mailbox_that_only_counts_as_the_accounts_gets_no_token(identity: Any, stranger: str) -> None:
+    await identity.register("kaiser@strasse.example", OLD)
+    await identity.register("pending" + "kaiser@strasse.example", OLD, pending=True)
+    assert await identity.request_reset(stranger) is None
+    assert await identity.request_verification("pending" + stranger) is None
+    assert await identity.request_reset(" Kaiser@STRASSE.example ") is not None
+    assert await identity.request_verification("pendingkaiser@strasse.example") is not None
+
+
+async def test_an_address_beyond_ascii_gets_its_token_however_its_letters_are_composed(identity: Any) -> None:
+    await identity.register("andr\u00e9@example.org", OLD)
+    assert await identity.request_reset("Andre\u0301@example.org") is not None
+    assert await identity.request_reset("ANDR\u00c9@example.org") is not None
+
+
 async def test_no_password_or_token_is_in_an_error_a_repr_or_a_log(identity: Any, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     await identity.register(EMAIL, OLD)

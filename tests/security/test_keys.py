@@ -4,15 +4,15 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from pgkeel.core.cipher import header_of
-from pgkeel.core.errors import KeelError
+from pgkeel.core.cipher import CannotOpen, header_of
+from pgkeel.core.errors import KeelError, Refused
 from pgkeel.core.ids import random_id
 from pgkeel.core.url import Url
 from pgkeel.postgres import Connection, connect
@@ -55,6 +55,63 @@ def rows_under(connection: Connection, key: int, column: str = "email") -> int:
     row = connection.execute(query.encode(), (header_of(key),)).fetchone()
     assert row is not None
     return int(row["rows"])
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("ALTER TABLE people ALTER note TYPE text USING 'clear'", "people.note is text"),
+        ("ALTER TABLE people DROP COLUMN note", "people.note is not"),
+        ("ALTER TABLE people DROP COLUMN email_bidx_next", "people.email_bidx_next is not"),
+        ("DROP TABLE people", "people.email is not"),
+    ],
+)
+def test_a_column_that_the_models_have_and_the_database_not_is_named(
+    connection: Connection, provider: KeyProvider, ring: KeyRing, change: str, said: str
+) -> None:
+    activate_new(connection, provider, ring)
+    connection.execute(change.encode())
+    with pytest.raises(Refused, match=said) as caught:
+        ring_of_keys.rotate(connection, ring, FIELDS)
+    assert caught.value.hint
+    with pytest.raises(Refused, match=said):
+        ring_of_keys.retire(connection, ring, 1, FIELDS, refresh=AT_ONCE)
+    with pytest.raises(Refused):
+        ring_of_keys.find(connection, ring, EMAIL if "email" in said else NOTE, "ada@example.org")
+
+
+def test_a_key_is_kept_where_a_policy_may_hide_its_values(connection: Connection, provider: KeyProvider, ring: KeyRing) -> None:
+    activate_new(connection, provider, ring)
+    role = f"keeper_{random_id().hex}"
+    for statement in (
+        f"CREATE ROLE {role}",
+        f"GRANT ALL ON SCHEMA pgkeel TO {role}",
+        f"GRANT ALL ON ALL TABLES IN SCHEMA pgkeel, public TO {role}",
+        "CREATE TABLE vault (id uuid PRIMARY KEY, body bytea)",
+        f"ALTER TABLE vault OWNER TO {role}",
+        "ALTER TABLE vault ENABLE ROW LEVEL SECURITY",
+        "ALTER TABLE vault FORCE ROW LEVEL SECURITY",
+    ):
+        connection.execute(statement.encode())
+    try:
+        ring_of_keys.retire(connection, ring, 1, FIELDS, refresh=AT_ONCE)
+        connection.execute(f"SET ROLE {role}".encode())
+        with pytest.raises(KeyInUse, match=r"public\.vault\.body"):
+            ring_of_keys.destroy(connection, ring, 1, FIELDS, refresh=AT_ONCE)
+    finally:
+        connection.execute("RESET ROLE")
+        connection.execute(f"DROP OWNED BY {role} CASCADE".encode())
+        connection.execute(f"DROP ROLE {role}".encode())
+
+
+def test_a_row_whose_value_does_not_open_is_named_by_the_rotation(
+    connection: Connection, provider: KeyProvider, ring: KeyRing
+) -> None:
+    rows = list(fill(connection, ring, 3))
+    connection.execute("UPDATE people SET note = (SELECT note FROM people WHERE id = %s) WHERE id = %s", (rows[0], rows[1]))
+    activate_new(connection, provider, ring)
+    with pytest.raises(CannotOpen, match=str(rows[1])):
+        ring_of_keys.rotate(connection, ring, FIELDS)
 
 
 def test_a_key_goes_its_way_and_no_step_comes_early(connection: Connection, provider: KeyProvider, ring: KeyRing) -> None:
@@ -181,6 +238,49 @@ def test_a_process_that_follows_the_ring_learns_of_a_new_key(
                 break
         assert followed.active == 2
         assert followed.ids == {1, 2}
+
+
+class Moody:
+    """A provider that is sometimes out of reach, as a KMS is."""
+
+    def __init__(self, inner: KeyProvider) -> None:
+        self._inner = inner
+        self.failures = 0
+        self.is_away = False
+
+    @property
+    def name(self) -> str:
+        return self._inner.name
+
+    def wrap(self, key: bytes, context: bytes) -> bytes:
+        return self._inner.wrap(key, context)
+
+    def unwrap(self, wrapped: bytes, context: bytes) -> bytes:
+        if self.is_away:
+            self.failures += 1
+            raise TimeoutError
+        return self._inner.unwrap(wrapped, context)
+
+
+def comes(condition: Callable[[], bool]) -> bool:
+    pause = threading.Event()
+    return any(condition() or pause.wait(0.02) for _ in range(500))
+
+
+def test_a_process_goes_on_following_after_whatever_error(
+    empty_db: Url, connection: Connection, provider: KeyProvider, ring: KeyRing, caplog: pytest.LogCaptureFixture
+) -> None:
+    moody = Moody(provider)
+    with ring_of_keys.follow(empty_db, moody, every=timedelta(milliseconds=20)) as followed:
+        connection.execute("ALTER TABLE pgkeel.keys RENAME TO gone")
+        assert comes(lambda: "keys.not_read" in caplog.text)
+        connection.execute("ALTER TABLE pgkeel.gone RENAME TO keys")
+        moody.is_away = True
+        activate_new(connection, provider, ring)
+        assert comes(lambda: moody.failures > 0)
+        moody.is_away = False
+        assert comes(lambda: followed.active == 2)
+    assert followed.ids == {1, 2}
 
 
 def test_the_first_key_is_made_once(connection: Connection, provider: KeyProvider) -> None:

@@ -37,6 +37,7 @@ def project(tmp_path: Path) -> Project:
 def test_encrypted_columns_of_both_are_rotated_and_found(project: Project) -> None:
     assert [field.name for field in fields_of(project)] == ["patients.email", "users.email", "users.phone"]
     assert field_of(project, "users.email").index == "email"
+    assert field_of(project, "public.users.email") == field_of(project, "users.email")
 
 
 def test_secret_and_personal_columns_of_both_are_masked_in_the_audit_log(project: Project) -> None:

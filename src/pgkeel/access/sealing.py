@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar, cast
+from uuid import UUID
 
 import msgspec
 from sqlalchemy import Column
@@ -13,10 +14,20 @@ from pgkeel.core.cipher import Cipher
 from pgkeel.core.errors import UsageError
 from pgkeel.core.normal_form import normal_form
 from pgkeel.schema.encrypted import encrypted_models
-from pgkeel.schema.row_fields import sealed_name
+from pgkeel.schema.row_fields import fields_of, sealed_name
 from pgkeel.schema.sealed_type import EncryptedType, keys_of, new_key, row_key, sealed_values
 
-__all__ = ["bound_row", "bound_rows", "sealed_fields", "sealed_place", "sealed_rows", "with_digests", "with_keys"]
+__all__ = [
+    "bound_row",
+    "bound_rows",
+    "is_bound_elsewhere",
+    "sealed_fields",
+    "sealed_place",
+    "sealed_rows",
+    "with_digests",
+    "with_keys",
+    "with_places",
+]
 
 
 R = TypeVar("R")
@@ -69,8 +80,10 @@ def sealed_fields(shape: Shape[Any], fields: Mapping[str, object], dialect: Dial
 
     Raises:
         ConfigError: The handle has no keys.
-        UsageError: The value is no text, or the new row's id cannot be made here.
+        UsageError: The value is no text, the new row's id cannot be made here, or the row would get another one.
     """
+    if row is not None and shape.encrypted:
+        fields = _without_key(shape, fields, row)
     named = {str(shape.column(name).name): name for name in fields} if shape.encrypted else {}
     sealed = [column for column in shape.encrypted if column.name in named]
     if not sealed:
@@ -85,6 +98,15 @@ def sealed_fields(shape: Shape[Any], fields: Mapping[str, object], dialect: Dial
         value = found.pop(named[column.name])
         found |= sealed_values(column, value, row, dialect)
     return found
+
+
+def _without_key(shape: Shape[Any], fields: Mapping[str, object], row: object) -> Mapping[str, object]:
+    """Return fields without the row's own id; another one is refused, because the encrypted values would open no more."""
+    for name, value in fields.items():
+        if shape.column(name) is row_key(shape.table) and str(value) != str(row):
+            message = f"{shape.name}.{name} stays what it is: encrypted values are bound to it"
+            raise UsageError(message, hint="in a unit of work it may change: they are sealed anew")
+    return {name: value for name, value in fields.items() if shape.column(name) is not row_key(shape.table)} or fields
 
 
 def sealed_rows(shape: Shape[Any], rows: Iterable[object], dialect: Dialect) -> Iterable[object]:
@@ -140,3 +162,47 @@ def with_keys(
             ids[value] = fields.get(key) or new_key(shape.table)
         found.append({**fields, key: ids[value]})
     return found
+
+
+def is_bound_elsewhere(
+    shape: Shape[Any], given: Sequence[Mapping[str, object]], place: Sequence[str], update: Sequence[str] | None
+) -> bool:
+    """Return whether an upsert changes encrypted values of rows that it does not find by the id to which they are bound."""
+    key = row_key(shape.table)
+    if not given or key in map(shape.column, place) or key not in shape.primary:
+        return False
+    changed = given[0] if update is None else update
+    return any(isinstance(shape.column(name).type, EncryptedType) for name in changed)
+
+
+def with_places(
+    shape: Shape[Any], given: Iterable[Mapping[str, object]], place: Sequence[str], there: Iterable[Any]
+) -> list[Mapping[str, object]]:
+    """Return fields with the primary key of the row that has the same values in some columns; new values get an id.
+
+    Args:
+        shape: The model's.
+        given: The fields of each row.
+        place: The columns, as the caller names them.
+        there: Rows of the table.
+    """
+    names = {field.column: field.name for field in fields_of(shape.model)}
+    columns = [names[str(shape.column(name).name)] for name in place]
+    keys = {str(column.name): names[str(column.name)] for column in shape.primary}
+    known: dict[Any, dict[str, object]] = {
+        _comparable(getattr(row, name) for name in columns): {key: getattr(row, name) for key, name in keys.items()}
+        for row in there
+    }
+    key = str(row_key(shape.table).name)
+    found: list[Mapping[str, object]] = []
+    for fields in given:
+        values = _comparable(fields[name] for name in place)
+        if values not in known:
+            known[values] = {key: fields.get(key) or new_key(shape.table)}
+        found.append({**fields, **known[values]})
+    return found
+
+
+def _comparable(values: Iterable[Any]) -> Any:  # noqa: ANN401 - the values of a row
+    """Return values in a form in which those of a caller equal those of a row: a UUID may be given as text."""
+    return tuple(str(value) if isinstance(value, UUID) else value for value in values)

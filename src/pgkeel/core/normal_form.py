@@ -1,6 +1,5 @@
 """The form in which values are compared: what a search index is made of, so that it finds whoever writes it differently."""
 
-import re
 import unicodedata
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -9,8 +8,6 @@ from types import MappingProxyType
 from pgkeel.core.errors import UsageError
 
 __all__ = ["NORMAL_FORMS", "normal_form"]
-
-_NO_DIGIT = re.compile(r"\D", re.ASCII)
 
 
 def _exact(text: str) -> str:
@@ -22,13 +19,14 @@ def _caseless(text: str) -> str:
 
 
 def _digits(text: str) -> str:
-    return _NO_DIGIT.sub("", unicodedata.normalize("NFKC", text))
+    """Return the digits of any script as 0 to 9: left out, all numbers that are written in another would be equal."""
+    return "".join(str(unicodedata.decimal(each)) for each in unicodedata.normalize("NFKC", text) if each.isdecimal())
 
 
 NORMAL_FORMS: Mapping[str, Callable[[str], str]] = MappingProxyType(
     {"exact": _exact, "email": _caseless, "caseless": _caseless, "digits": _digits}
 )
-"""`exact`: letter by letter. `email`, `caseless`: Unicode NFKC, trimmed, without case. `digits`: only those."""
+"""`exact`: letter by letter. `email`, `caseless`: Unicode NFKC, trimmed, without case. `digits`: only those, of any script."""
 
 
 def normal_form(name: str, text: str) -> bytes:

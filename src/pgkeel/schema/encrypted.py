@@ -9,6 +9,8 @@ from weakref import WeakSet
 
 from sqlalchemy import Column, Index, LargeBinary, Table, UniqueConstraint, event
 from sqlalchemy.orm import MappedColumn, Mapper, mapped_column
+from sqlalchemy.orm.attributes import instance_state
+from sqlalchemy.orm.base import NO_VALUE, _MappedAttribute
 from sqlalchemy.sql.elements import conv
 
 from pgkeel.core.cipher import Sealed
@@ -105,12 +107,16 @@ def _open_attributes(mapper: Mapper[Any], model: type) -> None:
         type.__setattr__(model, name, _Opening(getattr(model, name), key))
     if sealed:
         _models.add(model)
+    if sealed and not any(_sealed_attributes(above) for above in mapper.iterate_to_root() if above is not mapper):
         event.listen(mapper, "before_insert", _seal, propagate=True)
         event.listen(mapper, "before_update", _seal, propagate=True)
 
 
-class _Opening:
-    """The attribute of a model: on the class SQLAlchemy's own, on an object the clear text."""
+class _Opening(_MappedAttribute[Any]):
+    """The attribute of a model: on the class SQLAlchemy's own, on an object the clear text.
+
+    Its base tells SQLAlchemy that it stands for a column, so that models which inherit map the column, too.
+    """
 
     def __init__(self, inner: Any, key: str) -> None:  # noqa: ANN401 - SQLAlchemy's attribute
         self._inner = inner
@@ -118,7 +124,7 @@ class _Opening:
 
     def __get__(self, instance: object, owner: type) -> Any:  # noqa: ANN401 - an attribute or a text
         value = self._inner.__get__(instance, owner)
-        return value.reveal(getattr(instance, self._key)) if isinstance(value, Sealed) else value
+        return value.reveal(_bound_to(instance, self._key)) if isinstance(value, Sealed) else value
 
     def __set__(self, instance: object, value: object) -> None:
         self._inner.__set__(instance, value)
@@ -127,11 +133,17 @@ class _Opening:
         self._inner.__delete__(instance)
 
 
+def _bound_to(instance: Any, key: str) -> object:  # noqa: ANN401 - an object of a mapper
+    """Return the id to which the sealed values of an object are bound: the one that is stored, if it was given another one."""
+    before = instance_state(instance).committed_state.get(key)
+    return getattr(instance, key) if before is None or before is NO_VALUE else before
+
+
 def _seal(mapper: Mapper[Any], connection: Any, target: Any) -> None:  # noqa: ANN401 - SQLAlchemy's event
     """Seal the texts that an object was given; a new one gets its id first."""
     for attribute, column in _sealed_attributes(mapper).items():
-        value = target.__dict__.get(attribute, _NOTHING)
-        if value is _NOTHING or isinstance(value, Sealed):
+        value = _unsealed(mapper, target, attribute, column)
+        if value is _NOTHING:
             continue
         found = sealed_values(column, value, _key_of(mapper, target), connection.dialect)
         for name, content in found.items():
@@ -139,6 +151,16 @@ def _seal(mapper: Mapper[Any], connection: Any, target: Any) -> None:  # noqa: A
         if found[column.name] is not None:
             cipher = cipher_of(connection.dialect, column.table.fullname, column.name)
             setattr(target, attribute, Sealed(found[column.name], cipher))
+
+
+def _unsealed(mapper: Mapper[Any], target: Any, attribute: str, column: Column[Any]) -> Any:  # noqa: ANN401 - as above
+    """Return what is to be sealed: a text that was given, or the one that is stored if the object gets another id."""
+    key = mapper.get_property_by_column(row_key(column.table)).key
+    state = instance_state(target)
+    if state.has_identity and _bound_to(target, key) != getattr(target, key):
+        return getattr(target, attribute)
+    value = target.__dict__.get(attribute, _NOTHING)
+    return _NOTHING if isinstance(value, Sealed) else value
 
 
 def _sealed_attributes(mapper: Mapper[Any]) -> dict[str, Column[Any]]:

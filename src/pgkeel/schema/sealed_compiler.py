@@ -6,6 +6,7 @@ What only asks whether there is a value (`IS NULL`, `count`) or whether it was w
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from sqlalchemy import Table
 from sqlalchemy.engine import Dialect
 from sqlalchemy.sql import operators
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -13,7 +14,7 @@ from sqlalchemy.sql.elements import BinaryExpression, ClauseElement, TextClause,
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.sql.selectable import CompoundSelect, SelectBase, _CompoundSelectKeyword
 
-from pgkeel.schema.sealed_type import EncryptedType, NotSearchable, row_key
+from pgkeel.schema.sealed_type import EncryptedType, NotSealed, NotSearchable, encrypted_columns, row_key
 
 __all__ = ["guard"]
 
@@ -57,6 +58,14 @@ class _Guard(SQLCompiler):
             _refuse([binary.left, binary.right], *_COMPARED)
         return super().visit_binary(binary, *rest, **named)  # type: ignore[no-untyped-call]
 
+    def visit_update(self, update_stmt: Any, *rest: Any, **named: Any) -> Any:  # noqa: ANN401 - SQLAlchemy's
+        _refuse_unbound(update_stmt)
+        return super().visit_update(update_stmt, *rest, **named)
+
+    def visit_insert(self, insert_stmt: Any, *rest: Any, **named: Any) -> Any:  # noqa: ANN401 - SQLAlchemy's
+        _refuse_copies(insert_stmt)
+        return super().visit_insert(insert_stmt, *rest, **named)  # type: ignore[no-untyped-call]
+
     def visit_compound_select(self, cs: Any, *rest: Any, **named: Any) -> Any:  # noqa: ANN401 - SQLAlchemy's
         if cs.keyword is not _CompoundSelectKeyword.UNION_ALL:
             _refuse_set([tuple(select.selected_columns) for select in _parts(cs)])
@@ -82,7 +91,47 @@ class _Guard(SQLCompiler):
 
 _ORDERED = ("it has no order", "order by another column")
 _GROUPED = ("equal values differ there", "group by another column")
+_BY_OBJECT = "read the rows in a unit of work and change the objects: their values are sealed anew"
 _COMPARED = ("equal values differ there", "compare the column with texts: == or in_")
+
+
+def _refuse_unbound(statement: Any) -> None:  # noqa: ANN401 - SQLAlchemy's
+    """Refuse an UPDATE after which values would not open: rows with another id, or what another column or row holds."""
+    table = statement.table
+    sealed = encrypted_columns(table) if isinstance(table, Table) else ()
+    values = {str(getattr(key, "name", key)): value for key, value in (statement._values or {}).items()}  # noqa: SLF001 - its only place
+    if not sealed or not values:
+        return
+    for column in sealed:
+        if _is_stored(values.get(column.name)) and not _is_same(values[column.name], column):
+            raise NotSealed(f"{table.name}.{column.name} would get what does not open there", hint=_BY_OBJECT)
+    if row_key(table).name in values and not {column.name for column in sealed} <= values.keys():
+        message = f"{table.name}.{row_key(table).name} would change, and the encrypted values are bound to it"
+        raise NotSealed(message, hint=_BY_OBJECT)
+
+
+def _refuse_copies(statement: Any) -> None:  # noqa: ANN401 - SQLAlchemy's
+    """Refuse an INSERT of what other rows hold sealed: it would not open."""
+    if isinstance(statement.select, SelectBase) and isinstance(statement.table, Table):
+        given = zip(statement._select_names or (), statement.select.selected_columns, strict=False)  # noqa: SLF001 - its only place
+        names = {column.name for column in encrypted_columns(statement.table)}
+        for name, column in given:
+            if name in names and _is_stored(column):
+                raise NotSealed(f"{statement.table.name}.{name} would get what does not open there", hint=_BY_OBJECT)
+
+
+def _is_stored(value: Any) -> bool:  # noqa: ANN401 - what a statement writes
+    """Return whether it is the encrypted column of a table."""
+    return isinstance(getattr(value, "type", None), EncryptedType) and isinstance(_table_of(value), Table)
+
+
+def _is_same(value: Any, column: Any) -> bool:  # noqa: ANN401 - columns
+    return value.name == column.name and getattr(value, "table", None) is column.table
+
+
+def _table_of(column: Any) -> Any:  # noqa: ANN401 - a table or none
+    table = getattr(column, "table", None)
+    return getattr(table, "element", table)
 
 
 def _refuse(elements: Iterable[Any], reason: str, hint: str) -> None:

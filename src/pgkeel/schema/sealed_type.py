@@ -1,6 +1,7 @@
 """The type of an encrypted column, what it may be compared with, and what a row holds in it and beside it."""
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any, cast
 from uuid import UUID
 
@@ -101,7 +102,9 @@ class EncryptedType(TypeDecorator[Any]):
             """
             value = other[0] if other else None
             is_stored = op in _DISTINCT and isinstance(value, ClauseElement)  # compares what is stored, not what it means
-            if op in _NULL or is_stored or (value is None and op in _EQUAL | _UNEQUAL):
+            is_column = op is operators.eq and isinstance(value, ColumnElement)
+            is_itself = is_column and hash(value) == hash(self.expr)  # SQLAlchemy looks for the column in a dictionary
+            if op in _NULL or is_stored or is_itself or (value is None and op in _EQUAL | _UNEQUAL):
                 return super().operate(op, *other, **named)
             return _condition(self.expr, op, value)
 
@@ -235,12 +238,22 @@ def sealed_values(column: Column[Any], value: str | Sealed | None, row: object, 
     if value is None:
         return dict.fromkeys([column.name, *beside])
     cipher = cipher_of(dialect, kind.table, kind.column, by_subject=kind.subject)
-    key = UUID(row) if isinstance(row, str) and _is_uuid(row_key(column.table)) else row
+    key = _read_back(row_key(column.table), row)
     text = value.bound(cipher).reveal(key) if isinstance(value, Sealed) else value
     if not isinstance(text, str):
         raise UsageError(f"{kind.table}.{kind.column} takes text, not {type(text).__name__}", hint="encrypted values are texts")
     digests: tuple[bytes | None, ...] = cipher.written(normal_form(kind.index, text)) if kind.index else ()
     return {column.name: cipher.seal(key, normal_form("exact", text)), **dict(zip(beside, digests, strict=True))}
+
+
+def _read_back(column: Column[Any], row: object) -> object:
+    """Return an id that may be given as text as it is read back: what is sealed is bound to that."""
+    kind = column.type.python_type if isinstance(row, str) else str
+    with suppress(ValueError):
+        return kind(row) if kind in {UUID, int} else row
+    raise UsageError(
+        f"{column.table.name}.{column.name} is no {kind.__name__} in the text that was given", hint="pass the id itself"
+    )
 
 
 def _is_uuid(column: Column[Any]) -> bool:

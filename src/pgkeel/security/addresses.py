@@ -1,9 +1,12 @@
 """Addresses of accounts: sealed where they are kept, found by the digest of their normal form."""
 
+import unicodedata
+
 from pgkeel.core.cipher import Cipher, FieldCipher
 from pgkeel.core.errors import ConfigError
 from pgkeel.core.ids import random_id
 from pgkeel.core.normal_form import normal_form
+from pgkeel.security.policy import Addressee
 
 __all__ = ["Addresses"]
 
@@ -26,7 +29,16 @@ class Addresses:
         """Return every digest under which an account with this address may be found."""
         return self._cipher().lookups(normal_form("email", email))
 
+    def is_own(self, addressee: Addressee, email: str) -> bool:
+        """Return whether an address is the account's own, not one that counts as it: that may be a stranger's."""
+        return _mailbox(self._cipher().open(addressee.user_id, bytes(addressee.email)).decode()) == _mailbox(email)
+
     def _cipher(self) -> FieldCipher:
         if self._keys is None:
             raise ConfigError("addresses are encrypted, and this identity has no keys", hint="Database(url, keys=…).identity")
         return self._keys.field("users", "email")
+
+
+def _mailbox(email: str) -> tuple[bool, str]:
+    """Return what a mailbox is known by: servers read capitals as small letters, but no ß as ss and no sign of Kelvin as K."""
+    return email.strip().isascii(), unicodedata.normalize("NFC", email.strip()).lower()

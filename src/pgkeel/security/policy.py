@@ -8,7 +8,7 @@ import msgspec
 from pgkeel.core.limits import Rate
 from pgkeel.core.secret import Secret
 
-__all__ = ["Account", "FoundSession", "Login", "Policy", "Session"]
+__all__ = ["Account", "Addressee", "FoundSession", "Login", "Policy", "Session"]
 
 
 class Policy(msgspec.Struct, frozen=True):
@@ -76,3 +76,10 @@ class Account(msgspec.Struct, frozen=True):
     def __repr__(self) -> str:
         """Print who, not the hash."""
         return f"Account(id={self.id})"
+
+
+class Addressee(msgspec.Struct, frozen=True):
+    """To whom a token is to be sent; the address lies sealed."""
+
+    user_id: UUID
+    email: bytes

@@ -8,7 +8,7 @@ from pgkeel.core.telling import Report
 from pgkeel.migrations import Options, backfill
 from pgkeel.migrations.backfill import BackfillState, Change
 from pgkeel.postgres import Connection
-from pgkeel.security.encryption import change_of, is_ours
+from pgkeel.security.encryption import change_of, is_ours, is_waited_for
 from pgkeel.stack.connection import connect
 from pgkeel.stack.keys import ensure_keys
 
@@ -26,16 +26,32 @@ def run_backfills(
         def resolve(code: str) -> Change:
             return _change(project, connection, code)
 
-        return backfill.run(connection, version, source=source, resolve=resolve, options=options, report=report, monitor=monitor)
+        return backfill.run(
+            connection,
+            version,
+            source=source,
+            resolve=resolve,
+            waits=is_waited_for,
+            options=options,
+            report=report,
+            monitor=monitor,
+        )
 
 
 def seal_rest(project: Project, report: Report) -> None:
     """Run the backfills that need keys and wait, so that nobody has to know of them."""
     with connect(project, "owner", application="pgkeel up") as connection:
-        states = backfill.states(connection)
-    waiting = [state for state in states if is_ours(state.options.get("code", "")) and state.status in {"pending", "running"}]
+        waiting = [state for state in backfill.states(connection) if _waits(connection, state)]
     for state in waiting:
         run_backfills(project, state.version, report)
+
+
+def _waits(connection: Connection, state: BackfillState) -> bool:
+    """Return whether a backfill needs keys and has rows to do, perhaps again."""
+    code = state.options.get("code", "")
+    if not is_ours(code):
+        return False
+    return state.status in {"pending", "running"} or (state.status == "finished" and is_waited_for(connection, code))
 
 
 def _change(project: Project, connection: Connection, code: str) -> Change:

@@ -58,8 +58,11 @@ def remains_of(project: Project, name: str, *, does_scrub: bool, report: Report)
     """
     field = field_of(project, name)
     if does_scrub:
-        with connect(project, "owner", application=_APPLICATION) as owner:
-            scrub(owner, field)
+        with (
+            connect(project, "owner", application=_APPLICATION) as owner,
+            connect(project, "superuser", application=_APPLICATION) as superuser,
+        ):
+            scrub(owner, field, superuser=superuser)
         if is_protected(project):
             from pgkeel.stack.backups import take  # noqa: PLC0415 - needs the extra [backup]
 
@@ -93,6 +96,8 @@ def _waiting(project: Project, source: Source) -> dict[str, str]:
 def _found(project: Project, name: str, *, sealed: bool, report: Report) -> TableColumn:
     with connect(project, "owner", application=_APPLICATION) as connection:
         column = find_column(connection, name, sealed=sealed)
+    if column.default:
+        report(f"the default of {name} ends with the switch, so programs give the value: {column.default}")
     for rule in column.rules:
         report(f"{rule.kind} {rule.name} ends with the switch: {rule.definition}")
     for reader in column.readers:

@@ -4,12 +4,12 @@ from contextlib import closing, nullcontext
 from pathlib import Path
 from uuid import UUID
 
-from pgkeel.core.errors import UsageError
+from pgkeel.core.errors import NotFound, UsageError
 from pgkeel.core.files import write_whole
 from pgkeel.core.project import Project
 from pgkeel.core.telling import Report, counted
 from pgkeel.postgres import Connection
-from pgkeel.security.keys import Erasure, erasable, erase
+from pgkeel.security.keys import Erasure, erasable, erase, is_known
 from pgkeel.stack.connection import connect
 from pgkeel.stack.keys import fields_of
 
@@ -24,6 +24,7 @@ def erase_person(project: Project, subject: str, *, dry_run: bool) -> tuple[Eras
 
     Raises:
         UsageError: The id is none, or no model has a column that is sealed by person.
+        NotFound: No person has this id: neither a key nor a row.
     """
     if not 0 < len(subject) <= _LONGEST or not subject.isprintable():
         raise UsageError(
@@ -35,10 +36,14 @@ def erase_person(project: Project, subject: str, *, dry_run: bool) -> tuple[Eras
             "no model has a column that is sealed by person", hint="Encrypted(subject=True), then `pgkeel security keys rotate`"
         )
     person = _canonical(subject)
-    if not dry_run:
-        _note(_ledger(project), person)
     with closing(connect(project, "owner", application=_APPLICATION)) as owner:
-        return erase(owner, fields, person, dry_run=dry_run)
+        counted_rows = erase(owner, fields, person, dry_run=True)
+        if not is_known(owner, person) and not any(each.rows for each in counted_rows):
+            raise NotFound(f"no person has the id {person}", hint="`pgkeel security find TABLE.COLUMN` prints ids")
+        if dry_run:
+            return counted_rows
+        _note(_ledger(project), person)
+        return erase(owner, fields, person)
 
 
 def erase_again(project: Project, report: Report, connection: Connection | None = None) -> None:

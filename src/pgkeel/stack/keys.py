@@ -86,7 +86,8 @@ def field_of(project: Project, name: str) -> EncryptedField:
     Raises:
         NotFound: The models have no such encrypted column.
     """
-    found = {field.name: field for field in fields_of(project)}
-    if name not in found:
+    found = {field.name.removeprefix("public."): field for field in fields_of(project)}
+    known = found.get(name.removeprefix("public."))
+    if known is None:
         raise NotFound(f"{name} is no encrypted column of the models", hint=f"one of: {', '.join(found) or 'there is none'}")
-    return found[name]
+    return known

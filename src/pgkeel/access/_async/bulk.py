@@ -1,6 +1,6 @@
 """Writes of many rows at once: COPY, or a statement over arrays, from 10,000 rows on several of one transaction."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from sqlalchemy import Column
@@ -12,7 +12,7 @@ from pgkeel.access.arguments import Keyed, Row, fields_of_row, single_key
 from pgkeel.access.batch import batch_of, batches_of, last_of
 from pgkeel.access.compiled import Compiled
 from pgkeel.access.outcome import Inserted, Upserted
-from pgkeel.access.sealing import sealed_place, with_digests, with_keys
+from pgkeel.access.sealing import is_bound_elsewhere, sealed_place, with_digests, with_keys, with_places
 from pgkeel.access.tagging import values_of_rows
 from pgkeel.core.errors import UsageError
 
@@ -81,13 +81,18 @@ class Bulk(Part[R_co]):
         Args:
             rows: What shall be there.
             on: Columns of a primary key or unique constraint, which decide whether a row is there. An encrypted one with a blind
-                index stands alone; a row that somebody else adds with the same value meanwhile is `AlreadyExists`: run it again.
+                index stands alone. Where encrypted values are changed, rows are looked for first and keep their ids; one that
+                somebody else adds with the same values meanwhile is `AlreadyExists`: run it again.
             update: Fields that change where it is; all others than `on` when nothing is said.
         """
         place = (on,) if isinstance(on, str) else tuple(on)
         sealed = sealed_place(self._shape, place)
         if sealed is not None:
             rows, place = await self._with_keys(list(rows), place[0], sealed), (str(self._shape.key[0].name),)
+        elif self._shape.encrypted:
+            rows = given = [fields_of_row(row) for row in rows]
+            if is_bound_elsewhere(self._shape, given, place, update):
+                rows, place = await self._with_places(given, place), tuple(str(column.name) for column in self._shape.primary)
         update = None if update is None else with_digests(self._shape, update)
         batch = batch_of(self._shape, rows, self._dialect)
         if batch is None:
@@ -150,6 +155,14 @@ class Bulk(Part[R_co]):
         condition = column.in_([fields[name] for fields in given])
         query, values = select_statements.filtered(self._statements, (), None, [condition], True)
         return with_keys(self._shape, given, name, column, await self._runner.all(query, values))
+
+    async def _with_places(self, rows: Sequence[Mapping[str, object]], place: Sequence[str]) -> list[Mapping[str, object]]:
+        """Return rows with the primary keys of those that have the same values in some columns."""
+        for fields in rows:
+            _require(tuple(fields), place)
+        conditions = [self._shape.column(name).in_([fields[name] for fields in rows]) for name in place]
+        query, values = select_statements.filtered(self._statements, (), None, conditions, True)
+        return with_places(self._shape, rows, place, await self._runner.all(query, values))
 
     async def _by_keys(self, query: Compiled[K], keys: Iterable[K]) -> list[K]:
         single_key(self._shape)

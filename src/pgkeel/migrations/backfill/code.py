@@ -11,10 +11,11 @@ from pgkeel.migrations.backfill.keys import BackfillKey
 from pgkeel.migrations.statement import split
 from pgkeel.postgres import Connection
 
-__all__ = ["Change", "Resolve", "change_by", "imported"]
+__all__ = ["Change", "Resolve", "Waits", "change_by", "imported"]
 
 Change = Callable[[Connection, BackfillKey, BackfillKey], int]
 Resolve = Callable[[str], Change]
+Waits = Callable[[Connection, str], bool]
 
 
 def imported(name: str) -> Change:

@@ -31,7 +31,7 @@ def find_target(connection: Connection, table: str, key: str | None) -> Target:
 
     Raises:
         NotFound: There is no such table or column.
-        Refused: The key has another type, may be NULL, or no index leads with it.
+        Refused: The key has another type, may be NULL, or no index leads with it; or policies hide rows from this login.
     """
     row = load(__name__, "target").row(connection, table=table, key=key)
     if row is None:
@@ -48,6 +48,9 @@ def find_target(connection: Connection, table: str, key: str | None) -> Target:
     if not row["has_index"]:
         hint = "create one that begins with the key, or choose another key"
         raise Refused(f"no index leads with {where}: each batch would read the whole table", hint=hint)
+    if row["hides_rows"]:
+        hint = f"ALTER TABLE {table} NO FORCE ROW LEVEL SECURITY while it runs"
+        raise Refused(f"row-level security hides rows of {table} from its owner: they would be passed over", hint=hint)
     return Target(row["schema"], row["table"], row["column"], row["type"])
 
 

@@ -9,9 +9,10 @@ import psycopg
 from psycopg import pq
 
 from pgkeel.core import clock
+from pgkeel.core.errors import KeelError
 from pgkeel.core.telling import Report, counted, silent
 from pgkeel.core.units import Size, format_duration
-from pgkeel.migrations.backfill.code import Change, Resolve, change_by, imported
+from pgkeel.migrations.backfill.code import Change, Resolve, Waits, change_by, imported
 from pgkeel.migrations.backfill.keys import BackfillKey, Target, bounds, find_target, read_key, step_before
 from pgkeel.migrations.backfill.state import BackfillState, chosen, forecast
 from pgkeel.migrations.backfill.throttle import Pace, Throttle
@@ -50,6 +51,7 @@ def run(
     source: str | None = None,
     throttle: Throttle | None = None,
     resolve: Resolve = imported,
+    waits: Waits | None = None,
     options: Options = DEFAULTS,
     report: Report = silent,
     monitor: Connection | None = None,
@@ -65,6 +67,7 @@ def run(
         source: Only this source's, a tenant's for example.
         throttle: How much at once; a marker's `batch` and `pause` go before it.
         resolve: Gives the function that `code=` names.
+        waits: Tells of the `code=` of a finished one whether rows wait for it again; it then begins anew.
         options: `search_path` and how long to wait for another runner.
         report: Told how far it is.
         monitor: Asked how far standbys are behind; its login sees that with `pg_monitor` only. None asks `connection`.
@@ -79,13 +82,23 @@ def run(
         role = session_role(connection, watcher)
         with runner_lock(connection, options, report, key=LOCK_KEY):
             for state in chosen(connection, version, source):
-                if state.status == "finished" or (state.status == "paused" and version is None):
+                is_again = state.status == "finished" and _waits_again(connection, state, waits, _at_home(state, options), role)
+                if (state.status == "finished" and not is_again) or (state.status == "paused" and version is None):
                     continue
                 given = (throttle or Throttle()).of(state.options)
                 with _session(connection, role, _at_home(state, options), given):
                     work = _prepared(connection, state, given, resolve, watcher, report)
                     _walk(msgspec.structs.replace(work, monitor=monitor or connection))
             return chosen(connection, version, source)
+
+
+def _waits_again(connection: Connection, state: BackfillState, waits: Waits | None, options: Options, role: str) -> bool:
+    """Return whether rows wait for a finished backfill; it begins anew then."""
+    code = state.options.get("code")
+    if waits is None or code is None:
+        return False
+    with _session(connection, role, options, Throttle()):
+        return waits(connection, code) and load(__name__, "begin_again").run(connection, **state.place) > 0
 
 
 def _at_home(state: BackfillState, options: Options) -> Options:
@@ -186,11 +199,16 @@ def _next_bound(work: _Work, lo: BackfillKey) -> BackfillKey | None:
 
 
 def _failed(work: _Work, err: Exception) -> BackfillFailed:
-    text = describe(err) if isinstance(err, psycopg.Error) else f"{type(err).__name__}: {err}"
+    text = describe(err) if isinstance(err, psycopg.Error) else err.message if isinstance(err, KeelError) else _named(err)
     if work.connection.pgconn.status == pq.ConnStatus.OK:
         load(__name__, "fail").run(work.connection, error=text, **work.state.place)
-    hint = f"the batches before it are kept; correct the cause and `pgkeel migrate backfill run {work.state.version}`"
+    cause = err.hint if isinstance(err, KeelError) and err.hint else "correct the cause"
+    hint = f"the batches before it are kept; {cause}, and `pgkeel migrate backfill run {work.state.version}`"
     return BackfillFailed(f"{work.state.title}: {text}", hint=hint)
+
+
+def _named(err: Exception) -> str:
+    return f"{type(err).__name__}: {err}"
 
 
 def _wait_for_standbys(work: _Work) -> None:

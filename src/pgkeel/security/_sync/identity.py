@@ -12,6 +12,7 @@ from pgkeel.core.cipher import Cipher
 from pgkeel.core.clock import Clock
 from pgkeel.core.errors import NotFound, UsageError
 from pgkeel.core.limits import Rate
+from pgkeel.core.normal_form import NORMAL_FORMS
 from pgkeel.core.secret import Secret
 from pgkeel.postgres import Query
 from pgkeel.security import identity_sql as sql
@@ -19,7 +20,7 @@ from pgkeel.security._colour.threaded import Limiter, MemoryLimiter, aside
 from pgkeel.security.addresses import Addresses
 from pgkeel.security.identity_errors import AlreadyRegistered, InvalidCredentials, InvalidToken, TooManyAttempts
 from pgkeel.security.passwords import Passwords
-from pgkeel.security.policy import Account, FoundSession, Login, Policy, Session
+from pgkeel.security.policy import Account, Addressee, FoundSession, Login, Policy, Session
 from pgkeel.security.tokens import digest, new_token
 
 __all__ = ["Identity", "Statements"]
@@ -158,6 +159,8 @@ class Identity:
     def request_reset(self, email: str) -> Secret | None:
         """Return the token to mail to the address, or None where no account has it: tell the stranger nothing of that.
 
+        An address that only counts as the account's, such as one with ß for ss, may be another mailbox, and gets None.
+
         Raises:
             TooManyAttempts: This address was tried too often.
         """
@@ -229,7 +232,7 @@ class Identity:
 
     def _count(self, what: str, whom: str, rate: Rate) -> None:
         """Count an attempt; a limiter that others may read sees no address."""
-        name = hashlib.sha256(whom.strip().lower().encode(errors="replace")).hexdigest()
+        name = hashlib.sha256(NORMAL_FORMS["email"](whom).encode(errors="replace")).hexdigest()
         wait = self._limiter.take(f"pgkeel:{what}:{name}", rate)
         if wait is not None:
             raise TooManyAttempts(wait)
@@ -263,14 +266,14 @@ class Identity:
             return None
         sent = self._first(
             sql.SEND_TOKEN,
-            UUID,
+            Addressee,
             digests=self._addresses.digests(email),
             purpose=purpose,
             token=digest(token),
             now=self._clock.now(),
             lifetime=lifetime,
         )
-        return token if sent else None
+        return token if sent and self._addresses.is_own(sent, email) else None
 
     def _guess(self, token: Secret) -> str:
         """Return the hash of a mailed token that may be one."""

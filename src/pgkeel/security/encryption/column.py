@@ -9,6 +9,7 @@ from pgkeel.postgres import Connection, Row, load
 
 __all__ = ["Rule", "TableColumn", "find_column"]
 
+_WALKED = {"smallint", "integer", "bigint", "uuid"}
 _PLAIN = re.compile(r"[a-z_][a-z0-9_]{0,40}")
 
 
@@ -40,6 +41,9 @@ class TableColumn(msgspec.Struct, frozen=True):
         rules: What goes with its present form.
         digests: What rests on the digests of an encrypted column, the present ones and those of the next key.
         readers: What reads it and is somebody's to drop and make anew: views, keys, generated columns, triggers, policies.
+        last_trigger: The last trigger that may change a row before it is updated; "" where there is none.
+        default: Its default, as the server writes it, which goes with its present form; "" where there is none.
+        has_policies: Whether row-level security may hide rows.
     """
 
     table: tuple[str, ...]
@@ -50,6 +54,9 @@ class TableColumn(msgspec.Struct, frozen=True):
     rules: tuple[Rule, ...]
     digests: tuple[Rule, ...]
     readers: tuple[str, ...]
+    last_trigger: str = ""
+    default: str = ""
+    has_policies: bool = False
 
     @property
     def apart(self) -> tuple[str, ...]:
@@ -87,7 +94,8 @@ def find_column(connection: Connection, name: str, *, sealed: bool) -> TableColu
     digests = tuple(rule for each in beside for rule in _rules(connection, table, each))
     held = load(__name__, "readers").rows(connection, table=table, columns=[column, *beside])
     readers = tuple(str(one["reader"]) for one in held)
-    return TableColumn(tuple(parts[:-1]), column, row["key"], row["type"], row["is_not_null"], rules, digests, readers)
+    found = (tuple(parts[:-1]), column, row["key"], row["type"], row["is_not_null"], rules, digests, readers)
+    return TableColumn(*found, row["last_trigger"] or "", row["default_"] or "", row["has_policies"])
 
 
 def _rules(connection: Connection, table: str, column: str) -> tuple[Rule, ...]:
@@ -96,8 +104,10 @@ def _rules(connection: Connection, table: str, column: str) -> tuple[Rule, ...]:
 
 def _require_fit(name: str, row: Row, *, sealed: bool) -> None:
     table, _, column = name.rpartition(".")
-    if row["is_partitioned"]:
-        raise Refused(f"{table} is no plain table, or a part of one", hint="move the column into a table of its own first")
+    _require_whole(table, row)
+    if row["is_generated"]:
+        hint = "encrypt what it is made of, and drop it: the server cannot make it anew"
+        raise Refused(f"{name} is generated from other columns", hint=hint)
     if row["is_bytea"] and not sealed:
         hint = "`pgkeel security keys rotate` seals it anew, `decrypt` makes it clear again"
         raise Refused(f"{name} is bytea: it is encrypted already, or holds no text", hint=hint)
@@ -109,3 +119,14 @@ def _require_fit(name: str, row: Row, *, sealed: bool) -> None:
         raise Refused(f"{table} has no primary key of one column", hint="sealed values are bound to their row's id")
     if row["key"] == column:
         raise Refused(f"{name} is the primary key", hint="sealed values are bound to their row's id: give the table another one")
+    if row["key_type"] not in _WALKED:
+        hint = "a backfill walks along whole numbers and UUIDs: give the table such a key first"
+        raise Refused(f"{table}.{row['key']}, the primary key, is of type {row['key_type']}", hint=hint)
+
+
+def _require_whole(table: str, row: Row) -> None:
+    if row["is_partitioned"]:
+        raise Refused(f"{table} is no plain table, or a part of one", hint="move the column into a table of its own first")
+    if row["hides_rows"]:
+        hint = f"ALTER TABLE {table} NO FORCE ROW LEVEL SECURITY, until the third migration is applied"
+        raise Refused(f"row-level security hides rows of {table} from its owner, which would lose them", hint=hint)

@@ -1,5 +1,6 @@
 """The text of the migrations: expand with its backfill, switch, contract. Nothing is run here."""
 
+import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from importlib import resources
@@ -11,8 +12,10 @@ from pgkeel.security.encryption.column import Rule, TableColumn
 
 __all__ = ["MigrationText", "plan_decryption", "plan_encryption"]
 
+_LONGEST = 63
 _NAME = re.compile(r"\{([a-z_]+)\}")
 _READ = "-- Read by {}: drop it here, and make it anew behind the renaming; contract is refused while it stands.\n"
+_SEE_ALL = "SET LOCAL row_security = off; -- rows that a policy hides are an error here\n"
 _FORGET = "        NEW.{} := NULL;\n"
 
 
@@ -88,16 +91,20 @@ def _words(column: TableColumn, verb: str, form: str) -> dict[str, str]:
         "sealed": quoted(added),
         "clear": quoted(gone),
         "key": quoted(column.key),
-        "function": _with_schema(column, f"{table}_{name}_unseal"),
-        "trigger": quoted(f"{table}_{name}_unseal"),
-        "waiting": quoted(f"idx_{table}_{name}_unsealed"),
-        "waiting_full": _with_schema(column, f"idx_{table}_{name}_unsealed"),
+        "function": _with_schema(column, shortened(f"{table}_{name}_unseal")),
+        "trigger": quoted(_last(shortened(f"{table}_{name}_unseal"), column.last_trigger)),
+        "waiting": quoted(shortened(f"idx_{table}_{name}_unsealed")),
+        "waiting_full": _with_schema(column, shortened(f"idx_{table}_{name}_unsealed")),
         "plain_table": ".".join(column.table),
         "plain_key": column.key,
         "code": f"{verb}.{'.'.join(column.table)}.{name}.{column.key}:{form}",
         "readers": "".join(_READ.format(reader) for reader in column.readers),
         "backfill_hint": "'`pgkeel migrate backfill run` seals it'",
         "type": column.type,
+        "default": f" DEFAULT {column.default}" if column.default else "",
+        "see_all": "SET LOCAL row_security = off;  -- rows that a policy hides are an error here\n"
+        if column.has_policies
+        else "",
         "sealed_type": "bytea",
         "drop_beside": "",
         "add_beside": "",
@@ -115,7 +122,7 @@ def _digests(column: TableColumn, index: str | None, unique: str | None) -> dict
     full, table = _full(column), column.table[-1]
     now, then = f"{column.name}_bidx", f"{column.name}_bidx_next"
     kind = "UNIQUE INDEX" if unique else "INDEX"
-    indexes = [f"{table}_{each}_key" if unique else f"idx_{table}_{each}" for each in (now, then)]
+    indexes = [shortened(f"{table}_{each}_key" if unique else f"idx_{table}_{each}") for each in (now, then)]
     made = zip(indexes, (now, then), strict=True)
     return {
         "add_digests": "".join(f"ALTER TABLE {full} ADD COLUMN {quoted(each)} bytea;\n" for each in (now, then)),
@@ -133,12 +140,18 @@ def _digests(column: TableColumn, index: str | None, unique: str | None) -> dict
 def _clear_values_apart(column: TableColumn, unique: str) -> dict[str, str]:
     """Return what keeps equal values of the clear form apart, proven before the switch."""
     full, clear = _full(column), f"{column.name}_clear"
-    indexes = [f"{column.table[-1]}_{clear}_key"]
+    indexes = [shortened(f"{column.table[-1]}_{clear}_key")]
     return {
         "index_digests": f"CREATE UNIQUE INDEX CONCURRENTLY {quoted(indexes[0])} ON {full} ({quoted(clear)});\n",
         "attach_unique": _attached(full, indexes, unique),
         "detach_unique": _detached(full, indexes, (column.name,), unique),
     }
+
+
+def _last(trigger: str, other: str) -> str:
+    """Return a name that sorts behind another trigger's: triggers fire by name, and what one changes later would not be seen."""
+    names = (trigger, f"zz_{trigger}", f"~{trigger}", f"{other}~")
+    return next(name for name in names if name.encode() > other.encode())
 
 
 def _ends(column: TableColumn, hint: str) -> Refused:
@@ -201,7 +214,7 @@ def _proof(column: TableColumn, columns: list[str]) -> dict[str, str]:
     if not column.is_not_null:
         return {"prove": "", "require": "", "unrequire": ""}
     full = _full(column)
-    checks = [(quoted(f"{column.table[-1]}_{each}_given"), quoted(each)) for each in columns]
+    checks = [(quoted(shortened(f"{column.table[-1]}_{each}_given")), quoted(each)) for each in columns]
     added = "".join(f"ALTER TABLE {full} ADD CONSTRAINT {name} CHECK ({each} IS NOT NULL) NOT VALID;\n" for name, each in checks)
     proved = "".join(f"ALTER TABLE {full} VALIDATE CONSTRAINT {name};\n" for name, _ in checks)
     sets = "".join(f"ALTER TABLE {full} ALTER COLUMN {each} SET NOT NULL;\n" for _, each in checks)
@@ -221,6 +234,13 @@ def _with_schema(column: TableColumn, name: str) -> str:
 def _filled(template: str, words: Mapping[str, str]) -> str:
     text = resources.files("pgkeel.security.encryption").joinpath("templates", f"{template}.sql").read_text(encoding="utf-8")
     return _NAME.sub(lambda match: words.get(match[1], match[0]), text)
+
+
+def shortened(name: str) -> str:
+    """Return a name of at most 63 bytes, as SQLAlchemy shortens those of the models; cut by the server, two may become one."""
+    if len(name) <= _LONGEST:
+        return name
+    return f"{name[: _LONGEST - 8]}_{hashlib.md5(name.encode(), usedforsecurity=False).hexdigest()[-4:]}"
 
 
 def quoted(name: str) -> str:

@@ -5,9 +5,10 @@ from pgkeel.security.keys.follow import follow
 from pgkeel.security.keys.key import KeyState, WrappedKey
 from pgkeel.security.keys.provider import KeyProvider, LocalProvider, WrongProvider, ensure_local_key, provider_from
 from pgkeel.security.keys.ring import KeyRing
-from pgkeel.security.keys.rotate import Rotated, destroy, find, retire, rotate
+from pgkeel.security.keys.rotate import Rotated, destroy, find, opened, retire, rotate
 from pgkeel.security.keys.store import KeyHolder, activate, add, ensure, keys_of, load_ring, rewrap, rows_by_key
-from pgkeel.security.keys.subjects import Erasure, erasable, erase, has_subjects
+from pgkeel.security.keys.subjects import Erasure, erasable, erase, has_subjects, is_known
+from pgkeel.security.keys.there import is_there
 
 __all__ = [
     "Erasure",
@@ -33,8 +34,11 @@ __all__ = [
     "find",
     "follow",
     "has_subjects",
+    "is_known",
+    "is_there",
     "keys_of",
     "load_ring",
+    "opened",
     "provider_from",
     "retire",
     "rewrap",

@@ -6,10 +6,12 @@ from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
 
+import psycopg
+
 from pgkeel.core.errors import KeelError
 from pgkeel.core.log import get_logger
 from pgkeel.core.url import Url
-from pgkeel.postgres import connect
+from pgkeel.postgres import connect, describe
 from pgkeel.security.keys.provider import KeyProvider
 from pgkeel.security.keys.ring import KeyRing
 from pgkeel.security.keys.store import keys_of, load_ring
@@ -59,5 +61,15 @@ def _read_again(url: Url, ring: KeyRing, every: timedelta, end: threading.Event)
                 ring.take(keys_of(connection))
                 if ring.subjects is not None:
                     ring.subjects.refresh(connection)
-        except KeelError as err:
-            log.warning("keys.not_read", error=err.message)
+        except Exception as err:  # noqa: BLE001 - a provider may raise anything, and the thread has to go on
+            log.warning("keys.not_read", error=_told(err))
+
+
+def _told(err: Exception) -> str:
+    match err:
+        case KeelError():
+            return err.message
+        case psycopg.Error():
+            return describe(err)
+        case _:
+            return type(err).__name__

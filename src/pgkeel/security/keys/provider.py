@@ -65,7 +65,8 @@ class LocalProvider:
         except (binascii.Error, ValueError):
             key = b""
         if len(key) != _BYTES:
-            hint = "make one with: python -c 'import base64, os; print(base64.urlsafe_b64encode(os.urandom(32)).decode())'"
+            made = "python -c 'import base64, os; print(base64.urlsafe_b64encode(os.urandom(32)).decode())'"
+            hint = f"restore it where anything is encrypted already; a first one: {made}"
             raise ConfigError("a key-encryption key is 32 bytes in base64", hint=hint)
         self._cipher = AESGCM(key)
         self.name = f"local:{hashlib.sha256(b'pgkeel key-encryption key' + key).hexdigest()[:16]}"

@@ -7,10 +7,12 @@ under random nonces (NIST SP 800-38D) holds for a column, not for the database.
 import hmac
 import os
 import struct
-from collections.abc import Callable, Iterable
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Self
 from uuid import UUID
 
+import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
@@ -37,6 +39,7 @@ class KeyRing:
         self.subjects: SubjectKeys | None = None
         self._secrets: dict[int, bytes] = {}
         self._states: dict[int, str] = {}
+        self._lock = threading.Lock()
 
     def take(self, keys: Iterable[WrappedKey]) -> None:
         """Know these keys and no others; the columns' ciphers follow.
@@ -46,17 +49,15 @@ class KeyRing:
         """
         living = [key for key in keys if key.wrapped is not None]
         secrets = {key.id: self._secrets.get(key.id) or self._unwrapped(key) for key in living}
-        self._secrets, self._states = secrets, {key.id: key.state for key in living}
-        for field in self._fields.values():
-            field.refresh(self._secrets, self._states)
+        with self._lock:
+            self._secrets, self._states = secrets, {key.id: key.state for key in living}
+            for field in self._fields.values():
+                field.refresh(self._secrets, self._states)
 
     def field(self, table: str, column: str, /, *, by_subject: bool = False) -> "Field":
-        """Return the cipher of a column; the same object every time."""
-        known = self._fields.get((table, column, by_subject))
-        if known is None:
-            known = self._fields[table, column, by_subject] = Field(table, column, self, by_subject=by_subject)
-            known.refresh(self._secrets, self._states)
-        return known
+        """Return the cipher of a column; the same object every time, and the same whether `public` is named."""
+        table = table.removeprefix("public.")
+        return self._fields.get((table, column, by_subject)) or self._new_field(table, column, by_subject=by_subject)
 
     def with_subjects(self, connect: Callable[[], Connection]) -> Self:
         """Open and seal by persons' keys, too, which a connection of its own reads and adds; return the ring."""
@@ -88,6 +89,16 @@ class KeyRing:
         """The keys that it has."""
         return frozenset(self._secrets)
 
+    def _new_field(self, table: str, column: str, *, by_subject: bool) -> "Field":
+        """Return a cipher that other threads see only once it has its keys."""
+        with self._lock:
+            known = self._fields.get((table, column, by_subject))
+            if known is None:
+                known = Field(table, column, self, by_subject=by_subject)
+                known.refresh(self._secrets, self._states)
+                self._fields[table, column, by_subject] = known
+            return known
+
     def _unwrapped(self, key: WrappedKey) -> bytes:
         if key.provider != self._provider.name:
             hint = "set [security] key to the reference that was in force then"
@@ -99,39 +110,50 @@ class KeyRing:
         return f"KeyRing({sorted(self._secrets)})"
 
 
-class Field:
-    """The cipher of one column."""
+class _Derived(msgspec.Struct, frozen=True):
+    """A column's keys, which change all at once: a header never meets the cipher of another key."""
 
-    __slots__ = ("_bound", "_by_subject", "_header", "_indexes", "_name", "_opens", "_ring", "_seal", "_secrets", "_writes")
+    header: bytes = b""
+    seal: Callable[..., bytes] | None = None
+    opens: Mapping[bytes, Callable[..., bytes]] = {}
+    secrets: Mapping[bytes, bytes] = {}
+    indexes: Sequence[bytes] = ()
+    writes: tuple[bytes, bytes | None] = (b"", None)
+
+
+class Field:
+    """The cipher of one column; threads may use it while the keys change."""
+
+    __slots__ = ("_bound", "_by_subject", "_keys", "_name", "_ring")
 
     def __init__(self, table: str, column: str, ring: KeyRing, *, by_subject: bool) -> None:
         """Start without keys."""
         self._ring, self._by_subject = ring, by_subject
-        self._secrets: dict[bytes, bytes] = {}
         names = (table.encode(), column.encode())
         self._name = f"{table}.{column}"
         self._bound = _BEFORE + struct.pack(">HH", *map(len, names)) + b"".join(names)
-        self._opens: dict[bytes, Callable[..., bytes]] = {}
-        self._seal: Callable[..., bytes] | None = None
-        self._header = b""
-        self._indexes: list[bytes] = []
-        self._writes: tuple[bytes, bytes | None] = (b"", None)
+        self._keys = _Derived()
 
     def refresh(self, secrets: dict[int, bytes], states: dict[int, str]) -> None:
         """Derive the column's keys from those of the ring."""
         ciphers = {key: AESGCM(self._derived(b"data", secret)) for key, secret in secrets.items()}
-        self._secrets = {header_of(key, by_subject=True): self._derived(b"person", secret) for key, secret in secrets.items()}
-        self._opens = {header_of(key): cipher.decrypt for key, cipher in ciphers.items()}
+        persons = {header_of(key, by_subject=True): self._derived(b"person", secret) for key, secret in secrets.items()}
+        opens = {header_of(key): cipher.decrypt for key, cipher in ciphers.items()}
         if "active" not in states.values():
-            self._seal = None
+            self._keys = msgspec.structs.replace(self._keys, opens=opens, secrets=persons, seal=None)
             return
         active = _active(states)
         indexes = {key: self._derived(b"index", secret) for key, secret in secrets.items() if states[key] != "pending"}
         before = [key for key, state in states.items() if state == "previous"]
         is_moving = len(indexes) > 1
-        self._indexes = list(indexes.values())
-        self._writes = (indexes[before[0] if before else active], indexes[active] if is_moving else None)
-        self._header, self._seal = header_of(active, by_subject=self._by_subject), ciphers[active].encrypt
+        self._keys = _Derived(
+            header=header_of(active, by_subject=self._by_subject),
+            seal=ciphers[active].encrypt,
+            opens=opens,
+            secrets=persons,
+            indexes=tuple(indexes.values()),
+            writes=(indexes[before[0] if before else active], indexes[active] if is_moving else None),
+        )
 
     def seal(self, row: object, clear: bytes, /) -> bytes:
         """Return the value sealed for a row.
@@ -139,13 +161,13 @@ class Field:
         Raises:
             ConfigError: No key is active.
         """
-        header, nonce = self._header, os.urandom(12)
-        if self._seal is None:
+        keys, nonce = self._keys, os.urandom(12)
+        header, seal = keys.header, keys.seal
+        if seal is None:
             raise _no_active_key()
         if self._by_subject:
-            seal = self._personal(header, row, makes=True).encrypt
-            return header + nonce + seal(nonce, clear, header + self._bound + _row(row))
-        return header + nonce + self._seal(nonce, clear, header + self._bound + _row(row))
+            seal = self._personal(keys.secrets[header], row, makes=True).encrypt
+        return header + nonce + seal(nonce, clear, header + self._bound + _row(row))
 
     def open(self, row: object, sealed: bytes, /) -> bytes:
         """Return the clear value.
@@ -156,7 +178,7 @@ class Field:
         """
         header = sealed[:5]
         try:
-            return self._opens[header](sealed[5:17], sealed[17:], header + self._bound + _row(row))
+            return self._keys.opens[header](sealed[5:17], sealed[17:], header + self._bound + _row(row))
         except KeyError:
             return self._opened_by_subject(row, sealed)
         except (InvalidTag, ValueError):
@@ -166,16 +188,17 @@ class Field:
         header = sealed[:5]
         if sealed == ERASED:
             raise Erased(f"the value of {self._name} was erased with its person", hint="nothing opens it any more")
-        if header not in self._secrets or len(sealed) < OVERHEAD:
+        secret = self._keys.secrets.get(header)
+        if secret is None or len(sealed) < OVERHEAD:
             raise self._failure(sealed)
         try:
-            return self._personal(header, row, makes=False).decrypt(sealed[5:17], sealed[17:], header + self._bound + _row(row))
+            return self._personal(secret, row, makes=False).decrypt(sealed[5:17], sealed[17:], header + self._bound + _row(row))
         except (InvalidTag, ValueError):
             raise self._failure(sealed) from None
 
-    def _personal(self, header: bytes, row: object, *, makes: bool) -> AESGCM:
+    def _personal(self, secret: bytes, row: object, *, makes: bool) -> AESGCM:
         """Return the cipher of a person's values in this column: two secrets make its key, and neither alone does."""
-        return AESGCM(hmac.digest(self._secrets[header], self._ring.of_subject(row, makes=makes), "sha256"))
+        return AESGCM(hmac.digest(secret, self._ring.of_subject(row, makes=makes), "sha256"))
 
     def written(self, value: bytes, /) -> tuple[bytes, bytes | None]:
         """Return what the columns `…_bidx` and `…_bidx_next` hold of a row with this value.
@@ -183,20 +206,25 @@ class Field:
         Raises:
             ConfigError: No key is active.
         """
-        now, then = self._writes
+        now, then = self._keys.writes
         if not now:
             raise _no_active_key()
         return hmac.digest(now, value, "sha256"), then and hmac.digest(then, value, "sha256")
 
     def lookups(self, value: bytes, /) -> list[bytes]:
         """Return every digest under which a row with this value may be found."""
-        return [hmac.digest(key, value, "sha256") for key in self._indexes]
+        return [hmac.digest(key, value, "sha256") for key in self._keys.indexes]
 
     def _derived(self, purpose: bytes, secret: bytes) -> bytes:
         return hmac.digest(secret, purpose + b"\0" + self._bound, "sha256")
 
     def _failure(self, sealed: bytes) -> CannotOpen | UnknownKey:
-        if len(sealed) >= OVERHEAD and sealed[:1] in {b"\x01", b"\x02"} and sealed[:5] not in self._opens.keys() | self._secrets:
+        keys = self._keys
+        if (
+            len(sealed) >= OVERHEAD
+            and sealed[:1] in {b"\x01", b"\x02"}
+            and sealed[:5] not in keys.opens.keys() | keys.secrets.keys()
+        ):
             return UnknownKey(f"a value of {self._name} names a key that is not in the key ring", hint=_READ_AGAIN)
         return CannotOpen(f"a value of {self._name} does not open", hint="it was changed, or moved from another row or column")
 

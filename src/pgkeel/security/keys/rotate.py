@@ -13,7 +13,7 @@ import msgspec
 import psycopg
 from psycopg.types.string import StrDumper
 
-from pgkeel.core.cipher import FieldCipher, header_of
+from pgkeel.core.cipher import CannotOpen, FieldCipher, UnknownKey, header_of
 from pgkeel.core.normal_form import normal_form
 from pgkeel.postgres import Connection, Query, identifier, load
 from pgkeel.postgres.cache_ledger import forget_cached
@@ -23,8 +23,9 @@ from pgkeel.security.keys.key import WrappedKey
 from pgkeel.security.keys.ring import KeyRing
 from pgkeel.security.keys.store import KeyHolder, keys_of, known, mark_destroyed, mark_retired, require_time, require_unused
 from pgkeel.security.keys.subjects import SUBJECTS, has_subjects
+from pgkeel.security.keys.there import require_there
 
-__all__ = ["Rotated", "destroy", "find", "retire", "rotate"]
+__all__ = ["Rotated", "destroy", "find", "opened", "retire", "rotate"]
 
 Fields = Sequence[EncryptedField]
 _BATCH = 500
@@ -52,7 +53,12 @@ def rotate(connection: Connection, ring: KeyRing, fields: Fields, *, batch: int 
         ring: The keys.
         fields: The encrypted columns.
         batch: Rows of one transaction.
+
+    Raises:
+        Refused: A column is not in the database, or is clear there.
+        CannotOpen: A value does not open; its row is named.
     """
+    require_there(connection, fields)
     is_moving = any(key.state in {"previous", "retired"} for key in keys_of(connection))
     done = [
         Rotated(field.name, _rotate(connection, ring, field, batch, is_moving=is_moving)) for field in _all(connection, fields)
@@ -80,7 +86,7 @@ def _batches(connection: Connection, query: Query, batch: int, **values: object)
 
 
 def _reseal(connection: Connection, cipher: FieldCipher, field: EncryptedField, rows: list[dict[str, Any]]) -> int:
-    clear = [cipher.open(row["key"], row["sealed"]) for row in rows]
+    clear = [opened(cipher, row["key"], row["sealed"]) for row in rows]
     values: dict[str, object] = {
         "keys": [row["key"] for row in rows],
         "sealed": [row["sealed"] for row in rows],
@@ -90,6 +96,19 @@ def _reseal(connection: Connection, cipher: FieldCipher, field: EncryptedField, 
         digests = [cipher.written(normal_form(field.index, text.decode())) for text in clear]
         values |= {"digests": [now for now, _ in digests], "next_digests": [then for _, then in digests]}
     return _changed(connection, _named("reseal" if field.index is None else "reseal_indexed", field), **values)
+
+
+def opened(cipher: FieldCipher, row: object, sealed: bytes) -> bytes:
+    """Return the clear value; one of many that does not open is named by its row.
+
+    Raises:
+        CannotOpen: It was changed, or was not sealed for this row.
+        UnknownKey: The ring does not have its key.
+    """
+    try:
+        return cipher.open(row, sealed)
+    except (CannotOpen, UnknownKey) as err:
+        raise type(err)(f"{err.message} (row {row})", hint=err.hint) from None
 
 
 def retire(
@@ -113,6 +132,7 @@ def retire(
     if found.state in {"active", "destroyed"}:
         hint = "`pgkeel security keys add`, activate that one, and rotate" if found.state == "active" else "nothing is left of it"
         raise WrongState(f"key {key} is {found.state}", hint=hint)
+    require_there(connection, fields)
     if found.state == "previous":
         require_time(connection, ring.active, refresh)
         _require_rotated(connection, ring, _all(connection, fields))
@@ -147,6 +167,7 @@ def destroy(
     found = known(connection, key)
     if found.state not in {"retired", "destroyed"}:
         raise WrongState(f"key {key} is {found.state}", hint=f"`pgkeel security keys retire {key}` comes first")
+    require_there(connection, fields)
     if found.state == "retired":
         require_time(connection, key, refresh)
         require_unused(connection, found, holders)
@@ -172,6 +193,7 @@ def find(connection: Connection, ring: KeyRing, field: EncryptedField, text: str
     """
     if field.index is None:
         raise WrongState(f"{field.name} has no blind index", hint='declare Encrypted(index="exact"), and write a migration')
+    require_there(connection, [field])
     digests = ring.field(field.table_name, field.column).lookups(normal_form(field.index, text))
     return [row["key"] for row in _named("find", field).rows(connection, digests=digests)]
 
@@ -190,7 +212,7 @@ def _require_moved(connection: Connection, ring: KeyRing, field: EncryptedField,
     cipher = ring.field(field.table_name, field.column)
     for rows in _batches(connection, _named("every_row", field), batch):
         for row in rows:
-            now, _ = cipher.written(normal_form(field.index or "", cipher.open(row["key"], row["sealed"]).decode()))
+            now, _ = cipher.written(normal_form(field.index or "", opened(cipher, row["key"], row["sealed"]).decode()))
             if now != row["digest"]:
                 hint = f"`pgkeel security keys retire {key}` moves them"
                 raise KeyInUse(

@@ -156,9 +156,12 @@ def rewrap(connection: Connection, old: KeyProvider, new: KeyProvider) -> int:
 
 
 def _columns_with(connection: Connection, key: int) -> list[str]:
-    """Return the columns of the whole database, in whichever table, where a value lies that a key sealed."""
+    """Return the columns of the whole database, in whichever table, where a value lies, or may lie, that a key sealed."""
     found = []
     for row in load(__name__, "sealed_columns").rows(connection):
+        if row["hides_rows"]:
+            found.append(f"{row['schema']}.{row['table']}.{row['column']} (row-level security hides its rows from this login)")
+            continue
         names = {"table": identifier(row["schema"], row["table"]), "column": identifier(row["column"])}
         if load(__name__, "has_rows_of_key").named(**names).scalar(connection, headers=_headers_of(key)):
             found.append(f"{row['schema']}.{row['table']}.{row['column']}")

@@ -15,8 +15,9 @@ from pgkeel.core.cipher import ERASED, Erased, FieldCipher, UnknownKey
 from pgkeel.postgres import Connection, Query, identifier, load
 from pgkeel.postgres.cache_ledger import forget_cached
 from pgkeel.schema.field import EncryptedField
+from pgkeel.security.keys.there import is_there, require_there
 
-__all__ = ["SUBJECTS", "Erasure", "SubjectKeys", "erasable", "erase", "has_subjects"]
+__all__ = ["SUBJECTS", "Erasure", "SubjectKeys", "erasable", "erase", "has_subjects", "is_known"]
 
 SUBJECTS = EncryptedField(("pgkeel", "subject_keys"), "wrapped", "id")
 _BYTES = 32
@@ -116,6 +117,11 @@ class SubjectKeys:
         return wrapped
 
 
+def is_known(connection: Connection, subject: str) -> bool:
+    """Return whether there is a key of a person, or was one before the person was erased."""
+    return load(__name__, "subject").row(connection, id=subject) is not None
+
+
 def has_subjects(connection: Connection) -> bool:
     """Return whether the database has a table of persons' keys."""
     return bool(load(__name__, "has_subjects").scalar(connection))
@@ -125,12 +131,7 @@ def erasable(connection: Connection, fields: Sequence[EncryptedField]) -> tuple[
     """Return the fields that are sealed by person and are here; a database of an older day may not have them yet."""
     if not has_subjects(connection):
         return ()
-    there = {(row["schema"], row["table"], row["column"]) for row in load(__name__, "sealed_columns").rows(connection)}
-    return tuple(
-        field
-        for field in fields
-        if field.by_subject and (*(field.table if len(field.table) > 1 else ("public", *field.table)), field.column) in there
-    )
+    return tuple(field for field in fields if field.by_subject and is_there(connection, field))
 
 
 def erase(
@@ -143,8 +144,12 @@ def erase(
         fields: The encrypted columns of the models; those with `subject=True` count.
         subject: The id of the person's rows.
         dry_run: Whether to count only.
+
+    Raises:
+        Refused: A column is not in the database, or is clear there.
     """
     concerned = [field for field in fields if field.by_subject]
+    require_there(connection, concerned)
     with connection.transaction():
         if dry_run:
             count = {

@@ -1,6 +1,6 @@
--- the user to whom the token is to be sent; it takes the place of an older one. The user is locked first, as everywhere
+-- the user to whom the token is to be sent, and the address, sealed; it takes the place of an older one. The user is locked first, as everywhere
 WITH owner AS MATERIALIZED (
-    SELECT id
+    SELECT id, email
     FROM users
     WHERE email_bidx = ANY (%(digests)s::bytea[])
         AND deleted_at IS NULL
@@ -14,4 +14,4 @@ FROM owner
 ORDER BY id
 ON CONFLICT (user_id, purpose) DO UPDATE
 SET token = EXCLUDED.token, created_at = EXCLUDED.created_at, expires_at = EXCLUDED.expires_at
-RETURNING user_id
+RETURNING user_id, (SELECT email FROM owner WHERE owner.id = user_tokens.user_id) AS email

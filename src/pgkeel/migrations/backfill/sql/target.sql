@@ -2,6 +2,7 @@
 SELECT namespace.nspname AS schema, class.relname AS "table", attribute.attname AS "column",
        format_type(attribute.atttypid, NULL) AS type,
        attribute.attnotnull AS is_not_null,
+       row_security_active(class.oid) AS hides_rows,
        EXISTS (SELECT FROM pg_index AS index
                WHERE index.indrelid = class.oid
                  AND index.indkey[0] = attribute.attnum

@@ -6,5 +6,5 @@
 
 -- Down Migration
 BEGIN;
-ALTER TABLE {table} ADD COLUMN {clear} {type};
+ALTER TABLE {table} ADD COLUMN {clear} {type}{default};
 {add_beside}{unrequire}COMMIT;

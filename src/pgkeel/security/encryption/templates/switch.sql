@@ -3,7 +3,7 @@
 
 -- Up Migration
 BEGIN;
--- From here on {name} is the new form; refused while a row has only the old one.
+{see_all}-- From here on {name} is the new form; refused while a row has only the old one.
 LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE;
 DO $check$
 BEGIN

@@ -1,5 +1,6 @@
 -- one row: a column that may hold sealed values
-SELECT namespace.nspname AS schema, class.relname AS "table", attribute.attname AS "column"
+SELECT namespace.nspname AS schema, class.relname AS "table", attribute.attname AS "column",
+       row_security_active(class.oid) AS hides_rows
 FROM pg_attribute AS attribute
 JOIN pg_class AS class ON class.oid = attribute.attrelid
 JOIN pg_namespace AS namespace ON namespace.oid = class.relnamespace
