@@ -418,6 +418,23 @@ def test_several_transactions_are_listed_for_a_program_to_choose(database: Datab
     assert {"xid", "time", "rows", "lsn"} == set(error["data"]["candidates"][0])
 
 
+def test_partitions_and_heirs_are_meant_by_every_table_above_them(database: Database) -> None:
+    database.sql(
+        "CREATE TABLE sale (id int, year int) PARTITION BY LIST (year)",
+        "CREATE TABLE sale_26 PARTITION OF sale FOR VALUES IN (2026) PARTITION BY LIST (id)",
+        "CREATE TABLE sale_26_1 PARTITION OF sale_26 FOR VALUES IN (1)",
+        "CREATE TABLE old_way (id int)",
+        "CREATE TABLE old_way_heir () INHERITS (old_way)",
+        "INSERT INTO sale VALUES (1, 2026)",
+        "INSERT INTO old_way_heir VALUES (1)",
+        "DELETE FROM sale_26",
+        "DELETE FROM old_way",
+    )
+
+    for name in ("sale", "sale_26", "sale_26_1", "old_way", "old_way_heir"):
+        database.home.ok("recover", "--before", f"DELETE on {name}", "--dry-run")
+
+
 @pytest.mark.long
 def test_a_user_comes_back_sealed_and_the_log_says_who_did_it_and_in_which_recovery(database: Database) -> None:
     lonely = "('clear', sha256('lonely'), 'lonely', '$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAA$' || repeat('A', 43))"
