@@ -15,6 +15,7 @@ from pgkeel.backup.recovery.errors import NotRestorable, VerificationFailed
 from pgkeel.backup.recovery.journal import STEPS, Step
 from pgkeel.backup.recovery.resolve import Plan
 from pgkeel.backup.recovery.side import promote, show_settings
+from pgkeel.backup.recovery.undecided import require_decided
 from pgkeel.backup.recovery.wish import Wish
 from pgkeel.core import clock
 from pgkeel.core.errors import KeelError, Refused
@@ -104,6 +105,7 @@ def _recovered(scene: Scene, plan: Plan, directory: Path, report: Report, began:
             server = replay(scene, plan, directory, report)
             promote(server)
     with _timed(steps, 4):
+        require_decided(server)
         checks = (files, *_checked(scene, plan, server, report))
         _require_sound(checks, server, config.database.name)
     with _timed(steps, 5, is_ours=config.recover.start is not None):

@@ -104,7 +104,7 @@ def history(account: Account, major: str) -> Iterator[History]:
             runtime=runtime,
             account=account,
             superuser_password=Secret("x"),
-            settings={**FAST, "wal_keep_size": "4GB"},
+            settings={**FAST, "wal_keep_size": "4GB", "max_prepared_transactions": "5"},
         )
         with cluster:
             base = folder / "base"
