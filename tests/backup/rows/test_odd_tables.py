@@ -3,7 +3,8 @@
 import pytest
 
 from pgkeel.backup.rows import NoPrimaryKey
-from pgkeel.core.errors import Refused
+from pgkeel.core.errors import LockNotObtained, Refused
+from pgkeel.postgres import connect
 from tests.backup.rows.conftest import Pair
 
 
@@ -171,3 +172,14 @@ def test_a_comment_behind_a_condition_ends_with_it(pair: Pair) -> None:
     pair.run("DELETE FROM post WHERE id <= 2")
 
     assert pair.back("post", where="id = 1 -- the one that matters").restored["post"] == 1
+
+
+def test_who_holds_a_lock_is_not_waited_for_for_ever(pair: Pair) -> None:
+    pair.run("DELETE FROM post WHERE id = 1")
+    with connect(pair.url) as other, other.transaction(force_rollback=True):
+        other.execute("SELECT FROM author WHERE id = 2 FOR UPDATE")
+
+        with pytest.raises(LockNotObtained, match="nothing came back"):
+            pair.back("post")
+
+    assert pair.back("post").restored["post"] == 1

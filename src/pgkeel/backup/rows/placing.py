@@ -9,11 +9,12 @@ from psycopg import sql
 
 from pgkeel.backup.rows.outcome import RowsDoNotFit
 from pgkeel.backup.rows.shape import Shape, names
-from pgkeel.core.errors import Refused
+from pgkeel.core.errors import LockNotObtained, Refused
 from pgkeel.postgres import Connection, describe, identifier, load
 
 __all__ = ["Behind", "behind", "count_on", "place", "signed"]
 
+_PATIENCE = "10s"
 _BY_HAND = "`pgkeel recover beside` shows the rows: put them back by hand"
 
 
@@ -38,12 +39,17 @@ def signed(live: Connection, actor: str, *, dry_run: bool) -> Iterator[None]:
     """Run the block as one transaction, whose actor the audit log hears."""
     try:
         with live.transaction(force_rollback=dry_run):
-            load(__name__, "sign").run(live, actor=actor)
+            load(__name__, "sign").run(live, actor=actor, patience=_PATIENCE)
             yield
     except (psycopg.DataError, psycopg.IntegrityError) as err:
         raise RowsDoNotFit(
             f"nothing came back, for a row of then does not fit into the table of today: {describe(err)}",
             hint="--where leaves such rows out; `pgkeel recover beside` shows them",
+        ) from err
+    except psycopg.errors.LockNotAvailable as err:
+        raise LockNotObtained(
+            f"nothing came back: somebody else has held a lock on what is needed for {_PATIENCE}",
+            hint="`pgkeel psql -c 'SELECT * FROM pg_stat_activity'` shows whose transaction; run it again when that has ended",
         ) from err
     except psycopg.DatabaseError as err:
         if isinstance(err, psycopg.OperationalError):
