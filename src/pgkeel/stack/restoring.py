@@ -20,7 +20,7 @@ from pgkeel.backup.recovery.image import IMAGE, copy_image
 from pgkeel.backup.recovery.listing import Sources, not_evaluated, verify_files, write_manifest
 from pgkeel.backup.recovery.pace import Pace
 from pgkeel.backup.recovery.resolve import Plan
-from pgkeel.backup.recovery.side import apply_wal, hide_settings, limits_of
+from pgkeel.backup.recovery.side import apply_wal, hide_settings, limits_of, wal_from
 from pgkeel.backup.recovery.tablespaces import PLACE, set_apart
 from pgkeel.backup.recovery.timelines import hold_timelines, newest_timeline
 from pgkeel.backup.recovery.wal import Wal, require_whole
@@ -190,7 +190,7 @@ def _verified(scene: Scene, data: Path, sources: Sources | None, report: Report)
 def open_side(scene: Scene, plan: Plan, directory: Path) -> Cluster:
     """Return the side server of a folder, told where to stop; it is not started."""
     hide_settings(directory / "data")
-    archive = {"restore_command": f'cp "{directory}/wal/%f" "%p"'}
+    archive = {"restore_command": wal_from(directory / "wal")}
     return side_cluster(scene, directory, {**limits_of(directory / "data", scene.tools), **plan.settings, **archive})
 
 
