@@ -541,6 +541,27 @@ def test_a_second_recovery_behind_the_first_begins_a_timeline_of_its_own_and_its
 
 
 @pytest.mark.timeout(600)
+def test_what_came_after_a_point_can_still_be_recovered_to_after_the_recovery(database: Database) -> None:
+    home = database.home
+    ((timeline,),) = database.sql("SELECT timeline_id FROM pg_control_checkpoint()")
+    database.sql("DELETE FROM comments WHERE content = 'none'", "SELECT pg_create_restore_point('too early')")
+    database.sql("CREATE TABLE kept_in_the_end (n int)", "INSERT INTO kept_in_the_end VALUES (1)")
+    ((later,),) = database.sql("SELECT pg_current_wal_lsn()::text")
+    database.sql("DROP TABLE kept_in_the_end")
+
+    home.ok("recover", "--to", "too early", "--yes")
+    wait_for_the_receiver(database)
+    for _ in range(3):  # the server itself has no use for the old timeline's last segment any more
+        database.sql("SELECT pg_logical_emit_message(true, 'test', 'on')", "SELECT pg_switch_wal()", "CHECKPOINT")
+        time.sleep(0.5)
+    plan = home.data("recover", "--to", later, "--timeline", str(timeline), "--dry-run")
+    home.ok("recover", "undo", "--yes")
+
+    assert plan["target"]["timeline"] == timeline
+    assert plan["loss_seconds"] > 0
+
+
+@pytest.mark.timeout(600)
 def test_an_interrupted_recovery_goes_on_and_an_assertion_that_fails_stops_it_until_that_is_accepted(database: Database) -> None:
     home, config = database.home, database.home.root / "pgkeel.toml"
     before, written = database.counts(), config.read_text() if config.exists() else ""

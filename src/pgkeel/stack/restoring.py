@@ -24,6 +24,7 @@ from pgkeel.backup.recovery.side import apply_wal, hide_settings, limits_of, wal
 from pgkeel.backup.recovery.tablespaces import PLACE, set_apart
 from pgkeel.backup.recovery.timelines import hold_timelines, newest_timeline
 from pgkeel.backup.recovery.wal import Wal, require_whole
+from pgkeel.backup.spool import Spool
 from pgkeel.backup.unpacking import Files
 from pgkeel.core.errors import ConfigError, KeelError, NotFound
 from pgkeel.core.project import Project
@@ -122,7 +123,8 @@ def scene_of(project: Project, *, source: str | None = None, system: str | None 
     major = mine[-1].server_version.partition(".")[0]
     runtime = find_runtime(major, account=account)
     own = server / "postgres" / "data" / "pg_wal" if known in {None, chosen} else server / "of-another-cluster"
-    folders = (backup_folder(project) / "wal" / chosen, own)
+    spool = Spool(backup_folder(project) / "wal" / chosen)
+    folders = (spool.folder, own, spool.left)
     archive = adopted_archive(project, engine, folders) if engine else _archive(project, asked.repositories, chosen, folders)
     return Scene(project, layout, server, account, runtime, chosen, mine, archive, engine, warnings=asked.warnings)
 

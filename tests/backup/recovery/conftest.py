@@ -21,7 +21,6 @@ from pgkeel.local.launch import run
 from pgkeel.postgres import Connection, connect
 from pgkeel.testing.servers import FAST, scratch_folder
 
-
 _WAL = "wal of 100% o'clock, $(exit 1)"  # a folder's name may mean something to PostgreSQL and to a shell
 
 
