@@ -93,7 +93,7 @@ def test_rows_that_have_no_key_are_left_out_where_they_went_with_others(pair: Pa
     done = pair.back("post")
 
     assert (done.restored["post"], done.left_out) == (1, ("tag",))
-    assert done.warnings == ("tag has no primary key: its rows that pointed to those of post are left out",)
+    assert done.warnings == ("tag has no primary key, so its rows cannot be told apart: those that pointed to post are left out",)
 
 
 def test_a_parent_without_a_key_is_missed_only_where_it_is_missing(pair: Pair) -> None:
@@ -183,3 +183,20 @@ def test_who_holds_a_lock_is_not_waited_for_for_ever(pair: Pair) -> None:
             pair.back("post")
 
     assert pair.back("post").restored["post"] == 1
+
+
+def test_rows_are_set_back_past_a_column_that_no_update_can_write(pair: Pair) -> None:
+    both(pair, "CREATE TABLE ticket (code text PRIMARY KEY, number int GENERATED ALWAYS AS IDENTITY, words text)")
+    both(pair, "INSERT INTO ticket (code, words) VALUES ('a', 'first'), ('b', 'second')")
+    pair.run("UPDATE ticket SET words = 'oops'")
+
+    assert pair.back("ticket", changed=True, where="code = 'a'").changed == 1
+
+    assert pair.rows("SELECT code, words FROM ticket ORDER BY code") == [("a", "first"), ("b", "oops")]
+
+
+def test_an_unlogged_table_has_no_past(pair: Pair) -> None:
+    both(pair, "CREATE UNLOGGED TABLE fleeting (id int PRIMARY KEY)")
+
+    with pytest.raises(Refused, match="fleeting is unlogged"):
+        pair.back("fleeting")

@@ -218,7 +218,7 @@ class _Work:
     def _values(self, table: Table) -> tuple[str, ...]:
         """Return the columns by which a row that lives can differ from what it was."""
         shape = self._lost.shape(table)
-        return tuple(name for name in self.columns(shape) if name not in shape.key and name not in {"version", "updated_at"})
+        return tuple(name for name in self.columns(shape) if name not in {*shape.key, *shape.fixed, "version", "updated_at"})
 
     def require_parents(self) -> None:
         """Let the server prove what was put back past its triggers: nothing points to nothing."""

@@ -7,7 +7,8 @@ from psycopg import sql
 
 from pgkeel.backup.rows.again import Deletions, collect_again
 from pgkeel.backup.rows.condition import wrong_condition
-from pgkeel.backup.rows.shape import NEVER, Link, NoPrimaryKey, Shape, Table, carry, names, read_shape, words
+from pgkeel.backup.rows.shape import NEVER, Link, Shape, Table, carry, names, read_shape, words
+from pgkeel.core.errors import Refused
 from pgkeel.postgres import Connection, Query, identifier, load
 
 __all__ = ["Lost"]
@@ -69,12 +70,11 @@ class Lost:
         if link.child in NEVER:
             self.left_out.add(link.child)
             return False
-        if self._has_key(link.child):
-            return True
-        if self._points(link):
+        fault = self._fault(link.child)
+        if fault and self._points(link):
             self.left_out.add(link.child)
-            self._warn(f"{link.child} has no primary key: its rows that pointed to those of {link.parent} are left out")
-        return False
+            self._warn(f"{fault}: those that pointed to {link.parent} are left out")
+        return not fault
 
     def keys(self, table: Table) -> sql.Identifier:
         """Return the temporary table of a table's lost keys."""
@@ -134,7 +134,7 @@ class Lost:
 
     def _parents(self, table: Table) -> None:
         for link in self.shape(table).parents:
-            if self._has_key(link.parent) and self._join(link.parent, "lost_parents", link, self.keys(table)):
+            if not self._fault(link.parent) and self._join(link.parent, "lost_parents", link, self.keys(table)):
                 self._parents(link.parent)
 
     def _children(self, table: Table) -> None:
@@ -152,12 +152,13 @@ class Lost:
             again = self.again(link.child)
             load(__name__, "keep_again").named(told=self.told(link.child), again=again).run(self._past)
 
-    def _has_key(self, table: Table) -> bool:
-        """Return whether the rows of a table can be told apart; a parent that cannot is missed where it is missing."""
+    def _fault(self, table: Table) -> str:
+        """Return why the rows of a table cannot come back, or ""; of a parent that is said by the rows that miss it."""
         try:
-            return table not in NEVER and bool(self.shape(table).key)
-        except NoPrimaryKey:
-            return False
+            self.shape(table)
+        except Refused as err:
+            return err.message
+        return ""
 
     def _points(self, link: Link) -> bool:
         parent = self.shape(link.parent)

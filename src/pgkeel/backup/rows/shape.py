@@ -81,13 +81,17 @@ class Column(msgspec.Struct, frozen=True):
         name: Its name.
         type: Its type as SQL writes it.
         is_generated: Whether the server reckons it.
+        is_fixed: Whether only an INSERT may say its value (`GENERATED ALWAYS AS IDENTITY`).
         is_parted: Whether its table is partitioned.
+        is_logged: Whether its table is written to the WAL.
     """
 
     name: str
     type: str
     is_generated: bool
+    is_fixed: bool
     is_parted: bool
+    is_logged: bool
 
 
 class Unique(msgspec.Struct, frozen=True):
@@ -136,6 +140,7 @@ class Shape(msgspec.Struct, frozen=True):
         key: Columns of the primary key.
         retyped: Those of them that have another type now, with it.
         columns: What both have and may be written, in the live order.
+        fixed: Those of them that no UPDATE can write.
         sealed: Those of them that were texts and are `bytea` now: a column that was encrypted since.
         added: Columns that only the live one has; they get their defaults.
         dropped: Columns that only the past one has.
@@ -150,6 +155,7 @@ class Shape(msgspec.Struct, frozen=True):
     key: tuple[str, ...]
     retyped: dict[str, str]
     columns: tuple[str, ...]
+    fixed: tuple[str, ...]
     sealed: tuple[str, ...]
     added: tuple[str, ...]
     dropped: tuple[str, ...]
@@ -174,14 +180,17 @@ def require_key(live: Connection, table: Table) -> tuple[str, ...]:
     """Return the columns of a table's primary key, without which lost rows cannot be told from others.
 
     Raises:
-        Refused: Its rows never come back.
+        Refused: Its rows never come back, or are kept nowhere.
         NotFound: The database has no such table.
         NoPrimaryKey: It has no primary key.
     """
     if table in NEVER:
         raise Refused(f"rows of {table} never come back: a login that has ended must not live again", hint="log in again")
-    if not _columns(live, table):
+    columns = _columns(live, table)
+    if not columns:
         raise NotFound(f"the database has no table {table}", hint=_DROPPED)
+    if not columns[0].is_logged:
+        raise Refused(f"{table} is unlogged: no backup and no WAL has its rows", hint="ALTER TABLE … SET LOGGED keeps later ones")
     key = tuple(load(__name__, "primary_key").scalar(live, schema=table.schema, name=table.name) or ())
     if not key:
         raise NoPrimaryKey(f"{table} has no primary key, so its rows cannot be told apart", hint=_LOOK)
@@ -212,6 +221,7 @@ def read_shape(live: Connection, past: Connection, table: Table) -> Shape:
         key,
         _retyped(key, now, then),
         _writable(table, key, now, before),
+        tuple(one.name for one in now if one.is_fixed),
         _sealed_since(now, then),
         tuple(one.name for one in now if one.name not in before),
         tuple(sorted(before - {one.name for one in now})),
