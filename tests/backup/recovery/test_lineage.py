@@ -2,8 +2,10 @@
 
 import pytest
 
-from pgkeel.backup.recovery.search import TableFiles, candidates
-from pgkeel.backup.recovery.wish import Statement, Word
+from pgkeel.backup.recovery.errors import AmbiguousTarget
+from pgkeel.backup.recovery.search import TableFiles, candidates, cut_of
+from pgkeel.backup.recovery.wish import Statement, Word, wish_from
+from pgkeel.core.clock import now
 from tests.backup.recovery.conftest import History, files_of
 
 
@@ -32,6 +34,17 @@ def test_a_deletion_in_a_file_between_two_that_are_known_is_found(history: Histo
 
     assert rows_of(history, "DELETE", table) == [40, 7, 3, 1]
     assert rows_of(history, "TRUNCATE", table) == [None, None]
+
+
+def test_where_rows_are_not_counted_nobody_is_asked_for_their_number(history: History) -> None:
+    made(history, "l9")
+    table = files_of(history, "l9")
+    history.sql("TRUNCATE l9", "TRUNCATE l9", "INSERT INTO l9 VALUES (1)", "TRUNCATE l9")
+
+    with pytest.raises(AmbiguousTarget) as refused:
+        cut_of(wish_from(before="TRUNCATE on l9", now=now()), history.wal(), history.tools, lambda _: table)
+
+    assert refused.value.hint == "choose: --before-xid N or --latest"
 
 
 @pytest.mark.majors

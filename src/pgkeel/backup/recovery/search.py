@@ -26,7 +26,10 @@ _COMPARISONS: Mapping[str, Callable[[int, int], bool]] = {
 }
 
 _SHOWN = 5
-_NAMELESS = "check its name; a table that came after the last backup and is gone has left none: name a time"
+_NAMELESS = (
+    "check its name, and that it is of the project's database; "
+    "a table that came after the last backup and is gone has left none: name a time"
+)
 
 
 class TableFiles(msgspec.Struct, frozen=True):
@@ -138,7 +141,7 @@ def _chosen(wish: Wish, statement: Statement, found: Collection[Candidate]) -> C
     if len(fitting) > 1 and not wish.latest:
         raise AmbiguousTarget(
             f"{len(fitting)} transactions did {statement}{', the last' if len(fitting) > _SHOWN else ''}: {_listed(fitting)}",
-            hint='choose: --before-xid N, --latest, or --rows ">= N"',
+            hint="choose: --before-xid N or --latest" + (', or --rows ">= N"' if fitting[0].rows is not None else ""),
             data={"candidates": msgspec.to_builtins(fitting)},
         )
     return fitting[-1]
