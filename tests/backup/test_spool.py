@@ -58,3 +58,13 @@ def test_two_agents_do_not_empty_one_folder(tmp_path: Path) -> None:
         pass
     with spool.emptied_by_us():
         pass
+
+
+def test_what_is_open_is_put_away_and_not_deleted_when_the_receiver_begins_elsewhere(tmp_path: Path) -> None:
+    spool = Spool(tmp_path)
+    (tmp_path / "000000010000000000000005.partial").write_bytes(b"the end of timeline 1")
+
+    spool.clear()
+
+    assert spool.open_segments() == []
+    assert (spool.left / "000000010000000000000005.partial").read_bytes() == b"the end of timeline 1"

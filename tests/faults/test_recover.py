@@ -223,3 +223,9 @@ def stop_and_start(home: Home) -> None:
     assert [(step["number"], step["state"]) for step in done["steps"]] == [(number, "done") for number in range(1, 6)]
     config.write_text(config.read_text().replace(f"{script} stop", "false"))
     assert "`false` ended with 1" in home.error("recover", "--into", str(home.root / "third"), "--yes")[2]
+    assert not any((home.root / "third").iterdir())
+    config.write_text(config.read_text().replace('stop = "false"', 'stop = "true"').replace(f"{script} start", "no-such-program"))
+    code, _, said = home.error("recover", "--into", str(home.root / "third"), "--yes")
+    assert (code, said.startswith("recover.start: 'no-such-program' is no program")) == (2, True)
+    config.write_text(config.read_text().replace("no-such-program", "say 'it"))
+    assert home.error("recover", "--into", str(home.root / "third"), "--yes")[2].startswith("recover.start cannot be read")

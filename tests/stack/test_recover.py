@@ -440,6 +440,23 @@ def test_several_transactions_are_listed_for_a_program_to_choose(database: Datab
     assert {"xid", "time", "rows", "lsn"} == set(error["data"]["candidates"][0])
 
 
+def test_partitions_and_heirs_are_meant_by_every_table_above_them(database: Database) -> None:
+    database.sql(
+        "CREATE TABLE sale (id int, year int) PARTITION BY LIST (year)",
+        "CREATE TABLE sale_26 PARTITION OF sale FOR VALUES IN (2026) PARTITION BY LIST (id)",
+        "CREATE TABLE sale_26_1 PARTITION OF sale_26 FOR VALUES IN (1)",
+        "CREATE TABLE old_way (id int)",
+        "CREATE TABLE old_way_heir () INHERITS (old_way)",
+        "INSERT INTO sale VALUES (1, 2026)",
+        "INSERT INTO old_way_heir VALUES (1)",
+        "DELETE FROM sale_26",
+        "DELETE FROM old_way",
+    )
+
+    for name in ("sale", "sale_26", "sale_26_1", "old_way", "old_way_heir"):
+        database.home.ok("recover", "--before", f"DELETE on {name}", "--dry-run")
+
+
 @pytest.mark.long
 def test_a_user_comes_back_sealed_and_the_log_says_who_did_it_and_in_which_recovery(database: Database) -> None:
     lonely = "('clear', sha256('lonely'), 'lonely', '$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAA$' || repeat('A', 43))"
@@ -543,6 +560,27 @@ def test_a_second_recovery_behind_the_first_begins_a_timeline_of_its_own_and_its
 
     assert timelines[1] == timelines[0] + 1
     home.ok("status")  # exit 0: the receiver and the archiver work
+
+
+@pytest.mark.timeout(600)
+def test_what_came_after_a_point_can_still_be_recovered_to_after_the_recovery(database: Database) -> None:
+    home = database.home
+    ((timeline,),) = database.sql("SELECT timeline_id FROM pg_control_checkpoint()")
+    database.sql("DELETE FROM comments WHERE content = 'none'", "SELECT pg_create_restore_point('too early')")
+    database.sql("CREATE TABLE kept_in_the_end (n int)", "INSERT INTO kept_in_the_end VALUES (1)")
+    ((later,),) = database.sql("SELECT pg_current_wal_lsn()::text")
+    database.sql("DROP TABLE kept_in_the_end")
+
+    home.ok("recover", "--to", "too early", "--yes")
+    wait_for_the_receiver(database)
+    for _ in range(3):  # the server itself has no use for the old timeline's last segment any more
+        database.sql("SELECT pg_logical_emit_message(true, 'test', 'on')", "SELECT pg_switch_wal()", "CHECKPOINT")
+        time.sleep(0.5)
+    plan = home.data("recover", "--to", later, "--timeline", str(timeline), "--dry-run")
+    home.ok("recover", "undo", "--yes")
+
+    assert plan["target"]["timeline"] == timeline
+    assert plan["loss_seconds"] > 0
 
 
 @pytest.mark.timeout(600)

@@ -22,6 +22,7 @@ class Relation(msgspec.Struct, frozen=True):
         kind: `r`, `t`, `i`, `m`, `S` as in `pg_class.relkind`.
         table: For a TOAST table the `SCHEMA.NAME` of its table, else None.
         parent: For a partition the `SCHEMA.NAME` of the table at the root, else None.
+        above: The `SCHEMA.NAME` of each table that it is a partition of, or that it inherits from, at any distance.
     """
 
     tablespace: int
@@ -33,6 +34,7 @@ class Relation(msgspec.Struct, frozen=True):
     kind: str
     table: str | None = None
     parent: str | None = None
+    above: tuple[str, ...] = ()
 
 
 class Relations(msgspec.Struct, frozen=True):

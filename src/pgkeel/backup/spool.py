@@ -5,7 +5,7 @@ wal/SYSTEM/
 ├── SEGMENT.partial     being written by pg_receivewal
 ├── TTTTTTTT.history
 ├── damaged/SEGMENT     failed its check; kept for whoever looks
-├── undone/             what was being written on a timeline that the server has left: its recovery was undone
+├── undone/             what was being written on a timeline that the server has left, by a recovery or because that was undone
 ├── major               of the server: its pg_waldump reads what lies here, also while the server is down
 ├── lock                held by the one that empties the folder
 └── receiver.out        what pg_receivewal says
@@ -27,6 +27,7 @@ from pgkeel.core.files import sync_folder, write_whole
 __all__ = ["OpenSegment", "Spool"]
 
 _SEGMENT = re.compile(r"[0-9A-F]{24}")
+_LEFT = "undone"
 _OPEN = re.compile(r"([0-9A-F]{24})\.partial")
 _HISTORY = re.compile(r"[0-9A-F]{8}\.history")
 
@@ -119,9 +120,12 @@ class Spool(msgspec.Struct, frozen=True):
         sync_folder(place)
 
     def clear(self) -> None:
-        """Forget what is being written: pg_receivewal then begins where its slot does."""
+        """Put away what is being written: pg_receivewal then begins where its slot does.
+
+        It may be all that is known of the end of a timeline that a recovery has left, so it is kept.
+        """
         for segment in self.open_segments():
-            segment.path.unlink()
+            self._put_away(segment)
 
     def leave_undone(self, timeline: int) -> bool:
         """Put away what is being written on later timelines than the server's: pg_receivewal would go on there, and cannot.
@@ -129,11 +133,9 @@ class Spool(msgspec.Struct, frozen=True):
         Returns:
             Whether closed segments of such a timeline are here; they are archived as all are, and until then it cannot either.
         """
-        place = self.folder / "undone"
         for segment in self.open_segments():
             if timeline_of(segment.name) > timeline:
-                place.mkdir(mode=0o700, exist_ok=True)
-                segment.path.replace(place / segment.path.name)
+                self._put_away(segment)
         return any(timeline_of(path.name) > timeline for path in self.closed())
 
     def drop_stunted(self) -> None:
@@ -141,6 +143,15 @@ class Spool(msgspec.Struct, frozen=True):
         for segment in self.open_segments():
             if not segment.filled():
                 segment.path.unlink()
+
+    @property
+    def left(self) -> Path:
+        """Where that lies which was being written when the receiver began elsewhere."""
+        return self.folder / _LEFT
+
+    def _put_away(self, segment: OpenSegment) -> None:
+        self.left.mkdir(mode=0o700, exist_ok=True)
+        segment.path.replace(self.left / segment.path.name)
 
     def _named(self, pattern: re.Pattern[str]) -> list[Path]:
         if not self.folder.is_dir():

@@ -15,6 +15,7 @@ import msgspec
 from pgkeel.backup.recovery.checks import Check
 from pgkeel.backup.recovery.resolve import Plan
 from pgkeel.backup.recovery.side import promote
+from pgkeel.backup.recovery.undecided import roll_back_undecided
 from pgkeel.backup.recovery.wish import Wish
 from pgkeel.backup.rows import RowsBack, put_back, require_condition, require_key, require_which
 from pgkeel.backup.rows.resealing import WithoutKeys
@@ -99,6 +100,7 @@ def _owned(scene: Scene, name: str) -> Iterator[Path]:
 def _now_and_then(project: Project, server: Cluster, report: Report) -> Iterator[tuple[Connection, Connection]]:
     """Yield a connection to the live database and one to the same database as it was, on a copy that is paused until now."""
     promote(server)
+    roll_back_undecided(server)
     report("comparing")
     url = server.superuser_url(project.config.database.name)
     with _live(project) as live, open_connection(url, application=_APPLICATION) as past:

@@ -18,6 +18,7 @@ from pgkeel.backup.recovery.gather import gather
 from pgkeel.backup.recovery.listing import FilesDiffer
 from pgkeel.backup.recovery.resolve import Plan
 from pgkeel.backup.recovery.side import promote
+from pgkeel.backup.recovery.undecided import roll_back_undecided
 from pgkeel.backup.recovery.wal import Wal
 from pgkeel.backup.recovery.wish import Wish
 from pgkeel.core import clock
@@ -122,6 +123,7 @@ def _try(scene: Scene, whole: Scene, backup: str, report: Report, *, both_ways: 
         with scratch_restore(scene, wish, f"drill-{blank.id}", report, agree=lambda _: True) as (plan, server, files):
             rows = fingerprints(server, scene.project.config.database.name) if both_ways else {}
             promote(server)
+            roll_back_undecided(server)
             rto = round(clock.monotonic() - began, 3)
             database, assertions = scene.project.config.database.name, assertions_of(scene.project)
             looks = looks_of(scene, plan)

@@ -15,9 +15,11 @@ from pgkeel.backup.recovery.errors import NotRestorable, VerificationFailed
 from pgkeel.backup.recovery.journal import STEPS, Step
 from pgkeel.backup.recovery.resolve import Plan
 from pgkeel.backup.recovery.side import promote, show_settings
+from pgkeel.backup.recovery.undecided import require_decided
 from pgkeel.backup.recovery.wish import Wish
 from pgkeel.core import clock
-from pgkeel.core.errors import KeelError, Refused
+from pgkeel.core.config import Config
+from pgkeel.core.errors import ConfigError, KeelError, Refused
 from pgkeel.core.project import Project
 from pgkeel.core.telling import Report
 from pgkeel.core.url import Url
@@ -32,6 +34,7 @@ from pgkeel.stack.traces import housed
 
 __all__ = ["Into", "recover_into"]
 
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _INSTRUCTIONS = (
     "stop the application",
     "end its sessions and give the roles today's passwords: `pgkeel security roles apply` on the recovered server",
@@ -80,11 +83,14 @@ def recover_into(
         NotRestorable: The folder is not empty, or no backup leads there.
         VerificationFailed: What was restored is not sound.
         Refused: `agree` said no.
+        ConfigError: A command of `[recover]` cannot be run; nothing was restored.
     """
     directory = into.resolve()
     if directory.exists() and any(directory.iterdir()):
         hint = "name a new folder, or delete this one if a killed run left it; nothing is ever restored over data"
         raise NotRestorable(f"{directory} is not empty", hint=hint)
+    for name, command in (("stop", project.config.recover.stop), ("start", project.config.recover.start)):
+        _words(name, command)
     began = clock.monotonic()
     scene = scene_of(project, source=source, system=system)
     with housed(scene.layout, scene.server):
@@ -95,7 +101,7 @@ def recover_into(
 def _recovered(scene: Scene, plan: Plan, directory: Path, report: Report, began: float) -> Into:
     config, steps = scene.project.config, dict[int, Step]()
     with _timed(steps, 1, is_ours=config.recover.stop is not None):
-        _run(config.recover.stop, directory)
+        _stop(config, directory)
     with explained(directory):
         with _timed(steps, 2):
             files = bring_back(scene, plan, directory, report)
@@ -104,13 +110,14 @@ def _recovered(scene: Scene, plan: Plan, directory: Path, report: Report, began:
             server = replay(scene, plan, directory, report)
             promote(server)
     with _timed(steps, 4):
+        require_decided(server)
         checks = (files, *_checked(scene, plan, server, report))
         _require_sound(checks, server, config.database.name)
     with _timed(steps, 5, is_ours=config.recover.start is not None):
         if config.recover.start is not None:  # the server that it starts is another one on the same data
             server.stop()
         show_settings(server.data)
-        _run(config.recover.start, directory)
+        _run("start", config.recover.start, directory)
     return Into(
         plan=plan,
         data_directory=server.data,
@@ -160,18 +167,46 @@ def _require_consent(plan: Plan, agree: Callable[[Plan], bool]) -> None:
         raise Refused("nothing was changed", hint="add --yes")
 
 
-def _run(command: str | None, directory: Path) -> None:
+def _words(name: str, command: str | None) -> list[str]:
+    """Return a command of `[recover]` as its words, or none where there is no command; it can be run.
+
+    Raises:
+        ConfigError: It cannot.
+    """
     if command is None:
+        return []
+    try:
+        words = shlex.split(command)
+    except ValueError as err:
+        raise ConfigError(f"recover.{name} cannot be read: {err}", hint="correct [recover] in pgkeel.toml") from err
+    if not words or shutil.which(words[0], path=_PATH) is None:
+        program = words[0] if words else "no command"
+        raise ConfigError(f"recover.{name}: {program!r} is no program", hint="write its whole path into [recover] of pgkeel.toml")
+    return words
+
+
+def _run(name: str, command: str | None, directory: Path) -> None:
+    words = _words(name, command)
+    if not words:
         return
     done = subprocess.run(
-        shlex.split(command),
-        env={"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "PGDATA": str(directory / "data")},
+        words,
+        env={"PATH": _PATH, "PGDATA": str(directory / "data")},
         capture_output=True,
         text=True,
+        errors="replace",
         check=False,
         stdin=subprocess.DEVNULL,
     )
     if done.returncode:
-        raise KeelError(
-            f"`{command}` ended with {done.returncode}: {done.stderr.strip()[-300:]}", hint="correct [recover] in pgkeel.toml"
-        )
+        said = (done.stderr.strip() or done.stdout.strip())[-300:] or "it said nothing"
+        raise KeelError(f"`{command}` ended with {done.returncode}: {said}", hint="correct [recover] in pgkeel.toml")
+
+
+def _stop(config: Config, directory: Path) -> None:
+    """Run the command that stops the application and the server; where it fails nothing has begun, and nothing stays."""
+    try:
+        _run("stop", config.recover.stop, directory)
+    except BaseException:
+        shutil.rmtree(directory / "wal", ignore_errors=True)
+        raise

@@ -20,6 +20,7 @@ from pgkeel.backup.recovery.journal import Journal, work_off, write_journal
 from pgkeel.backup.recovery.resolve import Plan
 from pgkeel.backup.recovery.side import promote, show_settings
 from pgkeel.backup.recovery.tablespaces import follow_move
+from pgkeel.backup.recovery.undecided import require_decided
 from pgkeel.backup.recovery.wish import Wish
 from pgkeel.core import clock
 from pgkeel.core.errors import ConfigError, KeelError, Refused, UsageError
@@ -188,6 +189,7 @@ def _verify(scene: Scene, report: Report, journal: Journal, *, accept: bool) -> 
     """Step 4: every check runs; one that fails leaves the recovery open."""
     server = open_side(scene, journal.plan, journal.side)
     server.start()
+    require_decided(server)
     database = scene.project.config.database.name
     looks, assertions = looks_of(scene, journal.plan), assertions_of(scene.project)
     checks = check_online(server, scene.tools, database, more=looks, assertions=assertions, report=report)

@@ -20,10 +20,11 @@ from pgkeel.backup.recovery.image import IMAGE, copy_image
 from pgkeel.backup.recovery.listing import Sources, not_evaluated, verify_files, write_manifest
 from pgkeel.backup.recovery.pace import Pace
 from pgkeel.backup.recovery.resolve import Plan
-from pgkeel.backup.recovery.side import apply_wal, hide_settings, limits_of
+from pgkeel.backup.recovery.side import apply_wal, hide_settings, limits_of, wal_from
 from pgkeel.backup.recovery.tablespaces import PLACE, set_apart
 from pgkeel.backup.recovery.timelines import hold_timelines, newest_timeline
 from pgkeel.backup.recovery.wal import Wal, require_whole
+from pgkeel.backup.spool import Spool
 from pgkeel.backup.unpacking import Files
 from pgkeel.core.errors import ConfigError, KeelError, NotFound
 from pgkeel.core.project import Project
@@ -122,7 +123,8 @@ def scene_of(project: Project, *, source: str | None = None, system: str | None 
     major = mine[-1].server_version.partition(".")[0]
     runtime = find_runtime(major, account=account)
     own = server / "postgres" / "data" / "pg_wal" if known in {None, chosen} else server / "of-another-cluster"
-    folders = (backup_folder(project) / "wal" / chosen, own)
+    spool = Spool(backup_folder(project) / "wal" / chosen)
+    folders = (spool.folder, own, spool.left)
     archive = adopted_archive(project, engine, folders) if engine else _archive(project, asked.repositories, chosen, folders)
     return Scene(project, layout, server, account, runtime, chosen, mine, archive, engine, warnings=asked.warnings)
 
@@ -190,7 +192,7 @@ def _verified(scene: Scene, data: Path, sources: Sources | None, report: Report)
 def open_side(scene: Scene, plan: Plan, directory: Path) -> Cluster:
     """Return the side server of a folder, told where to stop; it is not started."""
     hide_settings(directory / "data")
-    archive = {"restore_command": f'cp "{directory}/wal/%f" "%p"'}
+    archive = {"restore_command": wal_from(directory / "wal")}
     return side_cluster(scene, directory, {**limits_of(directory / "data", scene.tools), **plan.settings, **archive})
 
 

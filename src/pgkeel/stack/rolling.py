@@ -14,7 +14,7 @@ from pgkeel.backup.recovery.errors import NotRestorable, VerificationFailed
 from pgkeel.backup.recovery.gather import gather
 from pgkeel.backup.recovery.image import Image, forget_image, held, read_image, write_image
 from pgkeel.backup.recovery.pace import Pace
-from pgkeel.backup.recovery.side import apply_wal, hide_settings, limits_of
+from pgkeel.backup.recovery.side import apply_wal, hide_settings, limits_of, wal_from
 from pgkeel.backup.recovery.tablespaces import PLACE, set_apart
 from pgkeel.backup.recovery.wal import Wal, require_whole
 from pgkeel.backup.tools import tool
@@ -142,7 +142,7 @@ def _rolled(scene: Scene, image: Image, newest: Record, point: str, report: Repo
         "recovery_target_timeline": str(image.timeline),
         "recovery_target_name": newest.id,
         "recovery_target_action": "pause",
-        "restore_command": f'cp "{place}/%f" "%p"',
+        "restore_command": wal_from(place),
     }
     server = side_cluster(scene, directory, {**limits_of(directory / "data", scene.tools), **target})
     pace = Pace("replayed", report)

@@ -14,6 +14,7 @@ from pgkeel.backup.recovery.wish import Statement, Wish
 from pgkeel.backup.relations import Relations
 from pgkeel.core import clock
 from pgkeel.core.errors import Unreachable
+from pgkeel.stack.clusters import system_of
 from pgkeel.stack.connection import connect
 from pgkeel.stack.restoring import Scene
 
@@ -39,6 +40,9 @@ def _files(scene: Scene, bases: Sequence[Record]) -> Files:
 
 
 def _relations_now(scene: Scene) -> list[Relations]:
+    """Return what the server says that is here: of another cluster's tables it knows nothing."""
+    if system_of(scene.directory / "data", scene.account) not in {None, scene.system}:
+        return []
     try:
         with connect(scene.project, "superuser", application="pgkeel recover") as connection:
             return [relations_of(connection)]
@@ -48,7 +52,7 @@ def _relations_now(scene: Scene) -> list[Relations]:
 
 def _table(statement: Statement, seen: Sequence[Relations]) -> TableFiles:
     name = f"{statement.schema}.{statement.table}"
-    found = [one for each in seen for one in each.relations if name in {f"{one.schema}.{one.name}", one.parent}]
+    found = [one for each in seen for one in each.relations if name in {f"{one.schema}.{one.name}", one.parent, *one.above}]
     return TableFiles(
         frozenset(f"{one.tablespace}/{one.database}/{one.file}" for one in found if one.file),
         frozenset(f"{one.database}/{one.oid}" for one in found),

@@ -12,7 +12,7 @@ from pgkeel.backup.lsn import parse_lsn
 from pgkeel.backup.recovery.chain import Link, combine, give_away, prepare
 from pgkeel.backup.recovery.cut import Cut
 from pgkeel.backup.recovery.search import TableFiles
-from pgkeel.backup.recovery.side import AUTO, apply_wal, hide_settings, limits_of
+from pgkeel.backup.recovery.side import AUTO, apply_wal, hide_settings, limits_of, wal_from
 from pgkeel.backup.recovery.wal import Wal
 from pgkeel.backup.tools import Tools
 from pgkeel.core.secret import Secret
@@ -20,6 +20,8 @@ from pgkeel.local import Account, Cluster, find_runtime
 from pgkeel.local.launch import run
 from pgkeel.postgres import Connection, connect
 from pgkeel.testing.servers import FAST, scratch_folder
+
+_WAL = "wal of 100% o'clock, $(exit 1)"  # a folder's name may mean something to PostgreSQL and to a shell
 
 
 class History(msgspec.Struct, frozen=True):
@@ -59,7 +61,7 @@ class History(msgspec.Struct, frozen=True):
 
     def wal(self) -> Wal:
         """Copy what the server has written until now, the open segment included."""
-        place = self.folder / "wal"
+        place = self.folder / _WAL
         shutil.rmtree(place, ignore_errors=True)
         place.mkdir()
         for segment in (self.cluster.data / "pg_wal").glob("0000*"):
@@ -104,7 +106,7 @@ def history(account: Account, major: str) -> Iterator[History]:
             runtime=runtime,
             account=account,
             superuser_password=Secret("x"),
-            settings={**FAST, "wal_keep_size": "4GB"},
+            settings={**FAST, "wal_keep_size": "4GB", "max_prepared_transactions": "5"},
         )
         with cluster:
             base = folder / "base"
@@ -149,10 +151,10 @@ class Side:
         (directory / "data" / AUTO).write_text(auto)
         hide_settings(directory / "data")
         give_away(directory / "data", self.account.uid, self.account.gid)
-        wal = self.history.folder / "wal"
+        wal = self.history.folder / _WAL
         give_away(wal, self.account.uid, self.account.gid)
         target = cut.settings(self.history.consistent)
-        archive = {"restore_command": f'cp "{wal}/%f" "%p"'}
+        archive = {"restore_command": wal_from(wal)}
         self.cluster = self.make(directory, {**limits_of(directory / "data", tools), **target, **archive})
         apply_wal(self.cluster, target, lambda _: None, patience=timedelta(minutes=1))
         return self.cluster

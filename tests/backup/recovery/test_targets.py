@@ -145,6 +145,10 @@ def test_a_time_is_read_as_people_write_it(text: str, expected: datetime) -> Non
     assert wish_from(text, now=NOW).time == expected
 
 
+def test_a_transaction_may_be_named_as_the_server_says_it_after_its_numbers_began_anew() -> None:
+    assert wish_from(before_xid=(3 << 32) + 1000, now=NOW).xid == 1000
+
+
 def test_a_statement_is_read_with_its_quoted_names() -> None:
     assert wish_from(before='drop on "Sales"."Order"', now=NOW).before == Statement("DROP", "Sales", "Order")
     assert wish_from(before="DELETE FROM Posts", now=NOW).before == Statement("DELETE", "public", "posts")

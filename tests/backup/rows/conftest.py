@@ -41,8 +41,8 @@ INSERT INTO event SELECT n, 1, 1 + n % 30 FROM generate_series(0, 59) AS n;
 class Pair:
     """A database and a copy of it as it was, and the WAL since then."""
 
-    def __init__(self, live: Connection, past: Connection, cluster: Cluster) -> None:
-        self.live, self.past, self.cluster = live, past, cluster
+    def __init__(self, live: Connection, past: Connection, cluster: Cluster, url: Url) -> None:
+        self.live, self.past, self.cluster, self.url = live, past, cluster, url
         self.start = parse_lsn(self.rows("SELECT pg_current_wal_insert_lsn()::text")[0][0])  # type: ignore[arg-type]
 
     def run(self, statement: str) -> None:
@@ -82,5 +82,5 @@ def pair(cluster: Cluster, empty_db: Url) -> Iterator[Pair]:
     past_name = f"{empty_db.database}_past"
     cluster.create_database(past_name, template=empty_db.database)
     with connect(empty_db) as live, connect(cluster.superuser_url(past_name)) as past:
-        yield Pair(live, past, cluster)
+        yield Pair(live, past, cluster, empty_db)
     cluster.drop_database(past_name)

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import msgspec
 
-from pgkeel.backup.recovery.wal import Commit, Wal, file_of
+from pgkeel.backup.recovery.wal import MOVED, Commit, Wal, file_of
 from pgkeel.backup.tools import Tools
 
 __all__ = ["Place", "deleted_rows", "later", "was_emptied"]
@@ -22,7 +22,6 @@ _DESCRIBED = re.compile(
     r"off:? (\d+),? .*?flags:? 0x([0-9A-F]+)(?:.*?new[ _]off:? (\d+))?.*?blkref #0: rel (\S+) blk (\d+)"
     r"(?:.*?blkref #1: rel \S+ blk (\d+))?"
 )
-_MOVED = 0x10  # XLH_DELETE_IS_PARTITION_MOVE (heapam_xlog.h): an update moved the row to another partition
 _WORDS = {"DELETE", "UPDATE", "HOT_UPDATE"}
 _FEW = 8
 
@@ -129,5 +128,5 @@ def _step(rest: str) -> _Step | None:
     offset, flags, new, file, block, old_block = match.groups()
     old = (int(old_block or block), int(offset))
     if new is None:
-        return _Step(file, old, None, bool(int(flags, 16) & _MOVED))
+        return _Step(file, old, None, bool(int(flags, 16) & MOVED))
     return _Step(file, old, (int(block), int(new)))

@@ -1,7 +1,7 @@
 """Find the transaction that did the damage, by the table's name: in the WAL a table is a file, and files change."""
 
 import operator
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 
 import msgspec
@@ -9,6 +9,7 @@ import msgspec
 from pgkeel.backup.lsn import format_lsn
 from pgkeel.backup.recovery.cut import Cut, after_all, at_lsn, at_mark, at_time, before_xid
 from pgkeel.backup.recovery.errors import AmbiguousTarget, TargetNotFound
+from pgkeel.backup.recovery.lineage import Descent, descents, grown
 from pgkeel.backup.recovery.wal import Commit, Wal
 from pgkeel.backup.recovery.wish import Statement, Wish
 from pgkeel.backup.tools import Tools
@@ -25,7 +26,10 @@ _COMPARISONS: Mapping[str, Callable[[int, int], bool]] = {
 }
 
 _SHOWN = 5
-_NAMELESS = "check its name; a table that came after the last backup and is gone has left none: name a time"
+_NAMELESS = (
+    "check its name, and that it is of the project's database; "
+    "a table that came after the last backup and is gone has left none: name a time"
+)
 
 
 class TableFiles(msgspec.Struct, frozen=True):
@@ -84,8 +88,8 @@ def cut_of(wish: Wish, wal: Wal, tools: Tools, files: Files, *, since: datetime 
         case Wish(xid=int() as xid):
             return before_xid(commits, wal.timeline, xid)
         case Wish(before=Statement() as statement):
-            late = commits if since is None else [one for one in commits if one.time >= since]
-            found = candidates(statement, wal, tools, files(statement), late)
+            all_ = candidates(statement, wal, tools, files(statement), commits)
+            found = all_ if since is None else tuple(one for one in all_ if one.time >= since)
             return before_xid(commits, wal.timeline, _chosen(wish, statement, found).xid)
         case _:
             return after_all(commits, wal.timeline)
@@ -103,17 +107,26 @@ def candidates(
     """
     if not table.files and not table.oids:
         raise TargetNotFound(f"no backup and no server knows {statement.schema}.{statement.table}", hint=_NAMELESS)
-    if statement.word in {"TRUNCATE", "DROP"}:
-        wanted = statement.word == "DROP"
-        hit = [one for one in commits if _lost(one, table) and bool(table.oids.intersection(one.dropped)) is wanted]
-        return tuple(_candidate(one, None) for one in hit)
-    changed = wal.changes(tools, table.files, "DELETE" if statement.word == "DELETE" else "UPDATE")
+    if statement.word == "DROP":
+        return tuple(_candidate(one, None) for one in commits if table.oids.intersection(one.dropped))
+    known = descents(wal, tools, commits, table.oids)
+    files = grown(table.files, known)
+    if statement.word == "TRUNCATE":
+        return tuple(_candidate(one, None) for one in _emptied(commits, table.oids, files, known))
+    changed = wal.changes(tools, files, "DELETE" if statement.word == "DELETE" else "UPDATE")
     counted = ((one, sum(changed[xid] for xid in (one.xid, *one.parts))) for one in commits)
     return tuple(_candidate(one, rows) for one, rows in counted if rows)
 
 
-def _lost(one: Commit, table: TableFiles) -> bool:
-    return bool(table.files.intersection(one.files) or table.oids.intersection(one.dropped))
+def _emptied(
+    commits: Sequence[Commit], oids: Collection[str], files: Collection[str], known: Sequence[Descent]
+) -> Iterator[Commit]:
+    """Yield the transactions that gave up a table's file and carried its rows nowhere."""
+    carried = {(one.xid, one.old) for one in known if one.is_rewrite or one.is_move}
+    for one in commits:
+        given = [file for file in one.files if file in files]
+        if not set(oids).intersection(one.dropped) and any((one.xid, file) not in carried for file in given):
+            yield one
 
 
 def _candidate(one: Commit, rows: int | None) -> Candidate:
@@ -128,7 +141,7 @@ def _chosen(wish: Wish, statement: Statement, found: Collection[Candidate]) -> C
     if len(fitting) > 1 and not wish.latest:
         raise AmbiguousTarget(
             f"{len(fitting)} transactions did {statement}{', the last' if len(fitting) > _SHOWN else ''}: {_listed(fitting)}",
-            hint='choose: --before-xid N, --latest, or --rows ">= N"',
+            hint="choose: --before-xid N or --latest" + (', or --rows ">= N"' if fitting[0].rows is not None else ""),
             data={"candidates": msgspec.to_builtins(fitting)},
         )
     return fitting[-1]

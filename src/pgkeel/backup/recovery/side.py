@@ -1,6 +1,7 @@
 """A server beside the real one: nobody can reach it, it waits for nobody, archives nothing and follows nobody."""
 
 import contextlib
+import shlex
 import sys
 from collections.abc import Callable, Mapping
 from datetime import timedelta
@@ -18,7 +19,7 @@ from pgkeel.core.errors import KeelError, Unreachable
 from pgkeel.core.url import Url
 from pgkeel.postgres import connect, load
 
-__all__ = ["AUTO", "SideServer", "apply_wal", "hide_settings", "limits_of", "promote", "show_settings"]
+__all__ = ["AUTO", "SideServer", "apply_wal", "hide_settings", "limits_of", "promote", "show_settings", "wal_from"]
 
 AUTO = "postgresql.auto.conf"
 _HIDDEN = "postgresql.auto.conf.restored"
@@ -45,6 +46,11 @@ _LIMITS = {
 }
 _SPARE = 10
 _FOLLOWING = ("recovery_target", "primary_", "restore_command", "synchronous_standby_names")
+
+
+def wal_from(folder: Path) -> str:
+    """Return the `restore_command` that takes WAL from a folder, whatever its name means to PostgreSQL or to a shell."""
+    return f'cp {shlex.quote(str(folder)).replace("%", "%%")}/%f "%p"'
 
 
 class SideServer(Protocol):

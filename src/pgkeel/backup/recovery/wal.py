@@ -14,16 +14,19 @@ from pgkeel.backup.recovery.errors import TablespaceMade, WalDamaged, WalMissing
 from pgkeel.backup.recovery.programs import outcome, streamed
 from pgkeel.backup.tools import Tools
 
-__all__ = ["Change", "Commit", "Mark", "Wal", "file_of", "require_whole"]
+__all__ = ["MOVED", "Change", "Commit", "Mark", "Wal", "file_of", "require_whole"]
 
 _RECORD = re.compile(r"rmgr: \w+\s.*?, tx:\s+(\d+), lsn: ([0-9A-F]+/[0-9A-F]+), prev \S+, desc: (\w+) ?(.*)")
 _COMMIT = re.compile(r"(?:(\d+): )?(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)?) UTC(.*)")
 _LIST = re.compile(r"; (rels|subxacts|dropped stats): ([^;]*)")
 _NEW_TABLESPACE = re.compile(r'lsn: ([0-9A-F]+/[0-9A-F]+), .*desc: CREATE \d+ "?(.*?)"?$', re.MULTILINE)
+_FLAGS, _RELATION = re.compile(r"flags:? 0x([0-9A-F]+)"), re.compile(r"blkref #0: rel (\S+) ")
+_FEW = 8  # more files are looked for in one reading of all that happened to rows
 _STATISTICS_OF_RELATION = "2/"
 _HEAD = 24  # bytes of a record's head
 _LONG = 40  # bytes of the head of a segment's first page
 
+MOVED = 0x10  # XLH_DELETE_IS_PARTITION_MOVE (heapam_xlog.h): an update moved the row to another partition
 Change = Literal["DELETE", "UPDATE"]
 _WRITES = {"INSERT", "DELETE", "UPDATE", "HOT_UPDATE", "MULTI_INSERT", "TRUNCATE"}
 _KINDS: dict[str, Change] = {"DELETE": "DELETE", "UPDATE": "UPDATE", "HOT_UPDATE": "UPDATE"}
@@ -103,9 +106,10 @@ class Wal(msgspec.Struct, frozen=True):
             kind: What was done to the rows.
         """
         found: Counter[int] = Counter()
-        for file in files:
-            records = self.records(tools, ["--rmgr=Heap", f"--relation={file}"])
-            found.update(xid for xid, _, word, _ in records if _KINDS.get(word) == kind)
+        selections = [[f"--relation={file}"] for file in files] if len(files) <= _FEW else [[]]
+        for selection in selections:
+            records = self.records(tools, ["--rmgr=Heap", *selection])
+            found.update(xid for xid, _, word, rest in records if _kind(word, rest) == kind and _file(rest) in files)
         return found
 
     def is_written(self, tools: Tools, file: str, *, until: int) -> bool:
@@ -192,6 +196,20 @@ def _limit(end: int, size: int) -> int:
     """
     limit = end + _HEAD
     return limit - limit % size if _HEAD <= limit % size < _LONG + _HEAD else limit
+
+
+def _kind(word: str, rest: str) -> Change | None:
+    """Return what a record did to a row; an update that moves it to another partition is written as its deletion there."""
+    kind = _KINDS.get(word)
+    if kind == "DELETE":
+        flags = _FLAGS.search(rest)
+        return "UPDATE" if flags is not None and int(flags[1], 16) & MOVED else kind
+    return kind
+
+
+def _file(rest: str) -> str:
+    match = _RELATION.search(rest)
+    return match[1] if match else ""
 
 
 def _commit(xid: int, lsn: int, rest: str) -> Commit | None:

@@ -18,6 +18,7 @@ _AGO = re.compile(r"(\d+(?:\.\d+)?)\s*(second|sec|s|minute|min|m|hour|h|day|d)s?
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _STATEMENT = re.compile(r"(delete|update|truncate|drop)\s+(?:(?:on|from|table)\s+)?(.+)", re.IGNORECASE)
 _NAME = re.compile(r'(?:[A-Za-z_][\w$]*|"(?:[^"]|"")+")(?:\.(?:[A-Za-z_][\w$]*|"(?:[^"]|"")+"))?')
+_XIDS = 1 << 32  # the WAL has the lower half of what `pg_current_xact_id()` says
 _ROWS = re.compile(r"(>=|<=|=|>|<)?\s*(\d+)")
 
 
@@ -99,7 +100,7 @@ def wish_from(
     if before is not None:
         return Wish(before=_statement(before), latest=latest, rows=_rows(rows), timeline=timeline)
     if before_xid is not None:
-        return Wish(xid=before_xid, timeline=timeline)
+        return Wish(xid=before_xid % _XIDS, timeline=timeline)
     return Wish(timeline=timeline) if to is None else _place(to, timeline, now)
 
 

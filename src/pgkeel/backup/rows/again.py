@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 from psycopg import sql
 
-from pgkeel.backup.rows.shape import Shape, names
+from pgkeel.backup.rows.shape import Shape
 from pgkeel.postgres import Connection, identifier, load
 
 __all__ = ["Deletions", "Gone", "Storage", "collect_again", "nothing_known"]
@@ -65,7 +65,7 @@ def collect_again(
         again: The one that gets the keys.
     """
     known = deletions(_storages(live, past, shape))
-    fields = {"table": shape.table.quoted, "old_key": names(shape.key, of="old"), "here": here, "again": again}
+    fields = {"table": shape.rows, "old_key": shape.key_then("old"), "here": here, "again": again}
     if known.emptied:
         load(__name__, "emptied_rows").named(**fields).run(past, relations=list(known.emptied))
     if known.places:

@@ -1,23 +1,22 @@
 """Put lost rows back into the live database, as they were, in one transaction; whatever lives there now stays untouched."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from typing import Any
 
-import psycopg
 from psycopg import sql
 
 from pgkeel.backup.rows.again import Deletions, nothing_known
 from pgkeel.backup.rows.condition import require_which
 from pgkeel.backup.rows.lost import Lost
-from pgkeel.backup.rows.outcome import Conflict, RowsBack, RowsDoNotFit
+from pgkeel.backup.rows.outcome import Conflict, RowsBack
+from pgkeel.backup.rows.placing import Behind, behind, count_on, place, signed
 from pgkeel.backup.rows.references import References
 from pgkeel.backup.rows.resealing import Resealer, WithoutKeys, written_columns
-from pgkeel.backup.rows.script import inserts, set_backs, updates
+from pgkeel.backup.rows.script import Arriving, inserts, set_backs, set_ons, updates
 from pgkeel.backup.rows.shape import Link, Shape, Table, carry, names, words
 from pgkeel.backup.rows.spelling import as_now, assignments, texts
 from pgkeel.core.errors import Refused
-from pgkeel.postgres import Connection, Query, describe, identifier, load
+from pgkeel.postgres import Connection, Query, identifier, load
 from pgkeel.postgres.cache_ledger import forget_cached
 
 __all__ = ["put_back"]
@@ -68,31 +67,21 @@ def put_back(
     require_which(where, changed=changed)
     lost = Lost(live, past, deletions)
     lost.find(table, where)
-    with _signed(live, actor, dry_run=dry_run):
+    with signed(live, actor, dry_run=dry_run):
         work = _Work(live, past, lost, resealer)
         work.bring_all()
         restored = {str(each): work.insert(each) for each in lost.tables} | work.references.refer()
         if changed:
             work.bring_changed(table, where)
-        text = tuple(work.script(table if changed else None)) if script else ()
+        sequences = work.sequences()
+        text = (*work.script(table if changed else None), *set_ons(sequences)) if script else ()
         number = work.set_back(table) if changed else 0
         work.require_parents()
         forget_cached(live)
+        if not dry_run:
+            count_on(live, sequences)
+    lost.warnings += map(str, sequences)
     return _outcome(table, lost, restored, number, work, text)
-
-
-@contextmanager
-def _signed(live: Connection, actor: str, *, dry_run: bool) -> Iterator[None]:
-    """Run the block as one transaction, whose actor the audit log hears."""
-    try:
-        with live.transaction(force_rollback=dry_run):
-            load(__name__, "sign").run(live, actor=actor)
-            yield
-    except (psycopg.DataError, psycopg.IntegrityError) as err:
-        raise RowsDoNotFit(
-            f"nothing came back, for a row of then does not fit into the table of today: {describe(err)}",
-            hint="--where leaves such rows out; `pgkeel recover beside` shows them",
-        ) from err
 
 
 def _outcome(table: Table, lost: Lost, restored: dict[str, int], changed: int, work: "_Work", text: tuple[str, ...]) -> RowsBack:
@@ -139,7 +128,7 @@ class _Work:
     def _take_keys(self, table: Table, keys: sql.Identifier, waiting: sql.Identifier) -> None:
         shape = self._lost.shape(table)
         out = load(__name__, "copy_lost_out").named(
-            table=table.quoted, columns=as_now(shape, "old"), lost=keys, key=names(shape.key, of="old")
+            table=shape.rows, columns=as_now(shape, "old"), lost=keys, key=shape.key_then("old")
         )
         self._take(shape, waiting, out)
 
@@ -167,7 +156,7 @@ class _Work:
             shape, waiting = self._lost.shape(table), identifier("pg_temp", f"again_{number}")
             self._take_keys(table, self._lost.told(table), waiting)
             query = load(__name__, "rewritten").named(
-                table=table.quoted,
+                table=shape.rows,
                 waiting=waiting,
                 key=names(shape.key, of="now"),
                 then_key=names(shape.key, of="was"),
@@ -179,31 +168,31 @@ class _Work:
     def insert(self, table: Table) -> int:
         """Put the waiting rows back, past every trigger, and return how many; the foreign keys are proved at the end."""
         shape = self._lost.shape(table)
-        fields = {"table": table.quoted, "columns": names(self.columns(shape)), "waiting": self._waiting(table)}
         for link in shape.parents:
             self._orphans(table, link)  # a parent that was to come did not
             self._hold(table, link)
-        quiet = bool(load(__name__, "may_be_quiet").scalar(self._live))
-        if quiet:
-            load(__name__, "quiet").run(self._live)
-        rows = load(__name__, "insert_waiting").named(**fields, key=names(shape.key)).run(self._live)
-        if quiet:
-            load(__name__, "loud").run(self._live)
+        rows = place(self._live, shape, self.columns(shape), self._waiting(table))
         self._set_aside(shape, "unplaced", _TAKEN, mine=shape.key)
         late = int(load(__name__, "count_lost").named(lost=self._waiting(table)).scalar(self._live)) - rows
         if late:
             self.conflicts.append(Conflict(str(table), {}, f"{late} rows were written by somebody else meanwhile"))
         return rows
 
+    def sequences(self) -> tuple[Behind, ...]:
+        """Return the sequences that stand behind what came back."""
+        return tuple(
+            one for table in self._lost.tables for one in behind(self._live, self._lost.shape(table), self._waiting(table))
+        )
+
     def bring_changed(self, table: Table, where: str) -> None:
         """Copy over what rows were that live; those whose row of then was deleted are left out."""
         shape = self._lost.shape(table)
         out = load(__name__, "copy_were_out").named(
-            table=table.quoted,
+            table=shape.rows,
             columns=as_now(shape, "old"),
             where=words(where),
             again=self._lost.again(table),
-            key=names(shape.key, of="old"),
+            key=shape.key_then("old"),
         )
         self._take(shape, _WERE, out)
 
@@ -215,7 +204,7 @@ class _Work:
         return (
             load(__name__, "set_back")
             .named(
-                table=table.quoted,
+                table=shape.rows,
                 waiting=_WERE,
                 assignments=assignments(values),
                 now_key=names(shape.key, of="now"),
@@ -229,7 +218,7 @@ class _Work:
     def _values(self, table: Table) -> tuple[str, ...]:
         """Return the columns by which a row that lives can differ from what it was."""
         shape = self._lost.shape(table)
-        return tuple(name for name in self.columns(shape) if name not in shape.key and name not in {"version", "updated_at"})
+        return tuple(name for name in self.columns(shape) if name not in {*shape.key, *shape.fixed, "version", "updated_at"})
 
     def require_parents(self) -> None:
         """Let the server prove what was put back past its triggers: nothing points to nothing."""
@@ -244,9 +233,9 @@ class _Work:
 
     def script(self, changed: Table | None) -> Iterator[str]:
         """Yield an INSERT for each waiting row, an UPDATE for each reference, and one for each row that is set back."""
-        for table in self._lost.tables:
-            shape = self._lost.shape(table)
-            yield from inserts(self._live, shape, self._waiting(table), self.columns(shape))
+        shapes = [self._lost.shape(table) for table in self._lost.tables]
+        arriving = [Arriving(shape, self.columns(shape), self._waiting(shape.table)) for shape in shapes]
+        yield from inserts(self._live, arriving)
         for waiting, link in self.references.waiting:
             child = self._lost.shape(link.child)
             yield from updates(self._live, link, child.key, waiting, self._waiting(link.parent))
@@ -258,7 +247,7 @@ class _Work:
 
     def _set_aside(self, shape: Shape, name: str, reason: str, *, mine: Sequence[str]) -> int:
         query = load(__name__, name).named(
-            table=shape.table.quoted,
+            table=shape.rows,
             waiting=self._waiting(shape.table),
             mine=names(mine, of="waiting"),
             theirs=names(mine, of="now"),
@@ -281,10 +270,11 @@ class _Work:
 
     def _query(self, name: str, table: Table, link: Link) -> Any:  # noqa: ANN401 - a Query
         arriving = link.parent in self._lost.tables
+        parent = self._lost.shapes[link.parent].rows if link.parent in self._lost.shapes else link.parent.quoted
         return load(__name__, name).named(
             waiting=self._waiting(table),
-            parent=link.parent.quoted,
-            arriving=self._waiting(link.parent) if arriving else link.parent.quoted,
+            parent=parent,
+            arriving=self._waiting(link.parent) if arriving else parent,
             mine=names(link.columns, of="waiting"),
             theirs=names(link.keys, of="parent"),
             arriving_keys=names(link.keys, of="arriving"),

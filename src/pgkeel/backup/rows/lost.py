@@ -7,12 +7,11 @@ from psycopg import sql
 
 from pgkeel.backup.rows.again import Deletions, collect_again
 from pgkeel.backup.rows.condition import wrong_condition
-from pgkeel.backup.rows.shape import Link, Shape, Table, carry, names, read_shape, words
+from pgkeel.backup.rows.shape import NEVER, Link, Shape, Table, carry, names, read_shape, words
+from pgkeel.core.errors import Refused
 from pgkeel.postgres import Connection, Query, identifier, load
 
-__all__ = ["NEVER", "Lost"]
-
-NEVER = frozenset({Table("public", "sessions"), Table("public", "user_tokens")})  # a login that ended must not live again
+__all__ = ["Lost"]
 
 
 class Lost:
@@ -39,6 +38,7 @@ class Lost:
         Raises:
             UsageError: The condition is none.
         """
+        self._tell_heirs(self.shape(table))
         self._take_where(table, "lost_rows", where)
         self._take_where(table, "again_rows", where, again=self.again(table))
         self._parents(table)
@@ -65,6 +65,17 @@ class Lost:
             self._bring_keys(shape)
         return self.shapes[table]
 
+    def has_rows(self, link: Link) -> bool:
+        """Return whether rows of the table that points can be told apart and come back; else say that they are left out."""
+        if link.child in NEVER:
+            self.left_out.add(link.child)
+            return False
+        fault = self._fault(link.child)
+        if fault and self._points(link):
+            self.left_out.add(link.child)
+            self._warn(f"{fault}: those that pointed to {link.parent} are left out")
+        return not fault
+
     def keys(self, table: Table) -> sql.Identifier:
         """Return the temporary table of a table's lost keys."""
         return self._named("lost", table)
@@ -80,8 +91,13 @@ class Lost:
             self._asked.add(table)
             here = self._named("here", table)
             told = collect_again(self._live, self._past, shape, self._deletions, here=here, again=again)
-            self.warnings += [one for one in told if one not in self.warnings]
+            for one in told:
+                self._warn(one)
         return again
+
+    def _warn(self, warning: str) -> None:
+        if warning not in self.warnings:
+            self.warnings.append(warning)
 
     def _named(self, word: str, table: Table) -> sql.Identifier:
         return identifier("pg_temp", f"{word}_{list(self.shapes).index(table)}")
@@ -90,17 +106,17 @@ class Lost:
         return int(load(__name__, "count_lost").named(lost=keys).scalar(self._past))
 
     def _bring_keys(self, shape: Shape) -> None:
-        fields = {"table": shape.table.quoted, "key": names(shape.key)}
         for word in ("here", "lost", "again", "told"):
-            load(__name__, "make_keys").named(made=self._named(word, shape.table), **fields).run(self._past)
-        out, into = load(__name__, "copy_keys_out").named(**fields), load(__name__, "copy_keys_in")
+            made = self._named(word, shape.table)
+            load(__name__, "make_keys").named(made=made, table=shape.rows, key=shape.key_then()).run(self._past)
+        out, into = load(__name__, "copy_keys_out").named(table=shape.rows, key=names(shape.key)), load(__name__, "copy_keys_in")
         here = self._named("here", shape.table)
         carry(self._live, out, self._past, into.named(made=here))
         load(__name__, "analyze_keys").named(made=here).run(self._past)
 
     def _take(self, table: Table, query: Query, **parts: sql.Composable) -> int:
         shape = self.shape(table)
-        fields = {"table": table.quoted, "key": names(shape.key), "old_key": names(shape.key, of="old")}
+        fields = {"table": shape.rows, "old_key": shape.key_then("old")}
         kept = {"lost": self.keys(table), "here": self._named("here", table), "told": self.told(table)}
         return int(query.named(**fields, **kept, **parts).run(self._past))
 
@@ -110,17 +126,20 @@ class Lost:
         except (psycopg.ProgrammingError, psycopg.DataError) as err:
             raise wrong_condition(where, err) from err
 
+    def _tell_heirs(self, shape: Shape) -> None:
+        heirs = load(__name__, "heirs").rows(self._past, schema=shape.table.schema, name=shape.table.name)
+        if heirs and not shape.is_parted:
+            found = [str(Table(**row)) for row in heirs]
+            self._warn(f"rows of {', '.join(found)}, which inherit from {shape.table}, are none of its own: --table {found[0]}")
+
     def _parents(self, table: Table) -> None:
         for link in self.shape(table).parents:
-            if self._join(link.parent, "lost_parents", link, self.keys(table)):
+            if not self._fault(link.parent) and self._join(link.parent, "lost_parents", link, self.keys(table)):
                 self._parents(link.parent)
 
     def _children(self, table: Table) -> None:
         for link in self.shape(table).children:
-            if link.on_delete != "c":
-                continue
-            if link.child in NEVER:
-                self.left_out.add(link.child)
+            if link.on_delete != "c" or not self.has_rows(link):
                 continue
             self._tell_children(table, link)
             if self._join(link.child, "lost_children", link, self.keys(table)):
@@ -133,6 +152,27 @@ class Lost:
             again = self.again(link.child)
             load(__name__, "keep_again").named(told=self.told(link.child), again=again).run(self._past)
 
+    def _fault(self, table: Table) -> str:
+        """Return why the rows of a table cannot come back, or ""; of a parent that is said by the rows that miss it."""
+        try:
+            self.shape(table)
+        except Refused as err:
+            return err.message
+        return ""
+
+    def _points(self, link: Link) -> bool:
+        parent = self.shape(link.parent)
+        query = load(__name__, "points").named(
+            table=link.child.quoted,
+            other=parent.rows,
+            known=self.keys(link.parent),
+            known_key=names(parent.key),
+            other_key=parent.key_then("other"),
+            mine=names(link.columns, of="old"),
+            theirs=names(link.keys, of="other"),
+        )
+        return query.row(self._past) is not None
+
     def _join(self, table: Table, name: str, link: Link, known: sql.Identifier) -> int:
         """Collect rows of a table by way of a foreign key to or from keys that are known; return how many are new."""
         other = link.child if table == link.parent else link.parent
@@ -140,10 +180,10 @@ class Lost:
         return self._take(
             table,
             load(__name__, name),
-            other=other.quoted,
+            other=self.shape(other).rows,
             known=known,
             known_key=names(self.shape(other).key),
-            other_key=names(self.shape(other).key, of="other"),
+            other_key=self.shape(other).key_then("other"),
             mine=names(mine, of="old"),
             theirs=names(theirs, of="other"),
         )

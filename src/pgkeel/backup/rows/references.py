@@ -2,7 +2,7 @@
 
 from psycopg import sql
 
-from pgkeel.backup.rows.lost import NEVER, Lost
+from pgkeel.backup.rows.lost import Lost
 from pgkeel.backup.rows.shape import Link, carry, names
 from pgkeel.backup.rows.spelling import assignments
 from pgkeel.postgres import Connection, identifier, load
@@ -26,7 +26,7 @@ class References:
         """Copy over which rows pointed to the lost ones by references that a deletion sets to NULL."""
         for table in self._lost.tables:
             for link in self._lost.shape(table).children:
-                if link.on_delete == "n" and link.child not in NEVER:
+                if link.on_delete == "n" and self._lost.has_rows(link):
                     self._bring(link)
 
     def refer(self) -> dict[str, int]:
@@ -40,15 +40,15 @@ class References:
         fields = {"table": link.child.quoted, "columns": names(columns), "waiting": waiting}
         load(__name__, "make_waiting").named(**fields).run(self._live)
         out = load(__name__, "copy_references_out").named(
-            child=link.child.quoted,
-            parent=link.parent.quoted,
+            child=self._lost.shape(link.child).rows,
+            parent=self._lost.shape(link.parent).rows,
             lost=self._lost.keys(link.parent),
             columns=names(columns, of="old"),
             mine=names(link.columns, of="old"),
             theirs=names(link.keys, of="parent"),
-            parent_key=names(self._lost.shape(link.parent).key, of="parent"),
+            parent_key=self._lost.shape(link.parent).key_then("parent"),
             again=self._lost.again(link.child),
-            key=names(self._lost.shape(link.child).key, of="old"),
+            key=self._lost.shape(link.child).key_then("old"),
         )
         carry(self._past, out, self._live, load(__name__, "copy_waiting_in").named(**fields))
 
@@ -56,9 +56,9 @@ class References:
         key = self._lost.shape(link.child).key
         same = (*key, *(name for name in link.columns if name not in link.emptied))
         query = load(__name__, "refer").named(
-            child=link.child.quoted,
+            child=self._lost.shape(link.child).rows,
             waiting=waiting,
-            parent=link.parent.quoted,
+            parent=self._lost.shape(link.parent).rows,
             assignments=assignments(link.emptied),
             emptied=names(link.emptied, of="now"),
             now_key=names(same, of="now"),

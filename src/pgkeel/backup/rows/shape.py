@@ -1,7 +1,7 @@
 """What is known of a table on both sides: columns, primary key, unique keys, and what points where."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import msgspec
 from psycopg import sql
@@ -9,7 +9,20 @@ from psycopg import sql
 from pgkeel.core.errors import NotFound, Refused, UsageError
 from pgkeel.postgres import Connection, Query, identifier, load
 
-__all__ = ["Column", "Link", "NoPrimaryKey", "Shape", "Table", "Unique", "carry", "names", "read_shape", "require_key", "words"]
+__all__ = [
+    "NEVER",
+    "Column",
+    "Link",
+    "NoPrimaryKey",
+    "Shape",
+    "Table",
+    "Unique",
+    "carry",
+    "names",
+    "read_shape",
+    "require_key",
+    "words",
+]
 
 
 _DROPPED = "a table that was dropped comes back with `pgkeel recover --before`"
@@ -58,6 +71,9 @@ class Table(msgspec.Struct, frozen=True, order=True):
         return self.name if self.schema == "public" else f"{self.schema}.{self.name}"
 
 
+NEVER = frozenset({Table("public", "sessions"), Table("public", "user_tokens")})  # a login that ended must not live again
+
+
 class Column(msgspec.Struct, frozen=True):
     """A column.
 
@@ -65,23 +81,33 @@ class Column(msgspec.Struct, frozen=True):
         name: Its name.
         type: Its type as SQL writes it.
         is_generated: Whether the server reckons it.
+        is_fixed: Whether only an INSERT may say its value (`GENERATED ALWAYS AS IDENTITY`).
+        is_parted: Whether its table is partitioned.
+        is_logged: Whether its table is written to the WAL.
     """
 
     name: str
     type: str
     is_generated: bool
+    is_fixed: bool
+    is_parted: bool
+    is_logged: bool
 
 
 class Unique(msgspec.Struct, frozen=True):
-    """A unique index on whole columns, the primary key left out.
+    """A unique index on whole columns.
 
     Attributes:
         name: Its name.
         columns: In its order.
+        is_primary: Whether it is the primary key's.
+        is_deferrable: Whether it may be violated until a transaction ends.
     """
 
     name: str
     columns: tuple[str, ...]
+    is_primary: bool
+    is_deferrable: bool
 
 
 class Link(msgspec.Struct, frozen=True):
@@ -112,35 +138,59 @@ class Shape(msgspec.Struct, frozen=True):
     Attributes:
         table: Its name.
         key: Columns of the primary key.
+        retyped: Those of them that have another type now, with it.
         columns: What both have and may be written, in the live order.
+        fixed: Those of them that no UPDATE can write.
         sealed: Those of them that were texts and are `bytea` now: a column that was encrypted since.
         added: Columns that only the live one has; they get their defaults.
         dropped: Columns that only the past one has.
-        uniques: Of the live table.
+        uniques: Of the live table, the primary key left out.
+        deferrable: Of the live table, the primary key included: those that no `ON CONFLICT` can look at.
         parents: Foreign keys of the live table between columns that the past one had, too.
         children: Such foreign keys of others that point to it.
+        is_parted: Whether it is partitioned on one side, so that what lies in other tables is its own.
     """
 
     table: Table
     key: tuple[str, ...]
+    retyped: dict[str, str]
     columns: tuple[str, ...]
+    fixed: tuple[str, ...]
     sealed: tuple[str, ...]
     added: tuple[str, ...]
     dropped: tuple[str, ...]
     uniques: tuple[Unique, ...]
+    deferrable: tuple[Unique, ...]
     parents: tuple[Link, ...]
     children: tuple[Link, ...]
+    is_parted: bool
+
+    @property
+    def rows(self) -> sql.Composable:
+        """The table as its own rows are read: its partitions' are its own, those of tables that inherit from it are not."""
+        return self.table.quoted if self.is_parted else sql.SQL("ONLY {}").format(self.table.quoted)
+
+    def key_then(self, of: str = "") -> sql.Composed:
+        """Return the columns of the key as the past has them, in the types of today."""
+        then = ((names([name], of=of), self.retyped.get(name)) for name in self.key)
+        return sql.SQL(", ").join(sql.SQL(f"CAST({{}} AS {now})").format(name) if now else name for name, now in then)
 
 
 def require_key(live: Connection, table: Table) -> tuple[str, ...]:
     """Return the columns of a table's primary key, without which lost rows cannot be told from others.
 
     Raises:
+        Refused: Its rows never come back, or are kept nowhere.
         NotFound: The database has no such table.
         NoPrimaryKey: It has no primary key.
     """
-    if not _columns(live, table):
+    if table in NEVER:
+        raise Refused(f"rows of {table} never come back: a login that has ended must not live again", hint="log in again")
+    columns = _columns(live, table)
+    if not columns:
         raise NotFound(f"the database has no table {table}", hint=_DROPPED)
+    if not columns[0].is_logged:
+        raise Refused(f"{table} is unlogged: no backup and no WAL has its rows", hint="ALTER TABLE … SET LOGGED keeps later ones")
     key = tuple(load(__name__, "primary_key").scalar(live, schema=table.schema, name=table.name) or ())
     if not key:
         raise NoPrimaryKey(f"{table} has no primary key, so its rows cannot be told apart", hint=_LOOK)
@@ -163,18 +213,23 @@ def read_shape(live: Connection, past: Connection, table: Table) -> Shape:
         raise NoPrimaryKey(f"{table} has no primary key that both sides know", hint=_LOOK)
     found = load(__name__, "foreign_keys").rows(live, schema=table.schema, name=table.name)
     links = [link for link in (msgspec.convert(row, Link) for row in found) if _was_there(past, link)]
+    unique = [
+        msgspec.convert(row, Unique) for row in load(__name__, "unique_keys").rows(live, schema=table.schema, name=table.name)
+    ]
     return Shape(
         table,
         key,
-        tuple(one.name for one in now if one.name in before and not one.is_generated),
+        _retyped(key, now, then),
+        _writable(table, key, now, before),
+        tuple(one.name for one in now if one.is_fixed),
         _sealed_since(now, then),
         tuple(one.name for one in now if one.name not in before),
         tuple(sorted(before - {one.name for one in now})),
-        tuple(
-            msgspec.convert(row, Unique) for row in load(__name__, "unique_keys").rows(live, schema=table.schema, name=table.name)
-        ),
+        tuple(one for one in unique if not one.is_primary),
+        tuple(one for one in unique if one.is_deferrable),
         tuple(link for link in links if link.child == table),
         tuple(link for link in links if link.parent == table),
+        now[0].is_parted or then[0].is_parted,
     )
 
 
@@ -184,8 +239,11 @@ def names(columns: Sequence[str], *, of: str = "") -> sql.Composed:
 
 
 def words(condition: str) -> sql.SQL:
-    """Return the operator's own condition as a part of a statement; it can select other rows, and nothing else."""
-    return sql.SQL(condition)
+    """Return the operator's own condition as a part of a statement; it can select other rows, and nothing else.
+
+    A comment at its end ends with it.
+    """
+    return sql.SQL(f"{condition}\n" if "--" in condition else condition)
 
 
 def carry(source: Connection, out: Query, target: Connection, into: Query) -> None:
@@ -193,6 +251,20 @@ def carry(source: Connection, out: Query, target: Connection, into: Query) -> No
     with source.cursor() as from_, target.cursor() as to, from_.copy(out.copying) as read, to.copy(into.copying) as write:
         for block in read:
             write.write(block)
+
+
+def _writable(table: Table, key: Sequence[str], now: Sequence[Column], before: Collection[str]) -> tuple[str, ...]:
+    found = tuple(one.name for one in now if one.name in before and not one.is_generated)
+    reckoned = next((name for name in key if name not in found), None)
+    if reckoned is not None:
+        raise NoPrimaryKey(f"{table}.{reckoned} of its primary key is reckoned by the server, and cannot be put back", hint=_LOOK)
+    return found
+
+
+def _retyped(key: Sequence[str], now: Sequence[Column], then: Sequence[Column]) -> dict[str, str]:
+    """Return the columns of a key that have another type now; keys are compared as those of today."""
+    were = {one.name: one.type for one in then}
+    return {one.name: one.type for one in now if one.name in key and were[one.name] != one.type}
 
 
 def _was_there(past: Connection, link: Link) -> bool:

@@ -18,7 +18,19 @@ SELECT
         FROM pg_class AS root
         JOIN pg_namespace AS root_namespace ON root_namespace.oid = root.relnamespace
         WHERE relation.relispartition AND root.oid = pg_partition_root(relation.oid)
-    ) AS parent
+    ) AS parent,
+    ARRAY(
+        WITH RECURSIVE above (oid) AS (
+            SELECT direct.inhparent FROM pg_inherits AS direct WHERE direct.inhrelid = relation.oid
+            UNION
+            SELECT next.inhparent FROM pg_inherits AS next JOIN above ON above.oid = next.inhrelid
+        )
+        SELECT above_namespace.nspname || '.' || ancestor.relname
+        FROM above
+        JOIN pg_class AS ancestor ON ancestor.oid = above.oid
+        JOIN pg_namespace AS above_namespace ON above_namespace.oid = ancestor.relnamespace
+        ORDER BY 1
+    ) AS above
 FROM pg_class AS relation
 JOIN pg_namespace AS namespace ON namespace.oid = relation.relnamespace
 CROSS JOIN (SELECT oid, dattablespace FROM pg_database WHERE datname = current_database()) AS base
