@@ -12,6 +12,7 @@ from sqlalchemy import ForeignKey, UniqueConstraint, func, insert, select, updat
 from sqlalchemy.orm import DeclarativeBase, Mapped, load_only, mapped_column
 
 from pgkeel.access import AlreadyExists, InvalidValue
+from pgkeel.access.sealing import bound_rows
 from pgkeel.core.cipher import Sealed
 from pgkeel.core.errors import UsageError
 from pgkeel.core.ids import random_id
@@ -263,6 +264,14 @@ async def test_models_that_inherit_encrypted_columns_seal_and_open_them(db: Any,
     async with db.transaction() as work:
         found = await done(work.get(model, key))
         assert (found.note, found.phone, getattr(found, "motto", "honest")) == ("one", "2", "honest")
+
+
+async def test_a_model_in_several_tables_has_no_repository_and_is_in_nobodys_way(db: Any) -> None:
+    with pytest.raises(UsageError, match="Firm lies in several tables: owners, firms"):
+        db.repository(Firm)
+    row = await db.repository(Owner).get_one(await db.repository(Owner).insert(name="ada", note="one"))
+    (again,) = bound_rows([row], KEYS)
+    assert again.note == "one"
 
 
 async def test_a_number_that_is_given_as_text_binds_as_a_number(db: Any) -> None:

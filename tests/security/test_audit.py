@@ -12,7 +12,7 @@ import psycopg
 import pytest
 from msgspec.structs import replace
 
-from pgkeel.core.errors import ConfigError, NotFound, Refused
+from pgkeel.core.errors import ConfigError, NotFound, UsageError
 from pgkeel.core.url import Url
 from pgkeel.postgres import Connection, connect
 from pgkeel.security.audit import (
@@ -327,17 +327,17 @@ def test_who_asks_for_greater_numbers_misses_nothing(db: Connection, empty_db: U
 def test_who_may_not_make_read_or_seal_the_log_is_told_who_may(bare: Connection, empty_db: Url) -> None:
     with connect(empty_db) as db:
         db.execute("SET SESSION AUTHORIZATION pgkeel_app_a")
-        with pytest.raises(Refused, match="made by a superuser, and pgkeel_app_a is none"):
+        with pytest.raises(UsageError, match="made by a superuser, and pgkeel_app_a is none"):
             plan(db, [PEOPLE])
     install(bare, plan(bare, [PEOPLE]))
     bare.execute("GRANT pgkeel_auditor TO pgkeel_readonly_a")
     try:
         bare.execute("SET SESSION AUTHORIZATION pgkeel_app_a")
-        with pytest.raises(Refused, match="pgkeel_app_a may not read"):
+        with pytest.raises(UsageError, match="pgkeel_app_a may not read"):
             check_rights(bare)
         bare.execute("SET SESSION AUTHORIZATION pgkeel_readonly_a")
         check_rights(bare)
-        with pytest.raises(Refused, match="pgkeel_readonly_a may not seal"):
+        with pytest.raises(UsageError, match="pgkeel_readonly_a may not seal"):
             check_rights(bare, sealing=True)
     finally:
         bare.execute("RESET SESSION AUTHORIZATION")
@@ -348,7 +348,7 @@ def test_who_may_not_make_read_or_seal_the_log_is_told_who_may(bare: Connection,
 def test_a_database_in_which_the_log_has_no_place_yet_is_told_what_makes_it(empty_db: Url) -> None:
     with connect(empty_db) as db:
         db.execute(TABLE)
-        with pytest.raises(Refused, match="schema audit") as refused:
+        with pytest.raises(UsageError, match="schema audit") as refused:
             plan(db, [PEOPLE])
     assert refused.value.hint == "`pgkeel security roles apply` makes them"
 

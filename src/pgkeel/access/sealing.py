@@ -9,7 +9,7 @@ from sqlalchemy import Column
 from sqlalchemy.engine import Dialect
 
 from pgkeel.access.arguments import fields_of_row
-from pgkeel.access.shape import Shape, shape_of
+from pgkeel.access.shape import Shape, lies_in_one_table, shape_of
 from pgkeel.core.cipher import Cipher
 from pgkeel.core.errors import UsageError
 from pgkeel.core.normal_form import normal_form
@@ -41,7 +41,8 @@ def bound_row(shape: Shape[R], row: R | None, dialect: Dialect) -> R | None:
 
 def bound_rows(value: Any, keys: Cipher) -> Any:  # noqa: ANN401 - what a cached function returned
     """Return a result that came out of a cache with what opens the encrypted fields of its rows, wherever they stand in it."""
-    shapes: dict[type, Shape[Any]] = {shape.row: shape for shape in map(shape_of, encrypted_models())}
+    single = filter(lies_in_one_table, encrypted_models())
+    shapes: dict[type, Shape[Any]] = {shape.row: shape for shape in map(shape_of, single)}
 
     def bound(one: Any) -> Any:  # noqa: ANN401 - as above
         match one:

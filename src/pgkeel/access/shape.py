@@ -18,7 +18,7 @@ from pgkeel.schema.row_fields import fields_of, row_class
 from pgkeel.schema.sealed_type import encrypted_columns, indexed_column
 from pgkeel.schema.search import Search, searches_of
 
-__all__ = ["Shape", "shape_of", "suggestion"]
+__all__ = ["Shape", "lies_in_one_table", "shape_of", "suggestion"]
 
 R = TypeVar("R")
 
@@ -97,17 +97,25 @@ def suggestion(name: str, known: Mapping[str, object]) -> str:
     return f"did you mean {near[0]}?" if near else f"one of {', '.join(sorted(known))}"
 
 
+def lies_in_one_table(model: type) -> bool:
+    """Return whether a model's rows are those of one table, not joined with those of the model from which it inherits."""
+    return len(sqlalchemy.inspect(model).tables) == 1
+
+
 def shape_of(model: HasRow[R]) -> Shape[R]:
     """Return the shape of a model.
 
     Raises:
-        UsageError: It is not mapped to a table.
+        UsageError: It is not mapped to a table, or to several.
     """
     kind: Any = model
     mapper: Mapper[Any] = sqlalchemy.inspect(kind)
     table = mapper.local_table
     if not isinstance(table, Table):
         raise UsageError(f"{kind.__name__} is not mapped to a table", hint="a repository needs a table")
+    if not lies_in_one_table(kind):
+        several = ", ".join(one.name for one in mapper.tables if isinstance(one, Table))
+        raise UsageError(f"{kind.__name__} lies in several tables: {several}", hint="read and write it in a unit of work")
     fields = list(fields_of(kind))
     names: dict[str, Column[Any]] = {attribute.key: table.c[attribute.columns[0].name] for attribute in mapper.column_attrs}
     names |= {column.name: column for column in table.c} | {field.name: table.c[field.column] for field in fields}

@@ -16,7 +16,7 @@ import msgspec
 import psycopg
 from psycopg import sql
 
-from pgkeel.core.errors import ConfigError, Refused
+from pgkeel.core.errors import ConfigError, Refused, UsageError
 from pgkeel.postgres import Connection, Row, load
 from pgkeel.security.audit.sealing import make_months, note_roles
 
@@ -104,14 +104,14 @@ def check_rights(connection: Connection, *, sealing: bool = False) -> None:
     """Tell who may not read the log, or not seal it, who may.
 
     Raises:
-        Refused: The connection's role may not.
+        UsageError: The connection's role may not.
     """
     state = _state(connection)
     if not state["may_read"]:
         hint = "connect as a superuser, or as a member of pgkeel_auditor"
-        raise Refused(f"{state['role']} may not read the audit log", hint=hint)
+        raise UsageError(f"{state['role']} may not read the audit log", hint=hint)
     if sealing and not state["may_seal"]:
-        raise Refused(f"{state['role']} may not seal the audit log", hint="connect as a superuser; the agent seals every 30 s")
+        raise UsageError(f"{state['role']} may not seal the audit log", hint="connect as a superuser; the agent seals every 30 s")
 
 
 def plan(connection: Connection, wanted: Sequence[Watched]) -> AuditPlan:
@@ -119,14 +119,16 @@ def plan(connection: Connection, wanted: Sequence[Watched]) -> AuditPlan:
 
     Raises:
         ConfigError: A wanted table is not there, a partition, or has heirs that nobody wants.
-        Refused: The connection is no superuser's, or the log has no place yet.
+        UsageError: The connection is no superuser's, or the log has no place yet.
     """
     state = _state(connection)
     if not state["is_superuser"]:
         hint = "run it as one: `[database] url` (or the variable that it names) says who connects"
-        raise Refused(f"the audit log is made by a superuser, and {state['role']} is none", hint=hint)
+        raise UsageError(f"the audit log is made by a superuser, and {state['role']} is none", hint=hint)
     if not state["has_place"]:
-        raise Refused("the schema audit and the role pgkeel_audit are not there", hint="`pgkeel security roles apply` makes them")
+        raise UsageError(
+            "the schema audit and the role pgkeel_audit are not there", hint="`pgkeel security roles apply` makes them"
+        )
     names = {one.name for one in wanted}
     for one in wanted:
         _check(connection, one, names)
