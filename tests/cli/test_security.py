@@ -187,7 +187,7 @@ def test_a_rotation_elsewhere_needs_the_password_file_of_one_role(running: Home)
 @pytest.mark.parametrize(
     ("command", "said"),
     [
-        (("security", "audit", "verify"), "pgkeel_readonly_a may not read the audit log"),
+        (("security", "audit", "verify"), "may not read the audit log"),
         (("security", "keys", "status"), "the database does not allow it: permission denied"),
     ],
 )
