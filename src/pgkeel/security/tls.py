@@ -143,9 +143,7 @@ def _read_pair(
     return (belonging[0], private) if belonging else None
 
 
-def belongs(
-    authorities: Sequence[x509.Certificate], certificate: Path, key: Path, *, lasts: timedelta = RENEW_BEFORE
-) -> bool:
+def belongs(authorities: Sequence[x509.Certificate], certificate: Path, key: Path, *, lasts: timedelta = RENEW_BEFORE) -> bool:
     """Return whether the server's certificate lasts so long, is its key's, and was signed by one of the authorities."""
     kept = _read_pair(certificate, key, lasts=lasts)
     return kept is not None and any(_is_signed_by(kept[0], one) for one in authorities)
