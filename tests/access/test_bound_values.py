@@ -41,7 +41,7 @@ class Owner(Base, Identified, Versioned):
     name: Mapped[str] = mapped_column(unique=True)
     note: Mapped[str | None] = Encrypted(index="exact")
     phone: Mapped[str | None] = Encrypted(index="digits")
-    city: Mapped[str | None]
+    city: Mapped[str | None] = mapped_column(unique=True)
     kind: Mapped[str] = mapped_column(server_default="owner")
 
     __mapper_args__ = {"polymorphic_on": "kind", "polymorphic_identity": "owner"}  # noqa: RUF012 - as SQLAlchemy wants it
@@ -77,6 +77,14 @@ class Visit(Base):
     note: Mapped[str | None] = Encrypted()
 
 
+class Door(Base, Identified):
+    __tablename__ = "doors"
+    __table_args__ = (UniqueConstraint("place", postgresql_nulls_not_distinct=True),)
+
+    place: Mapped[str | None]
+    note: Mapped[str] = Encrypted()
+
+
 TABLE: Any = Owner.__table__
 
 
@@ -94,7 +102,7 @@ def place(cluster_of: Callable[[str], Cluster]) -> Iterator[Url]:
 @pytest.fixture
 def raw(place: Url) -> Iterator[Connection]:
     with connect(place) as connection:
-        connection.execute("TRUNCATE owners, visits, firms, parcels")
+        connection.execute("TRUNCATE owners, visits, firms, parcels, doors")
         yield connection
 
 
@@ -143,6 +151,25 @@ async def test_an_upsert_by_two_columns_finds_the_whole_primary_key(db: Any) -> 
     await visits.upsert_many(given, on=("day", "door"))
     rows = {row.door: (row.id == key, row.note) for row in await visits.filter()}
     assert rows == {"a": (True, "two"), "b": (False, "new")}
+
+
+@pytest.mark.parametrize("on", ["city", "note"])
+async def test_rows_without_a_value_in_the_key_of_an_upsert_are_not_one(db: Any, on: str) -> None:
+    owners = db.repository(Owner)
+    there = await owners.insert(name="x", note="None", city="None")
+    given = [{"name": name, "city": None, "note": None, "phone": name} for name in ("1", "2")]
+    found = await owners.upsert_many(given, on=on)
+    assert [each.inserted for each in found] == [True, True]
+    assert len({there, *(each.id for each in found)}) == 3
+    assert {row.name: row.phone for row in await owners.filter()} == {"x": None, "1": "1", "2": "2"}
+
+
+async def test_rows_without_a_value_are_one_where_the_constraint_says_so(db: Any) -> None:
+    doors = db.repository(Door)
+    for text in ("one", "two"):
+        found = await doors.upsert_many([{"place": None, "note": "x"}, {"place": None, "note": text}], on="place")
+        assert found[0].id == found[1].id
+    assert [row.note for row in await doors.filter()] == ["two"]
 
 
 async def test_a_row_that_comes_between_an_upsert_and_its_look_is_not_written_over(db: Any, raw: Connection) -> None:

@@ -16,7 +16,7 @@ import pytest
 from pgkeel.core.errors import NotFound, Refused
 from pgkeel.core.url import Url
 from pgkeel.migrations import Source, backfill, up
-from pgkeel.migrations.backfill.keys import BackfillKey
+from pgkeel.migrations.backfill.keys import BackfillKey, find_target
 from pgkeel.migrations.backfill.throttle import Pace, Throttle
 from pgkeel.migrations.errors import BackfillFailed, BackfillMissing, RunnerBusy
 from pgkeel.migrations.guard import runner_lock
@@ -206,6 +206,36 @@ def test_what_cannot_be_walked_is_refused(
         backfill.run(connection)
 
     assert backfill.forecast(connection, backfill.states(connection)[0]).share == 0
+
+
+@pytest.mark.majors
+@pytest.mark.parametrize(
+    ("policies", "is_walked"),
+    [
+        ("CREATE POLICY mine ON people USING (times = 0); CREATE POLICY walks ON people TO walker USING (true)", True),
+        ("CREATE POLICY mine ON people USING (times = 0)", False),
+        ("CREATE POLICY walks ON people FOR SELECT TO walker USING (true)", False),
+        ("CREATE POLICY others ON people TO pg_monitor USING (true)", False),
+        ("CREATE POLICY walks ON people USING (true); CREATE POLICY less ON people AS RESTRICTIVE USING (times = 0)", False),
+        ("SELECT", False),
+    ],
+)
+def test_a_table_whose_policies_hide_no_row_from_its_owner_is_walked(
+    connection: Connection, policies: str, is_walked: bool
+) -> None:
+    connection.execute("BEGIN; CREATE ROLE walker; CREATE TABLE people (id bigint PRIMARY KEY, times int)")
+    connection.execute("ALTER TABLE people OWNER TO walker")
+    connection.execute("ALTER TABLE people ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY")
+    connection.execute(policies)
+    connection.execute("SET ROLE walker")
+    try:
+        if is_walked:
+            assert find_target(connection, "people", None).table == "people"
+        else:
+            with pytest.raises(Refused, match="row-level security hides rows of people"):
+                find_target(connection, "people", None)
+    finally:
+        connection.execute("ROLLBACK")
 
 
 def test_the_lowest_key_of_its_type_is_refused(connection: Connection, fill: Fill) -> None:

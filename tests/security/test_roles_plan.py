@@ -3,6 +3,7 @@
 import contextlib
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 import pytest
@@ -14,7 +15,7 @@ from pgkeel.core.url import Url
 from pgkeel.local import Account, Cluster, find_runtime
 from pgkeel.postgres import Connection, connect
 from pgkeel.security import OWNER, ensure_roles
-from pgkeel.security.roles import Declaration, LastPath, apply, matrix, plan_for
+from pgkeel.security.roles import Declaration, LastPath, RolesMoved, apply, matrix, plan_for
 from pgkeel.security.roles.declaration import ROLES
 from pgkeel.testing.servers import scratch_cluster
 
@@ -391,6 +392,48 @@ def test_the_last_login_that_could_undo_it_is_not_locked_out(server: Cluster, se
         finally:
             last.execute("RESET SESSION AUTHORIZATION; ALTER ROLE postgres LOGIN; ALTER ROLE pgkeel_migrator NOSUPERUSER")
             last.execute("ALTER ROLE pgkeel_migrator SET role = 'pgkeel_owner'")
+
+
+def test_appliers_in_two_databases_of_a_server_wait_for_each_other(server: Cluster, secured: Connection) -> None:
+    server.create_database("second", owner=OWNER)
+    try:
+        for _ in range(8):
+            secured.execute(
+                "ALTER ROLE pgkeel_app_a CREATEDB; REVOKE pgkeel_rw FROM pgkeel_app_a; ALTER ROLE pgkeel_backup CREATEROLE"
+            )
+            with connect(server.superuser_url("second")) as other, connect(server.superuser_url("secured")) as one:
+                plans = [(each, plan_for(each, EMBEDDED).statements) for each in (one, other)]
+                with ThreadPoolExecutor() as pool:
+                    done = list(pool.map(lambda given: apply(*given), plans))
+                assert [each.not_done for each in done] == [(), ()]
+                assert planned(one) == planned(other) == []
+    finally:
+        server.drop_database("second")
+
+
+def test_what_somebody_else_made_meanwhile_is_said_and_not_half_done(server: Cluster, secured: Connection) -> None:
+    server.create_database("second", owner=OWNER)
+    try:
+        with connect(server.superuser_url("second")) as other:
+            stale = plan_for(other, EMBEDDED).statements
+            other.execute("CREATE SCHEMA pgkeel")
+            with pytest.raises(RolesMoved, match="somebody else changed roles or rights meanwhile"):
+                apply(other, stale)
+            apply(other, plan_for(other, EMBEDDED).statements)
+            assert planned(other) == []
+    finally:
+        server.drop_database("second")
+
+
+def test_what_extensions_put_into_the_schemas_is_nobodys_to_declare(secured: Connection) -> None:
+    for name in ("pg_trgm", "pgcrypto", "postgres_fdw", "hstore", "citext", "pg_stat_statements", "file_fdw", "pg_buffercache"):
+        secured.execute(f"CREATE EXTENSION {name} SCHEMA public")
+    secured.execute(f"SET ROLE {OWNER}; CREATE EXTENSION ltree SCHEMA public; RESET ROLE")
+    secured.execute("CREATE SERVER far FOREIGN DATA WRAPPER postgres_fdw; CREATE FOREIGN TABLE far_away (id int) SERVER far")
+    apply(secured, plan_for(secured, EMBEDDED).statements)
+
+    assert planned(secured) == []
+    assert mismatches(secured) == []
 
 
 def test_a_login_that_is_no_superuser_does_what_it_may_and_says_the_rest(account: Account, major: str) -> None:

@@ -190,6 +190,24 @@ def test_an_authority_whose_key_is_not_there_is_never_replaced_by_one_that_no_cl
     assert [(one.name, one.is_fine) for one in certificates(folder)] == [("authority", True), ("server", True)]
 
 
+def test_a_certificate_near_its_end_whose_authority_has_no_key_is_red_and_serves_on(
+    folder: TlsFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder.authority_key.unlink()
+    trusted = folder.authority.read_bytes()
+    later(monkeypatch, 380)
+
+    assert not keep(folder)
+    assert folder.authority.read_bytes() == trusted
+    assert [(one.name, one.is_fine) for one in certificates(folder)] == [("authority", True), ("server", False)]
+    with pytest.raises(NoAuthorityKey, match=r"authority\.key is not the key"):
+        init(folder)
+
+    later(monkeypatch, 20)
+    assert keep(folder)
+    assert all(one.is_fine for one in certificates(folder))
+
+
 def test_an_authority_that_ended_while_nothing_ran_is_followed_by_the_one_that_clients_were_told_of(
     folder: TlsFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -90,7 +90,9 @@ def batches_of(rows: Sequence[Sequence[object]], width: int) -> list[list[list[o
     return [[list(column) for column in zip(*part, strict=True)] for part in parts]
 
 
-def last_of(rows: Sequence[tuple[Any, ...]], places: Sequence[int]) -> tuple[list[tuple[Any, ...]], list[int]]:
+def last_of(
+    rows: Sequence[tuple[Any, ...]], places: Sequence[int], *, has_equal_nulls: bool = False
+) -> tuple[list[tuple[Any, ...]], list[int]]:
     """Return the last row of each key, in the order in which the keys first came, and for each row the place of its key.
 
     A statement may touch a row once only; of two rows with one key the later one counts.
@@ -98,13 +100,15 @@ def last_of(rows: Sequence[tuple[Any, ...]], places: Sequence[int]) -> tuple[lis
     Args:
         rows: All rows.
         places: Where in a row its key stands.
+        has_equal_nulls: Whether two keys with a NULL may be one, as they are for no usual constraint.
     """
     found: dict[object, int] = {}
     kept: list[tuple[Any, ...]] = []
     order = []
     get = itemgetter(*places)
     for row in rows:
-        place = found.setdefault(get(row), len(kept))
+        is_alone = not has_equal_nulls and any(row[place] is None for place in places)
+        place = len(kept) if is_alone else found.setdefault(get(row), len(kept))
         if place == len(kept):
             kept.append(row)
         else:

@@ -155,11 +155,11 @@ def with_keys(
     """
     form = str(cast("EncryptedType", column.type).index)
     key, field = str(row_key(shape.table).name), str(column.name)
-    ids = {normal_form(form, getattr(row, field)): getattr(row, key) for row in there}
+    ids: dict[object, Any] = {normal_form(form, getattr(row, field)): getattr(row, key) for row in there}
     found = []
     for fields in given:
-        value = normal_form(form, str(fields[name]))
-        if value not in ids:
+        value = None if fields[name] is None else normal_form(form, str(fields[name]))
+        if value is None or value not in ids:  # no NULL is another one
             ids[value] = fields.get(key) or new_key(shape.table)
         found.append({**fields, key: ids[value]})
     return found
@@ -194,11 +194,11 @@ def with_places(
         _comparable(getattr(row, name) for name in columns): {key: getattr(row, name) for key, name in keys.items()}
         for row in there
     }
-    key = str(row_key(shape.table).name)
+    key, has_equal_nulls = str(row_key(shape.table).name), shape.has_equal_nulls(place)
     found: list[Mapping[str, object]] = []
     for fields in given:
         values = _comparable(fields[name] for name in place)
-        if values not in known:
+        if values not in known or (None in values and not has_equal_nulls):
             known[values] = {key: fields.get(key) or new_key(shape.table)}
         found.append({**fields, **known[values]})
     return found

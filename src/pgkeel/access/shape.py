@@ -1,11 +1,11 @@
 """What the statements need to know about a model, read once from its mapping."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 import msgspec
 import sqlalchemy
-from sqlalchemy import Column, Table, UniqueConstraint
+from sqlalchemy import Column, Index, Table, UniqueConstraint
 from sqlalchemy.orm import Mapper
 
 import pgkeel.schema.lazy  # noqa: F401 - relationships of all models load by surprise no more
@@ -76,6 +76,16 @@ class Shape(msgspec.Struct, Generic[R], frozen=True):
         if found is None:
             raise UsageError(f"{self.name} has no column {name[:64]!r}", hint=suggestion(name, self.names))
         return found
+
+    def has_equal_nulls(self, names: Iterable[str]) -> bool:
+        """Return whether a unique constraint or index on these columns takes one NULL only (`NULLS NOT DISTINCT`)."""
+        columns = {self.column(name) for name in names}
+        keys: list[Any] = [*self.table.constraints, *self.table.indexes]
+        return any(
+            set(getattr(key, "columns", ())) == columns and bool(key.dialect_options["postgresql"].get("nulls_not_distinct"))
+            for key in keys
+            if isinstance(key, UniqueConstraint | Index)
+        )
 
     def columns_of(self, constraint: str) -> tuple[str, ...]:
         """Return the columns of a constraint of this table by its name; () when it is not known."""

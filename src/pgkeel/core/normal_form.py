@@ -3,11 +3,15 @@
 import unicodedata
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from itertools import groupby
 from types import MappingProxyType
 
 from pgkeel.core.errors import UsageError
 
 __all__ = ["NORMAL_FORMS", "normal_form"]
+
+_SHORT = 1_000
+_MOST_MARKS = 30  # in a row; no writing has so many (https://www.unicode.org/reports/tr15/#Stream_Safe_Text_Format)
 
 
 def _exact(text: str) -> str:
@@ -15,12 +19,21 @@ def _exact(text: str) -> str:
 
 
 def _caseless(text: str) -> str:
-    return unicodedata.normalize("NFKC", text).strip().casefold()
+    return _compatible(text).strip().casefold()
 
 
 def _digits(text: str) -> str:
     """Return the digits of any script as 0 to 9: left out, all numbers that are written in another would be equal."""
-    return "".join(str(unicodedata.decimal(each)) for each in unicodedata.normalize("NFKC", text) if each.isdecimal())
+    return "".join(str(unicodedata.decimal(each)) for each in _compatible(text) if each.isdecimal())
+
+
+def _compatible(text: str) -> str:
+    """Return it in NFKC, which sorts the marks upon a letter: 100,000 in a row would take a minute."""
+    if len(text) > _SHORT:
+        for is_mark, run in groupby(text, lambda each: unicodedata.combining(each) > 0):
+            if is_mark and len(list(run)) > _MOST_MARKS:
+                raise UsageError(f"more than {_MOST_MARKS} marks stand upon one letter", hint="that is no writing")
+    return unicodedata.normalize("NFKC", text)
 
 
 NORMAL_FORMS: Mapping[str, Callable[[str], str]] = MappingProxyType(

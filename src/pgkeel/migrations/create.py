@@ -11,6 +11,8 @@ from pgkeel.migrations.source import Source
 
 __all__ = ["TEMPLATE", "new", "next_versions", "write_new"]
 
+_LONGEST = 1_000  # letters of the words; a file name holds fewer, and to normalise very many marks takes minutes
+
 TEMPLATE = """-- Up Migration
 BEGIN;
 
@@ -35,7 +37,7 @@ def new(source: Source, words: str, *, now: datetime, text: str = TEMPLATE) -> s
     Raises:
         UsageError: The words hold no letter or digit, or the folder cannot be written.
     """
-    letters = unicodedata.normalize("NFKD", words.lower())
+    letters = unicodedata.normalize("NFKD", words[:_LONGEST].lower())
     name = re.sub(r"[^a-z0-9]+", "_", "".join(one for one in letters if not unicodedata.combining(one))).strip("_")  # ü as u
     if not name:
         raise UsageError(f"{words!r} holds no letter or digit", hint="say what it does: `pgkeel migrate new add phone`")

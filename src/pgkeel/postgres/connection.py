@@ -65,6 +65,6 @@ def identifier(*parts: str) -> sql.Identifier:
     Raises:
         UsageError: It holds NUL or half of a character.
     """
-    if any("\0" in part or "\ud800" <= letter <= "\udfff" for part in parts for letter in part):
+    if any(letter == "\0" or "\ud800" <= letter <= "\udfff" for part in parts for letter in part):
         raise UsageError("a name of the database holds NUL or half of a character", hint="leave it out")
     return sql.Identifier(*parts)

@@ -39,6 +39,6 @@ class Addresses:
         return self._keys.field("users", "email")
 
 
-def _mailbox(email: str) -> tuple[bool, str]:
+def _mailbox(email: str) -> tuple[bool, bool, str]:
     """Return what a mailbox is known by: servers read capitals as small letters, but no ß as ss and no sign of Kelvin as K."""
-    return email.strip().isascii(), unicodedata.normalize("NFC", email.strip()).lower()
+    return email.strip().isascii(), "\N{KELVIN SIGN}" in email, unicodedata.normalize("NFC", email.strip()).lower()

@@ -127,8 +127,10 @@ def _content(file: Path) -> bytes:
         raise ConfigError(f"{file} cannot be read: {err.strerror}", hint="make it a file that you may read") from err
 
 
-def _read_pair(certificate: Path, key: Path) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey] | None:
-    """Return key and the certificate that belongs to it when it lasts longer than the renewal margin."""
+def _read_pair(
+    certificate: Path, key: Path, *, lasts: timedelta = RENEW_BEFORE
+) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey] | None:
+    """Return key and the certificate that belongs to it when it lasts longer than that."""
     signed = read_certificates(certificate)
     try:
         private = load_pem_private_key(_content(key), password=None)
@@ -137,13 +139,13 @@ def _read_pair(certificate: Path, key: Path) -> tuple[x509.Certificate, ec.Ellip
     if not isinstance(private, ec.EllipticCurvePrivateKey):
         return None
     public = private.public_key()
-    belonging = [one for one in signed if public == one.public_key() and one.not_valid_after_utc - clock.now() > RENEW_BEFORE]
+    belonging = [one for one in signed if public == one.public_key() and one.not_valid_after_utc - clock.now() > lasts]
     return (belonging[0], private) if belonging else None
 
 
-def belongs(authorities: Sequence[x509.Certificate], certificate: Path, key: Path) -> bool:
-    """Return whether the server's certificate lasts, is its key's, and was signed by one of the authorities."""
-    kept = _read_pair(certificate, key)
+def belongs(authorities: Sequence[x509.Certificate], certificate: Path, key: Path, *, lasts: timedelta = RENEW_BEFORE) -> bool:
+    """Return whether the server's certificate lasts so long, is its key's, and was signed by one of the authorities."""
+    kept = _read_pair(certificate, key, lasts=lasts)
     return kept is not None and any(_is_signed_by(kept[0], one) for one in authorities)
 
 

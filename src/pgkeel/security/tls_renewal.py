@@ -97,11 +97,11 @@ def keep(folder: TlsFolder) -> bool:
     """Do what time asks for, and return whether there is a new server certificate.
 
     The next authority is announced 120 days before the present one ends, and signs 60 days before; a certificate near its end is
-    replaced. Where the authority's key was put away, all stays as long as the server's certificate serves.
+    replaced. Where the authority's key was put away, all stays until a certificate ends: only then a new authority is no loss.
     """
-    if _rests(folder):
+    if _rests(folder, lasts=timedelta(0)):
         return False
-    if _lasting(folder) and _signing(folder) is None:
+    if _signing(folder) is None:
         ensure_authority(folder.authority, folder.authority_key)
     present = _ensure_authority(folder)
     left = present.certificate.not_valid_after_utc - clock.now()
@@ -181,9 +181,10 @@ def _ensure_authority(folder: TlsFolder) -> Authority:
     return signing or ensure_authority(folder.authority, folder.authority_key)
 
 
-def _rests(folder: TlsFolder) -> bool:
-    """Return whether the authority's key was put away and nothing needs it: the server's certificate serves."""
-    return _signing(folder) is None and belongs(_lasting(folder), folder.certificate, folder.key)
+def _rests(folder: TlsFolder, *, lasts: timedelta = RENEW_BEFORE) -> bool:
+    """Return whether the authority's key was put away and nothing needs it: the server's certificate serves so long."""
+    signing = _signing(folder)
+    return signing is None and belongs(_lasting(folder, lasts), folder.certificate, folder.key, lasts=lasts)
 
 
 def _signing(folder: TlsFolder) -> Authority | None:
@@ -195,9 +196,9 @@ def _signing(folder: TlsFolder) -> Authority | None:
     return present or following
 
 
-def _lasting(folder: TlsFolder) -> list[x509.Certificate]:
-    """Return the authorities that clients trust for longer than the renewal takes."""
-    return [one for one in read_certificates(folder.authority) if one.not_valid_after_utc - clock.now() > RENEW_BEFORE]
+def _lasting(folder: TlsFolder, lasts: timedelta = RENEW_BEFORE) -> list[x509.Certificate]:
+    """Return the authorities that clients trust for longer than that: than the renewal takes."""
+    return [one for one in read_certificates(folder.authority) if one.not_valid_after_utc - clock.now() > lasts]
 
 
 def _require_host(host: str) -> None:

@@ -4,7 +4,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from sqlalchemy import Column
+from sqlalchemy import Column, ColumnElement, or_
 
 from pgkeel.access import bulk_statements, select_statements
 from pgkeel.access._sync.loader import Loader
@@ -87,6 +87,7 @@ class Bulk(Part[R_co]):
             update: Fields that change where it is; all others than `on` when nothing is said.
         """
         place = (on,) if isinstance(on, str) else tuple(on)
+        has_equal_nulls = self._shape.has_equal_nulls(place)
         sealed = sealed_place(self._shape, place)
         if sealed is not None:
             rows, place = self._with_keys(list(rows), place[0], sealed), (str(self._shape.key[0].name),)
@@ -101,7 +102,8 @@ class Bulk(Part[R_co]):
         _require(batch.names, (*place, *(update or ())))
         changed = tuple(name for name in batch.names if name not in place) if update is None else tuple(update)
         query = bulk_statements.upsert_many(self._statements, batch.names, place, changed)
-        kept, order = last_of(batch.values(), [batch.names.index(name) for name in place])
+        places = [batch.names.index(name) for name in place]
+        kept, order = last_of(batch.values(), places, has_equal_nulls=has_equal_nulls)
         spreads = not self._shape.carried.isdisjoint(changed)
         found = self._write_all(query, batches_of(kept, len(batch.names)), None, spreads=spreads)
         done = [Upserted(key, inserted) for key, inserted in found]
@@ -161,9 +163,15 @@ class Bulk(Part[R_co]):
         """Return rows with the primary keys of those that have the same values in some columns."""
         for fields in rows:
             _require(tuple(fields), place)
-        conditions = [self._shape.column(name).in_([fields[name] for fields in rows]) for name in place]
+        conditions = [self._one_of(name, [fields[name] for fields in rows], place) for name in place]
         query, values = select_statements.filtered(self._statements, (), None, conditions, True)
         return with_places(self._shape, rows, place, self._runner.all(query, values))
+
+    def _one_of(self, name: str, values: Sequence[object], place: Sequence[str]) -> ColumnElement[bool]:
+        """Return the condition that a column of a key holds one of these values; NULLs are looked for where they may conflict."""
+        column, given = self._shape.column(name), [value for value in values if value is not None]
+        has_null = len(given) < len(values) and self._shape.has_equal_nulls(place)
+        return or_(column.in_(given), column.is_(None)) if has_null else column.in_(given)
 
     def _by_keys(self, query: Compiled[K], keys: Iterable[K]) -> list[K]:
         single_key(self._shape)

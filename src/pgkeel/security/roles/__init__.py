@@ -1,6 +1,6 @@
 """Roles: declared, compared with the server, applied; passwords that leave this process only hashed."""
 
-from pgkeel.security.roles.apply import Applied, LastPath, apply, ensure_rights, ensure_roles
+from pgkeel.security.roles.apply import Applied, LastPath, RolesMoved, apply, ensure_rights, ensure_roles
 from pgkeel.security.roles.declaration import Declaration
 from pgkeel.security.roles.matrix import Cell, matrix
 from pgkeel.security.roles.passwords import ensure_passwords
@@ -13,6 +13,7 @@ __all__ = [
     "Declaration",
     "LastPath",
     "Plan",
+    "RolesMoved",
     "State",
     "apply",
     "ensure_passwords",

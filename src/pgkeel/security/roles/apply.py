@@ -13,10 +13,17 @@ from pgkeel.security.roles.foreign import is_untouchable
 from pgkeel.security.roles.plan import plan, plan_roles
 from pgkeel.security.roles.state import read_state
 
-__all__ = ["Applied", "LastPath", "NotDone", "apply", "ensure_rights", "ensure_roles"]
+__all__ = ["Applied", "LastPath", "NotDone", "RolesMoved", "apply", "ensure_rights", "ensure_roles"]
 
 # the right is missing, or what an earlier statement without the right would have made
 _REFUSALS = (psycopg.errors.InsufficientPrivilege, psycopg.errors.InvalidSchemaName, psycopg.errors.UndefinedObject)
+# somebody else made or changed the same since the plan was read
+_MOVED = (
+    psycopg.errors.DuplicateObject,
+    psycopg.errors.DuplicateSchema,
+    psycopg.errors.UniqueViolation,
+    psycopg.errors.InternalError_,
+)
 _LEFT_UNDONE = {"01006", "01007"}  # privilege not revoked, privilege not granted
 _EMBEDDED = Declaration(owns_server=True)
 
@@ -25,6 +32,12 @@ class LastPath(Refused):
     """The plan would lock out the last login that could undo it."""
 
     code = "last_path"
+
+
+class RolesMoved(Refused):
+    """Somebody else changed roles meanwhile, perhaps from another database of the server."""
+
+    code = "roles_moved"
 
 
 class NotDone(msgspec.Struct, frozen=True):
@@ -46,11 +59,14 @@ def apply(connection: Connection, statements: Sequence[Query]) -> Applied:
 
     Raises:
         LastPath: Nobody could undo it afterwards; nothing was changed.
+        RolesMoved: Somebody else changed the same meanwhile; nothing was changed.
     """
     done, refused = [], []
     with connection.transaction():
         load(__name__, "one_at_a_time").run(connection)
         by_superuser = bool((load(__name__, "session").row(connection) or {})["is_superuser"])
+        if by_superuser:  # others may not
+            load(__name__, "one_a_server").run(connection)
         before = _undoers(connection, superusers=by_superuser)
         for statement in statements:
             reason = _run(connection, statement)
@@ -92,6 +108,9 @@ def _run(connection: Connection, statement: Query) -> str | None:
             statement.run(connection)
     except _REFUSALS as err:
         return describe(err)
+    except _MOVED as err:
+        message = f"somebody else changed roles or rights meanwhile: {describe(err)}; nothing was changed"
+        raise RolesMoved(message, hint="run it again") from None
     return warnings[0] if warnings else None
 
 

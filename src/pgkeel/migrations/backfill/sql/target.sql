@@ -2,7 +2,19 @@
 SELECT namespace.nspname AS schema, class.relname AS "table", attribute.attname AS "column",
        format_type(attribute.atttypid, NULL) AS type,
        attribute.attnotnull AS is_not_null,
-       row_security_active(class.oid) AS hides_rows,
+       row_security_active(class.oid)
+           AND NOT coalesce(
+               (SELECT bool_and(policy.polpermissive)
+                    AND bool_or(
+                        policy.polcmd = '*'
+                        AND pg_get_expr(policy.polqual, policy.polrelid) = 'true'
+                        AND EXISTS (
+                            SELECT FROM unnest(policy.polroles) AS given (role)
+                            WHERE given.role = 0 OR pg_has_role(given.role, 'USAGE')
+                        )
+                    )
+                FROM pg_policy AS policy
+                WHERE policy.polrelid = class.oid), false) AS hides_rows, -- a policy may let this login see all
        EXISTS (SELECT FROM pg_index AS index
                WHERE index.indrelid = class.oid
                  AND index.indkey[0] = attribute.attnum
