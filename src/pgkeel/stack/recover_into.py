@@ -29,7 +29,7 @@ from pgkeel.local.folders import make_folder
 from pgkeel.stack.escrow import bring_key_back
 from pgkeel.stack.folders import explained
 from pgkeel.stack.recovery_checks import assertions_of, looks_of
-from pgkeel.stack.restoring import Scene, bring_back, open_side, replay, scene_of
+from pgkeel.stack.restoring import Scene, bring_back, open_side, replay, require_room_for, scene_of
 from pgkeel.stack.targets import plan_of
 from pgkeel.stack.traces import housed
 
@@ -220,6 +220,7 @@ def _agreed_plan(scene: Scene, wish: Wish, directory: Path, agree: Callable[[Pla
         with explained(directory):
             plan = plan_of(scene, wish, directory / "wal", since=since)
         _require_consent(plan, agree)
+        require_room_for(plan, directory)
     except BaseException:  # a full disk, too
         shutil.rmtree(made, ignore_errors=True)
         raise
