@@ -183,7 +183,7 @@ def test_whatever_a_program_says_is_shown_without_the_passwords_in_it(said: str)
     "said",
     [
         'FATAL: password authentication failed for user "u"',
-        "passfile=/home/u/.pgpass user=u",
+        "passfile=/run/u.pgpass user=u",
         "s3://bucket/prefix?endpoint=https://host&region=name",
     ],
 )

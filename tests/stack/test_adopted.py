@@ -146,13 +146,13 @@ def test_a_tool_that_has_no_backup_yet_is_named(home: Home) -> None:
 
 
 def test_a_password_that_a_tool_says_is_shown_to_nobody(home: Home) -> None:
-    program, filler = home.root / "program", "x" * 700  # longer than what is shown, so that the address is cut
+    program, filler = home.root / "program", "Zq7" * 300  # longer than what is shown, so that the address is cut
     program.write_text(
         f"""#!/bin/sh
 case "$*" in
 *list-backups*) echo '{{"main": []}}';;
 *check*) echo '{{"main": {{"conninfo": {{"status": "FAILED", "hint": "host=h password=Zq7 is wrong"}}}}}}';;
-*) echo "cannot connect to postgresql://u:Zq7{filler}Zq7@h/d or host=h password='a Zq7'" >&2; exit 1;;
+*) echo "cannot connect to postgresql://u:{filler}@h/d or host=h password='a Zq7'" >&2; exit 1;;
 esac
 """
     )
