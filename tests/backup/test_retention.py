@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -21,7 +22,7 @@ from pgkeel.backup.recovery.resolve import Target
 from pgkeel.backup.retention import Policy, plan_prune, prune, retained, wal_is_needed
 from pgkeel.backup.wal_index import Segment, read_index, store_segment
 from pgkeel.core.errors import LockNotObtained
-from pgkeel.core.repository import Repository
+from pgkeel.core.repository import Repository, Stored
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -244,3 +245,14 @@ def test_the_list_says_what_can_be_restored_when_it_expires_and_what_is_missing(
     assert spans == [(first.finished_at, AT + 3 * HOUR), (second.finished_at, AT + 13 * HOUR)]
     assert [(gap.from_lsn, gap.to_lsn) for gap in found.gaps] == [(format_lsn(5 * SIZE), format_lsn(6 * SIZE))]
     assert read_marks(repository).kept == {(SYSTEM, second.id)}
+
+
+def test_where_nothing_is_due_the_repository_is_not_read_once_more(folder: Folder) -> None:
+    class Unread(Folder):
+        def list(self, prefix: str = "") -> Iterator[Stored]:
+            raise AssertionError(f"{prefix} is listed again")
+
+    write_record(folder, record("full", 0))
+    plan = plan_prune(folder, Policy(30 * HOUR, 1), now=AT + HOUR)
+
+    assert prune(Unread("local", folder.root), plan, holder="test").backups == ()

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pgkeel.core.errors import ConfigError
 from pgkeel.core.secret import Secret
-from pgkeel.core.url import Url, redacted
+from pgkeel.core.url import Url, masked, redacted
 
 # never a part of what is printed by chance; what follows is hostile
 MARK = "Zq7"
@@ -160,3 +160,32 @@ def test_behind_a_name_that_is_no_option_a_password_may_stand(written: str) -> N
 
     assert MARK not in f"{url} {url!r} {url.options} {redacted(written)} {url.without_password().reveal()}"
     assert MARK in url.reveal()
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "postgresql://u:Zq7@h/d?sslpassword=Zq7&host=b",
+        'cannot connect: "host=h password=Zq7 user=u"',
+        "host=h password = 'a \\' Zq7' user=u",
+        "password=Zq7\\ Zq7 user=u",
+        "the end is cut off: password='a Zq7",
+        "PGPASSWORD=Zq7 AWS_SECRET_ACCESS_KEY=Zq7 program",
+        '{"host": "h", "password": "a \\" Zq7"}',
+    ],
+)
+def test_whatever_a_program_says_is_shown_without_the_passwords_in_it(said: str) -> None:
+    assert MARK not in masked(said)
+    assert "***" in masked(said)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        'FATAL: password authentication failed for user "u"',
+        "passfile=/run/u.pgpass user=u",
+        "s3://bucket/prefix?endpoint=https://host&region=name",
+    ],
+)
+def test_what_holds_no_password_is_shown_as_it_is(said: str) -> None:
+    assert masked(said) == said

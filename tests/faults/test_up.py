@@ -4,6 +4,7 @@ import json
 import os
 import random
 import resource
+import shutil
 import signal
 import socket
 import subprocess
@@ -233,3 +234,21 @@ def test_a_project_folder_without_permission_is_said(home: Home) -> None:
 
     assert (code, name) == (2, "not_writable")
     assert "[local] directory" in said
+
+
+def test_a_recovery_for_which_there_is_no_room_does_not_begin(home: Home, small_disk: Path) -> None:
+    resize(small_disk, "size=900m")
+    told, copy, home = small_disk / "told", small_disk / "copy", Home(small_disk)  # with backups
+    (home.root / "pgkeel.toml").write_text(f'[recover]\nstop = "/usr/bin/touch {told}"\n')
+    home.ok("up")
+    home.ok("backup", "full", "--yes")
+    home.ok("down")  # nobody else writes on the disk
+    resize(small_disk, f"size={shutil.disk_usage(small_disk).used + 50 * 2**20}")
+
+    for where in ((), ("--into", str(copy))):
+        _, name, said = home.error("recover", *where, "--yes")
+        assert name in {"not_restorable", "disk_full"}, said  # the disk may be full of WAL before that
+
+    assert "There was no recovery." in home.ok("recover", "status")
+    assert not told.exists()
+    assert not copy.exists()

@@ -16,7 +16,7 @@ import pytest
 
 from pgkeel.backup.adopted import barman, pgbackrest, walg
 from pgkeel.backup.tools import ToolFailed
-from pgkeel.local import Account, Cluster, find_runtime
+from pgkeel.local import Account, Cluster, choose_account, find_runtime
 from pgkeel.postgres import connect
 from pgkeel.testing.servers import FAST, scratch_folder
 from tests.projects import Home, new_home, remove_home
@@ -67,8 +67,12 @@ class Stand:
         self.env = {"ADOPTED_URL": home_url}
 
     def adopt(self, engine: str, command: list[str]) -> None:
+        self.adopt_in(self.home, engine, command)
+
+    @staticmethod
+    def adopt_in(home: Home, engine: str, command: list[str]) -> None:
         words = f'engine = "{engine}"\nengine_command = "{shlex.join(command)}"\nengine_server = "main"\n'
-        (self.home.root / "pgkeel.toml").write_text(
+        (home.root / "pgkeel.toml").write_text(
             f'[database]\nurl = "env:ADOPTED_URL"\nname = "postgres"\n[local]\nvalkey = false\n[backup]\n{words}'
         )
 
@@ -139,6 +143,45 @@ def test_a_tool_that_has_no_backup_yet_is_named(home: Home) -> None:
 
     assert code == 4
     assert message == "Barman has no backup of main `pgkeel backup full` takes one"
+
+
+def test_a_password_that_a_tool_says_is_shown_to_nobody(home: Home) -> None:
+    program, filler = home.root / "program", "Zq7" * 300  # longer than what is shown, so that the address is cut
+    program.write_text(
+        f"""#!/bin/sh
+case "$*" in
+*list-backups*) echo '{{"main": []}}';;
+*check*) echo '{{"main": {{"conninfo": {{"status": "FAILED", "hint": "host=h password=Zq7 is wrong"}}}}}}';;
+*) echo "cannot connect to postgresql://u:{filler}@h/d or host=h password='a Zq7'" >&2; exit 1;;
+esac
+"""
+    )
+    program.chmod(0o700)
+    settings = f'engine = "barman"\nengine_command = "{program} --password=Zq7"\nengine_server = "main"\n'
+    (home.root / "pgkeel.toml").write_text(f"[local]\nvalkey = false\n[backup]\n{settings}")
+
+    for command in ("backup verify", "backup full --yes", "backup verify --json", "backup full --yes --json", "config show"):
+        done = home.run(*command.split())
+        assert "Zq7" not in done.stdout + done.stderr, command
+        assert "***" in done.stdout + done.stderr, command
+
+
+@pytest.mark.skipif(BARMAN is None, reason="no barman program (pip needs a compiler for its driver); BARMAN names one")
+def test_the_address_that_a_barman_shows_is_shown_without_its_password(home: Home, tmp_path: Path) -> None:
+    address = "host=127.0.0.1 port=1 user=u password='a Zq7' no_option=1"
+    words = {"user": Path("/proc/self").owner(), "home": tmp_path / "barman", "address": address}
+    (tmp_path / "barman/main").mkdir(parents=True)
+    (tmp_path / "barman.conf").write_text(BARMAN_CONF.format(**words, bins=find_runtime("17", account=choose_account()).folder))
+    argv = [str(BARMAN), "-c", str(tmp_path / "barman.conf")]
+    Stand.adopt_in(home, "barman", argv)
+
+    said = subprocess.run([*argv, "-f", "json", "backup", "main"], check=False, capture_output=True, text=True).stdout
+    code, name, message = home.error("backup", "full", "--yes", env={"ADOPTED_URL": "postgresql://u@127.0.0.1:1/d"})
+
+    assert "Zq7" in said  # so that it has something to hide
+    assert (code, name) == (5, "tool_failed")
+    assert "password=***" in message
+    assert "Zq7" not in message
 
 
 @pytest.mark.long

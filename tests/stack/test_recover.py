@@ -237,6 +237,51 @@ def test_both_ways_to_a_point_lead_to_the_same_rows(database: Database) -> None:
 
 
 @pytest.mark.timeout(300)
+def test_both_ways_wait_for_no_lock_of_a_prepared_transaction(database: Database) -> None:
+    home = database.home
+    database.sql("ALTER SYSTEM SET max_prepared_transactions = 5")
+    home.ok("down")
+    home.ok("up", "--yes")
+    database.sql("CREATE TABLE held AS SELECT 1 AS n")
+    database.home.data("backup", "full", "--yes")
+    database.sql("BEGIN; ALTER TABLE held ADD later int; PREPARE TRANSACTION 'undecided'")
+    try:
+        home.data("backup", "incremental", "--yes")
+        done = home.data("backup", "drill", "--yes", "--both-ways")
+    finally:
+        database.sql("ROLLBACK PREPARED 'undecided'")
+
+    checks = {check["name"]: check for check in done["checks"]}
+    assert checks["both ways"]["ok"], done
+
+
+@pytest.mark.timeout(300)
+def test_a_recovery_into_a_folder_goes_on_when_its_prepared_transactions_are_decided(database: Database) -> None:
+    home, into = database.home, database.home.root / "decided"
+    database.sql("ALTER SYSTEM SET max_prepared_transactions = 5")
+    home.ok("down")
+    home.ok("up", "--yes")
+    database.sql("CREATE TABLE waits (n int)", "BEGIN; INSERT INTO waits VALUES (1); PREPARE TRANSACTION 'theirs'")
+    database.sql("CREATE TABLE afterwards (n int)")
+    code, _, said = home.error("recover", "--into", str(into), "--yes")
+    database.sql("ROLLBACK PREPARED 'theirs'")
+    assert (code, f"then `pgkeel recover resume --into {into}`" in said) == (4, True), said
+    try:
+        assert home.error("recover", "resume", "--into", str(into), "--yes")[0] == 4  # nobody has decided yet
+        with open_connection(Url.parse(said.partition("psql '")[2].partition("'")[0])) as copy:
+            copy.execute("COMMIT PREPARED 'theirs'")
+
+        done = home.data("recover", "resume", "--into", str(into), "--yes")
+
+        with open_connection(Url.parse(done["url"])) as copy:
+            assert copy.execute("SELECT n FROM waits").fetchall() == [{"n": 1}]
+    finally:
+        os.kill(int((into / "data" / "postmaster.pid").read_text().splitlines()[0]), signal.SIGINT)
+    assert [step["state"] for step in done["steps"]] == ["waiting", "done", "done", "done", "waiting"]
+    assert home.error("recover", "resume", "--into", str(into), "--yes")[1] == "not_found"
+
+
+@pytest.mark.timeout(300)
 def test_the_other_way_is_not_evaluated_where_the_wal_makes_a_tablespace(database: Database) -> None:
     account = choose_account()
     database.home.data("backup", "full", "--yes")

@@ -131,7 +131,7 @@ def _require_unread(repository: Repository, plan: PrunePlan) -> None:
 
 def _still_due(repository: Repository, plan: PrunePlan, systems: Collection[str]) -> PrunePlan:
     """Return what of a plan may go as things are now; it may have waited for a person's answer."""
-    if plan.policy is None or plan.now is None:
+    if plan.policy is None or plan.now is None or not systems:
         return plan
     fresh = plan_prune(repository, plan.policy, now=plan.now, systems=systems)
     _require_unread(repository, fresh)

@@ -189,16 +189,25 @@ def status_() -> Answer:
 
 @recover.command("resume")
 @click.option("--accept-checks", is_flag=True, help="Go on although a check of step 4 failed.")
+@click.option("--into", type=click.Path(path_type=Path), metavar="DIR", help="The one that was stopped in this folder.")
 @_DRY_RUN
 @_YES
 @answers
-def resume_(*, accept_checks: bool, dry_run: bool, yes: bool) -> Answer:
-    """Finish a recovery that was killed or that a check stopped."""
+def resume_(*, accept_checks: bool, into: Path | None, dry_run: bool, yes: bool) -> Answer:
+    """Finish a recovery that was killed, or that a check or a prepared transaction stopped."""
     from pgkeel.cli import recover_text as words  # noqa: PLC0415 - needs the extra [backup]
+    from pgkeel.stack.recover_into import resume_into  # noqa: PLC0415 - as above
     from pgkeel.stack.recovering import resume  # noqa: PLC0415 - as above
     from pgkeel.stack.recovery_undo import open_recovery  # noqa: PLC0415 - as above
 
     project = current_project()
+    if into is not None:
+
+        def work(agree: Agree) -> Answer:
+            made = resume_into(project, into, report=talk, agree=agree, accept_checks=accept_checks)
+            return Answer(words.into_data(made), words.into_text(made))
+
+        return _planned(work, f"Go on with the recovery in {into}?", is_whole=True, dry_run=dry_run, yes=yes)
     found = open_recovery(project)
     if dry_run:
         return Answer(words.journal_data(found), words.journal_text(found))

@@ -39,6 +39,8 @@ def as_toml_values(config: Config) -> dict[str, Any]:
     for path in _REFERENCES:
         if flat[path] is not None and not flat[path].startswith(("env:", "file:")):
             flat[path] = "***"  # the secret itself was written where its reference belongs
+    if config.backup.engine_command is not None:
+        flat["backup.engine_command"] = masked(config.backup.engine_command)
     flat["backup.repositories"] = {name: masked(place) for name, place in config.backup.repositories.items()}
     return flat
 

@@ -66,6 +66,11 @@ _KEYWORD = re.compile(r"\s*(\w+)\s*=\s*('(?:[^'\\]|\\.)*'|(?!')(?:[^\s\\]|\\.)*)
 _UNQUOTED_AT = re.compile(r"(?<![?&]host=)@")
 _LOGIN = re.compile(r"(://[^/?#\s:]*:)\S*@")
 _SECRET_PAIR = re.compile(r"([?&][^=&\s]*(?:secret|key|passw|token|credential)[^=&\s]*=)[^&\s]*", re.IGNORECASE)
+_SECRET_WORD = re.compile(
+    r"((?<![?&\w-])[\w-]*(?:passw|secret|token|credential|access.key|cipher.pass)[\w-]*(?:[\"']\s*:|\s*=)\s*)"
+    r"(?:'(?:[^'\\]|\\.)*(?:'|$)|\"(?:[^\"\\]|\\.)*(?:\"|$)|(?:[^\s\\]|\\.)+)",
+    re.IGNORECASE | re.DOTALL,
+)
 _NAMED = ("user", "password", "host", "port", "dbname")
 
 
@@ -260,8 +265,11 @@ def redacted(text: str, parse: Callable[[str], object] = Url.parse) -> str:
 
 
 def masked(text: str) -> str:
-    """Return any text with `***` for the passwords of the addresses in it, whoever wrote them where none may stand."""
-    return _SECRET_PAIR.sub(r"\1***", _LOGIN.sub(r"\1***@", text))
+    """Return any text with `***` for the passwords in it: of URLs, of keyword addresses, of variables, in JSON.
+
+    Whoever cuts the text does so after this: half an address is not known as one.
+    """
+    return _SECRET_WORD.sub(r"\1***", _SECRET_PAIR.sub(r"\1***", _LOGIN.sub(r"\1***@", text)))
 
 
 def _decoded(text: str) -> str:

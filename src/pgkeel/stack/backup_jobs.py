@@ -104,11 +104,11 @@ def _roll(project: Project, context: Context) -> Result:
 
 
 def _prune(project: Project, context: Context) -> Result:
-    policy, systems = policy_of(project), sorted(own_systems(project))
+    policy, systems = policy_of(project), own_systems(project)
     deleted = 0
     for repository in repositories_of(project):
         records = read_catalogue(repository).records
-        for system in systems:
+        for system in sorted(systems & {record.system_identifier for record in records}):
             context.check()
             now = _prudent(context.clock.now(), [record for record in records if record.system_identifier == system])
             work = plan_prune(repository, policy, now=now, systems=(system,))

@@ -121,11 +121,11 @@ def _try(scene: Scene, whole: Scene, backup: str, report: Report, *, both_ways: 
         timeline = next(one.timeline for one in scene.records if one.id == backup)
         wish = Wish(timeline=timeline)  # a drill proves the backup, whatever has begun after it
         with scratch_restore(scene, wish, f"drill-{blank.id}", report, agree=lambda _: True) as (plan, server, files):
-            rows = fingerprints(server, scene.project.config.database.name) if both_ways else {}
             promote(server)
             roll_back_undecided(server)
             rto = round(clock.monotonic() - began, 3)
             database, assertions = scene.project.config.database.name, assertions_of(scene.project)
+            rows = fingerprints(server, database) if both_ways else {}
             looks = looks_of(scene, plan)
             online = check_online(server, scene.tools, database, more=looks, assertions=assertions, report=report)
             server.stop()
@@ -151,6 +151,8 @@ def _other_way(scene: Scene, plan: Plan, rows: dict[str, tuple[int, str]], repor
     wish = Wish(lsn=parse_lsn(plan.target.lsn) + 1)
     try:
         with scratch_restore(only, wish, f"drill-b-{os.getpid()}", report, agree=lambda _: True) as (_, server, _):
+            promote(server)  # until then what was prepared and not decided holds its locks
+            roll_back_undecided(server)
             other = fingerprints(server, scene.project.config.database.name)
     except TablespaceMade as err:  # the incremental backup brings it back, WAL alone does not
         return Check("both ways", None, f"not evaluated: {err.message}")

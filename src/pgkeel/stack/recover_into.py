@@ -19,7 +19,8 @@ from pgkeel.backup.recovery.undecided import require_decided
 from pgkeel.backup.recovery.wish import Wish
 from pgkeel.core import clock
 from pgkeel.core.config import Config
-from pgkeel.core.errors import ConfigError, KeelError, Refused
+from pgkeel.core.errors import ConfigError, KeelError, NotFound, Refused
+from pgkeel.core.files import write_whole
 from pgkeel.core.project import Project
 from pgkeel.core.telling import Report
 from pgkeel.core.url import Url
@@ -28,11 +29,13 @@ from pgkeel.local.folders import make_folder
 from pgkeel.stack.escrow import bring_key_back
 from pgkeel.stack.folders import explained
 from pgkeel.stack.recovery_checks import assertions_of, looks_of
-from pgkeel.stack.restoring import Scene, bring_back, replay, scene_of
+from pgkeel.stack.restoring import Scene, bring_back, open_side, replay, require_room_for, scene_of
 from pgkeel.stack.targets import plan_of
 from pgkeel.stack.traces import housed
 
-__all__ = ["Into", "recover_into"]
+__all__ = ["Into", "recover_into", "resume_into"]
+
+_UNFINISHED = "unfinished.json"
 
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _INSTRUCTIONS = (
@@ -64,6 +67,26 @@ class Into(msgspec.Struct, frozen=True):
     instructions: tuple[str, ...]
 
 
+class _Unfinished(msgspec.Struct, frozen=True):
+    """A recovery that has come to its checks, as it is written down in its folder.
+
+    Attributes:
+        plan: What it does.
+        source: The repository that was named, or None.
+        system: The cluster's system identifier.
+        files: What step 2 found on the disk.
+        steps: Those that are done.
+        started_at: UTC.
+    """
+
+    plan: Plan
+    source: str | None
+    system: str
+    files: Check
+    steps: tuple[Step, ...]
+    started_at: datetime
+
+
 def recover_into(
     project: Project,
     wish: Wish,
@@ -82,6 +105,7 @@ def recover_into(
     Raises:
         NotRestorable: The folder is not empty, or no backup leads there.
         VerificationFailed: What was restored is not sound.
+        Undecided: It holds prepared transactions; `resume_into` goes on when they are decided.
         Refused: `agree` said no.
         ConfigError: A command of `[recover]` cannot be run; nothing was restored.
     """
@@ -91,14 +115,44 @@ def recover_into(
         raise NotRestorable(f"{directory} is not empty", hint=hint)
     for name, command in (("stop", project.config.recover.stop), ("start", project.config.recover.start)):
         _words(name, command)
-    began = clock.monotonic()
+    began = clock.now()
     scene = scene_of(project, source=source, system=system)
     with housed(scene.layout, scene.server):
         plan = _agreed_plan(scene, wish, directory, agree, since)
-        return _recovered(scene, plan, directory, report, began)
+        server, files, steps = _restored(scene, plan, directory, report)
+        left = _Unfinished(plan, source, scene.system, files, steps, began)
+        write_whole(directory / _UNFINISHED, msgspec.json.encode(left))
+        return _finished(scene, left, directory, server, report)
 
 
-def _recovered(scene: Scene, plan: Plan, directory: Path, report: Report, began: float) -> Into:
+def resume_into(
+    project: Project, into: Path, *, report: Report, agree: Callable[[Plan], bool], accept_checks: bool = False
+) -> Into:
+    """Verify what was recovered into a folder and was stopped there, and start what `[recover] start` says.
+
+    Raises:
+        NotFound: No recovery waits in the folder.
+        VerificationFailed: What was restored is not sound, and that was not accepted.
+        Undecided: It still holds prepared transactions.
+        Refused: `agree` said no.
+    """
+    directory = into.resolve()
+    try:
+        left = msgspec.json.decode((directory / _UNFINISHED).read_bytes(), type=_Unfinished)
+    except (FileNotFoundError, NotADirectoryError):
+        hint = f"`pgkeel recover --into {directory}` begins one; a folder where one was killed before its checks must be deleted"
+        raise NotFound(f"no recovery waits in {directory}", hint=hint) from None
+    _words("start", project.config.recover.start)
+    _require_consent(left.plan, agree)
+    scene = scene_of(project, source=left.source, system=left.system)
+    with housed(scene.layout, scene.server):
+        server = open_side(scene, left.plan, directory)
+        server.start()
+        return _finished(scene, left, directory, server, report, accept_checks=accept_checks)
+
+
+def _restored(scene: Scene, plan: Plan, directory: Path, report: Report) -> tuple[Cluster, Check, tuple[Step, ...]]:
+    """Do steps 1 to 3."""
     config, steps = scene.project.config, dict[int, Step]()
     with _timed(steps, 1, is_ours=config.recover.stop is not None):
         _stop(config, directory)
@@ -109,22 +163,32 @@ def _recovered(scene: Scene, plan: Plan, directory: Path, report: Report, began:
         with _timed(steps, 3):
             server = replay(scene, plan, directory, report)
             promote(server)
+    return server, files, tuple(steps.values())
+
+
+def _finished(
+    scene: Scene, left: _Unfinished, directory: Path, server: Cluster, report: Report, *, accept_checks: bool = False
+) -> Into:
+    """Do steps 4 and 5."""
+    config, steps = scene.project.config, {step.number: step for step in left.steps}
     with _timed(steps, 4):
-        require_decided(server)
-        checks = (files, *_checked(scene, plan, server, report))
-        _require_sound(checks, server, config.database.name)
+        require_decided(server, after=f"`pgkeel recover resume --into {directory}`")
+        checks = (left.files, *_checked(scene, left.plan, server, report))
+        if not accept_checks:
+            _require_sound(checks, server, config.database.name)
     with _timed(steps, 5, is_ours=config.recover.start is not None):
         if config.recover.start is not None:  # the server that it starts is another one on the same data
             server.stop()
         show_settings(server.data)
         _run("start", config.recover.start, directory)
+    (directory / _UNFINISHED).unlink()
     return Into(
-        plan=plan,
+        plan=left.plan,
         data_directory=server.data,
         url=server.superuser_url(config.database.name).without_password(),
         checks=checks,
         steps=tuple(steps.values()),
-        rto_seconds=round(clock.monotonic() - began, 1),
+        rto_seconds=round((clock.now() - left.started_at).total_seconds(), 1),
         instructions=() if config.recover.start else _INSTRUCTIONS,
     )
 
@@ -156,6 +220,7 @@ def _agreed_plan(scene: Scene, wish: Wish, directory: Path, agree: Callable[[Pla
         with explained(directory):
             plan = plan_of(scene, wish, directory / "wal", since=since)
         _require_consent(plan, agree)
+        require_room_for(plan, directory)
     except BaseException:  # a full disk, too
         shutil.rmtree(made, ignore_errors=True)
         raise

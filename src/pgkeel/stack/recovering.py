@@ -40,7 +40,16 @@ from pgkeel.stack.readmission import readmit
 from pgkeel.stack.recovery_checks import assertions_of, looks_of
 from pgkeel.stack.recovery_guard import WAYS_OUT, journal_file, require_no_recovery
 from pgkeel.stack.recovery_undo import back_up, last_recovery, open_recovery, stop_server
-from pgkeel.stack.restoring import Scene, bring_back, open_side, replay, require_own_cluster, scene_of, side_cluster
+from pgkeel.stack.restoring import (
+    Scene,
+    bring_back,
+    open_side,
+    replay,
+    require_own_cluster,
+    require_room_for,
+    scene_of,
+    side_cluster,
+)
 from pgkeel.stack.targets import plan_of
 from pgkeel.stack.traces import without_traces
 from pgkeel.stack.valkey import ensure_valkey
@@ -94,6 +103,7 @@ def recover(
             plan = plan_of(scene, wish, side / "wal", since=since)
             if not agree(plan):
                 raise Refused("nothing was changed", hint="add --yes")
+            require_room_for(plan, side)
         journal = _journal(scene, plan, wish, side, source=source, keep_sessions=keep_sessions)
         write_journal(journal_file(layout), journal)
         return _work(scene, journal, report)

@@ -48,6 +48,7 @@ __all__ = [
     "kept_from_pruning",
     "open_side",
     "replay",
+    "require_room_for",
     "scene_of",
     "server_in",
     "side_cluster",
@@ -148,6 +149,15 @@ def image_folder(scene: Scene) -> Path:
     return scene.server / IMAGE
 
 
+def require_room_for(plan: Plan, directory: Path) -> None:
+    """Prove that there is room for a plan, also before anything is stopped for it.
+
+    Raises:
+        NotRestorable: There is none.
+    """
+    require_room(directory, plan.bytes * len(plan.chain) + plan.wal_bytes)
+
+
 def bring_back(scene: Scene, plan: Plan, directory: Path, report: Report) -> Check:
     """Restore a plan's backups, or the image where that leads there, into the folder of a side server.
 
@@ -157,7 +167,7 @@ def bring_back(scene: Scene, plan: Plan, directory: Path, report: Report) -> Che
         FilesDiffer: They are not what was backed up; no server has started there.
     """
     data = directory / "data"
-    require_room(directory, plan.bytes * len(plan.chain) + plan.wal_bytes)
+    require_room_for(plan, directory)
     has_image = scene.may_use_image and copy_image(image_folder(scene), scene.system, plan, directory, scene.tools, report)
     files = not_evaluated(_ROLLED) if has_image else _restore_chain(scene, plan, directory, report)
     add_own_wal(data, directory / "wal", is_fresh=not has_image and scene.engine is None)

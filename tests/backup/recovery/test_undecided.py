@@ -7,6 +7,8 @@ from pgkeel.backup.recovery.side import promote
 from pgkeel.backup.recovery.undecided import Undecided, require_decided, roll_back_undecided
 from tests.backup.recovery.conftest import History, Side
 
+pytestmark = pytest.mark.majors
+
 
 def test_what_was_prepared_and_not_decided_is_named_with_what_to_type_and_ends_with_a_copy(history: History, side: Side) -> None:
     history.sql("CREATE TABLE held (n int PRIMARY KEY)", "INSERT INTO held VALUES (1)")

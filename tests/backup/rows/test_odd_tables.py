@@ -7,6 +7,8 @@ from pgkeel.core.errors import LockNotObtained, Refused
 from pgkeel.postgres import connect
 from tests.backup.rows.conftest import Pair
 
+pytestmark = pytest.mark.majors
+
 
 def both(pair: Pair, statements: str) -> None:
     for side in (pair.live, pair.past):
@@ -73,6 +75,22 @@ def test_a_sequence_that_was_set_back_goes_on_after_what_comes_back(pair: Pair) 
     assert done.restored["post"] == 8
     assert done.warnings == ('the sequence "public"."post_id_seq" stood behind what comes back: it goes on after 9',)
     assert pair.rows("INSERT INTO post (author, title) VALUES (1, 'newer') RETURNING id") == [(10,)]
+
+
+def test_a_number_that_somebody_chose_leads_no_sequence_astray(pair: Pair) -> None:
+    both(
+        pair,
+        "CREATE TABLE place (id serial PRIMARY KEY, big bigint DEFAULT nextval('place_id_seq'));"
+        "INSERT INTO place SELECT FROM generate_series(1, 3); INSERT INTO place VALUES (2147483647, 9223372036854775807)",
+    )
+    pair.run("TRUNCATE place RESTART IDENTITY")
+
+    done = pair.back("place")
+    pair.run("INSERT INTO place DEFAULT VALUES")
+
+    assert done.restored == {"place": 4}
+    ((reached,),) = pair.rows("SELECT last_value FROM place_id_seq")
+    assert int(str(reached)) < 10
 
 
 def test_the_statements_set_a_sequence_on_too(pair: Pair) -> None:

@@ -10,14 +10,15 @@ import msgspec
 from pgkeel.backup.planning import Wish
 from pgkeel.backup.records import Record
 from pgkeel.backup.tools import ToolFailed
+from pgkeel.core.url import masked
 
-__all__ = ["Engine", "Fault", "Program"]
+__all__ = ["Engine", "Fault", "Program", "said_of"]
 
 _TAIL = 600
 
 
 class Fault(msgspec.Struct, frozen=True):
-    """Something that the tool's own check found.
+    """Something that the tool's own check found; a password that it says is left out.
 
     Attributes:
         object: What it is about.
@@ -26,6 +27,10 @@ class Fault(msgspec.Struct, frozen=True):
 
     object: str
     reason: str
+
+    def __post_init__(self) -> None:
+        """Mask the reason, whichever tool gave it."""
+        msgspec.structs.force_setattr(self, "reason", masked(self.reason))
 
 
 class Engine(Protocol):
@@ -94,8 +99,7 @@ class Program(msgspec.Struct, frozen=True):
         """
         done = self.run(*arguments)
         if done.returncode:
-            said = (done.stderr.strip() or done.stdout.strip())[-_TAIL:].decode(errors="replace")
-            words = " ".join(map(str, arguments))
+            said, words = said_of(done)[-_TAIL:], " ".join(map(str, arguments))
             raise ToolFailed(f"{self.argv[0]} {words} ended with {done.returncode}: {said}", hint="run it by hand")
         return done.stdout
 
@@ -112,4 +116,10 @@ class Program(msgspec.Struct, frozen=True):
         try:
             return msgspec.json.decode(said)
         except msgspec.DecodeError as err:
-            raise ToolFailed(f"{self.argv[0]} did not answer in JSON: {said[:80]!r}", hint="is it a release that can?") from err
+            words = masked(said.decode(errors="replace"))[:80]
+            raise ToolFailed(f"{self.argv[0]} did not answer in JSON: {words!r}", hint="is it a release that can?") from err
+
+
+def said_of(done: "subprocess.CompletedProcess[bytes]") -> str:
+    """Return what a program said of its failure, without the passwords in it: a tool shows its addresses as they are."""
+    return masked((done.stderr.strip() or done.stdout.strip()).decode(errors="replace"))

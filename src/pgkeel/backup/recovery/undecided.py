@@ -21,8 +21,12 @@ class Undecided(Refused):
     code = "undecided_transactions"
 
 
-def require_decided(server: SideServer) -> None:
+def require_decided(server: SideServer, *, after: str = "`pgkeel recover resume`") -> None:
     """Return when no prepared transaction is left on a restored server, which runs as a primary.
+
+    Args:
+        server: It.
+        after: What to type when all are decided.
 
     Raises:
         Undecided: One is; the server goes on running, so that it can be decided.
@@ -33,7 +37,7 @@ def require_decided(server: SideServer) -> None:
         url = server.superuser_url(found[0]["database"]).without_password().reveal()
         raise Undecided(
             f"at that point {counted(len(found), 'prepared transaction')} had neither been committed nor rolled back: {named}",
-            hint=f"COMMIT PREPARED or ROLLBACK PREPARED each of them: psql {url!r}",
+            hint=f"COMMIT PREPARED or ROLLBACK PREPARED each of them: psql {url!r}; then {after}",
         )
 
 

@@ -181,7 +181,9 @@ class _Work:
     def sequences(self) -> tuple[Behind, ...]:
         """Return the sequences that stand behind what came back."""
         return tuple(
-            one for table in self._lost.tables for one in behind(self._live, self._lost.shape(table), self._waiting(table))
+            one
+            for table in self._lost.tables
+            for one in behind(self._live, self._past, self._lost.shape(table), self._waiting(table))
         )
 
     def bring_changed(self, table: Table, where: str) -> None:

@@ -83,14 +83,21 @@ def place(live: Connection, shape: Shape, columns: Sequence[str], waiting: sql.I
     return rows
 
 
-def behind(live: Connection, shape: Shape, waiting: sql.Identifier) -> Iterator[Behind]:
-    """Yield the sequences of a table that stand behind what waits: `TRUNCATE … RESTART IDENTITY` sets them back."""
-    for row in load(__name__, "sequences").rows(live, schema=shape.table.schema, name=shape.table.name):
+def behind(live: Connection, past: Connection, shape: Shape, waiting: sql.Identifier) -> Iterator[Behind]:
+    """Yield the sequences of a table that stand behind what waits: `TRUNCATE … RESTART IDENTITY` sets them back.
+
+    A number that somebody chose beyond what the sequence had given then leads it nowhere: it may be the highest that there is.
+    """
+    table = {"schema": shape.table.schema, "name": shape.table.name}
+    known = [(row["schema"], row["name"]) for row in load(__name__, "sequences").rows(past, **table)]
+    for row in load(__name__, "sequences").rows(live, **table):
         if row["column"] not in shape.columns:
             continue
-        sequence = identifier(row["schema"], row["name"])
+        sequence, issued = identifier(row["schema"], row["name"]), row["highest"]
+        if (row["schema"], row["name"]) in known:
+            issued = load(__name__, "issued").named(sequence=sequence).scalar(past)
         query = load(__name__, "behind").named(sequence=sequence, column=identifier(row["column"]), waiting=waiting)
-        found = query.row(live)
+        found = query.row(live, issued=issued)
         if found is not None:
             yield Behind(sequence.as_string(), int(found["reached"]))
 

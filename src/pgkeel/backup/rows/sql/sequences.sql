@@ -1,5 +1,5 @@
 -- A sequence that counts up and gives a column of a table its numbers: it is the column's own, or its default asks it.
-SELECT DISTINCT a.attname AS "column", sn.nspname AS schema, s.relname AS name
+SELECT DISTINCT a.attname AS "column", sn.nspname AS schema, s.relname AS name, q.seqmax AS highest
 FROM pg_class AS c
 INNER JOIN pg_namespace AS n ON n.oid = c.relnamespace
 INNER JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.atttypid IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype)
