@@ -1,5 +1,6 @@
 """Anchors: the newest seal, written where the database's superuser has no say, so that rewriting all seals is seen too."""
 
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -31,9 +32,12 @@ class FileSink:
         if any(known == anchor for known in self.anchors(anchor.system)):
             return
         self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with self._file.open("ab") as file:
+        with self._file.open("a+b") as file:
+            file.seek(0)
+            file.truncate(file.read().rfind(b"\n") + 1)  # half a line, which a kill or a full disk left
             file.write(msgspec.json.encode(anchor) + b"\n")
             file.flush()
+            os.fsync(file.fileno())
         sync_folder(self._file.parent)
 
     def anchors(self, system: str) -> Iterator[Anchor]:
