@@ -168,16 +168,26 @@ def test_a_month_that_is_not_over_has_not_left_the_log(db: Connection) -> None:
     assert "removed" in kinds(db)
 
 
-def test_an_anchor_after_half_of_one_that_a_full_disk_left_is_read(db: Connection, sink: FileSink) -> None:
+@pytest.mark.parametrize(("cut", "known"), [(20, 1), (1, 2)])
+def test_an_anchor_after_half_of_one_that_a_full_disk_left_is_read(db: Connection, sink: FileSink, cut: int, known: int) -> None:
     write(db)
     seal(db)
     anchor(db, [sink])
-    with Path(sink.name).open("ab") as file:
-        file.write(b'{"system":"7')
+    Path(sink.name).write_bytes(Path(sink.name).read_bytes()[:-cut])
     write(db)
     seal(db)
 
     anchor(db, [sink])
 
     verdict = verify(db, [sink])
-    assert (verdict.anchors, verdict.problems) == (2, ())
+    assert (verdict.anchors, verdict.problems) == (known, ())
+
+
+def test_anchors_that_cannot_be_read_or_written_are_said_with_their_file(db: Connection, sink: FileSink) -> None:
+    write(db)
+    seal(db)
+    Path(sink.name).mkdir(parents=True)
+
+    for use in (anchor, verify):
+        with pytest.raises(ConfigError, match=r"anchors\.jsonl cannot be read or written: Is a directory"):
+            use(db, [sink])
