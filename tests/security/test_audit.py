@@ -143,7 +143,7 @@ def test_a_table_of_more_columns_than_a_function_takes_arguments_is_written_to_a
     gone, changed, made = search(bare, table="public.wide")[:3]
     whole = {name: number for number, name in enumerate(names, start=1)} | {"c119": "changed"}
     assert (made.after, changed.after, gone.before) == (whole, {"c60": 0, "c119": "changed"}, whole | {"c60": 0})
-    assert made.row_id == ("1" if key else ",".join(str(number) for number in range(1, 121)))
+    assert made.row_id == ("1" if key else ",".join(str(number) for number in range(1, 121) if number != 119))
 
 
 def test_secrets_and_clear_personal_data_are_never_in_the_log(db: Connection) -> None:

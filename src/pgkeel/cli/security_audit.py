@@ -133,10 +133,10 @@ def _verdict(found: Verdict) -> str:
 
 
 def _line(one: Entry) -> str:
+    """Return an entry as one line, whatever somebody put into it: a line break of his would begin an entry that never was."""
     who = one.actor or one.db_role
-    return (
-        f"{one.at:%Y-%m-%d %H:%M:%S}  {who:<20} {one.operation:<8} {one.table_name} {one.row_id or ''}  {_change(one)}".rstrip()
-    )
+    line = f"{one.at:%Y-%m-%d %H:%M:%S}  {who:<20} {one.operation:<8} {one.table_name} {one.row_id or ''}  {_change(one)}"
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in line.rstrip())
 
 
 def _change(one: Entry) -> str:

@@ -1,5 +1,6 @@
 """Anchors: the newest seal, written where the database's superuser has no say, so that rewriting all seals is seen too."""
 
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -30,11 +31,20 @@ class FileSink:
         """Append an anchor, durably, unless it is the last one already."""
         if any(known == anchor for known in self.anchors(anchor.system)):
             return
-        self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with self._file.open("ab") as file:
-            file.write(msgspec.json.encode(anchor) + b"\n")
-            file.flush()
-        sync_folder(self._file.parent)
+        try:
+            self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with self._file.open("a+b") as file:
+                file.seek(0)
+                there = file.read()
+                is_whole = there.endswith(b"}")  # else half a line, which a kill or a full disk left
+                if not is_whole:
+                    file.truncate(there.rfind(b"\n") + 1)
+                file.write(b"\n" * is_whole + msgspec.json.encode(anchor) + b"\n")
+                file.flush()
+                os.fsync(file.fileno())
+            sync_folder(self._file.parent)
+        except OSError as err:
+            raise self._refused(err) from None
 
     def anchors(self, system: str) -> Iterator[Anchor]:
         """Yield the anchors of a log; half a line, which a kill may leave at the end, is none.
@@ -46,6 +56,8 @@ class FileSink:
             lines = self._file.read_bytes().split(b"\n")
         except FileNotFoundError:
             return
+        except OSError as err:
+            raise self._refused(err) from None
         for number, line in enumerate(lines, start=1):
             try:
                 known = msgspec.json.decode(line, type=Anchor) if line else None
@@ -57,6 +69,12 @@ class FileSink:
                 ) from None
             if known is not None and known.system == system:
                 yield known
+
+    def _refused(self, err: OSError) -> ConfigError:
+        hint = (
+            "let it be a file that may be written, with room for it; what was sealed stays sealed: `pgkeel security audit anchor`"
+        )
+        return ConfigError(f"the anchors in {self._file} cannot be read or written: {err.strerror}", hint=hint)
 
 
 class RepositorySink:

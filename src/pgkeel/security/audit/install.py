@@ -40,7 +40,7 @@ _TABLES = (
     *("differ", "changed", "waiting", "log", "rights"),
 )
 _FUNCTIONS = (
-    *("columns_of", "key_of", "name_of", "id_of", "image_of", "compares", "shape_of", "form_of"),
+    *("in_json", "value_of", "cut", "columns_of", "key_of", "name_of", "id_of", "image_of", "compares", "shape_of", "form_of"),
     *("note_drop", "note_truncate", "write_functions", "watch_truncate", "let_owner", "watch", "unwatch"),
     *("is_moved", "rights_by", "rights_without", "note_rights", "note_ddl", "refuse", "log_triggers"),
     *("digest_of", "chained", "take_in", "seal_below", "seal_now", "begin_epoch", "open_epoch"),
@@ -192,6 +192,9 @@ def _check(connection: Connection, one: Watched, names: AbstractSet[str]) -> Non
     found = load(__name__, "table_there").row(connection, schema=one.schema, table=one.table)
     if found is None:
         raise ConfigError(f"[security] audit names {one.name}, which is not there", hint="correct pgkeel.toml, or migrate first")
+    if not found["is_table"]:
+        hint = "name the team's own tables; a write through a view is noted as one of its table"
+        raise ConfigError(f"[security] audit names {one.name}, which is no table that can be watched", hint=hint)
     if found["part_of"] is not None:
         hint = f"name {found['part_of']}: its partitions are watched with it"
         raise ConfigError(f"[security] audit names {one.name}, a partition of {found['part_of']}", hint=hint)
@@ -264,7 +267,8 @@ def _ensure_events(superuser: Connection) -> None:
         if name not in there:
             load(__name__, file).run(superuser)
         elif not there[name]:
-            load(__name__, f"enable_{file}").run(superuser)
+            load(__name__, f"let_{file}").run(superuser)
+            load(__name__, file).run(superuser)
 
 
 def _own_functions(superuser: Connection) -> None:

@@ -6,7 +6,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $body$
     FROM (SELECT (named.place - 1) / 50 AS place, string_agg(
                      CASE WHEN named.name = ANY (masked)
                           THEN format('%%L, CASE WHEN %%s.%%I IS NOT NULL THEN ''changed'' END', named.name, called, named.name)
-                          ELSE format('%%L, %%s.%%I', named.name, called, named.name) END, ', ' ORDER BY named.place) AS list
+                          ELSE format('%%L, %%s', named.name, audit.value_of(target, called, named.name)) END, ', ' ORDER BY named.place) AS list
           FROM unnest(audit.columns_of(target)) WITH ORDINALITY AS named (name, place)
           GROUP BY 1) AS part
 $body$;

@@ -15,23 +15,27 @@ BEGIN
            jsonb_build_object('command', command.command_tag, 'object', command.object_type)
     FROM pg_event_trigger_ddl_commands() AS command
     WHERE coalesce(command.schema_name, '') NOT LIKE 'pg\_temp%%' AND coalesce(command.object_identity, '') NOT LIKE 'pg\_temp%%';
-    IF tg_tag <> 'ALTER TABLE' THEN
+    IF tg_tag !~ '^(ALTER|DROP) ' THEN
         RETURN;
     END IF;
+    -- all tables, for columns also change with a table that they are inherited from and go with their type; a name that went is not known
+    -- any more, for what has it next may be what was another
     FOR changed IN
-        SELECT relation.oid::regclass AS target, relation.relkind, watched.masked, watched.known, watched.shape
-        FROM pg_event_trigger_ddl_commands() AS command
-        JOIN pg_class AS relation ON relation.oid = command.objid AND command.classid = 'pg_class'::regclass
-        JOIN pg_namespace AS namespace ON namespace.oid = relation.relnamespace
-        JOIN audit.watched AS watched ON watched.table_name = namespace.nspname || '.' || relation.relname
+        SELECT relation.oid::regclass AS target, watched.table_name, watched.masked, audit.columns_of(relation.oid) AS columns,
+               ARRAY(SELECT name FROM unnest(watched.known) AS named (name) WHERE name = ANY (audit.columns_of(relation.oid))) AS known
+        FROM audit.watched AS watched
+        JOIN pg_class AS relation JOIN pg_namespace AS namespace ON namespace.oid = relation.relnamespace
+            ON watched.table_name = namespace.nspname || '.' || relation.relname
+        WHERE coalesce(watched.written, watched.shape) <> audit.shape_of(relation.oid)
     LOOP
-        IF changed.shape <> audit.shape_of(changed.target) THEN
-            PERFORM audit.write_functions(changed.target, changed.masked || ARRAY(
-                SELECT name FROM unnest(audit.columns_of(changed.target)) AS named (name) WHERE name <> ALL (changed.known)));
-        END IF;
-        IF changed.relkind = 'p' THEN
-            PERFORM audit.let_owner(changed.target);
-        END IF;
+        PERFORM audit.write_functions(changed.target, changed.masked || ARRAY(
+            SELECT name FROM unnest(changed.columns) AS named (name) WHERE name <> ALL (changed.known)));
+        UPDATE audit.watched SET known = changed.known, written = audit.shape_of(changed.target) WHERE table_name = changed.table_name;
     END LOOP;
+    PERFORM audit.let_owner(relation.oid)
+    FROM pg_event_trigger_ddl_commands() AS command
+    JOIN pg_class AS relation ON relation.oid = command.objid AND command.classid = 'pg_class'::regclass AND relation.relkind = 'p'
+    JOIN pg_namespace AS namespace ON namespace.oid = relation.relnamespace
+    JOIN audit.watched AS watched ON watched.table_name = namespace.nspname || '.' || relation.relname;
 END
 $body$;

@@ -7,9 +7,10 @@ DECLARE
     part regclass;
 BEGIN
     -- first, so that the event trigger knows what the statements below are about
-    INSERT INTO audit.watched (table_name, masked, known, shape)
-    VALUES (audit.name_of(target), masked, audit.columns_of(target), audit.shape_of(target))
-    ON CONFLICT (table_name) DO UPDATE SET masked = EXCLUDED.masked, known = EXCLUDED.known, shape = EXCLUDED.shape;
+    INSERT INTO audit.watched (table_name, masked, known, shape, written)
+    VALUES (audit.name_of(target), masked, audit.columns_of(target), audit.shape_of(target), audit.shape_of(target))
+    ON CONFLICT (table_name) DO UPDATE SET masked = EXCLUDED.masked, known = EXCLUDED.known, shape = EXCLUDED.shape,
+        written = EXCLUDED.written;
 
     EXECUTE format('CREATE OR REPLACE TRIGGER pgkeel_audit_insert AFTER INSERT ON %%s %%s EXECUTE FUNCTION audit.%%I()', target,
         CASE WHEN is_parted THEN 'FOR EACH ROW' ELSE 'REFERENCING NEW TABLE AS written FOR EACH STATEMENT' END, stem || '_insert');

@@ -5,3 +5,4 @@ CREATE TABLE IF NOT EXISTS audit.watched (
     known text[] NOT NULL,
     shape text NOT NULL
 );
+ALTER TABLE audit.watched ADD COLUMN IF NOT EXISTS written text; -- the shape that the functions were written for last

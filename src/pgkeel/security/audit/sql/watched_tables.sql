@@ -6,6 +6,8 @@ WITH told AS MATERIALIZED (
     FROM pg_trigger AS trigger JOIN pg_proc AS proc ON proc.oid = trigger.tgfoid
     WHERE trigger.tgname LIKE 'pgkeel\_audit\_%%' AND trigger.tgenabled = 'A' AND trigger.tgqual IS NULL
       AND cardinality(trigger.tgattr::int2[]) = 0 AND proc.pronamespace = 'audit'::regnamespace
+      AND proc.proname LIKE '%%' || substr(trigger.tgname, 13) -- the kind of write, and its bit
+      AND trigger.tgtype & 126 = CASE substr(trigger.tgname, 14) WHEN 'insert' THEN 4 WHEN 'delete' THEN 8 WHEN 'update' THEN 16 ELSE 32 END
     GROUP BY trigger.tgrelid
 ), called AS (
     SELECT relation.oid, relation.relkind, relation.relowner, relation.relispartition, namespace.nspname || '.' || relation.relname AS name
@@ -13,7 +15,9 @@ WITH told AS MATERIALIZED (
 )
 SELECT watched.table_name, watched.masked,
        relation.oid IS NOT NULL AS exists,
-       relation.oid IS NOT NULL AND watched.shape = audit.shape_of(relation.oid) AS is_as_it_was,
+       relation.oid IS NOT NULL AND watched.shape = audit.shape_of(relation.oid)
+           AND NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = relation.oid AND attnum > 0 AND NOT attisdropped
+                           AND attname <> ALL (watched.known)) AS is_as_it_was,
        (SELECT coalesce(max(cardinality(told.of)), 0) FROM told WHERE told.tgrelid = relation.oid) AS triggers,
        ARRAY(SELECT tree.relid::regclass::text FROM pg_partition_tree(relation.oid) AS tree LEFT JOIN told ON told.tgrelid = tree.relid
              WHERE tree.relid <> relation.oid

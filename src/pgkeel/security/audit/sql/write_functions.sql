@@ -14,7 +14,8 @@ DECLARE
     head text := 'LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS ';
     actor text := 'nullif(current_setting(''pgkeel.actor'', true), '''')';
 BEGIN
-    SELECT namespace.nspname || '__' || left(relation.relname, 35) || '_' || relation.oid
+    -- a longer name would be cut, and the functions of a table were one
+    SELECT audit.cut(namespace.nspname, 12) || '__' || audit.cut(relation.relname, 25) || '_' || relation.oid
            || CASE relation.relkind WHEN 'p' THEN '_parts' ELSE '' END, relation.relkind = 'p'
     INTO stem, is_parted
     FROM pg_class AS relation JOIN pg_namespace AS namespace ON namespace.oid = relation.relnamespace
@@ -27,7 +28,7 @@ BEGIN
     SELECT string_agg(format(
                'IF OLD.%%1$I%%2$s IS DISTINCT FROM NEW.%%1$I%%2$s THEN c[%%3$L] := %%4$s; END IF;', name,
                CASE WHEN audit.compares(target, name) THEN '' ELSE '::text' END, name,
-               CASE WHEN name = ANY (masked) THEN '''"changed"''' ELSE format('jsonb_build_array(OLD.%%1$I, NEW.%%1$I)', name) END),
+               CASE WHEN name = ANY (masked) THEN '''"changed"''' ELSE format('jsonb_build_array(%%s, %%s)', audit.value_of(target, 'OLD', name), audit.value_of(target, 'NEW', name)) END),
                ' ' ORDER BY place)
     INTO changes
     FROM unnest(columns) WITH ORDINALITY AS column_of (name, place)
@@ -43,7 +44,7 @@ BEGIN
         'DECLARE c jsonb; BEGIN %%s INSERT INTO audit.updated (change) '
         'VALUES (ROW(clock_timestamp(), current_setting(''pgkeel.actor'', true), session_user, %%s, %%s, %%s, c)::audit.change); '
         'RETURN NULL; END', changes, form.form,
-        CASE WHEN coalesce(form.long_key, form.int_key, form.uuid_key) IS NULL THEN audit.id_of(target, 'NEW') ELSE 'NULL' END, small));
+        CASE WHEN coalesce(form.long_key, form.int_key, form.uuid_key) IS NULL THEN audit.id_of(target, masked, 'NEW') ELSE 'NULL' END, small));
 
     -- inserts and deletes come by the statement: one call for a bulk write; those of partitions by the row, for a statement that names a
     -- partition calls no trigger of the whole, and a row that an update moves is deleted here and inserted there
@@ -53,11 +54,11 @@ BEGIN
     END IF;
     EXECUTE format('CREATE OR REPLACE FUNCTION audit.%%I() RETURNS trigger %%s %%L', stem || '_insert', head, format(
         'BEGIN INSERT INTO audit.written (actor, table_name, row_id, operation, after) SELECT %%s, %%L, %%s, ''insert'', %%s %%s; '
-        'RETURN NULL; END', actor, full_name, audit.id_of(target, inserted), audit.image_of(target, masked, inserted),
+        'RETURN NULL; END', actor, full_name, audit.id_of(target, masked, inserted), audit.image_of(target, masked, inserted),
         CASE WHEN NOT is_parted THEN 'FROM written AS one' END));
     EXECUTE format('CREATE OR REPLACE FUNCTION audit.%%I() RETURNS trigger %%s %%L', stem || '_delete', head, format(
         'BEGIN INSERT INTO audit.written (actor, table_name, row_id, operation, before) SELECT %%s, %%L, %%s, ''delete'', %%s %%s; '
-        'RETURN NULL; END', actor, full_name, audit.id_of(target, deleted), audit.image_of(target, masked, deleted),
+        'RETURN NULL; END', actor, full_name, audit.id_of(target, masked, deleted), audit.image_of(target, masked, deleted),
         CASE WHEN NOT is_parted THEN 'FROM gone AS one' END));
     RETURN stem;
 END

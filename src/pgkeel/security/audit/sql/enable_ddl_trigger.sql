@@ -1,2 +1,0 @@
--- utility: somebody disabled it
-ALTER EVENT TRIGGER pgkeel_audit_ddl ENABLE;

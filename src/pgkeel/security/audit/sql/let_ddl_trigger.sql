@@ -1,0 +1,2 @@
+-- utility: somebody disabled or replaced it
+DROP EVENT TRIGGER pgkeel_audit_ddl;
