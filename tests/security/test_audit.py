@@ -753,6 +753,27 @@ def test_old_months_leave_the_log_and_their_seals_still_prove_the_chain(db: Conn
     assert retire(db, keep=timedelta(days=400)) == ()
 
 
+def test_a_month_that_has_left_the_log_is_proved_while_its_table_is_there(db: Connection, sink: FileSink) -> None:
+    from datetime import timedelta
+
+    db.execute("SET ROLE pgkeel_audit")
+    db.execute("CREATE TABLE audit.log_2020_01 PARTITION OF audit.record FOR VALUES FROM ('2020-01-01+00') TO ('2020-02-01+00')")
+    db.execute("INSERT INTO audit.written (at, table_name, row_id, operation) VALUES ('2020-01-05', 'old', '1', 'insert')")
+    db.execute("RESET ROLE")
+    people(db)
+    seal_it(db)
+    retire(db, keep=timedelta(days=400))
+    untouched = kinds(db, sink)
+
+    db.execute("UPDATE audit.log_2020_01 SET row_id = '2'")
+    changed = kinds(db, sink)
+    db.execute("DELETE FROM audit.log_2020_01")
+    removed = kinds(db, sink)
+    db.execute("DROP TABLE audit.log_2020_01")
+
+    assert (untouched, changed, removed, kinds(db, sink)) == ([], ["changed"], ["removed"], [])
+
+
 def test_half_an_anchor_that_a_kill_left_is_ignored_and_a_foreign_line_is_an_error(db: Connection, sink: FileSink) -> None:
     people(db)
     seal_it(db)

@@ -8,7 +8,7 @@ import msgspec
 
 from pgkeel.core.sink import Anchor, Sink
 from pgkeel.core.telling import counted
-from pgkeel.postgres import Connection, Row, load
+from pgkeel.postgres import Connection, Row, identifier, load
 from pgkeel.security.audit.anchors import system_of
 from pgkeel.security.audit.older import refuse_older
 
@@ -68,6 +68,7 @@ def verify(connection: Connection, sinks: Sequence[Sink] = ()) -> Verdict:
         seals = load(__name__, "seals").rows(connection)
         is_more = load(__name__, "record_rows").scalar(connection) != sum(seal["rows_now"] for seal in seals)
         forged = load(__name__, "forged").rows(connection) if is_more else []
+        seals = list(_with_detached(connection, seals))
         waiting = load(__name__, "unsealed").row(connection) or {}
         epochs = load(__name__, "epochs").rows(connection)
         tables = load(__name__, "watched_tables").rows(connection)
@@ -83,6 +84,18 @@ def verify(connection: Connection, sinks: Sequence[Sink] = ()) -> Verdict:
     )
     sealed = sum(seal["rows"] for seal in seals)
     return Verdict(sealed, waiting.get("rows", 0), waiting.get("oldest"), len(seals), len(anchors), problems)
+
+
+def _with_detached(connection: Connection, seals: Sequence[Row]) -> Iterator[Row]:
+    """Yield the seals; months that have left the log are looked at in the tables that they are now, while these are there."""
+    months = {seal["month"]: seal["kept_as"] for seal in seals if seal["kept_as"]}
+    found = {
+        row["number"]: row
+        for month, name in months.items()
+        for row in load(__name__, "detached").named(name=identifier(name)).rows(connection, month=month)
+    }
+    for seal in seals:
+        yield {**seal, **found[seal["number"]], "is_retired": False} if seal["number"] in found else seal
 
 
 def _batch(seal: Row) -> Iterator[Problem]:
