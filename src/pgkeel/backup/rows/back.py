@@ -76,11 +76,7 @@ def put_back(
         sequences = work.sequences()
         text = (*work.script(table if changed else None), *set_ons(sequences)) if script else ()
         number = work.set_back(table) if changed else 0
-        work.require_parents()
-        forget_cached(live)
-        if not dry_run:
-            count_on(live, sequences)
-    lost.warnings += map(str, sequences)
+        work.finish(sequences, dry_run=dry_run)
     return _outcome(table, lost, restored, number, work, text)
 
 
@@ -221,6 +217,14 @@ class _Work:
         """Return the columns by which a row that lives can differ from what it was."""
         shape = self._lost.shape(table)
         return tuple(name for name in self.columns(shape) if name not in {*shape.key, *shape.fixed, "version", "updated_at"})
+
+    def finish(self, sequences: Sequence[Behind], *, dry_run: bool) -> None:
+        """Prove the foreign keys, let caches forget, and lead the sequences on, which no rollback would take back."""
+        self.require_parents()
+        forget_cached(self._live)
+        if not dry_run:
+            count_on(self._live, sequences)
+        self._lost.warnings += map(str, sequences)
 
     def require_parents(self) -> None:
         """Let the server prove what was put back past its triggers: nothing points to nothing."""
